@@ -1,1 +1,31 @@
-//! (skeleton)
+//! What both sides of pgcdc need of Kafka: the client's properties, its errors, topics, reading.
+//!
+//! The only crate that talks to librdkafka's configuration and admin surface. It knows no Debezium
+//! and no Postgres: bytes are bytes here.
+//!
+//! In reading order: [`ClientProperties`] turns what a user wrote (Java's or librdkafka's names)
+//! into a client's configuration; [`topics`] creates and describes topics; [`read_compacted`] reads
+//! a small compacted topic as a map; [`consumer`] is a group member that drains before it lets go;
+//! [`Error`] says whether waiting helps.
+//!
+//! ```
+//! use pgcdc_kafka::ClientProperties;
+//! let client = ClientProperties::parse([("bootstrap.servers", "127.0.0.1:9092"), ("max.request.size", "2097152")])?;
+//! assert_eq!(client.get("message.max.bytes"), Some("2097152"));
+//! # Ok::<(), pgcdc_kafka::Error>(())
+//! ```
+
+mod client;
+mod compacted;
+pub mod consumer;
+mod error;
+mod java;
+mod known;
+pub mod topics;
+
+pub use client::{ClientProperties, Logging};
+pub use compacted::read_compacted;
+pub use error::{Error, is_transient};
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,290 @@
+//! From what a user wrote to a client's configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+
+use crate::java::{self, Fate};
+use crate::known::LIBRDKAFKA;
+use crate::{Error, Result};
+
+/// The validated properties of one Kafka client, in librdkafka's names.
+///
+/// `Debug` shows names only: values may be secrets.
+#[derive(Clone, Default)]
+pub struct ClientProperties {
+    entries: BTreeMap<String, String>,
+    warnings: Vec<String>,
+}
+
+impl ClientProperties {
+    /// Translates Java's names, keeps librdkafka's, and lets librdkafka check every one of them.
+    ///
+    /// # Errors
+    /// Names *all* properties that are unknown (with the nearest known name), refused or have a value
+    /// that librdkafka does not accept; [`Error::is_configuration`] is true.
+    pub fn parse<K: AsRef<str>, V: AsRef<str>>(properties: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
+        let mut parsed = Self::default();
+        let mut mistakes = Vec::new();
+        for (name, value) in properties {
+            if let Err(mistake) = parsed.add(name.as_ref(), value.as_ref()) {
+                mistakes.push(mistake);
+            }
+        }
+        for (name, value) in &parsed.entries {
+            let mut one = ClientConfig::new();
+            one.set(name, value);
+            if let Err(error) = one.create_native_config() {
+                mistakes.push(rejection(name, error));
+            }
+        }
+        if mistakes.is_empty() { Ok(parsed) } else { Err(Error::configuration(mistakes.join("; "))) }
+    }
+
+    fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let mut put = |name: &str, value: String| {
+            self.entries.insert(name.to_owned(), value);
+        };
+        match java::fate(name) {
+            None => put(name, value_of(name, value)),
+            Some(Fate::Rename(to)) => put(to, value.trim().to_owned()),
+            Some(Fate::RenameBytesToKib(to)) => {
+                let bytes: u64 =
+                    value.trim().parse().map_err(|_| format!("property {name:?} must be a whole number"))?;
+                put(to, bytes.div_ceil(1024).max(1).to_string());
+            }
+            Some(Fate::Ignore) => {}
+            Some(Fate::Warn(reason)) => {
+                self.warnings.push(format!("property {name:?} has no effect: {reason}"))
+            }
+            Some(Fate::Refuse(remedy)) => {
+                return Err(format!("property {name:?} is not supported: {remedy}"));
+            }
+            Some(Fate::AssignmentStrategy) => put(name, java::assignment_strategy(value)?),
+            Some(Fate::Partitioner) => match value.rsplit('.').next().unwrap_or(value) {
+                "" | "DefaultPartitioner" => {}
+                "RoundRobinPartitioner" => put("partitioner", "random".to_owned()),
+                other => {
+                    return Err(format!(
+                        "property {name:?} is not supported: class {other:?} cannot run here; set librdkafka's `partitioner` instead"
+                    ));
+                }
+            },
+            Some(Fate::Jaas) => {
+                let (class, options) = java::jaas(value)
+                    .ok_or_else(|| format!("property {name:?} is not of the form: <module class> required username=\"…\" password=\"…\";"))?;
+                if !class.ends_with("PlainLoginModule") && !class.ends_with("ScramLoginModule") {
+                    return Err(format!(
+                        "property {name:?}: login module {class:?} is not supported; PlainLoginModule and ScramLoginModule are"
+                    ));
+                }
+                for (option, value) in options {
+                    match option.as_str() {
+                        "username" => put("sasl.username", value),
+                        "password" => put("sasl.password", value),
+                        "tokenauth" if value == "false" => {}
+                        other => return Err(format!("property {name:?}: option {other:?} is not supported")),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds `value` unless the user has set this (librdkafka) name.
+    pub fn set_default(&mut self, name: &str, value: &str) -> &mut Self {
+        self.entries.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        self
+    }
+
+    /// Sets what the program itself requires, over whatever was there.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.entries.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Forgets a property.
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        self.entries.remove(name);
+        self
+    }
+
+    /// The value under librdkafka's name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.entries.get(name).map(String::as_str)
+    }
+
+    /// What was accepted without effect: to be shown to the user once.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The configuration for any rdkafka client.
+    #[must_use]
+    pub fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (name, value) in &self.entries {
+            config.set(name, value);
+        }
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
+    }
+
+    /// Only what an admin client or a helper consumer shares with this one: where the brokers are
+    /// and how to log in.
+    #[must_use]
+    pub fn connection(&self) -> Self {
+        const SHARED: &[&str] = &[
+            "bootstrap.servers",
+            "metadata.broker.list",
+            "client.id",
+            "client.dns.lookup",
+            "security.protocol",
+            "broker.address.family",
+            "broker.address.ttl",
+            "debug",
+            "enable.ssl.certificate.verification",
+            "connections.max.idle.ms",
+        ];
+        const PREFIXES: &[&str] = &["ssl.", "sasl.", "socket.", "reconnect."];
+        let shared =
+            |name: &str| SHARED.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        Self {
+            entries: self
+                .entries
+                .iter()
+                .filter(|(name, _)| shared(name))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for ClientProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.entries.keys()).finish()
+    }
+}
+
+/// Values that Java spells in another way.
+fn value_of(name: &str, value: &str) -> String {
+    match name {
+        "ssl.endpoint.identification.algorithm" if value.trim().is_empty() => "none".to_owned(),
+        _ if is_secret(name) => value.to_owned(),
+        _ => value.trim().to_owned(),
+    }
+}
+
+/// Whether a property's value must not be shown.
+pub(crate) fn is_secret(name: &str) -> bool {
+    ["password", "secret", "jaas", ".key", "token", "pem", "assertion"].iter().any(|part| name.contains(part))
+}
+
+fn rejection(name: &str, error: KafkaError) -> String {
+    if let KafkaError::ClientConfig(rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) = &error {
+        return match nearest(name) {
+            Some(known) => format!("unknown property {name:?}; did you mean {known:?}?"),
+            None => format!("unknown property {name:?}"),
+        };
+    }
+    Error::client("configure the client", error).to_string()
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    LIBRDKAFKA
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(name, known), *known))
+        .min()
+        .filter(|(distance, known)| *distance <= (known.len() / 3).max(2))
+        .map(|(_, known)| known)
+}
+
+/// Sends librdkafka's own log to `tracing`, under target `librdkafka`.
+///
+/// A broker that is away is a warning here: librdkafka reconnects by itself, and whoever waits for it
+/// reports the failure that matters.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Logging;
+
+impl ClientContext for Logging {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "librdkafka", %error, reason, "client error");
+    }
+}
+
+impl ConsumerContext for Logging {}
+
+impl ProducerContext for Logging {
+    type DeliveryOpaque = ();
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    use RDKafkaLogLevel as L;
+    match level {
+        L::Emerg | L::Alert | L::Critical => tracing::error!(target: "librdkafka", facility, "{message}"),
+        L::Error | L::Warning => tracing::warn!(target: "librdkafka", facility, "{message}"),
+        L::Notice | L::Info => tracing::info!(target: "librdkafka", facility, "{message}"),
+        L::Debug => tracing::debug!(target: "librdkafka", facility, "{message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn java_names_become_librdkafkas() {
+        let client = ClientProperties::parse([
+            ("max.request.size", "1048576"),
+            ("buffer.memory", "33554432"),
+            ("key.serializer", "x"),
+            ("acks", "all"),
+            ("linger.ms", "5"),
+            ("max.block.ms", "60000"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.jaas.config", "o.a.k.PlainLoginModule required username=\"u\" password=\"hunter2\";"),
+        ])
+        .expect("valid");
+        assert_eq!(client.get("message.max.bytes"), Some("1048576"));
+        assert_eq!(client.get("queue.buffering.max.kbytes"), Some("32768"));
+        assert_eq!(client.get("sasl.username"), Some("u"));
+        assert_eq!(client.get("key.serializer"), None);
+        assert_eq!(client.warnings().len(), 1);
+        assert!(!format!("{client:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn all_mistakes_in_one_answer() {
+        let error = ClientProperties::parse([
+            ("linger.msx", "5"),
+            ("acks", "some"),
+            ("ssl.truststore.location", "/x.jks"),
+            ("buffer.memory", "much"),
+        ])
+        .expect_err("four mistakes");
+        assert!(error.is_configuration());
+        let text = error.to_string();
+        for part in [
+            "\"linger.msx\"; did you mean \"linger.ms\"?",
+            "\"acks\"",
+            "ssl.ca.location",
+            "\"buffer.memory\" must be",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in {text}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What can go wrong with Kafka, classified beside the client that knows.
+
+use std::fmt;
+
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
+
+/// A failure of Kafka, or of what was asked of it.
+///
+/// Opaque: callers decide by the predicates. Values of properties are never part of the text, since
+/// some of them are secrets.
+pub struct Error(Box<Kind>);
+
+#[derive(Debug)]
+enum Kind {
+    Configuration { message: String },
+    Client { what: String, fenced: bool, fatal: bool, code: Option<RDKafkaErrorCode>, source: KafkaError },
+    Topic { what: String, code: Option<RDKafkaErrorCode> },
+    Other { what: String, transient: bool },
+}
+
+impl Error {
+    /// A mistake in what the user wrote.
+    #[must_use]
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Self(Box::new(Kind::Configuration { message: message.into() }))
+    }
+
+    /// A failure that librdkafka reported while doing `what`.
+    #[must_use]
+    pub fn client(what: impl Into<String>, source: KafkaError) -> Self {
+        if let KafkaError::ClientConfig(_, description, name, _) = &source {
+            return Self::configuration(describe_rejection(name, description));
+        }
+        let code = source.rdkafka_error_code();
+        let reported_fatal = match &source {
+            KafkaError::Transaction(error) => error.is_fatal(),
+            KafkaError::MessageConsumptionFatal(_) => true,
+            _ => false,
+        };
+        Self(Box::new(Kind::Client {
+            what: what.into(),
+            fenced: code.is_some_and(is_fenced),
+            fatal: reported_fatal || code.is_some_and(is_fatal),
+            code,
+            source,
+        }))
+    }
+
+    pub(crate) fn topic(what: impl Into<String>, code: RDKafkaErrorCode) -> Self {
+        Self(Box::new(Kind::Topic { what: what.into(), code: Some(code) }))
+    }
+
+    pub(crate) fn other(what: impl Into<String>, transient: bool) -> Self {
+        Self(Box::new(Kind::Other { what: what.into(), transient }))
+    }
+
+    /// Whether the configuration is at fault: only an edit mends it.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        matches!(*self.0, Kind::Configuration { .. })
+    }
+
+    /// Whether the same call may succeed later without anybody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match &*self.0 {
+            Kind::Configuration { .. } => false,
+            Kind::Client { fatal, fenced, code, .. } => !fatal && !fenced && code.is_none_or(is_transient),
+            Kind::Topic { code, .. } => code.is_some_and(is_transient),
+            Kind::Other { transient, .. } => *transient,
+        }
+    }
+
+    /// Whether another client took this one's place (same transactional id or group instance).
+    #[must_use]
+    pub fn is_fenced(&self) -> bool {
+        matches!(&*self.0, Kind::Client { fenced: true, .. })
+    }
+
+    /// Whether the client that reported this can not be used any more.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        matches!(&*self.0, Kind::Client { fatal: true, .. })
+    }
+
+    /// librdkafka's code, when there is one.
+    #[must_use]
+    pub fn code(&self) -> Option<RDKafkaErrorCode> {
+        match &*self.0 {
+            Kind::Client { code, .. } | Kind::Topic { code, .. } => *code,
+            Kind::Configuration { .. } | Kind::Other { .. } => None,
+        }
+    }
+}
+
+/// librdkafka's own words on a property, with the value left out when the property may be a secret.
+fn describe_rejection(name: &str, description: &str) -> String {
+    if crate::client::is_secret(name) {
+        return format!("property {name:?} has a value that librdkafka does not accept");
+    }
+    if description.to_ascii_lowercase().contains("requires") && description.contains("build") {
+        return format!(
+            "property {name:?}: {description}; this binary was built without it (cargo feature `ssl`)"
+        );
+    }
+    format!("property {name:?}: {description}")
+}
+
+/// Codes after which somebody else owns what this client thought it owned.
+fn is_fenced(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as C;
+    matches!(
+        code,
+        C::Fenced | C::ProducerFenced | C::InvalidProducerEpoch | C::FencedInstanceId | C::FencedMemberEpoch
+    )
+}
+
+/// Codes that end the client.
+fn is_fatal(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as C;
+    is_fenced(code)
+        || matches!(
+            code,
+            C::Fatal
+                | C::OutOfOrderSequenceNumber
+                | C::UnknownProducerId
+                | C::TransactionalIdAuthorizationFailed
+                | C::InvalidTransactionTimeout
+                | C::InvalidProducerIdMapping
+        )
+}
+
+/// Codes that time alone may mend. What is not listed is taken as permanent, so that a mistake is
+/// shown rather than retried for ever.
+#[must_use]
+pub fn is_transient(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as C;
+    matches!(
+        code,
+        C::BrokerTransportFailure
+            | C::AllBrokersDown
+            | C::OperationTimedOut
+            | C::MessageTimedOut
+            | C::QueueFull
+            | C::Resolve
+            | C::SSL
+            | C::WaitingForCoordinator
+            | C::InProgress
+            | C::AssignmentLost
+            | C::NoOffset
+            | C::RequestTimedOut
+            | C::BrokerNotAvailable
+            | C::ReplicaNotAvailable
+            | C::LeaderNotAvailable
+            | C::NotLeaderForPartition
+            | C::NetworkException
+            | C::CoordinatorLoadInProgress
+            | C::CoordinatorNotAvailable
+            | C::NotCoordinator
+            | C::NotEnoughReplicas
+            | C::NotEnoughReplicasAfterAppend
+            | C::RebalanceInProgress
+            | C::IllegalGeneration
+            | C::UnknownMemberId
+            | C::NotController
+            | C::KafkaStorageError
+            | C::ConcurrentTransactions
+            | C::UnknownTopicOrPartition
+            | C::UnknownTopic
+            | C::UnknownPartition
+            | C::ThrottlingQuotaExceeded
+    )
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Configuration { message } => f.write_str(message),
+            Kind::Client { what, .. } => write!(f, "could not {what}"),
+            Kind::Topic { what, code: Some(code) } => write!(f, "{what}: {code}"),
+            Kind::Topic { what, code: None } | Kind::Other { what, .. } => f.write_str(what),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Kind::Client { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_classified() {
+        let fenced = Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::Fenced));
+        assert!(fenced.is_fenced() && fenced.is_fatal() && !fenced.is_transient());
+        let down = Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::AllBrokersDown));
+        assert!(down.is_transient() && !down.is_fatal());
+        let large =
+            Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge));
+        assert!(!large.is_transient() && !large.is_fatal());
+    }
+}

@@ -1,0 +1,160 @@
+//! Java client names in librdkafka's words.
+//!
+//! Users arrive with Kafka Connect worker files and `producer.override.*`: the names are Java's. Each
+//! that differs is one row here; everything else is passed on under its own name.
+
+/// What becomes of a Java property.
+pub(crate) enum Fate {
+    /// The same meaning under another name.
+    Rename(&'static str),
+    /// Another name, and bytes become KiB (rounded up).
+    RenameBytesToKib(&'static str),
+    /// Means nothing here and changes nothing that anybody could see.
+    Ignore,
+    /// Has no counterpart; the reason goes into a warning.
+    Warn(&'static str),
+    /// Would change what the client may do; the remedy goes into the error.
+    Refuse(&'static str),
+    /// A list of Java class names to be turned into librdkafka's strategies.
+    AssignmentStrategy,
+    /// JAAS configuration of one login module.
+    Jaas,
+    /// Java's partitioner class.
+    Partitioner,
+}
+
+pub(crate) fn fate(name: &str) -> Option<Fate> {
+    use Fate::{Ignore, Refuse, Rename, RenameBytesToKib, Warn};
+    Some(match name {
+        "max.request.size" => Rename("message.max.bytes"),
+        "buffer.memory" => RenameBytesToKib("queue.buffering.max.kbytes"),
+        "metadata.max.age.ms" => Rename("topic.metadata.refresh.interval.ms"),
+        "send.buffer.bytes" => Rename("socket.send.buffer.bytes"),
+        "receive.buffer.bytes" => Rename("socket.receive.buffer.bytes"),
+        "fetch.max.wait.ms" => Rename("fetch.wait.max.ms"),
+        "ssl.truststore.certificates" => Rename("ssl.ca.pem"),
+        "ssl.keystore.certificate.chain" => Rename("ssl.certificate.pem"),
+        "ssl.keystore.key" => Rename("ssl.key.pem"),
+        "ssl.cipher.suites" => Rename("ssl.cipher.suites"),
+        "key.serializer"
+        | "value.serializer"
+        | "key.deserializer"
+        | "value.deserializer"
+        | "max.poll.records"
+        | "metric.reporters"
+        | "metrics.num.samples"
+        | "metrics.recording.level"
+        | "metrics.sample.window.ms"
+        | "auto.include.jmx.reporter"
+        | "enable.metrics.push"
+        | "exclude.internal.topics"
+        | "ssl.protocol"
+        | "ssl.enabled.protocols"
+        | "ssl.provider"
+        | "ssl.keymanager.algorithm"
+        | "ssl.trustmanager.algorithm"
+        | "ssl.secure.random.implementation"
+        | "ssl.keystore.type"
+        | "ssl.truststore.type" => Ignore,
+        "max.block.ms" => Warn(
+            "librdkafka never blocks when sending; delivery.timeout.ms bounds how long a record may wait",
+        ),
+        "default.api.timeout.ms" => Warn("each call of pgcdc carries its own time limit"),
+        "partitioner.availability.timeout.ms"
+        | "partitioner.ignore.keys"
+        | "partitioner.adaptive.partitioning.enable" => Warn("librdkafka has no counterpart"),
+        "metadata.max.idle.ms"
+        | "metadata.recovery.strategy"
+        | "metadata.recovery.rebootstrap.trigger.ms" => {
+            Warn("librdkafka refreshes and re-bootstraps by itself")
+        }
+        "interceptor.classes" => Warn("Java interceptors cannot run here"),
+        "config.providers" => Warn("configuration providers are resolved before properties reach the client"),
+        "client.dns.lookup" => Rename("client.dns.lookup"),
+        "partition.assignment.strategy" => Fate::AssignmentStrategy,
+        "partitioner.class" => Fate::Partitioner,
+        "sasl.jaas.config" => Fate::Jaas,
+        "ssl.truststore.location" | "ssl.truststore.password" => Refuse(
+            "Java key stores cannot be read here: export the certificates as PEM \
+             (keytool -exportcert -rfc, or openssl pkcs12 -nokeys) and set ssl.ca.location to that file",
+        ),
+        "sasl.login.callback.handler.class"
+        | "sasl.client.callback.handler.class"
+        | "sasl.login.class"
+        | "ssl.engine.factory.class"
+        | "security.providers" => {
+            Refuse("Java classes cannot run here: use librdkafka's own sasl.* and ssl.* properties")
+        }
+        _ => return None,
+    })
+}
+
+/// Java's assignor classes → librdkafka's names.
+pub(crate) fn assignment_strategy(value: &str) -> Result<String, String> {
+    let mut names = Vec::new();
+    for class in value.split(',').map(str::trim).filter(|class| !class.is_empty()) {
+        names.push(match class.rsplit('.').next().unwrap_or(class) {
+            "CooperativeStickyAssignor" | "cooperative-sticky" => "cooperative-sticky",
+            "RangeAssignor" | "range" => "range",
+            "RoundRobinAssignor" | "roundrobin" => "roundrobin",
+            _ => return Err(format!("property \"partition.assignment.strategy\": {class:?} is not known here; use cooperative-sticky, range or roundrobin")),
+        });
+    }
+    // librdkafka cannot mix eager and cooperative strategies; Java's default list does.
+    if names.contains(&"cooperative-sticky") {
+        return Ok("cooperative-sticky".to_owned());
+    }
+    Ok(names.join(","))
+}
+
+/// The module's class and its `name="value"` options.
+pub(crate) fn jaas(value: &str) -> Option<(&str, Vec<(String, String)>)> {
+    let value = value.trim().trim_end_matches(';').trim();
+    let (class, rest) = value.split_once(char::is_whitespace)?;
+    let rest = rest.trim_start();
+    let (_flag, mut rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+    let mut options = Vec::new();
+    loop {
+        rest = rest.trim_start();
+        if rest.is_empty() {
+            return Some((class, options));
+        }
+        let (name, after) = rest.split_once('=')?;
+        let after = after.trim_start();
+        let (option, next) = if let Some(quoted) = after.strip_prefix('"') {
+            let mut text = String::new();
+            let mut characters = quoted.char_indices();
+            let end = loop {
+                let (at, character) = characters.next()?;
+                match character {
+                    '\\' => text.push(characters.next()?.1),
+                    '"' => break at + 1,
+                    other => text.push(other),
+                }
+            };
+            (text, &quoted[end..])
+        } else {
+            let end = after.find(char::is_whitespace).unwrap_or(after.len());
+            (after[..end].to_owned(), &after[end..])
+        };
+        options.push((name.trim().to_owned(), option));
+        rest = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jaas_options_are_unquoted() {
+        let text = r#"org.apache.kafka.common.security.scram.ScramLoginModule required username="al\"ice" password=p;"#;
+        let (class, options) = jaas(text).expect("well formed");
+        assert!(class.ends_with("ScramLoginModule"));
+        assert_eq!(
+            options,
+            [("username".to_owned(), "al\"ice".to_owned()), ("password".to_owned(), "p".to_owned())]
+        );
+        assert!(jaas(r#"X required username="open"#).is_none());
+    }
+}

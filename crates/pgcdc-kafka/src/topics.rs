@@ -1,0 +1,145 @@
+//! Topics: is it there, how is it cut, make it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::{ClientProperties, Error, Logging, Result};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How a topic is to be made when it is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// Number of partitions; -1 lets the broker decide.
+    pub partitions: i32,
+    /// Number of replicas; -1 lets the broker decide.
+    pub replication_factor: i32,
+    /// Topic properties, such as `cleanup.policy`.
+    pub config: BTreeMap<String, String>,
+}
+
+impl TopicSpec {
+    /// A topic with the broker's defaults.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), partitions: -1, replication_factor: -1, config: BTreeMap::new() }
+    }
+}
+
+/// What [`ensure`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ensured {
+    /// The topic was made now.
+    Created,
+    /// The topic was there; its partitions and configuration are left as they are.
+    AlreadyThere,
+}
+
+/// What is known of an existing topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Number of partitions.
+    pub partitions: i32,
+    /// Replicas of partition 0.
+    pub replication_factor: i32,
+}
+
+/// Makes the topic if it is missing.
+///
+/// # Errors
+/// Says which topic, and what the broker objects to, with the property to change where that is known.
+pub async fn ensure(client: &ClientProperties, spec: &TopicSpec) -> Result<Ensured> {
+    let admin: AdminClient<Logging> = client
+        .connection()
+        .config()
+        .create_with_context(Logging)
+        .map_err(|e| Error::client("make an admin client", e))?;
+    let mut topic =
+        NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(spec.replication_factor));
+    for (name, value) in &spec.config {
+        topic = topic.set(name, value);
+    }
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    let results = admin
+        .create_topics([&topic], &options)
+        .await
+        .map_err(|e| Error::client(format!("create topic {:?}", spec.name), e))?;
+    match results.into_iter().next() {
+        None | Some(Ok(_)) => Ok(Ensured::Created),
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(Ensured::AlreadyThere),
+        Some(Err((name, code))) => {
+            Err(Error::topic(format!("could not create topic {name:?}{}", hint(code, spec)), code))
+        }
+    }
+}
+
+fn hint(code: RDKafkaErrorCode, spec: &TopicSpec) -> String {
+    match code {
+        RDKafkaErrorCode::InvalidReplicationFactor => {
+            format!(" (replication factor {}: are there that many brokers?)", spec.replication_factor)
+        }
+        RDKafkaErrorCode::InvalidPartitions => format!(" ({} partitions)", spec.partitions),
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+            " (the user may not create it: grant Create on the topic, or create it beforehand)".to_owned()
+        }
+        RDKafkaErrorCode::InvalidTopic => {
+            " (a name has at most 249 of the characters a-z A-Z 0-9 . _ -)".to_owned()
+        }
+        RDKafkaErrorCode::InvalidConfig => format!(" (one of {:?})", spec.config.keys().collect::<Vec<_>>()),
+        _ => String::new(),
+    }
+}
+
+/// Asks the brokers about a topic; `None` when there is none of that name. Never makes it.
+///
+/// # Errors
+/// When no broker answers, or the topic may not be seen.
+pub async fn describe(client: &ClientProperties, topic: &str) -> Result<Option<Description>> {
+    let mut properties = client.connection();
+    properties.set("allow.auto.create.topics", "false");
+    let topic = topic.to_owned();
+    blocking(move || {
+        let consumer: BaseConsumer<Logging> = properties
+            .config()
+            .create_with_context(Logging)
+            .map_err(|e| Error::client("make a client", e))?;
+        describe_with(&consumer, &topic)
+    })
+    .await
+}
+
+pub(crate) fn describe_with<C: rdkafka::consumer::ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+) -> Result<Option<Description>> {
+    let what = || format!("read the metadata of topic {topic:?}");
+    let metadata = consumer.fetch_metadata(Some(topic), LIMIT).map_err(|e| Error::client(what(), e))?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
+    match found.error().map(RDKafkaErrorCode::from) {
+        None => {}
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => return Ok(None),
+        Some(code) => return Err(Error::topic(format!("could not {}", what()), code)),
+    }
+    let partitions = found.partitions();
+    Ok((!partitions.is_empty()).then(|| Description {
+        partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
+        replication_factor: partitions
+            .first()
+            .map_or(0, |p| i32::try_from(p.replicas().len()).unwrap_or(i32::MAX)),
+    }))
+}
+
+/// Runs librdkafka's blocking calls off the runtime's threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::other(format!("a Kafka call was cut short: {error}"), true)),
+    }
+}
