@@ -1,23 +1,51 @@
-/// A number for a record that is on its way: counts up from zero in stream order.
-///
-/// Only the ledger gives them out; a delivery report carries one back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sequence(pub u64);
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A topic that an output was told of: an index into its table, so that no record carries a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TopicId(pub u32);
 
-/// A record header, as Kafka Connect's `SimpleHeaderConverter` would write its value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header<'a> {
-    /// The header's name.
-    pub name: &'a str,
-    /// The value's bytes; `None` is a header with a null value.
-    pub value: Option<&'a [u8]>,
+/// Records on their way to an output: one buffer, and ranges into it.
+///
+/// An encoder appends, an output reads, [`clear`](Self::clear) keeps the memory for the next
+/// change. Nothing is allocated per record once the buffers have grown.
+#[derive(Debug, Default)]
+pub struct RecordBatch {
+    bytes: Vec<u8>,
+    records: Vec<Spans>,
+    headers: Vec<(HeaderName, Option<Range<usize>>)>,
 }
 
-/// One record for an output, borrowed from the encoder's buffers.
+#[derive(Debug)]
+struct Spans {
+    topic: TopicId,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    headers: Range<usize>,
+    context_at: Option<usize>,
+}
+
+/// A header's name: Debezium's own are static, configured ones shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderName {
+    /// A name known at compile time.
+    Static(&'static str),
+    /// A configured name.
+    Shared(Arc<str>),
+}
+
+impl HeaderName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Static(name) => name,
+            Self::Shared(name) => name,
+        }
+    }
+}
+
+/// One record of a [`RecordBatch`], borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     /// Where it goes.
@@ -26,8 +54,130 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     /// The value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
-    /// Headers of this record, before those that every record of the stream carries.
-    pub headers: &'a [Header<'a>],
-    /// Whether the stream's constant headers (`__debezium.context.*`) follow.
-    pub with_context: bool,
+    /// Before which of its own headers the stream's constant ones (`__debezium.context.*`) stand;
+    /// `None` when it carries none of those.
+    pub context_at: Option<usize>,
+    bytes: &'a [u8],
+    headers: &'a [(HeaderName, Option<Range<usize>>)],
+}
+
+impl<'a> Record<'a> {
+    /// The record's own headers in order: name, and value (`None` is a null value).
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
+        let bytes = self.bytes;
+        self.headers.iter().map(move |(name, value)| (name.as_str(), value.clone().map(|range| &bytes[range])))
+    }
+
+    /// Whether it has headers of its own.
+    #[must_use]
+    pub const fn has_headers(&self) -> bool {
+        !self.headers.is_empty()
+    }
+}
+
+impl RecordBatch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets the records; keeps the memory, unless one huge row had made it large.
+    pub fn clear(&mut self) {
+        const KEPT: usize = 1 << 20;
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
+        self.records.clear();
+        self.headers.clear();
+    }
+
+    /// The buffer, to append a key, a value or a header's value to.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// The end of what was appended so far.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes of a range that was appended before.
+    #[must_use]
+    pub fn bytes(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[range]
+    }
+
+    /// Adds a header to the record that [`push`](Self::push) completes next.
+    pub fn header(&mut self, name: HeaderName, value: Option<Range<usize>>) {
+        self.headers.push((name, value));
+    }
+
+    /// How many headers the record that is pushed next has so far.
+    #[must_use]
+    pub fn open_headers(&self) -> usize {
+        self.headers.len() - self.records.last().map_or(0, |record| record.headers.end)
+    }
+
+    /// Completes a record of ranges that were appended before. `context_at` is the place of the
+    /// stream's constant headers among the record's own.
+    pub fn push(
+        &mut self,
+        topic: TopicId,
+        key: Option<Range<usize>>,
+        value: Option<Range<usize>>,
+        context_at: Option<usize>,
+    ) {
+        let from = self.records.last().map_or(0, |record| record.headers.end);
+        let headers = from..self.headers.len();
+        self.records.push(Spans { topic, key, value, headers, context_at });
+    }
+
+    /// How many records are complete.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// A complete record by its position.
+    #[must_use]
+    pub fn get(&self, at: usize) -> Option<Record<'_>> {
+        let spans = self.records.get(at)?;
+        Some(Record {
+            topic: spans.topic,
+            key: spans.key.clone().map(|range| &self.bytes[range]),
+            value: spans.value.clone().map(|range| &self.bytes[range]),
+            context_at: spans.context_at,
+            bytes: &self.bytes,
+            headers: &self.headers[spans.headers.clone()],
+        })
+    }
+
+    /// The complete records in order.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_record_has_its_own_headers() {
+        let mut batch = RecordBatch::new();
+        batch.buffer().extend_from_slice(b"kvh");
+        batch.push(TopicId(0), Some(0..1), Some(1..2), Some(0));
+        batch.header(HeaderName::Static("h"), Some(2..3));
+        batch.push(TopicId(1), Some(0..1), None, None);
+        let headers: Vec<Vec<_>> = batch.iter().map(|record| record.headers().collect()).collect();
+        assert_eq!(headers, [vec![], vec![("h", Some(&b"h"[..]))]]);
+        assert_eq!(batch.get(1).and_then(|record| record.value), None);
+    }
 }

@@ -8,5 +8,8 @@
 //! [`types`] turns each column's text form into its JSON; [`envelope`] joins them to a record.
 //! [`decode`] goes the other way, for sinks.
 
+pub mod copy;
+pub mod envelope;
+pub mod pgoutput;
 pub mod schema;
 pub mod types;

@@ -1,0 +1,413 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use pgcdc_event::{HeaderName, Operation, RecordBatch, Relation, TopicId};
+
+use super::flat::FlatPlan;
+use super::row::{KeyParts, RowEncoder};
+use super::source::{SOURCE_SCHEMA, TIMES_SCHEMA, TRANSACTION_SCHEMA, append_times};
+use super::{Context, EncodeError, EnvelopeOptions, RowRef, SourceTemplate};
+use crate::types::write_json_string;
+
+/// What the connector decided about a table, beyond its relation.
+#[derive(Clone, Debug)]
+pub struct TablePlan {
+    /// The topic, as its output knows it.
+    pub topic: TopicId,
+    /// The topic's name, from which schema names are made.
+    pub topic_name: String,
+    /// Whether column `i` is part of the value (`column.include.list`, `column.exclude.list`).
+    pub included: Vec<bool>,
+    /// The key's columns in order: the primary key's, a unique index', or `message.key.columns`.
+    pub key: Vec<usize>,
+}
+
+/// One change, borrowed from the wire.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// A new row; also a snapshot's (`r`).
+    Insert {
+        /// The new row.
+        new: RowRef<'a>,
+    },
+    /// A changed row.
+    Update {
+        /// Old values, and whether they are the whole row.
+        old: Option<(RowRef<'a>, bool)>,
+        /// The new row.
+        new: RowRef<'a>,
+    },
+    /// A deleted row.
+    Delete {
+        /// Old values.
+        old: RowRef<'a>,
+    },
+    /// The table was emptied.
+    Truncate,
+}
+
+/// A table's encoder: everything that does not depend on the row is settled.
+#[derive(Debug)]
+pub struct RelationEncoder {
+    relation: Arc<Relation>,
+    topic: TopicId,
+    row: RowEncoder,
+    source: SourceTemplate,
+    key: Option<KeyTemplate>,
+    /// Everything before `before`'s value.
+    head: Vec<u8>,
+    tail: &'static [u8],
+    tombstones: bool,
+    context_headers: bool,
+    skipped: Skipped,
+    flat: Option<FlatPlan>,
+    new_key: KeyParts,
+    old_key: KeyParts,
+}
+
+#[derive(Debug)]
+struct KeyTemplate {
+    /// `{"schema":…,"payload":` or nothing.
+    head: Vec<u8>,
+    /// `{"id":` and then `,"other":`.
+    names: Vec<Vec<u8>>,
+    tail: &'static [u8],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Skipped {
+    create: bool,
+    update: bool,
+    delete: bool,
+    truncate: bool,
+}
+
+impl RelationEncoder {
+    /// Compiles a table's encoder.
+    #[must_use]
+    pub fn compile(relation: Arc<Relation>, plan: &TablePlan, options: &EnvelopeOptions) -> Self {
+        let row = RowEncoder::compile(&relation, &plan.included, &plan.key, &options.types);
+        let flat = options.unwrap.as_ref().map(|unwrap| {
+            FlatPlan::compile(unwrap, &row, &relation.name, &plan.topic_name, options)
+        });
+        let (head, tail): (_, &[u8]) = if options.value_schemas {
+            let mut head = br#"{"schema":"#.to_vec();
+            envelope_schema(&row, &plan.topic_name, &mut head);
+            head.extend_from_slice(br#","payload":{"before":"#);
+            (head, b"}}")
+        } else {
+            (br#"{"before":"#.to_vec(), b"}")
+        };
+        Self {
+            source: SourceTemplate::compile(options, Some(&relation.name)),
+            key: KeyTemplate::compile(&row, plan, options.key_schemas),
+            relation,
+            topic: plan.topic,
+            row,
+            head,
+            tail,
+            tombstones: options.tombstones,
+            context_headers: options.context_headers,
+            skipped: Skipped {
+                create: options.skipped.contains('c'),
+                update: options.skipped.contains('u'),
+                delete: options.skipped.contains('d'),
+                truncate: options.skipped.contains('t'),
+            },
+            flat,
+            new_key: KeyParts::default(),
+            old_key: KeyParts::default(),
+        }
+    }
+
+    /// The table this encoder was compiled for.
+    #[must_use]
+    pub fn relation(&self) -> &Arc<Relation> {
+        &self.relation
+    }
+
+    /// Appends a change's records: none when its operation is skipped, one, or for a changed key
+    /// up to three (delete, tombstone, create).
+    ///
+    /// # Errors
+    /// When the row does not fit the relation. `batch` may then hold a part of the change.
+    pub fn encode(&mut self, change: Change<'_>, context: &Context<'_>, batch: &mut RecordBatch) -> Result<(), EncodeError> {
+        let mut new_key = std::mem::take(&mut self.new_key);
+        let mut old_key = std::mem::take(&mut self.old_key);
+        let result = self.encode_with(change, context, batch, &mut new_key, &mut old_key);
+        (self.new_key, self.old_key) = (new_key, old_key);
+        result
+    }
+
+    fn encode_with(
+        &self,
+        change: Change<'_>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+        new_key: &mut KeyParts,
+        old_key: &mut KeyParts,
+    ) -> Result<(), EncodeError> {
+        match change {
+            Change::Insert { new } => {
+                let operation = match context.snapshot {
+                    pgcdc_event::Snapshot::False => Operation::Create,
+                    _ => Operation::Read,
+                };
+                if operation == Operation::Create && self.skipped.create {
+                    return Ok(());
+                }
+                let value = self.value(operation, None, Some(new), None, context, batch, new_key)?;
+                let key = self.key(new_key, batch);
+                self.push(operation, key, value, context, batch);
+            }
+            Change::Update { .. } if self.skipped.update => {}
+            Change::Update { old: None, new } => {
+                let value = self.value(Operation::Update, None, Some(new), None, context, batch, new_key)?;
+                let key = self.key(new_key, batch);
+                self.push(Operation::Update, key, value, context, batch);
+            }
+            Change::Update { old: Some((old, whole)), new } => {
+                self.update(old, whole, new, context, batch, new_key, old_key)?;
+            }
+            Change::Delete { .. } if self.skipped.delete => {}
+            Change::Delete { old } => {
+                let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
+                let key = self.key(old_key, batch);
+                self.push(Operation::Delete, key.clone(), value, context, batch);
+                self.tombstone(key, None, batch);
+            }
+            Change::Truncate if self.skipped.truncate || self.flat.is_some() => {}
+            Change::Truncate => {
+                let value = self.value(Operation::Truncate, None, None, None, context, batch, new_key)?;
+                self.push(Operation::Truncate, None, value, context, batch);
+            }
+        }
+        Ok(())
+    }
+
+    /// An update with old values: an `u`, or delete and create when the key changed.
+    #[expect(clippy::too_many_arguments, reason = "two rows and their two key buffers")]
+    fn update(
+        &self,
+        old: RowRef<'_>,
+        whole: bool,
+        new: RowRef<'_>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+        new_key: &mut KeyParts,
+        old_key: &mut KeyParts,
+    ) -> Result<(), EncodeError> {
+        let fallback = whole.then_some(old);
+        if self.key.is_some() {
+            self.keys_only(old, None, batch, old_key)?;
+            self.keys_only(new, fallback, batch, new_key)?;
+        }
+        if self.key.is_none() || new_key.same(old_key) {
+            let value = self.value(Operation::Update, Some(old), Some(new), fallback, context, batch, new_key)?;
+            let key = self.key(new_key, batch);
+            self.push(Operation::Update, key, value, context, batch);
+            return Ok(());
+        }
+        let old_payload = self.key_payload(old_key, batch);
+        let new_payload = self.key_payload(new_key, batch);
+        if !self.skipped.delete {
+            let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
+            let key = self.key(old_key, batch);
+            if self.emits(Operation::Delete) {
+                batch.header(HeaderName::Static("__debezium.newkey"), Some(new_payload.clone()));
+            }
+            self.push(Operation::Delete, key.clone(), value, context, batch);
+            self.tombstone(key, Some(new_payload), batch);
+        }
+        if !self.skipped.create {
+            let value = self.value(Operation::Create, None, Some(new), fallback, context, batch, new_key)?;
+            let key = self.key(new_key, batch);
+            batch.header(HeaderName::Static("__debezium.oldkey"), Some(old_payload));
+            self.push(Operation::Create, key, value, context, batch);
+        }
+        Ok(())
+    }
+
+    /// Gathers a row's key without leaving its value in the batch.
+    fn keys_only(
+        &self,
+        row: RowRef<'_>,
+        fallback: Option<RowRef<'_>>,
+        batch: &mut RecordBatch,
+        key: &mut KeyParts,
+    ) -> Result<(), EncodeError> {
+        let start = batch.position();
+        let result = self.row.append(row, fallback, batch.buffer(), key);
+        batch.buffer().truncate(start);
+        result
+    }
+
+    /// Whether an operation becomes a record at all in the configured form.
+    fn emits(&self, operation: Operation) -> bool {
+        self.flat.as_ref().is_none_or(|flat| flat.emits(operation))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call for each operation, all with the same parts")]
+    fn value(
+        &self,
+        operation: Operation,
+        before: Option<RowRef<'_>>,
+        after: Option<RowRef<'_>>,
+        fallback: Option<RowRef<'_>>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+        key: &mut KeyParts,
+    ) -> Result<Option<Range<usize>>, EncodeError> {
+        let start = batch.position();
+        if let Some(flat) = &self.flat {
+            let out = batch.buffer();
+            let present = flat.append(&self.row, operation, before, after, fallback, context, out, key)?;
+            return Ok(present.then(|| start..batch.position()));
+        }
+        let out = batch.buffer();
+        out.extend_from_slice(&self.head);
+        match before {
+            None => out.extend_from_slice(b"null"),
+            Some(row) => self.row.append(row, None, out, key)?,
+        }
+        out.extend_from_slice(br#","after":"#);
+        match after {
+            None => out.extend_from_slice(b"null"),
+            Some(row) => self.row.append(row, fallback, out, key)?,
+        }
+        out.extend_from_slice(br#","source":"#);
+        self.source.append(context, out);
+        out.extend_from_slice(br#","transaction":null,"op":""#);
+        out.push(operation.letter() as u8);
+        out.extend_from_slice(br#"","#);
+        append_times(context.now_ns, out);
+        out.extend_from_slice(self.tail);
+        Ok(Some(start..batch.position()))
+    }
+
+    fn key(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Option<Range<usize>> {
+        let template = self.key.as_ref()?;
+        let start = batch.position();
+        batch.buffer().extend_from_slice(&template.head);
+        template.payload(parts, batch.buffer());
+        batch.buffer().extend_from_slice(template.tail);
+        Some(start..batch.position())
+    }
+
+    /// The key without its schema, as the headers of a key change carry it.
+    fn key_payload(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Range<usize> {
+        let start = batch.position();
+        if let Some(template) = &self.key {
+            template.payload(parts, batch.buffer());
+        }
+        start..batch.position()
+    }
+
+    fn push(
+        &self,
+        operation: Operation,
+        key: Option<Range<usize>>,
+        value: Option<Range<usize>>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+    ) {
+        if !self.emits(operation) {
+            return;
+        }
+        // The transform's headers come after those that the connector gave the record.
+        let context_at = self.context_headers.then(|| batch.open_headers());
+        if let Some(flat) = &self.flat {
+            flat.push_headers(operation, context, batch);
+        }
+        batch.push(self.topic, key, value, context_at);
+    }
+
+    fn tombstone(&self, key: Option<Range<usize>>, new_key: Option<Range<usize>>, batch: &mut RecordBatch) {
+        let wanted = match &self.flat {
+            None => self.tombstones,
+            Some(flat) => self.tombstones && flat.keeps_tombstones(),
+        };
+        if wanted {
+            if let Some(new_key) = new_key {
+                batch.header(HeaderName::Static("__debezium.newkey"), Some(new_key));
+            }
+            let context_at = self.context_headers.then(|| batch.open_headers());
+            batch.push(self.topic, key, None, context_at);
+        }
+    }
+}
+
+impl KeyTemplate {
+    fn compile(row: &RowEncoder, plan: &TablePlan, schemas: bool) -> Option<Self> {
+        let fields: Vec<_> = plan.key.iter().filter_map(|&at| row.field(at)).collect();
+        if fields.is_empty() {
+            return None;
+        }
+        let mut head = Vec::new();
+        if schemas {
+            head.extend_from_slice(br#"{"schema":{"type":"struct","fields":["#);
+            for (at, (name, schema)) in fields.iter().enumerate() {
+                if at > 0 {
+                    head.push(b',');
+                }
+                schema.append_json(Some(name), &mut head);
+            }
+            head.extend_from_slice(br#"],"optional":false,"name":"#);
+            write_json_string(format!("{}.Key", plan.topic_name).as_bytes(), &mut head);
+            head.extend_from_slice(br#"},"payload":"#);
+        }
+        let names = fields
+            .iter()
+            .enumerate()
+            .map(|(at, (name, _))| {
+                let mut fragment = vec![if at == 0 { b'{' } else { b',' }];
+                write_json_string(name.as_bytes(), &mut fragment);
+                fragment.push(b':');
+                fragment
+            })
+            .collect();
+        Some(Self { head, names, tail: if schemas { b"}" } else { b"" } })
+    }
+
+    fn payload(&self, parts: &KeyParts, out: &mut Vec<u8>) {
+        for (name, value) in self.names.iter().zip(parts.values()) {
+            out.extend_from_slice(name);
+            out.extend_from_slice(value);
+        }
+        out.push(b'}');
+    }
+}
+
+/// The Connect schema of the whole envelope.
+fn envelope_schema(row: &RowEncoder, topic: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"type":"struct","fields":["#);
+    for field in ["before", "after"] {
+        row_schema(row, topic, true, out);
+        out.extend_from_slice(br#","field":""#);
+        out.extend_from_slice(field.as_bytes());
+        out.extend_from_slice(br#""},"#);
+    }
+    out.extend_from_slice(SOURCE_SCHEMA.as_bytes());
+    out.push(b',');
+    out.extend_from_slice(TRANSACTION_SCHEMA.as_bytes());
+    out.extend_from_slice(br#",{"type":"string","optional":false,"field":"op"},"#);
+    out.extend_from_slice(TIMES_SCHEMA.as_bytes());
+    out.extend_from_slice(br#"],"optional":false,"name":"#);
+    write_json_string(format!("{topic}.Envelope").as_bytes(), out);
+    out.extend_from_slice(br#","version":2}"#);
+}
+
+/// A row's schema, open at its end for a `field`.
+fn row_schema(row: &RowEncoder, topic: &str, optional: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"type":"struct","fields":["#);
+    for (at, (name, schema)) in row.fields().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        schema.append_json(Some(name), out);
+    }
+    out.extend_from_slice(br#"],"optional":"#);
+    out.extend_from_slice(if optional { b"true" } else { b"false" });
+    out.extend_from_slice(br#","name":"#);
+    write_json_string(format!("{topic}.Value").as_bytes(), out);
+}

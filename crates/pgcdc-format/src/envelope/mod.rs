@@ -1,0 +1,104 @@
+//! Debezium's records: a row's change as `before`/`after`/`source`/`op`, or flattened, as JSON.
+//!
+//! A [`RelationEncoder`] is compiled once, when a table's `Relation` message arrives: field names
+//! are escaped, schemas and the constant parts of `source` rendered. A row then only appends its
+//! values between them. Source: Debezium's documentation of the PostgreSQL connector, "Data change
+//! events", and recordings of Debezium 3.7.0.Final (`tests/golden`).
+
+mod encoder;
+mod flat;
+mod message;
+mod row;
+mod source;
+
+pub use encoder::{Change, RelationEncoder, TablePlan};
+pub use flat::{AddedField, DeleteHandling, Unwrap};
+pub use message::MessageEncoder;
+pub use row::RowRef;
+pub use source::SourceTemplate;
+
+use pgcdc_event::{Lsn, Snapshot};
+
+use crate::pgoutput::DecodeError;
+use crate::types::{TypeOptions, ValueError};
+
+/// What all tables of a connector have in common.
+#[derive(Clone, Debug)]
+pub struct EnvelopeOptions {
+    /// `topic.prefix`: `source.name`, and the first part of schema names.
+    pub topic_prefix: String,
+    /// `database.dbname`: `source.db`.
+    pub database: String,
+    /// `key.converter.schemas.enable`.
+    pub key_schemas: bool,
+    /// `value.converter.schemas.enable`.
+    pub value_schemas: bool,
+    /// `tombstones.on.delete`.
+    pub tombstones: bool,
+    /// `extended.headers.enabled`.
+    pub context_headers: bool,
+    /// Which operations are left out (`skipped.operations`): letters of `c`, `u`, `d`, `t`.
+    pub skipped: String,
+    /// How values are written.
+    pub types: TypeOptions,
+    /// The flattened form, where `ExtractNewRecordState` is configured.
+    pub unwrap: Option<Unwrap>,
+}
+
+/// Where and when a change happened, and when it is encoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context<'a> {
+    /// Position of the change.
+    pub lsn: Lsn,
+    /// End of the last transaction that was complete before this one.
+    pub last_commit: Option<Lsn>,
+    /// The transaction.
+    pub xid: Option<u32>,
+    /// Commit time, microseconds since 1970.
+    pub timestamp_us: i64,
+    /// Snapshot marker.
+    pub snapshot: Snapshot,
+    /// Where the transaction was first written, when it was replicated here.
+    pub origin: Option<(&'a str, Lsn)>,
+    /// Now, nanoseconds since 1970: the envelope's own `ts_ns`.
+    pub now_ns: i64,
+}
+
+/// A row that cannot be encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The row's bytes are not a row.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A value is not of its type's output format.
+    #[error("column {column} of {table}: {source}")]
+    Value {
+        /// `schema.table`.
+        table: String,
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        source: ValueError,
+    },
+    /// The row has another number of columns than its relation.
+    #[error("a row of {table} has {found} columns, its relation {expected}")]
+    ColumnCount {
+        /// `schema.table`.
+        table: String,
+        /// Columns of the relation.
+        expected: usize,
+        /// Columns of the row.
+        found: usize,
+    },
+    /// The server sent a value in binary, which was not asked for.
+    #[error("column {column} of {table} came in binary form")]
+    Binary {
+        /// `schema.table`.
+        table: String,
+        /// The column.
+        column: String,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+use pgcdc_event::Relation;
+
+use super::EncodeError;
+use crate::types::write_json_string;
+use crate::pgoutput::{DecodeError, Tuple, TupleValue};
+use crate::schema::Schema;
+use crate::types::{Codec, TypeOptions};
+
+/// A row, wherever it comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum RowRef<'a> {
+    /// From the replication stream.
+    Wire(Tuple<'a>),
+    /// From a snapshot's COPY: ranges into a line; `None` is NULL.
+    Copied {
+        /// The line, escapes resolved.
+        line: &'a [u8],
+        /// The columns.
+        columns: &'a [Option<(usize, usize)>],
+    },
+}
+
+impl<'a> RowRef<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Wire(tuple) => tuple.len(),
+            Self::Copied { columns, .. } => columns.len(),
+        }
+    }
+
+    fn values(self) -> RowValues<'a> {
+        match self {
+            Self::Wire(tuple) => RowValues::Wire(tuple.values()),
+            Self::Copied { line, columns } => RowValues::Copied { line, columns: columns.iter() },
+        }
+    }
+}
+
+enum RowValues<'a> {
+    Wire(crate::pgoutput::Values<'a>),
+    Copied { line: &'a [u8], columns: std::slice::Iter<'a, Option<(usize, usize)>> },
+}
+
+impl<'a> Iterator for RowValues<'a> {
+    type Item = Result<TupleValue<'a>, DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Wire(values) => values.next(),
+            Self::Copied { line, columns } => Some(Ok(match columns.next()? {
+                None => TupleValue::Null,
+                Some((from, to)) => TupleValue::Text(&line[*from..*to]),
+            })),
+        }
+    }
+}
+
+/// The compiled form of a table's columns.
+#[derive(Debug)]
+pub(super) struct RowEncoder {
+    table: String,
+    columns: Vec<ColumnPlan>,
+    key_length: usize,
+}
+
+#[derive(Debug)]
+struct ColumnPlan {
+    name: Box<str>,
+    /// `,"name":`, without the comma for the first.
+    fragment: Box<[u8]>,
+    codec: Option<Codec>,
+    in_value: bool,
+    /// Position in the key.
+    key_slot: Option<usize>,
+}
+
+/// The JSON of a row's key columns, gathered while the row is written.
+#[derive(Debug, Default)]
+pub(super) struct KeyParts {
+    bytes: Vec<u8>,
+    spans: Vec<(usize, usize)>,
+}
+
+impl RowEncoder {
+    /// `included[i]` tells whether column `i` is part of the value; `key` lists the key's columns.
+    pub(super) fn compile(relation: &Relation, included: &[bool], key: &[usize], options: &TypeOptions) -> Self {
+        let mut first = true;
+        let columns = relation
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| {
+                let codec = Codec::compile(column, options);
+                let in_value = codec.is_some() && included.get(at).copied().unwrap_or(true);
+                let mut fragment = Vec::new();
+                if in_value {
+                    if !std::mem::take(&mut first) {
+                        fragment.push(b',');
+                    }
+                    write_json_string(column.name.as_bytes(), &mut fragment);
+                    fragment.push(b':');
+                }
+                let key_slot = key.iter().position(|&k| k == at).filter(|_| codec.is_some());
+                ColumnPlan { name: column.name.clone(), fragment: fragment.into(), codec, in_value, key_slot }
+            })
+            .collect();
+        Self { table: relation.name.to_string(), columns, key_length: key.len() }
+    }
+
+    /// Name and schema of each column of the value.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &Schema)> {
+        self.columns
+            .iter()
+            .filter(|column| column.in_value)
+            .filter_map(|column| Some((&*column.name, column.codec.as_ref()?.schema())))
+    }
+
+    /// Name and schema of a column by its position in the relation.
+    pub(super) fn field(&self, at: usize) -> Option<(&str, &Schema)> {
+        let column = self.columns.get(at)?;
+        Some((&*column.name, column.codec.as_ref()?.schema()))
+    }
+
+    /// Position of a column by name.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| &*column.name == name && column.codec.is_some())
+    }
+
+    /// Appends the row as a JSON object and gathers its key columns.
+    ///
+    /// `fallback` is the old row, when it was sent whole: unchanged TOAST values are taken from it.
+    pub(super) fn append(
+        &self,
+        row: RowRef<'_>,
+        fallback: Option<RowRef<'_>>,
+        out: &mut Vec<u8>,
+        key: &mut KeyParts,
+    ) -> Result<(), EncodeError> {
+        out.push(b'{');
+        self.visit(row, fallback, key, out)?;
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// Appends one column of a row.
+    pub(super) fn append_column(&self, at: usize, row: RowRef<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let value = row.values().nth(at).transpose()?.unwrap_or(TupleValue::Null);
+        match self.columns.get(at) {
+            Some(plan) => self.append_value(plan, value, out),
+            None => Ok(()),
+        }
+    }
+
+    fn visit(
+        &self,
+        row: RowRef<'_>,
+        fallback: Option<RowRef<'_>>,
+        key: &mut KeyParts,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        if row.len() != self.columns.len() {
+            return Err(EncodeError::ColumnCount {
+                table: self.table.clone(),
+                expected: self.columns.len(),
+                found: row.len(),
+            });
+        }
+        key.reset(self.key_length);
+        let mut old = fallback.map(RowRef::values);
+        for (plan, value) in self.columns.iter().zip(row.values()) {
+            let mut value = value?;
+            if let Some(old) = old.as_mut().and_then(Iterator::next).transpose()?
+                && value == TupleValue::Unchanged
+            {
+                value = old;
+            }
+            if !plan.in_value {
+                if let Some(slot) = plan.key_slot {
+                    key.put(slot, |bytes| self.append_value(plan, value, bytes))?;
+                }
+                continue;
+            }
+            out.extend_from_slice(&plan.fragment);
+            let start = out.len();
+            self.append_value(plan, value, out)?;
+            if let Some(slot) = plan.key_slot {
+                key.put(slot, |bytes| {
+                    bytes.extend_from_slice(&out[start..]);
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn append_value(
+        &self,
+        plan: &ColumnPlan,
+        value: TupleValue<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let Some(codec) = &plan.codec else { return Ok(()) };
+        match value {
+            TupleValue::Text(text) => codec.append(text, out).map_err(|source| EncodeError::Value {
+                table: self.table.clone(),
+                column: plan.name.to_string(),
+                source,
+            })?,
+            TupleValue::Null => codec.append_null(out),
+            TupleValue::Unchanged => codec.append_unavailable(out),
+            TupleValue::Binary(_) => {
+                return Err(EncodeError::Binary { table: self.table.clone(), column: plan.name.to_string() });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl KeyParts {
+    fn reset(&mut self, length: usize) {
+        self.bytes.clear();
+        self.spans.clear();
+        self.spans.resize(length, (0, 0));
+    }
+
+    fn put(
+        &mut self,
+        slot: usize,
+        append: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let start = self.bytes.len();
+        append(&mut self.bytes)?;
+        self.spans[slot] = (start, self.bytes.len());
+        Ok(())
+    }
+
+    /// The JSON of the key's columns, in the key's order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().map(|&(from, to)| &self.bytes[from..to])
+    }
+
+    /// Whether two rows have the same key.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.values().eq(other.values())
+    }
+}

@@ -1,0 +1,98 @@
+use super::DecodeError;
+use super::cursor::Cursor;
+
+/// A row as it came off the wire: a count and the columns' bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuple<'a> {
+    count: u16,
+    body: Cursor<'a>,
+}
+
+/// One column of a [`Tuple`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TupleValue<'a> {
+    /// `n`: SQL NULL (or, in a key tuple, a column that is not part of the identity).
+    Null,
+    /// `u`: a TOASTed value that did not change and was not sent.
+    Unchanged,
+    /// `t`: the type's text form.
+    Text(&'a [u8]),
+    /// `b`: the type's binary form.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Tuple<'a> {
+    /// Reads the count; columns follow when asked for.
+    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
+        let count = cursor.u16("a tuple's column count")?;
+        Ok(Self { count, body: *cursor })
+    }
+
+    /// Moves `cursor` behind this tuple.
+    pub(super) fn skip(&self, cursor: &mut Cursor<'a>) -> Result<(), DecodeError> {
+        let mut values = self.values();
+        for value in &mut values {
+            value?;
+        }
+        *cursor = values.cursor;
+        Ok(())
+    }
+
+    /// How many columns the tuple has.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The columns in the order of their `Relation` message.
+    #[must_use]
+    pub const fn values(&self) -> Values<'a> {
+        Values { left: self.count, cursor: self.body }
+    }
+}
+
+/// Iterator over a tuple's columns.
+#[derive(Clone, Debug)]
+pub struct Values<'a> {
+    left: u16,
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Iterator for Values<'a> {
+    type Item = Result<TupleValue<'a>, DecodeError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        Some(self.read())
+    }
+}
+
+impl<'a> Values<'a> {
+    #[inline]
+    fn read(&mut self) -> Result<TupleValue<'a>, DecodeError> {
+        Ok(match self.cursor.u8("a column's kind")? {
+            b'n' => TupleValue::Null,
+            b'u' => TupleValue::Unchanged,
+            b't' => TupleValue::Text(self.sized()?),
+            b'b' => TupleValue::Binary(self.sized()?),
+            _ => return Err(DecodeError::Malformed("a column is of no known kind (n, u, t, b)")),
+        })
+    }
+
+    #[inline]
+    fn sized(&mut self) -> Result<&'a [u8], DecodeError> {
+        let length = self.cursor.u32("a column's length")?;
+        let length = usize::try_from(length).map_err(|_| DecodeError::Truncated("a column"))?;
+        self.cursor.bytes(length, "a column's value")
+    }
+}
