@@ -1,0 +1,242 @@
+//! Apache Cassandra, one node, from Maven's jars.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::daemon::{Daemon, Spec};
+use crate::{cache, ports, tools};
+
+const VERSION: &str = "5.0.6";
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+const LOGBACK: &str = r#"<configuration>
+  <appender name="S" class="ch.qos.logback.core.ConsoleAppender"><encoder><pattern>%d %-5level %logger{20} %msg%n</pattern></encoder></appender>
+  <root level="WARN"><appender-ref ref="S"/></root>
+</configuration>
+"#;
+
+/// Packages of the JDK that Cassandra reaches into, as its own `jvm17-server.options` lists them.
+const OPENED: &[&str] = &[
+    "java.base/jdk.internal.misc",
+    "java.base/jdk.internal.ref",
+    "java.base/jdk.internal.perf",
+    "java.base/jdk.internal.loader",
+    "java.base/jdk.internal.reflect",
+    "java.base/jdk.internal.math",
+    "java.base/jdk.internal.module",
+    "java.base/jdk.internal.util.jar",
+    "java.base/java.lang",
+    "java.base/java.lang.ref",
+    "java.base/java.lang.reflect",
+    "java.base/java.lang.module",
+    "java.base/java.io",
+    "java.base/java.nio",
+    "java.base/java.net",
+    "java.base/java.util",
+    "java.base/java.util.concurrent",
+    "java.base/java.util.concurrent.atomic",
+    "java.base/sun.nio.ch",
+    "java.rmi/sun.rmi.transport.tcp",
+    "java.rmi/sun.rmi.transport",
+    "java.rmi/sun.rmi.server",
+    "java.rmi/sun.rmi.registry",
+    "java.management/com.sun.jmx.remote.security",
+    "java.management.rmi/com.sun.jmx.remote.internal.rmi",
+    "java.sql/java.sql",
+    "java.logging/java.util.logging",
+    "jdk.management/com.sun.management.internal",
+    "jdk.unsupported/sun.misc",
+    "jdk.naming.rmi/com.sun.jndi.rmi.registry",
+];
+
+/// How to start Cassandra.
+#[derive(Debug, Clone)]
+pub struct CassandraOptions {
+    /// Heap in MiB.
+    pub heap_mb: u32,
+}
+
+impl Default for CassandraOptions {
+    fn default() -> Self {
+        Self { heap_mb: 640 }
+    }
+}
+
+/// A Cassandra node.
+#[derive(Debug)]
+pub struct Cassandra {
+    daemon: Daemon,
+}
+
+impl Cassandra {
+    /// Starts Cassandra in `dir` on `port` (0: a free one).
+    ///
+    /// # Errors
+    /// When Java, Maven or the jars cannot be had, or the node does not start; with the tail of its log.
+    pub fn start(dir: impl AsRef<Path>, port: u16, options: CassandraOptions) -> Result<Self> {
+        let dir = dir.as_ref();
+        let java = tools::java()?;
+        let jars = cache::entry(&cache::dir(), &format!("cassandra-{VERSION}"), |into| {
+            cache::maven(&[("org.apache.cassandra", "cassandra-all", VERSION)], into)
+        })?;
+        let port = ports::or_free(port)?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let config = dir.join("cassandra.yaml");
+        let logback = dir.join("logback.xml");
+        let storage = previous_storage_port(&config).map_or_else(ports::free, Ok)?;
+        fs::write(&config, yaml(dir, port, storage)).with_context(|| format!("cannot write {}", config.display()))?;
+        fs::write(&logback, LOGBACK).with_context(|| format!("cannot write {}", logback.display()))?;
+        let spec = Spec {
+            name: "Cassandra".into(),
+            program: java,
+            args: arguments(dir, &jars, &options)?,
+            user: None,
+            stop_signal: "TERM".into(),
+            extra_dir: None,
+            port,
+        };
+        Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || is_ready(port))? })
+    }
+
+    /// Finds the Cassandra that an earlier program left running in `dir`.
+    ///
+    /// # Errors
+    /// As [`Daemon::attach`].
+    pub fn attach(dir: impl AsRef<Path>) -> Result<Option<Self>> {
+        Ok(Daemon::attach(dir.as_ref())?.map(|daemon| Self { daemon }))
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.daemon.spec().port
+    }
+
+    /// The address as sinks take it.
+    pub fn contact_point(&self) -> String {
+        format!("127.0.0.1:{}", self.port())
+    }
+
+    /// Stops the node in order.
+    ///
+    /// # Errors
+    /// When it survives.
+    pub fn stop(&mut self) -> Result<()> {
+        self.daemon.stop(Duration::from_secs(30))
+    }
+
+    /// Kills the node as a crash would.
+    ///
+    /// # Errors
+    /// When it survives.
+    pub fn kill9(&mut self) -> Result<()> {
+        self.daemon.kill9()
+    }
+
+    /// Starts the node again on the same port and data.
+    ///
+    /// # Errors
+    /// As [`Cassandra::start`].
+    pub fn restart(&mut self) -> Result<()> {
+        let port = self.port();
+        self.daemon.restart(START_LIMIT, || is_ready(port))
+    }
+
+    /// The process behind it.
+    pub fn daemon(&mut self) -> &mut Daemon {
+        &mut self.daemon
+    }
+
+    /// Lets the node outlive this program.
+    pub fn detached(self) {
+        self.daemon.detached();
+    }
+}
+
+fn yaml(dir: &Path, port: u16, storage: u16) -> String {
+    let data = dir.join("data");
+    let data = data.display();
+    // Legacy (not memory-mapped, not direct) commit log: a write is in the page cache before it is acknowledged, so it
+    // survives kill -9 of the process, which the end-to-end tests rely on.
+    format!(
+        "cluster_name: pgcdc
+num_tokens: 1
+partitioner: org.apache.cassandra.dht.Murmur3Partitioner
+data_file_directories: [{data}/data]
+commitlog_directory: {data}/commitlog
+hints_directory: {data}/hints
+saved_caches_directory: {data}/saved_caches
+cdc_raw_directory: {data}/cdc_raw
+commitlog_sync: periodic
+commitlog_sync_period: 1000ms
+commitlog_disk_access_mode: legacy
+endpoint_snitch: SimpleSnitch
+listen_address: 127.0.0.1
+rpc_address: 127.0.0.1
+native_transport_port: {port}
+storage_port: {storage}
+memtable_heap_space: 128MiB
+memtable_offheap_space: 128MiB
+auto_snapshot: false
+seed_provider:
+  - class_name: org.apache.cassandra.locator.SimpleSeedProvider
+    parameters: [{{seeds: \"127.0.0.1:{storage}\"}}]
+"
+    )
+}
+
+fn arguments(dir: &Path, jars: &Path, options: &CassandraOptions) -> Result<Vec<String>> {
+    let jamm = fs::read_dir(jars)
+        .with_context(|| format!("cannot read {}", jars.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("jamm-")))
+        .with_context(|| format!("no jamm-*.jar in {}; remove that directory and try again", jars.display()))?;
+    let mut args: Vec<String> = OPENED
+        .iter()
+        .flat_map(|package| [format!("--add-exports={package}=ALL-UNNAMED"), format!("--add-opens={package}=ALL-UNNAMED")])
+        .collect();
+    args.push(format!("-javaagent:{}", jamm.display()));
+    args.extend([format!("-Xms{}m", options.heap_mb), format!("-Xmx{}m", options.heap_mb)]);
+    args.extend(
+        [
+            "-XX:+UseG1GC",
+            "-Djdk.attach.allowAttachSelf=true",
+            // A node alone has nobody to gossip with, and nobody to wait for.
+            "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+            "-Dcassandra.ring_delay_ms=100",
+            "-Dcassandra.superuser_setup_delay_ms=0",
+            "-Dcassandra-foreground=yes",
+            "-Dio.netty.tryReflectionSetAccessible=true",
+        ]
+        .map(str::to_owned),
+    );
+    args.push(format!("-Dcassandra.config=file://{}", dir.join("cassandra.yaml").display()));
+    args.push(format!("-Dlogback.configurationFile={}", dir.join("logback.xml").display()));
+    args.push(format!("-Dcassandra.storagedir={}", dir.join("data").display()));
+    args.extend(["-cp".to_owned(), format!("{}/*", jars.display())]);
+    args.push("org.apache.cassandra.service.CassandraDaemon".to_owned());
+    Ok(args)
+}
+
+fn previous_storage_port(config: &Path) -> Option<u16> {
+    let text = fs::read_to_string(config).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("storage_port: "))?.parse().ok()
+}
+
+/// Sends OPTIONS of the native protocol, version 4, and expects SUPPORTED.
+fn is_ready(port: u16) -> bool {
+    const OPTIONS: [u8; 9] = [4, 0, 0, 0, 5, 0, 0, 0, 0];
+    const SUPPORTED: u8 = 6;
+    let limit = Duration::from_secs(2);
+    let Ok(mut stream) = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), limit) else { return false };
+    let mut answer = [0; 9];
+    stream.set_read_timeout(Some(limit)).is_ok()
+        && stream.write_all(&OPTIONS).is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && answer[4] == SUPPORTED
+}

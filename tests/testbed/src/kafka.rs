@@ -1,0 +1,239 @@
+//! Apache Kafka in KRaft mode, one broker that is its own controller, from Maven's jars.
+
+mod wire;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::daemon::{Daemon, Spec};
+use crate::{cache, ports, tools};
+
+const VERSION: &str = "4.3.1";
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+const LOG4J: &str = "status=error
+appender.f.type=Console
+appender.f.name=f
+appender.f.layout.type=PatternLayout
+appender.f.layout.pattern=%d %p %c{1} %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.f.ref=f
+";
+
+/// How to start Kafka.
+#[derive(Debug, Clone)]
+pub struct KafkaOptions {
+    /// Maximum heap in MiB.
+    pub heap_mb: u32,
+    /// The port clients are sent to, when a proxy stands before the broker.
+    pub advertised_port: Option<u16>,
+    /// Lines for `server.properties` beyond the testbed's own, which they override.
+    pub settings: Vec<(String, String)>,
+}
+
+impl Default for KafkaOptions {
+    fn default() -> Self {
+        Self { heap_mb: 768, advertised_port: None, settings: Vec::new() }
+    }
+}
+
+impl KafkaOptions {
+    /// Adds a line to `server.properties`.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// A Kafka broker.
+#[derive(Debug)]
+pub struct Kafka {
+    daemon: Daemon,
+}
+
+impl Kafka {
+    /// Starts Kafka in `dir` on `port` (0: a free one). Topics are created when used; internal topics have one replica.
+    ///
+    /// # Errors
+    /// When Java, Maven or the jars cannot be had, or the broker does not start; with the tail of its log.
+    pub fn start(dir: impl AsRef<Path>, port: u16, options: KafkaOptions) -> Result<Self> {
+        let dir = dir.as_ref();
+        let java = tools::java()?;
+        let jars = cache::entry(&cache::dir(), &format!("kafka-{VERSION}"), |into| {
+            cache::maven(
+                &[
+                    ("org.apache.kafka", "kafka_2.13", VERSION),
+                    ("org.apache.kafka", "kafka-tools", VERSION),
+                    ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3"),
+                    ("org.apache.logging.log4j", "log4j-core", "2.24.3"),
+                ],
+                into,
+            )
+        })?;
+        let port = ports::or_free(port)?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let properties = dir.join("server.properties");
+        let log4j = dir.join("log4j2.properties");
+        // Dropped by a restart of the same cluster: the quorum is written into the log directory by port.
+        let controller = previous_controller(&properties).map_or_else(ports::free, Ok)?;
+        write(&properties, &server_properties(dir, port, controller, &options))?;
+        write(&log4j, LOG4J)?;
+        let jvm = [
+            format!("-Dlog4j2.configurationFile={}", log4j.display()),
+            "-cp".to_owned(),
+            format!("{}/*", jars.display()),
+        ];
+        if !dir.join("data/meta.properties").exists() {
+            format_storage(&java, &jvm, &properties)?;
+        }
+        let mut args: Vec<String> = ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExplicitGCInvokesConcurrent"]
+            .map(str::to_owned)
+            .to_vec();
+        args.extend([format!("-Xmx{}m", options.heap_mb), "-Xms128m".to_owned()]);
+        args.extend(jvm);
+        args.extend(["kafka.Kafka".to_owned(), properties.to_string_lossy().into_owned()]);
+        let spec = Spec {
+            name: "Kafka".into(),
+            program: java,
+            args,
+            user: None,
+            stop_signal: "TERM".into(),
+            extra_dir: None,
+            port,
+        };
+        Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || wire::is_ready(port))? })
+    }
+
+    /// Finds the Kafka that an earlier program left running in `dir`.
+    ///
+    /// # Errors
+    /// As [`Daemon::attach`].
+    pub fn attach(dir: impl AsRef<Path>) -> Result<Option<Self>> {
+        Ok(Daemon::attach(dir.as_ref())?.map(|daemon| Self { daemon }))
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.daemon.spec().port
+    }
+
+    /// What `bootstrap.servers` takes.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port())
+    }
+
+    /// The offset behind the last record of a partition; none when there is no such topic or partition (yet).
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or answers with another error.
+    pub fn end_offset(&self, topic: &str, partition: i32) -> Result<Option<u64>> {
+        wire::end_offset(self.port(), topic, partition)
+    }
+
+    /// Stops the broker in order.
+    ///
+    /// # Errors
+    /// When it survives.
+    pub fn stop(&mut self) -> Result<()> {
+        self.daemon.stop(Duration::from_secs(30))
+    }
+
+    /// Kills the broker as a crash would.
+    ///
+    /// # Errors
+    /// When it survives.
+    pub fn kill9(&mut self) -> Result<()> {
+        self.daemon.kill9()
+    }
+
+    /// Starts the broker again on the same port and data.
+    ///
+    /// # Errors
+    /// As [`Kafka::start`].
+    pub fn restart(&mut self) -> Result<()> {
+        let port = self.port();
+        self.daemon.restart(START_LIMIT, || wire::is_ready(port))
+    }
+
+    /// The process behind it.
+    pub fn daemon(&mut self) -> &mut Daemon {
+        &mut self.daemon
+    }
+
+    /// Lets the broker outlive this program.
+    pub fn detached(self) {
+        self.daemon.detached();
+    }
+}
+
+/// The offset behind the last record of a partition of a broker on 127.0.0.1, whoever started it.
+///
+/// # Errors
+/// As [`Kafka::end_offset`].
+pub fn end_offset(port: u16, topic: &str, partition: i32) -> Result<Option<u64>> {
+    wire::end_offset(port, topic, partition)
+}
+
+fn server_properties(dir: &Path, port: u16, controller: u16, options: &KafkaOptions) -> String {
+    let advertised = options.advertised_port.unwrap_or(port);
+    let mut text = format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=5
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=5
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+default.replication.factor=1
+min.insync.replicas=1
+group.initial.rebalance.delay.ms=0
+num.partitions=1
+auto.create.topics.enable=true
+log.retention.hours=-1
+controlled.shutdown.enable=false
+",
+        dir.join("data").display()
+    );
+    for (name, value) in &options.settings {
+        text.push_str(&format!("{name}={value}\n"));
+    }
+    text
+}
+
+fn previous_controller(properties: &Path) -> Option<u16> {
+    let text = fs::read_to_string(properties).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("controller.quorum.voters=1@127.0.0.1:"))?.parse().ok()
+}
+
+fn format_storage(java: &Path, jvm: &[String], properties: &Path) -> Result<()> {
+    let output = Command::new(java)
+        .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m"])
+        .args(jvm)
+        // One broker per directory: its cluster id need not differ from others'.
+        .args(["kafka.tools.StorageTool", "format", "-t", "pgcdcTestbedAAAAAAAAAA", "-c"])
+        .arg(properties)
+        .output()
+        .with_context(|| format!("cannot run {}", java.display()))?;
+    if !output.status.success() {
+        let text = [output.stdout, output.stderr].concat();
+        bail!("kafka's StorageTool failed: {}", String::from_utf8_lossy(&text).trim());
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,59 @@
+//! Starts every service for real; takes minutes on a cold cache: `cargo test -p pgcdc-testbed -- --ignored`.
+#![allow(clippy::print_stderr, reason = "timings for whoever runs this by hand")]
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use pgcdc_testbed::{
+    Cassandra, CassandraOptions, Kafka, KafkaOptions, Postgres, PostgresOptions, Redis, RedisOptions, Scratch,
+};
+
+fn timed<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let value = run()?;
+    eprintln!("{what}: {:.2} s", start.elapsed().as_secs_f64());
+    Ok(value)
+}
+
+#[test]
+#[ignore = "starts real services"]
+fn postgres_of_every_version_survives_kill9() -> Result<()> {
+    let scratch = Scratch::new("pg")?;
+    for version in 14..=18 {
+        let dir = scratch.join(version.to_string());
+        let mut pg = timed(&format!("start {version}"), || Postgres::start(&dir, 0, PostgresOptions::version(version)))?;
+        let major = pg.sql("postgres", "SELECT current_setting('server_version_num')::int / 10000")?;
+        ensure!(major == version.to_string(), "asked for {version}, got {major}");
+        pg.create_database("shop")?;
+        pg.sql("shop", "CREATE TABLE t (id int); INSERT INTO t VALUES (1)")?;
+        pg.sql("shop", "SELECT pg_create_logical_replication_slot('s', 'pgoutput')")?;
+        timed("  kill9 + restart", || pg.kill9().and_then(|()| pg.restart()))?;
+        ensure!(pg.sql("shop", "SELECT id FROM t")? == "1");
+        ensure!(pg.sql("shop", "SELECT nope").is_err());
+        timed("  stop", || pg.stop())?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "starts real services"]
+fn kafka_survives_kill9() -> Result<()> {
+    let scratch = Scratch::new("kafka")?;
+    let mut kafka = timed("start kafka", || Kafka::start(scratch.join("k"), 0, KafkaOptions::default()))?;
+    ensure!(kafka.end_offset("nothing", 0)?.is_none());
+    timed("  kill9 + restart", || kafka.kill9().and_then(|()| kafka.restart()))?;
+    timed("  stop", || kafka.stop())
+}
+
+#[test]
+#[ignore = "starts real services"]
+fn cassandra_and_redis_survive_kill9() -> Result<()> {
+    let scratch = Scratch::new("stores")?;
+    let mut redis = timed("start redis", || Redis::start(scratch.join("r"), 0, RedisOptions { append_only: true }))?;
+    redis.command(&["SET", "a", "b"])?;
+    timed("  kill9 + restart", || redis.kill9().and_then(|()| redis.restart()))?;
+    ensure!(redis.command(&["GET", "a"])? == ["b"]);
+    let mut cassandra = timed("start cassandra", || Cassandra::start(scratch.join("c"), 0, CassandraOptions::default()))?;
+    timed("  kill9 + restart", || cassandra.kill9().and_then(|()| cassandra.restart()))?;
+    timed("  stop", || cassandra.stop())
+}
