@@ -1,0 +1,241 @@
+//! Points in time and decimals, out of the forms in which Debezium writes them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Json, Semantic, Unit};
+
+/// Microseconds since 1970-01-01 UTC of a value that means a point in time.
+///
+/// With a meaning from the schema this is exact. Without one, text is read as ISO 8601 (no offset:
+/// UTC), and a number by its size: below 10¹⁴ it counts milliseconds, below 10¹⁷ microseconds, above
+/// that nanoseconds; that is right for every instant between 1973 and 5138.
+#[must_use]
+pub fn instant_us(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<i64> {
+    match value {
+        Json::String(text) => iso_instant_us(text),
+        Json::Number(_) => {
+            let number = value.as_i64()?;
+            match semantic {
+                Some(Semantic::Date) => number.checked_mul(86_400_000_000),
+                Some(Semantic::Timestamp(unit)) => to_us(number, *unit),
+                _ => to_us(number, guess_unit(number)),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn to_us(number: i64, unit: Unit) -> Option<i64> {
+    match unit {
+        Unit::Milli => number.checked_mul(1_000),
+        Unit::Micro => Some(number),
+        Unit::Nano => Some(number.div_euclid(1_000)),
+    }
+}
+
+fn guess_unit(number: i64) -> Unit {
+    match number.unsigned_abs() {
+        0..100_000_000_000_000 => Unit::Milli,
+        100_000_000_000_000..100_000_000_000_000_000 => Unit::Micro,
+        _ => Unit::Nano,
+    }
+}
+
+/// Nanoseconds since midnight of a value that means a time of day.
+#[must_use]
+pub fn time_of_day_ns(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<i64> {
+    const DAY: i64 = 86_400_000_000_000;
+    let nanos = match value {
+        Json::String(text) => {
+            let (time, offset) = split_offset(text);
+            let us = clock_us(time)? - i64::from(offset?) * 1_000_000;
+            us.rem_euclid(DAY / 1_000) * 1_000
+        }
+        Json::Number(_) => {
+            let number = value.as_i64()?;
+            match semantic {
+                Some(Semantic::Time(Unit::Milli)) => number.checked_mul(1_000_000)?,
+                Some(Semantic::Time(Unit::Nano)) => number,
+                _ => number.checked_mul(1_000)?,
+            }
+        }
+        _ => return None,
+    };
+    (0..DAY).contains(&nanos).then_some(nanos)
+}
+
+/// Days since 1970-01-01 of a value that means a date.
+#[must_use]
+pub fn date_days(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<i64> {
+    match (value, semantic) {
+        (Json::Number(_), Some(Semantic::Timestamp(_))) => {
+            Some(instant_us(value, semantic)?.div_euclid(86_400_000_000))
+        }
+        (Json::Number(_), _) => value.as_i64(),
+        (Json::String(text), _) => {
+            let date = text.split(['T', ' ']).next()?;
+            iso_date_days(date.strip_suffix('Z').unwrap_or(date))
+        }
+        _ => None,
+    }
+}
+
+/// ISO 8601 as Debezium and Postgres write it: `2024-02-29T10:34:56.789012Z`, also with a space, with
+/// an offset `+02:00`, or as a date alone.
+#[must_use]
+pub fn iso_instant_us(text: &str) -> Option<i64> {
+    let (date, clock) = match text.char_indices().find(|(_, c)| matches!(c, 'T' | 't' | ' ')) {
+        Some((at, _)) => (&text[..at], Some(&text[at + 1..])),
+        None => (text.strip_suffix('Z').unwrap_or(text), None),
+    };
+    let days = iso_date_days(date)?;
+    let (clock_us, offset) = match clock {
+        Some(clock) => {
+            let (clock, offset) = split_offset(clock);
+            (clock_us(clock)?, offset?)
+        }
+        None => (0, 0),
+    };
+    days.checked_mul(86_400_000_000)?.checked_add(clock_us)?.checked_sub(i64::from(offset) * 1_000_000)
+}
+
+/// Splits `10:34:56+02:00` into the clock and the offset in seconds; no offset is UTC.
+fn split_offset(text: &str) -> (&str, Option<i32>) {
+    if let Some(clock) = text.strip_suffix(['Z', 'z']) {
+        return (clock, Some(0));
+    }
+    let Some(at) = text.rfind(['+', '-']) else { return (text, Some(0)) };
+    let mut parts =
+        text[at + 1..].split(':').map(|part| part.parse::<i32>().ok().filter(|n| (0..60).contains(n)));
+    let offset = (|| {
+        let hours = parts.next()??;
+        let minutes = parts.next().unwrap_or(Some(0))?;
+        let seconds = parts.next().unwrap_or(Some(0))?;
+        Some(hours * 3600 + minutes * 60 + seconds)
+    })();
+    (&text[..at], if text.as_bytes()[at] == b'-' { offset.map(|o| -o) } else { offset })
+}
+
+fn clock_us(text: &str) -> Option<i64> {
+    let mut parts = text.splitn(3, ':');
+    let hours: i64 = parts.next()?.parse().ok()?;
+    let minutes: i64 = parts.next()?.parse().ok()?;
+    let (seconds, fraction) =
+        parts.next().map_or(("0", ""), |rest| rest.split_once('.').unwrap_or((rest, "")));
+    let seconds: i64 = seconds.parse().ok()?;
+    if !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let micros: i64 = format!("{:0<6.6}", fraction).parse().ok()?;
+    let valid = (0..=24).contains(&hours) && (0..60).contains(&minutes) && (0..=60).contains(&seconds);
+    valid.then_some(((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros)
+}
+
+/// Howard Hinnant's `days_from_civil`, over the proleptic Gregorian calendar.
+fn iso_date_days(text: &str) -> Option<i64> {
+    let (negative, digits) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let mut parts = digits.splitn(3, '-');
+    let year: i64 = parts.next()?.parse().ok().filter(|y| (0..=10_000_000).contains(y))?;
+    let month: i64 = parts.next()?.parse().ok().filter(|m| (1..=12).contains(m))?;
+    let day: i64 = parts.next()?.parse().ok().filter(|d| (1..=31).contains(d))?;
+    let year = if negative { -year } else { year } - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
+/// A decimal as `unscaled × 10^-scale`, the unscaled value as big-endian two's complement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decimal {
+    /// Big-endian two's complement, at least one byte.
+    pub unscaled: Vec<u8>,
+    /// Digits after the point; negative for trailing zeros before it.
+    pub scale: i32,
+}
+
+impl Decimal {
+    /// Reads every form in which a decimal may arrive: Connect's base64 with the schema's scale,
+    /// `VariableScaleDecimal`, a number, or a number as text. `NaN` and the infinities are none.
+    #[must_use]
+    pub fn of(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<Self> {
+        match (value, semantic) {
+            (Json::String(text), Some(Semantic::Decimal(scale))) => Self::from_base64(text, *scale),
+            (Json::Object(_), _) => {
+                let scale = i32::try_from(value.member("scale")?.as_i64()?).ok()?;
+                Self::from_base64(value.member("value")?.as_str()?, scale)
+            }
+            (Json::String(text), _) => Self::from_text(text),
+            (Json::Number(text), _) => Self::from_text(text),
+            _ => None,
+        }
+    }
+
+    fn from_base64(text: &str, scale: i32) -> Option<Self> {
+        let unscaled = STANDARD.decode(text).ok().filter(|bytes| !bytes.is_empty())?;
+        Some(Self { unscaled, scale })
+    }
+
+    /// From `-12.50` or `1.5e-3`.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let exponent: i32 = exponent.parse().ok()?;
+        let (negative, mantissa) = match mantissa.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, mantissa.strip_prefix('+').unwrap_or(mantissa)),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = || whole.bytes().chain(fraction.bytes());
+        if digits().next().is_none() || !digits().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        // Base 256, least significant first; lengths are those of a numeric column, so plain schoolbook does.
+        let mut bytes: Vec<u8> = vec![0];
+        for digit in digits() {
+            let mut carry = u32::from(digit - b'0');
+            for byte in &mut bytes {
+                let next = u32::from(*byte) * 10 + carry;
+                *byte = (next & 0xFF) as u8;
+                carry = next >> 8;
+            }
+            if carry > 0 {
+                bytes.push(u8::try_from(carry).ok()?);
+            }
+        }
+        bytes.push(0); // room for the sign
+        if negative {
+            let mut carry = true;
+            for byte in &mut bytes {
+                let (next, overflow) = (!*byte).overflowing_add(u8::from(carry));
+                *byte = next;
+                carry = overflow;
+            }
+        }
+        bytes.reverse();
+        let redundant =
+            |b: &[u8]| b.len() > 1 && ((b[0] == 0 && b[1] < 0x80) || (b[0] == 0xFF && b[1] >= 0x80));
+        while redundant(&bytes) {
+            bytes.remove(0);
+        }
+        let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
+        Some(Self { unscaled: bytes, scale })
+    }
+
+    /// The nearest double.
+    #[must_use]
+    pub fn to_f64(&self) -> f64 {
+        let negative = self.unscaled.first().is_some_and(|b| b & 0x80 != 0);
+        let mut value = if negative { -1.0 } else { 0.0 };
+        for byte in &self.unscaled {
+            value = value * 256.0 + f64::from(*byte);
+        }
+        if self.scale >= 0 { value / 10f64.powi(self.scale) } else { value * 10f64.powi(-self.scale) }
+    }
+}
