@@ -199,7 +199,10 @@ impl Daemon {
                 child.wait_gone(Duration::from_secs(10))?;
             }
         }
-        self.child = None;
+        if let Some(mut child) = self.child.take() {
+            // The process is gone; this takes it off the process table.
+            let _ = child.wait();
+        }
         let _ = fs::remove_file(self.dir.join("service.json"));
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.dismiss();

@@ -79,7 +79,7 @@ impl Kafka {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let properties = dir.join("server.properties");
         let log4j = dir.join("log4j2.properties");
-        // Dropped by a restart of the same cluster: the quorum is written into the log directory by port.
+        // A cluster that exists keeps its controller's port.
         let controller = previous_controller(&properties).map_or_else(ports::free, Ok)?;
         write(&properties, &server_properties(dir, port, controller, &options))?;
         write(&log4j, LOG4J)?;
@@ -203,6 +203,8 @@ group.initial.rebalance.delay.ms=0
 num.partitions=1
 auto.create.topics.enable=true
 log.retention.hours=-1
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=1000
 controlled.shutdown.enable=false
 ",
         dir.join("data").display()
