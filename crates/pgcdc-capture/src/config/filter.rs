@@ -1,0 +1,203 @@
+//! Which tables and columns are captured, and which columns make a key.
+
+use fancy_regex::Regex;
+use pgcdc_event::TableName;
+
+use super::java_regex;
+
+/// A pattern that does not compile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{pattern}\" is not a regular expression: {cause}")]
+pub struct PatternError {
+    /// The pattern as it was written.
+    pub pattern: String,
+    /// Why, and where in it.
+    pub cause: String,
+}
+
+/// A list of regular expressions; a name matches when one of them matches all of it, in any case.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns(Vec<Pattern>);
+
+#[derive(Clone, Debug)]
+enum Pattern {
+    /// No character of it has a meaning in a regular expression, but for the dot between names.
+    Literal(String),
+    Regex(Box<Regex>),
+}
+
+impl Patterns {
+    /// Compiles a comma-separated list; a comma within a pattern is written `\,`.
+    ///
+    /// # Errors
+    /// The first pattern that is not a regular expression.
+    pub fn compile(list: &str) -> Result<Self, PatternError> {
+        java_regex::split_list(list).into_iter().map(Pattern::compile).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether one of the patterns matches the whole of `name`.
+    ///
+    /// A pattern that backtracks without end matches nothing.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.iter().any(|p| p.matches(name))
+    }
+
+    /// How many patterns there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no pattern, so that nothing matches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Pattern {
+    fn compile(pattern: String) -> Result<Self, PatternError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if pattern.chars().all(plain) {
+            return Ok(Self::Literal(pattern));
+        }
+        match java_regex::compile(&pattern) {
+            Ok(regex) => Ok(Self::Regex(Box::new(regex))),
+            Err(cause) => Err(PatternError { pattern, cause }),
+        }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Literal(literal) => literal.eq_ignore_ascii_case(name),
+            Self::Regex(regex) => regex.is_match(name).unwrap_or(false),
+        }
+    }
+}
+
+/// What a list says about a name: those in it, those not in it, or all.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Choice {
+    #[default]
+    All,
+    Only(Patterns),
+    Except(Patterns),
+}
+
+impl Choice {
+    fn allows(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(patterns) => patterns.matches(name),
+            Self::Except(patterns) => !patterns.matches(name),
+        }
+    }
+}
+
+/// Postgres's own schemas, never captured.
+const BUILT_IN: &[&str] = &["pg_catalog", "information_schema", "pg_toast"];
+
+/// `schema.include.list`, `table.include.list` and their opposites.
+#[derive(Clone, Debug, Default)]
+pub struct TableFilter {
+    pub(super) schemas: Choice,
+    pub(super) tables: Choice,
+}
+
+impl TableFilter {
+    /// Whether changes of `table` are captured.
+    #[must_use]
+    pub fn allows(&self, table: &TableName) -> bool {
+        let built_in = BUILT_IN.contains(&&*table.schema) || table.schema.starts_with("pg_temp_");
+        !built_in && self.schemas.allows(&table.schema) && self.tables.allows(&table.to_string())
+    }
+
+    /// Whether no list was given, so that every table but Postgres's own is captured.
+    #[must_use]
+    pub fn allows_all(&self) -> bool {
+        matches!((&self.schemas, &self.tables), (Choice::All, Choice::All))
+    }
+}
+
+/// `column.include.list` or `column.exclude.list`.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnFilter(pub(super) Choice);
+
+impl ColumnFilter {
+    /// Whether `column` of `table` is written.
+    #[must_use]
+    pub fn allows(&self, table: &TableName, column: &str) -> bool {
+        matches!(self.0, Choice::All) || self.0.allows(&format!("{table}.{column}"))
+    }
+
+    /// Whether no list was given.
+    #[must_use]
+    pub fn allows_all(&self) -> bool {
+        matches!(self.0, Choice::All)
+    }
+}
+
+/// `message.key.columns`: columns that make a table's key in place of its primary key.
+#[derive(Clone, Debug, Default)]
+pub struct KeyColumns(Vec<Pattern>);
+
+impl KeyColumns {
+    /// Compiles `table-expression:column,column;…`.
+    ///
+    /// # Errors
+    /// Text that is not of that form, or a pattern that is not a regular expression.
+    pub fn compile(text: &str) -> Result<Self, PatternError> {
+        let mut patterns = Vec::new();
+        for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
+            let malformed = || PatternError {
+                pattern: part.to_owned(),
+                cause: "it must be <schema>.<table>:<column>,<column>".into(),
+            };
+            let (table, columns) = part.split_once(':').ok_or_else(malformed)?;
+            if table.trim().is_empty() || columns.contains(':') || columns.trim().is_empty() {
+                return Err(malformed());
+            }
+            for column in columns.split(',').map(str::trim).filter(|c| !c.is_empty()) {
+                patterns.push(Pattern::compile(format!("{}.{column}", table.trim()))?);
+            }
+        }
+        Ok(Self(patterns))
+    }
+
+    /// Positions in `columns` of those that make the key of `table`, in the property's order; `None`
+    /// when the property says nothing about it, so that the primary key stays.
+    pub fn positions<'c>(
+        &self,
+        table: &TableName,
+        columns: impl Iterator<Item = &'c str> + Clone,
+    ) -> Option<Vec<usize>> {
+        let mut key = Vec::new();
+        for pattern in &self.0 {
+            for (at, column) in columns.clone().enumerate() {
+                if !key.contains(&at) && pattern.matches(&format!("{table}.{column}")) {
+                    key.push(at);
+                }
+            }
+        }
+        (!key.is_empty()).then_some(key)
+    }
+
+    /// Whether the property is not set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// `message.prefix.include.list` or `message.prefix.exclude.list`.
+#[derive(Clone, Debug, Default)]
+pub struct MessageFilter(pub(super) Choice);
+
+impl MessageFilter {
+    /// Whether logical messages with this prefix are captured.
+    #[must_use]
+    pub fn allows(&self, prefix: &str) -> bool {
+        self.0.allows(prefix)
+    }
+}

@@ -1,0 +1,82 @@
+use std::fmt;
+
+/// One thing that is wrong with a configuration: where, which key, what, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// File and line, `--set`, or the name of whatever handed the configuration in.
+    pub place: String,
+    /// The property, or empty when the file as a whole is at fault.
+    pub key: String,
+    /// What is wrong, in Debezium's words where it has some.
+    pub message: String,
+    /// What to write instead.
+    pub remedy: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)?;
+        if !self.key.is_empty() && !self.message.contains(&format!("'{}'", self.key)) {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)?;
+        self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, " (hint: {remedy})"))
+    }
+}
+
+/// A property that was understood and has no effect, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where it is set.
+    pub place: String,
+    /// The property.
+    pub key: String,
+    /// Why it has no effect.
+    pub reason: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} has no effect: {}", self.place, self.key, self.reason)
+    }
+}
+
+/// All the mistakes of a configuration, at least one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    mistakes: Vec<Mistake>,
+}
+
+impl ConfigError {
+    pub(super) fn new(mistakes: Vec<Mistake>) -> Self {
+        Self { mistakes }
+    }
+
+    pub(super) fn one(
+        place: impl Into<String>,
+        key: impl Into<String>,
+        message: impl Into<String>,
+        remedy: Option<String>,
+    ) -> Self {
+        Self::new(vec![Mistake { place: place.into(), key: key.into(), message: message.into(), remedy }])
+    }
+
+    /// What is wrong, in the order of the configuration.
+    #[must_use]
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+}
+
+/// One line for each mistake.
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, mistake) in self.mistakes.iter().enumerate() {
+            if at > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{mistake}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! What the user asked for: a Debezium registration read, checked and resolved.
+//!
+//! ```text
+//! file + --set ─ parse ─▶ Document ─ validate (against properties) ─▶ resolve ─▶ Settings
+//! ```
+//! [`properties`] is the one table of all properties. Every mistake of a document is reported in
+//! one [`ConfigError`], each with its place, its key and what to write instead. Pure but for
+//! reading the files that it is handed.
+
+pub mod properties;
+
+mod document;
+mod filter;
+mod java_properties;
+mod java_regex;
+mod mistake;
+mod parse;
+mod providers;
+mod reader;
+mod resolve;
+mod settings;
+mod source_url;
+mod topic;
+mod transforms;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+pub use document::{Document, Entry, Place};
+pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns, TableFilter};
+pub use mistake::{ConfigError, Mistake, Warning};
+pub use parse::parse_override;
+pub use settings::{
+    AddField, ClientProperties, Connection, Converter, DeleteHandling, FieldSection, Heartbeat,
+    OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot, SnapshotMode,
+    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, UnwrapOptions,
+};

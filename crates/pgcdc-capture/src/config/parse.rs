@@ -1,0 +1,150 @@
+//! Text to [`Document`]: JSON as a REST client would post it, or Java's `.properties`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::document::{Document, Place};
+use super::{ConfigError, java_properties};
+
+impl Document {
+    /// Reads a file: JSON when its first character is `{` or its name ends in `.json`, else
+    /// `.properties`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is neither.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let source = path.display().to_string();
+        let bytes = fs::read(path).map_err(|e| {
+            let remedy = match e.kind() {
+                std::io::ErrorKind::NotFound => "give the path of a connector registration",
+                std::io::ErrorKind::PermissionDenied => "let this user read it",
+                _ => "give a readable file",
+            };
+            ConfigError::one(&source, "", format!("cannot be read: {e}"), Some(remedy.to_owned()))
+        })?;
+        let json_name = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+        let text = decode(bytes);
+        if json_name || text.trim_start().starts_with('{') {
+            Self::parse_json(&source, &text)
+        } else {
+            Self::parse_properties(&source, &text)
+        }
+    }
+
+    /// Parses `{"name": …, "config": {…}}` or the flat map. Numbers and booleans stand for their
+    /// text; a null is as good as absent.
+    ///
+    /// # Errors
+    /// On a syntax error (with line and column) and on values that are lists or objects.
+    pub fn parse_json(source: &str, text: &str) -> Result<Self, ConfigError> {
+        let value: Value = serde_json::from_str(text).map_err(|e| {
+            let place = format!("{source}:{}:{}", e.line(), e.column());
+            let what = e.to_string();
+            let what = what.split(" at line ").next().unwrap_or_default().to_owned();
+            let remedy = "the file must be one JSON object of connector properties";
+            ConfigError::one(place, "", format!("is not JSON: {what}"), Some(remedy.to_owned()))
+        })?;
+        let Value::Object(mut outer) = value else {
+            return Err(ConfigError::one(
+                source,
+                "",
+                "is not a JSON object",
+                Some("write {\"name\": …, \"config\": {…}} or the flat map of properties".into()),
+            ));
+        };
+        let mut document = Self::new(source);
+        let mut mistakes = Vec::new();
+        let config = match outer.remove("config") {
+            Some(Value::Object(config)) => Some(config),
+            Some(_) => {
+                let place = place_of(source, text, "config").to_string();
+                let remedy = Some("make it an object of properties".to_owned());
+                return Err(ConfigError::one(place, "config", "is not an object", remedy));
+            }
+            None => None,
+        };
+        let outer_allowed: &[&str] = &["name", "initial_state"];
+        let nested = config.is_some();
+        for (key, value) in outer.into_iter().chain(config.into_iter().flatten()) {
+            let place = place_of(source, text, &key);
+            let scalar = match value {
+                Value::Null => continue,
+                Value::String(text) => Some(text),
+                Value::Bool(yes) => Some(yes.to_string()),
+                Value::Number(number) => Some(number.to_string()),
+                Value::Array(_) | Value::Object(_) => None,
+            };
+            match scalar {
+                Some(_) if nested && key == "initial_state" => {}
+                Some(text) => document.set(key, text, place),
+                None if nested && outer_allowed.contains(&key.as_str()) => {}
+                None => mistakes.push(super::Mistake {
+                    place: place.to_string(),
+                    key,
+                    message: "is a list or an object".into(),
+                    remedy: Some("write one text; lists are separated by commas".into()),
+                }),
+            }
+        }
+        if mistakes.is_empty() { Ok(document) } else { Err(ConfigError::new(mistakes)) }
+    }
+
+    /// Parses Java's `.properties`.
+    ///
+    /// # Errors
+    /// On a malformed `\uXXXX` escape.
+    pub fn parse_properties(source: &str, text: &str) -> Result<Self, ConfigError> {
+        let mut document = Self::new(source);
+        let parsed = java_properties::parse(text).map_err(|e| {
+            let remedy = Some("write \\u and four hexadecimal digits, or \\\\u".to_owned());
+            ConfigError::one(format!("{source}:{}", e.line), e.key, e.message, remedy)
+        })?;
+        for (key, value, line) in parsed {
+            let place = Place { source: source.to_owned(), line: Some(line) };
+            document.set(key, value, place);
+        }
+        Ok(document)
+    }
+
+    /// Applies `--set key=value`, later ones over earlier ones and over the file.
+    pub fn apply(&mut self, overrides: &[(String, String)]) {
+        for (key, value) in overrides {
+            self.set(key, value, Place { source: "--set".into(), line: None });
+        }
+    }
+}
+
+/// Splits the argument of `--set` at its first `=`.
+///
+/// # Errors
+/// When there is no `=`, or nothing before it.
+pub fn parse_override(argument: &str) -> Result<(String, String), ConfigError> {
+    match argument.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.to_owned())),
+        _ => Err(ConfigError::one(
+            "--set",
+            argument.split('=').next().unwrap_or_default(),
+            "is not of the form key=value",
+            Some("write --set snapshot.mode=no_data".into()),
+        )),
+    }
+}
+
+/// UTF-8, or ISO-8859-1 as Java's older property files are.
+pub(super) fn decode(bytes: Vec<u8>) -> String {
+    let text =
+        String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().iter().map(|&b| char::from(b)).collect());
+    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
+}
+
+/// The line on which `"key"` is followed by a colon.
+fn place_of(source: &str, text: &str, key: &str) -> Place {
+    let quoted = serde_json::to_string(key).unwrap_or_default();
+    let line = text
+        .match_indices(&quoted)
+        .find(|(at, _)| text[at + quoted.len()..].trim_start().starts_with(':'))
+        .map(|(at, _)| text[..at].matches('\n').count() + 1);
+    Place { source: source.to_owned(), line }
+}

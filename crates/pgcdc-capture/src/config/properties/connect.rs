@@ -1,0 +1,54 @@
+//! What Kafka Connect itself reads of a connector's registration.
+
+use super::Check::Classes;
+use super::Importance::{High, Low, Medium};
+use super::Kind::{Boolean, Class, Int, List, Long, String};
+use super::{Property, p};
+
+const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+const SIMPLE: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+const ONE_BINARY: &str = "pgcdc is one program, there are no plugin versions to choose from";
+const WORKER: &str = "there is no Connect worker around the connector";
+const STOPS: &str = "a record that cannot be written stops the connector; none is ever skipped";
+
+pub(super) const CONNECT: &[Property] = &[
+    p("name", String, "", High, "Name of the connector."),
+    p("connector.class", String, "", High, "Java class of the connector; pgcdc stands in for io.debezium.connector.postgresql.PostgresConnector.")
+        .check(Classes(&["io.debezium.connector.postgresql.PostgresConnector"])),
+    p("connector.plugin.version", String, "3.7.0.Final", Medium, "Version of the connector plugin.").not_applicable(ONE_BINARY),
+    p("tasks.max", Int, "1", High, "Greatest number of tasks; a Postgres connector has one.").not_applicable("one slot is read by one task"),
+    p("tasks.max.enforce", Boolean, "true", Low, "Fail when there are more tasks than allowed.").not_applicable("one slot is read by one task"),
+    p("key.converter", Class, JSON, Low, "How a record's key becomes bytes.").check(Classes(&[JSON])),
+    p("key.converter.plugin.version", String, "4.1.0", Low, "Version of the key converter.").not_applicable(ONE_BINARY),
+    p("value.converter", Class, JSON, Low, "How a record's value becomes bytes.").check(Classes(&[JSON])),
+    p("value.converter.plugin.version", String, "4.1.0", Low, "Version of the value converter.").not_applicable(ONE_BINARY),
+    p("header.converter", Class, SIMPLE, Low, "How a record's headers become bytes.").check(Classes(&[SIMPLE])),
+    p("header.converter.plugin.version", String, "4.1.0", Low, "Version of the header converter.").not_applicable(ONE_BINARY),
+    p("transforms", List, "", Low, "Names of the single message transforms, in the order in which they apply."),
+    p("predicates", List, "", Low, "Names of the predicates that transforms refer to.")
+        .refused("predicates decide which records a transform changes, and they are not built yet"),
+    p("config.action.reload", String, "restart", Low, "What to do when a config provider's value changes.")
+        .one_of(&["none", "restart"]).not_applicable("config providers are read once, at start"),
+    p("errors.retry.timeout", Long, "0", Medium, "How long a failed operation is tried again.").not_applicable("transient failures are retried without an end"),
+    p("errors.retry.delay.max.ms", Long, "60000", Medium, "Longest pause between tries of a failed operation.").not_applicable("the pause is retriable.restart.connector.wait.ms"),
+    p("errors.tolerance", String, "none", Medium, "Whether records that cannot be converted are skipped.").one_of(&["none", "all"]).not_yet(STOPS),
+    p("errors.log.enable", Boolean, "false", Medium, "Log each failed operation.").not_applicable("every failure is logged"),
+    p("errors.log.include.messages", Boolean, "false", Medium, "Log the record that failed.").not_applicable("rows never reach a log"),
+    p("topic.creation.groups", List, "", Low, "Names of groups of topics that are created with settings of their own.")
+        .refused("topics would be created with other settings than asked for"),
+    p("exactly.once.support", String, "requested", Medium, "Whether the connector must write each record exactly once.")
+        .one_of(&["requested", "required"])
+        .refuse(&[("required", "delivery is at-least-once in this version")]),
+    p("transaction.boundary", String, "poll", Medium, "Where Kafka transactions end.").one_of(&["interval", "poll", "connector"])
+        .not_applicable("no Kafka transactions are written"),
+    p("transaction.boundary.interval.ms", Long, "", Low, "How often a Kafka transaction ends.").not_applicable("no Kafka transactions are written"),
+    p("offsets.storage.topic", String, "", Low, "Topic for this connector's offsets, in place of the worker's."),
+    p("key.converter.schemas.enable", Boolean, "true", Low, "Write the key's schema with every key.").beside(),
+    p("value.converter.schemas.enable", Boolean, "true", Low, "Write the value's schema with every value.").beside(),
+    p("key.converter.decimal.format", String, "BASE64", Low, "How a Decimal in the key stands in JSON.").one_of(&["BASE64", "NUMERIC"]).beside(),
+    p("value.converter.decimal.format", String, "BASE64", Low, "How a Decimal in the value stands in JSON.").one_of(&["BASE64", "NUMERIC"]).beside(),
+    p("key.converter.replace.null.with.default", Boolean, "true", Low, "Write the default in place of a null in the key.").beside(),
+    p("value.converter.replace.null.with.default", Boolean, "true", Low, "Write the default in place of a null in the value.").beside(),
+    p("key.converter.schemas.cache.size", Int, "1000", Low, "How many schemas the key converter keeps.").not_applicable(WORKER).beside(),
+    p("value.converter.schemas.cache.size", Int, "1000", Low, "How many schemas the value converter keeps.").not_applicable(WORKER).beside(),
+];

@@ -1,0 +1,81 @@
+//! How the connector reaches the database, and the slot and publication that it reads.
+
+use super::Check::{NotNegative, Positive, SlotName};
+use super::Importance::{High, Low, Medium};
+use super::Kind::{Boolean, Int, Long, Password, String};
+use super::{Property, p};
+
+pub(super) const CONNECTION: &[Property] = &[
+    p("database.hostname", String, "", High, "Host name or address of the database server.").required(),
+    p("database.port", Int, "5432", High, "Port of the database server.").check(NotNegative),
+    p("database.user", String, "", High, "User to connect as; needs the REPLICATION attribute.").required(),
+    p("database.password", Password, "", High, "Password of that user."),
+    p("database.dbname", String, "", High, "Database whose changes are read.").required(),
+    p(
+        "database.query.timeout.ms",
+        Int,
+        "600000",
+        Low,
+        "Longest time for a query to run, in milliseconds; 0 for no limit.",
+    )
+    .check(NotNegative),
+    p(
+        "database.initial.statements",
+        String,
+        "",
+        Low,
+        "SQL statements, separated by semicolons, to run on each new connection other than the replication one; ;; stands for a semicolon.",
+    ),
+    p("database.tcpKeepAlive", Boolean, "true", Medium, "Let TCP probe idle connections."),
+    p(
+        "database.sslmode",
+        String,
+        "prefer",
+        Medium,
+        "Whether the connection is encrypted and the server's certificate checked.",
+    )
+    .one_of(&["allow", "prefer", "disable", "verify-ca", "require", "verify-full"]),
+    p("database.sslcert", String, "", Medium, "File with the client's certificate."),
+    p("database.sslkey", String, "", Medium, "File with the client's private key."),
+    p("database.sslpassword", Password, "", Medium, "Password of the client's private key."),
+    p(
+        "database.sslrootcert",
+        String,
+        "",
+        Medium,
+        "File with the certificates that the server's is checked against.",
+    ),
+    p("database.sslfactory", String, "", Medium, "Java class that makes TLS sockets.")
+        .not_applicable("there is no Java here; use database.sslmode and database.sslrootcert"),
+    p("connection.validation.timeout.ms", Long, "60000", Low, "How long checking the connection may take.")
+        .check(Positive)
+        .not_applicable("connecting has a time limit of its own"),
+];
+
+pub(super) const REPLICATION: &[Property] = &[
+    p("plugin.name", String, "decoderbufs", Medium, "Output plugin that decodes the WAL on the server.")
+        .one_of(&["decoderbufs", "pgoutput"])
+        .refuse(&[("decoderbufs", "pgcdc speaks pgoutput, which every Postgres has built in; set plugin.name=pgoutput and make the slot anew with it")]),
+    p("slot.name", String, "debezium", Medium, "Name of the replication slot.").check(SlotName),
+    p("publication.name", String, "dbz_publication", Medium, "Name of the publication that the slot streams."),
+    p("publication.autocreate.mode", String, "all_tables", Medium, "What a missing publication is created for.")
+        .one_of(&["no_tables", "filtered", "disabled", "all_tables"]),
+    p("replica.identity.autoset.values", String, "", Medium, "Replica identities that the connector sets on tables.")
+        .refused("old values would differ; run ALTER TABLE … REPLICA IDENTITY … yourself"),
+    p("slot.drop.on.stop", Boolean, "false", Medium, "Drop the slot when the connector stops."),
+    p("slot.failover", Boolean, "false", Medium, "Make the slot one that is synchronised to standbys (PostgreSQL 17 and later)."),
+    p("slot.stream.params", String, "", Low, "Parameters for START_REPLICATION, as name=value separated by semicolons."),
+    p("slot.max.retries", Int, "6", Low, "How often attaching to the slot is tried.").check(NotNegative),
+    p("slot.retry.delay.ms", Long, "10000", Low, "Pause between these tries, in milliseconds.").check(NotNegative),
+    p("status.update.interval.ms", Int, "10000", Medium, "How often the position is confirmed to the server, in milliseconds.").check(NotNegative),
+    p("publish.via.partition.root", Boolean, "false", Medium, "Publish changes of partitions under the name of their root table."),
+    p("lsn.flush.mode", String, "", Low, "Who confirms positions to the server.")
+        .one_of(&["connector_and_driver", "connector", "manual"])
+        .refuse(&[("manual", "pgcdc confirms what Kafka has acknowledged; a slot that somebody else advances cannot be followed")]),
+    p("flush.lsn.source", Boolean, "true", Low, "Confirm positions to the server.")
+        .refuse(&[("false", "pgcdc confirms what Kafka has acknowledged; a slot that somebody else advances cannot be followed")]),
+    p("lsn.flush.timeout.ms", Long, "30000", Medium, "How long confirming a position may take.").check(NotNegative).not_applicable("confirming never blocks"),
+    p("lsn.flush.timeout.action", String, "fail", Medium, "What to do when confirming took longer.").one_of(&["fail", "warn", "ignore"]).not_applicable("confirming never blocks"),
+    p("xmin.fetch.interval.ms", Long, "0", Medium, "How often the slot's xmin is read into the source block.").check(NotNegative)
+        .refused("the source block would lack xmin"),
+];

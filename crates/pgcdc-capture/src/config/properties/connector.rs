@@ -1,0 +1,269 @@
+//! What is captured, how it is written, and to which topics.
+
+use super::Check::{Classes, NotNegative, Patterns, TopicName};
+use super::Importance::{High, Low, Medium};
+use super::Kind::{Boolean, Class, Int, List, String};
+use super::{Property, p};
+
+const ADJUST: &[&str] = &["none", "avro_unicode", "avro"];
+const ADJUST_REFUSED: &[(&str, &str)] = &[
+    ("avro", "names are written as they are in the database; nothing but none is built yet"),
+    ("avro_unicode", "names are written as they are in the database; nothing but none is built yet"),
+];
+const COLUMNS: &str = "values would reach Kafka as they are in the database";
+const PARAMETERS: &str = "schema parameters that describe the source's type are not written yet";
+
+pub(super) const CONNECTOR: &[Property] = &[
+    p(
+        "skip.messages.without.change",
+        Boolean,
+        "false",
+        Medium,
+        "Write no record for an update that changes no captured column.",
+    )
+    .refused("updates without a change would still be written"),
+    p("tombstones.on.delete", Boolean, "true", Medium, "Write a record with a null value after each delete."),
+    p("binary.handling.mode", String, "bytes", Low, "How bytea is written.").one_of(&[
+        "bytes",
+        "base64",
+        "hex",
+        "base64-url-safe",
+    ]),
+    p(
+        "schema.name.adjustment.mode",
+        String,
+        "none",
+        Low,
+        "How schema names are changed to suit a converter.",
+    )
+    .one_of(ADJUST)
+    .refuse(ADJUST_REFUSED),
+    p("field.name.adjustment.mode", String, "none", Low, "How field names are changed to suit a converter.")
+        .one_of(ADJUST)
+        .refuse(ADJUST_REFUSED),
+    p(
+        "event.converting.failure.handling.mode",
+        String,
+        "warn",
+        Medium,
+        "What to do with a value that cannot be converted.",
+    )
+    .one_of(&["warn", "fail", "skip"])
+    .not_yet("a value that cannot be converted stops the connector"),
+    p("decimal.handling.mode", String, "precise", Medium, "How numeric and money are written.")
+        .one_of(&["string", "double", "precise"]),
+    p("time.precision.mode", String, "adaptive", Medium, "How dates and times are written.").one_of(&[
+        "adaptive",
+        "adaptive_time_microseconds",
+        "isostring",
+        "structured",
+        "microseconds",
+        "nanoseconds",
+        "connect",
+    ]),
+    p(
+        "include.schema.comments",
+        Boolean,
+        "false",
+        Medium,
+        "Write comments on tables and columns into schemas.",
+    ),
+    p("hstore.handling.mode", String, "json", Low, "How hstore is written.").one_of(&["json", "map"]),
+    p("interval.handling.mode", String, "numeric", Low, "How intervals are written.")
+        .one_of(&["string", "numeric"]),
+    p("money.fraction.digits", Int, "2", Low, "Digits after the decimal point of money.")
+        .check(NotNegative)
+        .beside(),
+    p(
+        "unavailable.value.placeholder",
+        String,
+        "__debezium_unavailable_value",
+        Medium,
+        "What stands for a value that the server did not send; hex: before it gives bytes.",
+    ),
+    p(
+        "include.unknown.datatypes",
+        Boolean,
+        "false",
+        Medium,
+        "Write columns of unknown types as the bytes of their text.",
+    ),
+    p("skipped.operations", List, "t", Low, "Operations that are not written: c, u, d, t, or none."),
+    p(
+        "provide.transaction.metadata",
+        Boolean,
+        "false",
+        Low,
+        "Write begin and end of each transaction, and number its records.",
+    )
+    .refused("the transaction topic and block are not written yet"),
+    p(
+        "transaction.metadata.factory",
+        Class,
+        "io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory",
+        Low,
+        "Java class of transaction metadata.",
+    )
+    .refused("it is a Java class, which pgcdc cannot run"),
+    p("converters", String, "", Low, "Names of custom converters.")
+        .refused("they are Java classes, which pgcdc cannot run"),
+    p("post.processors", String, "", Low, "Names of processors that change each record.")
+        .refused("they are Java classes, which pgcdc cannot run"),
+    p(
+        "sourceinfo.struct.maker",
+        Class,
+        "io.debezium.connector.postgresql.PostgresSourceInfoStructMaker",
+        Low,
+        "Java class that makes the source block.",
+    )
+    .refused("it is a Java class, which pgcdc cannot run"),
+    p("extended.headers.enabled", Boolean, "true", Low, "Write Debezium's context headers on each record."),
+    p(
+        "column.mask.hash.([^.]+).with.salt.(.+)",
+        String,
+        "",
+        Medium,
+        "Columns whose values are replaced by a hash.",
+    )
+    .family("column.mask.hash.", ".with.salt.")
+    .refused(COLUMNS),
+    p("column.mask.with.(d+).chars", String, "", Medium, "Columns whose values are replaced by asterisks.")
+        .family("column.mask.with.", ".chars")
+        .refused(COLUMNS),
+    p("column.truncate.to.(d+).chars", Int, "", Medium, "Columns whose values are cut to a length.")
+        .family("column.truncate.to.", ".chars")
+        .refused(COLUMNS),
+    p(
+        "column.propagate.source.type",
+        List,
+        "",
+        Medium,
+        "Columns whose source type is written into the schema.",
+    )
+    .refused(PARAMETERS),
+    p(
+        "datatype.propagate.source.type",
+        List,
+        "",
+        Medium,
+        "Types whose columns have their source type written into the schema.",
+    )
+    .refused(PARAMETERS),
+];
+
+pub(super) const SELECTION: &[Property] = &[
+    p("table.include.list", List, "", High, "Regular expressions of schema.table that are captured.")
+        .check(Patterns),
+    p("table.exclude.list", List, "", Medium, "Regular expressions of schema.table that are not captured.")
+        .check(Patterns),
+    p("table.ignore.builtin", Boolean, "true", Low, "Leave out Postgres's own schemas.")
+        .refuse(&[("false", "Postgres does not publish its own tables")]),
+    p(
+        "column.exclude.list",
+        List,
+        "",
+        Medium,
+        "Regular expressions of schema.table.column that are left out.",
+    )
+    .check(Patterns),
+    p(
+        "column.include.list",
+        List,
+        "",
+        Medium,
+        "Regular expressions of schema.table.column that are written.",
+    )
+    .check(Patterns),
+    p("schema.include.list", List, "", High, "Regular expressions of schemas that are captured.")
+        .check(Patterns),
+    p("schema.exclude.list", List, "", Medium, "Regular expressions of schemas that are not captured.")
+        .check(Patterns),
+    p("database.include.list", List, "", High, "Databases that are captured.")
+        .not_applicable("a slot belongs to one database: database.dbname"),
+    p("database.exclude.list", List, "", Medium, "Databases that are not captured.")
+        .not_applicable("a slot belongs to one database: database.dbname"),
+    p(
+        "message.key.columns",
+        String,
+        "",
+        Medium,
+        "Columns that make the key, as table-expression:column,column separated by semicolons.",
+    ),
+    p(
+        "message.prefix.include.list",
+        List,
+        "",
+        Medium,
+        "Regular expressions of prefixes of logical messages that are captured.",
+    )
+    .check(Patterns),
+    p(
+        "message.prefix.exclude.list",
+        List,
+        "",
+        Medium,
+        "Regular expressions of prefixes of logical messages that are not captured.",
+    )
+    .check(Patterns),
+];
+
+pub(super) const TOPICS: &[Property] = &[
+    p(
+        "topic.prefix",
+        String,
+        "",
+        High,
+        "First part of every topic's name, and the logical name of the server.",
+    )
+    .required()
+    .check(TopicName),
+    p(
+        "topic.naming.strategy",
+        Class,
+        "io.debezium.schema.SchemaTopicNamingStrategy",
+        Medium,
+        "Java class that names topics.",
+    )
+    .check(Classes(&[
+        "io.debezium.schema.SchemaTopicNamingStrategy",
+        "io.debezium.schema.DefaultTopicNamingStrategy",
+    ])),
+    p("topic.delimiter", String, ".", Low, "What stands between the parts of a topic's name.")
+        .check(TopicName)
+        .beside(),
+    p("topic.cache.size", Int, "10000", Low, "How many topic names are kept.")
+        .not_applicable("a topic's name is made once for each version of a table")
+        .beside(),
+    p("topic.transaction", String, "transaction", Low, "Name of the transaction topic, after the prefix.")
+        .not_applicable("the transaction topic is not written")
+        .beside(),
+    p(
+        "topic.heartbeat.prefix",
+        String,
+        "__debezium-heartbeat",
+        Low,
+        "First part of the heartbeat topic's name.",
+    )
+    .check(TopicName)
+    .beside(),
+];
+
+pub(super) const HEARTBEAT: &[Property] = &[
+    p(
+        "heartbeat.interval.ms",
+        Int,
+        "0",
+        Medium,
+        "How often a heartbeat is written, in milliseconds; 0 for never.",
+    )
+    .check(NotNegative),
+    p(
+        "heartbeat.topics.prefix",
+        String,
+        "__debezium-heartbeat",
+        Low,
+        "Older name of topic.heartbeat.prefix.",
+    )
+    .check(TopicName),
+    p("heartbeat.action.query", String, "", Low, "SQL to run with each heartbeat."),
+];

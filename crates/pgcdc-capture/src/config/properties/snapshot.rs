@@ -1,0 +1,166 @@
+//! The snapshot: whether, what and how.
+
+use super::Check::{NotNegative, Patterns, Positive};
+use super::Importance::{Low, Medium};
+use super::Kind::{Boolean, Int, List, Long, String};
+use super::{Property, p};
+
+const BASED: &str = "snapshot.mode=configuration_based is not built yet";
+const COPY: &str = "rows come as a stream by COPY, there is no fetch size";
+const INCREMENTAL: &str = "incremental snapshots are not built yet";
+const LEGACY: &str = "threads share the pages of all tables";
+
+pub(super) const SNAPSHOT: &[Property] = &[
+    p("snapshot.mode", String, "initial", Medium, "When the tables are read as a whole.")
+        .one_of(&[
+            "always",
+            "initial_only",
+            "configuration_based",
+            "when_needed",
+            "initial",
+            "custom",
+            "no_data",
+        ])
+        .aliases(&["never"])
+        .refuse(&[
+            ("configuration_based", "use initial, no_data or when_needed"),
+            ("custom", "it names a Java class, which pgcdc cannot run"),
+        ]),
+    p("snapshot.delay.ms", Long, "0", Low, "Pause before the snapshot, in milliseconds.").check(NotNegative),
+    p("snapshot.fetch.size", Int, "", Medium, "Rows to fetch at a time.")
+        .check(NotNegative)
+        .not_applicable(COPY),
+    p(
+        "snapshot.include.collection.list",
+        List,
+        "",
+        Medium,
+        "Regular expressions of the captured schema.table that are read by the snapshot.",
+    )
+    .check(Patterns),
+    p("snapshot.mode.custom.name", String, "", Medium, "Name of the custom snapshotter.")
+        .refused("it names a Java class, which pgcdc cannot run"),
+    p(
+        "snapshot.mode.configuration.based.snapshot.data",
+        Boolean,
+        "false",
+        Medium,
+        "Read data in a configuration_based snapshot.",
+    )
+    .not_applicable(BASED),
+    p(
+        "snapshot.mode.configuration.based.snapshot.schema",
+        Boolean,
+        "false",
+        Medium,
+        "Read schemas in a configuration_based snapshot.",
+    )
+    .not_applicable(BASED),
+    p(
+        "snapshot.mode.configuration.based.start.stream",
+        Boolean,
+        "false",
+        Medium,
+        "Stream after a configuration_based snapshot.",
+    )
+    .not_applicable(BASED),
+    p(
+        "snapshot.mode.configuration.based.snapshot.on.schema.error",
+        Boolean,
+        "false",
+        Medium,
+        "Read schemas anew when they are lost.",
+    )
+    .not_applicable(BASED),
+    p(
+        "snapshot.mode.configuration.based.snapshot.on.data.error",
+        Boolean,
+        "false",
+        Medium,
+        "Read data anew when the position is lost.",
+    )
+    .not_applicable(BASED),
+    p("snapshot.max.threads", Int, "1", Medium, "How many connections read at once.").check(Positive),
+    p("snapshot.max.threads.multiplier", Int, "1", Medium, "Parts of a table for each thread.")
+        .check(Positive)
+        .not_applicable(LEGACY),
+    p("legacy.snapshot.max.threads", Boolean, "false", Low, "Give each thread whole tables.")
+        .not_applicable(LEGACY),
+    p("internal.legacy.snapshot.max.threads", Boolean, "false", Low, "Give each thread whole tables.")
+        .not_applicable(LEGACY),
+    p("streaming.delay.ms", Long, "0", Low, "Pause between snapshot and streaming.")
+        .check(NotNegative)
+        .not_yet("streaming starts at once"),
+    p("query.fetch.size", Int, "0", Medium, "Rows to fetch at a time.")
+        .check(NotNegative)
+        .not_applicable(COPY),
+    p("snapshot.lock.timeout.ms", Long, "10000", Medium, "How long to wait for table locks.")
+        .check(NotNegative)
+        .not_applicable("the snapshot takes no locks beyond those of a SELECT"),
+    p(
+        "snapshot.select.statement.overrides",
+        String,
+        "",
+        Medium,
+        "Tables that the snapshot reads by a statement of their own.",
+    ),
+    p(
+        "snapshot.select.statement.overrides.*",
+        String,
+        "",
+        Medium,
+        "The statement for the schema.table that ends the name.",
+    )
+    .family("snapshot.select.statement.overrides.", "")
+    .beside(),
+    p(
+        "internal.snapshot.scan.all.columns.force",
+        Boolean,
+        "false",
+        Low,
+        "Read all columns from the catalog.",
+    )
+    .not_applicable("the columns come from the catalog in any case"),
+    p("snapshot.tables.order.by.row.count", String, "disabled", Medium, "Order in which tables are read.")
+        .one_of(&["disabled", "ascending", "descending"])
+        .not_yet("tables are read in the order of their names"),
+    p("snapshot.isolation.mode", String, "serializable", Low, "Isolation level of the snapshot.")
+        .one_of(&["read_uncommitted", "repeatable_read", "read_committed", "serializable"])
+        .not_applicable("the snapshot is the one that the slot exports, read at REPEATABLE READ"),
+    p("snapshot.query.mode", String, "select_all", Low, "How the query of a table is made.")
+        .one_of(&["custom", "select_all"])
+        .refuse(&[("custom", "it names a Java class, which pgcdc cannot run")]),
+    p("snapshot.query.mode.custom.name", String, "", Medium, "Name of the custom query.")
+        .refused("it names a Java class, which pgcdc cannot run"),
+    p("snapshot.locking.mode", String, "none", Low, "How tables are locked while their structure is read.")
+        .one_of(&["shared", "custom", "none"])
+        .refuse(&[
+            ("custom", "it names a Java class, which pgcdc cannot run"),
+            ("shared", "tables are never locked; set none and keep DDL out of the snapshot"),
+        ]),
+    p("snapshot.locking.mode.custom.name", String, "", Medium, "Name of the custom lock.")
+        .refused("it names a Java class, which pgcdc cannot run"),
+    p("incremental.snapshot.chunk.size", Int, "1024", Medium, "Rows of an incremental snapshot's chunk.")
+        .check(Positive)
+        .not_yet(INCREMENTAL),
+    p(
+        "incremental.snapshot.allow.schema.changes",
+        Boolean,
+        "false",
+        Low,
+        "Allow DDL during an incremental snapshot.",
+    )
+    .not_yet(INCREMENTAL),
+    p(
+        "incremental.snapshot.watermarking.strategy",
+        String,
+        "INSERT_INSERT",
+        Low,
+        "How a chunk's window is marked.",
+    )
+    .one_of(&["insert_delete", "insert_insert"])
+    .not_yet(INCREMENTAL),
+    p("read.only", Boolean, "false", Low, "Run incremental snapshots without a signal table.")
+        .not_yet(INCREMENTAL)
+        .beside(),
+];

@@ -1,0 +1,373 @@
+//! A validated document to [`Settings`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use pgcdc_format::types::{
+    BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
+};
+
+use super::document::Document;
+use super::filter::{Choice, ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
+use super::mistake::ConfigError;
+use super::reader::Reader;
+use super::settings::*;
+use super::{transforms, validate};
+
+impl Settings {
+    /// Reads a file, applies `--set`, resolves config providers with the process's environment,
+    /// and checks everything.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
+        let mut document = Document::read(path)?;
+        document.apply(overrides);
+        document.resolve_providers(&|name| std::env::var(name).ok())?;
+        Self::from_document(&document)
+    }
+
+    /// Checks a document and resolves it.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn from_document(document: &Document) -> Result<Self, ConfigError> {
+        let (mistakes, warnings) = validate::validate(document);
+        let mut reader = Reader { document, mistakes };
+        let mut settings = resolve(&mut reader);
+        if !reader.mistakes.is_empty() {
+            return Err(ConfigError::new(reader.mistakes));
+        }
+        settings.warnings.splice(0..0, warnings);
+        Ok(settings)
+    }
+}
+
+fn resolve(reader: &mut Reader<'_>) -> Settings {
+    let (unwrap, warnings) = transforms::resolve(reader);
+    let prefix = reader.string("topic.prefix");
+    Settings {
+        name: reader.text("name").map_or_else(|| prefix.clone(), str::to_owned),
+        connection: connection(reader),
+        slot: slot(reader),
+        publication: Publication {
+            name: reader.string("publication.name"),
+            autocreate: reader.choice(
+                "publication.autocreate.mode",
+                &[
+                    ("all_tables", PublicationMode::AllTables),
+                    ("filtered", PublicationMode::Filtered),
+                    ("disabled", PublicationMode::Disabled),
+                    ("no_tables", PublicationMode::NoTables),
+                ],
+            ),
+            via_partition_root: reader.boolean("publish.via.partition.root"),
+        },
+        snapshot: snapshot(reader),
+        tables: TableFilter {
+            schemas: choice(reader, "schema.include.list", "schema.exclude.list"),
+            tables: choice(reader, "table.include.list", "table.exclude.list"),
+        },
+        columns: ColumnFilter(choice(reader, "column.include.list", "column.exclude.list")),
+        key_columns: key_columns(reader),
+        messages: MessageFilter(choice(reader, "message.prefix.include.list", "message.prefix.exclude.list")),
+        types: types(reader),
+        topic: TopicSettings {
+            prefix,
+            delimiter: reader.string("topic.delimiter"),
+            naming: match reader.text("topic.naming.strategy") {
+                Some(class) if class.contains("DefaultTopicNaming") => TopicNaming::Table,
+                _ => TopicNaming::Schema,
+            },
+            creation: topic_creation(reader),
+        },
+        key_converter: Converter { schemas_enable: reader.boolean("key.converter.schemas.enable") },
+        value_converter: Converter { schemas_enable: reader.boolean("value.converter.schemas.enable") },
+        unwrap,
+        heartbeat: Heartbeat {
+            interval: Some(reader.millis("heartbeat.interval.ms")).filter(|d| !d.is_zero()),
+            topic_prefix: match reader.raw("topic.heartbeat.prefix") {
+                Some(_) => reader.string("topic.heartbeat.prefix"),
+                None => reader.string("heartbeat.topics.prefix"),
+            },
+            action_query: reader.text("heartbeat.action.query").map(str::to_owned),
+        },
+        producer: producer(reader),
+        offsets: OffsetStorage {
+            topic: reader
+                .text("offsets.storage.topic")
+                .or_else(|| reader.text("offset.storage.topic"))
+                .map(str::to_owned),
+            file: reader.path("offset.storage.file.filename"),
+            flush_interval: reader.millis("offset.flush.interval.ms"),
+        },
+        skipped: skipped(reader),
+        tombstones_on_delete: reader.boolean("tombstones.on.delete"),
+        extended_headers: reader.boolean("extended.headers.enabled"),
+        status_interval: reader.millis("status.update.interval.ms"),
+        retry: Retry {
+            max_retries: u32::try_from(reader.number("errors.max.retries")).ok(),
+            wait: reader.millis("retriable.restart.connector.wait.ms"),
+        },
+        warnings,
+    }
+}
+
+fn connection(reader: &mut Reader<'_>) -> Connection {
+    let port = u16::try_from(reader.number("database.port")).ok().filter(|&p| p > 0);
+    if port.is_none() {
+        let message = "The 'database.port' value is invalid: A port between 1 and 65535 is expected";
+        reader.mistake("database.port", message, "the default is 5432");
+    }
+    Connection {
+        host: reader.string("database.hostname"),
+        port: port.unwrap_or(5432),
+        user: reader.string("database.user"),
+        password: reader.secret("database.password"),
+        dbname: reader.string("database.dbname"),
+        ssl: Ssl {
+            mode: reader.choice(
+                "database.sslmode",
+                &[
+                    ("disable", SslMode::Disable),
+                    ("allow", SslMode::Allow),
+                    ("prefer", SslMode::Prefer),
+                    ("require", SslMode::Require),
+                    ("verify-ca", SslMode::VerifyCa),
+                    ("verify-full", SslMode::VerifyFull),
+                ],
+            ),
+            root_cert: reader.path("database.sslrootcert"),
+            cert: reader.path("database.sslcert"),
+            key: reader.path("database.sslkey"),
+            key_password: reader.secret("database.sslpassword"),
+        },
+        query_timeout: Some(reader.millis("database.query.timeout.ms")).filter(|d| !d.is_zero()),
+        initial_statements: statements(&reader.string("database.initial.statements")),
+        keepalive: reader.boolean("database.tcpKeepAlive"),
+    }
+}
+
+/// Statements separated by `;`, where `;;` stands for a semicolon within one.
+fn statements(text: &str) -> Vec<String> {
+    let marked = text.replace(";;", "\0");
+    let each = marked.split(';').map(|s| s.replace('\0', ";").trim().to_owned());
+    each.filter(|s| !s.is_empty()).collect()
+}
+
+fn slot(reader: &mut Reader<'_>) -> Slot {
+    const PARAMS: &str = "slot.stream.params";
+    let mut stream_params = Vec::new();
+    let text = reader.string(PARAMS);
+    for param in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
+        match param.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                stream_params.push((name.trim().to_owned(), value.trim().to_owned()));
+            }
+            _ => reader.mistake(
+                PARAMS,
+                format!("The '{PARAMS}' value is invalid: \"{param}\" is not name=value"),
+                "write name=value;name=value",
+            ),
+        }
+    }
+    Slot {
+        name: reader.string("slot.name"),
+        drop_on_stop: reader.boolean("slot.drop.on.stop"),
+        failover: reader.boolean("slot.failover"),
+        stream_params,
+        max_retries: reader.unsigned("slot.max.retries"),
+        retry_delay: reader.millis("slot.retry.delay.ms"),
+    }
+}
+
+fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
+    const OVERRIDES: &str = "snapshot.select.statement.overrides";
+    let mut select_overrides = BTreeMap::new();
+    let prefix = format!("{OVERRIDES}.");
+    let tables = reader.string(OVERRIDES);
+    for table in tables.split(',').map(str::trim).filter(|t| !t.is_empty()) {
+        match reader.text(&format!("{prefix}{table}")) {
+            Some(statement) => {
+                select_overrides.insert(table.to_owned(), statement.to_owned());
+            }
+            None => reader.mistake(
+                OVERRIDES,
+                format!("The '{OVERRIDES}' value is invalid: {table} has no statement"),
+                format!("add {prefix}{table}=SELECT …"),
+            ),
+        }
+    }
+    let orphans: Vec<_> = reader
+        .below(&prefix)
+        .filter(|(table, _)| !select_overrides.contains_key(*table))
+        .map(|(table, entry)| (table.to_owned(), entry.key.clone()))
+        .collect();
+    for (table, key) in orphans {
+        let remedy = format!("add {table} to {OVERRIDES}");
+        reader.mistake(&key, format!("{table} is not listed in {OVERRIDES}"), remedy);
+    }
+    SnapshotSettings {
+        mode: reader.choice(
+            "snapshot.mode",
+            &[
+                ("initial", SnapshotMode::Initial),
+                ("always", SnapshotMode::Always),
+                ("initial_only", SnapshotMode::InitialOnly),
+                ("no_data", SnapshotMode::NoData),
+                ("never", SnapshotMode::NoData),
+                ("when_needed", SnapshotMode::WhenNeeded),
+            ],
+        ),
+        delay: reader.millis("snapshot.delay.ms"),
+        max_threads: usize::try_from(reader.number("snapshot.max.threads")).unwrap_or(1),
+        include: patterns(reader, "snapshot.include.collection.list"),
+        select_overrides,
+    }
+}
+
+/// A list of patterns; those that do not compile were reported by validation.
+fn patterns(reader: &Reader<'_>, key: &str) -> Option<Patterns> {
+    reader.text(key).and_then(|list| Patterns::compile(list).ok())
+}
+
+fn choice(reader: &Reader<'_>, include: &str, exclude: &str) -> Choice {
+    match (patterns(reader, include), patterns(reader, exclude)) {
+        (Some(only), _) => Choice::Only(only),
+        (None, Some(except)) => Choice::Except(except),
+        (None, None) => Choice::All,
+    }
+}
+
+fn key_columns(reader: &mut Reader<'_>) -> KeyColumns {
+    const KEY: &str = "message.key.columns";
+    KeyColumns::compile(&reader.string(KEY)).unwrap_or_else(|e| {
+        let remedy = "write public.orders:id,region;public.items:sku";
+        reader.mistake(KEY, format!("The '{KEY}' value is invalid: {e}"), remedy);
+        KeyColumns::default()
+    })
+}
+
+fn types(reader: &mut Reader<'_>) -> TypeOptions {
+    TypeOptions {
+        decimal: reader.choice(
+            "decimal.handling.mode",
+            &[
+                ("precise", DecimalMode::Precise),
+                ("double", DecimalMode::Double),
+                ("string", DecimalMode::String),
+            ],
+        ),
+        decimal_format: reader.choice(
+            "value.converter.decimal.format",
+            &[("BASE64", DecimalFormat::Base64), ("NUMERIC", DecimalFormat::Numeric)],
+        ),
+        time: reader.choice(
+            "time.precision.mode",
+            &[
+                ("adaptive", TimePrecision::Adaptive),
+                ("adaptive_time_microseconds", TimePrecision::AdaptiveTimeMicroseconds),
+                ("connect", TimePrecision::Connect),
+                ("isostring", TimePrecision::IsoString),
+                ("microseconds", TimePrecision::Microseconds),
+                ("nanoseconds", TimePrecision::Nanoseconds),
+                ("structured", TimePrecision::Structured),
+            ],
+        ),
+        binary: reader.choice(
+            "binary.handling.mode",
+            &[
+                ("bytes", BinaryMode::Bytes),
+                ("base64", BinaryMode::Base64),
+                ("base64-url-safe", BinaryMode::Base64UrlSafe),
+                ("hex", BinaryMode::Hex),
+            ],
+        ),
+        interval: reader.choice(
+            "interval.handling.mode",
+            &[("numeric", IntervalMode::Numeric), ("string", IntervalMode::String)],
+        ),
+        hstore: reader
+            .choice("hstore.handling.mode", &[("json", HstoreMode::Json), ("map", HstoreMode::Map)]),
+        money_fraction_digits: u8::try_from(reader.number("money.fraction.digits")).unwrap_or(2),
+        include_unknown: reader.boolean("include.unknown.datatypes"),
+        unavailable_placeholder: placeholder(reader),
+        schema_comments: reader.boolean("include.schema.comments"),
+        replace_null_with_default: reader.boolean("value.converter.replace.null.with.default"),
+    }
+}
+
+fn placeholder(reader: &mut Reader<'_>) -> Vec<u8> {
+    const KEY: &str = "unavailable.value.placeholder";
+    let text = reader.string(KEY);
+    let Some(hex) = text.strip_prefix("hex:") else { return text.into_bytes() };
+    let pairs = hex.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| {
+        let digits = std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?;
+        digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
+    };
+    pairs.map(byte).collect::<Option<Vec<u8>>>().unwrap_or_else(|| {
+        let message =
+            format!("The '{KEY}' value is invalid: hex: must be followed by pairs of hexadecimal digits");
+        reader.mistake(KEY, message, "write hex:00ff, or a text without hex:");
+        Vec::new()
+    })
+}
+
+fn topic_creation(reader: &mut Reader<'_>) -> Option<TopicCreation> {
+    const PREFIX: &str = "topic.creation.default.";
+    let mut creation = TopicCreation { partitions: -1, replication_factor: -1, config: BTreeMap::new() };
+    let mut any = false;
+    let entries: Vec<_> = reader.below(PREFIX).collect();
+    for (key, entry) in entries {
+        any = true;
+        let value = entry.value.expose().trim();
+        let number = value.parse::<i32>().ok().filter(|&n| n == -1 || n > 0);
+        match key {
+            "partitions" => creation.partitions = number.unwrap_or(-1),
+            "replication.factor" => creation.replication_factor = number.unwrap_or(-1),
+            "include" | "exclude" => continue,
+            _ => {
+                creation.config.insert(key.to_owned(), value.to_owned());
+                continue;
+            }
+        }
+        if number.is_none() {
+            let message = format!("The '{}' value is invalid: Value must be -1 or larger than 0", entry.key);
+            reader.mistake(&entry.key, message, "-1 leaves it to the broker");
+        }
+    }
+    (any && reader.boolean("topic.creation.enable")).then_some(creation)
+}
+
+fn producer(reader: &Reader<'_>) -> ClientProperties {
+    let mut properties = BTreeMap::new();
+    if let Some(servers) = reader.text("bootstrap.servers") {
+        properties.insert("bootstrap.servers".to_owned(), servers.to_owned());
+    }
+    let general = reader.below("producer.").filter(|(key, _)| !key.starts_with("override."));
+    for (key, entry) in general.chain(reader.below("producer.override.")) {
+        properties.insert(key.to_owned(), entry.value.expose().to_owned());
+    }
+    ClientProperties(properties)
+}
+
+fn skipped(reader: &mut Reader<'_>) -> SkippedOperations {
+    const KEY: &str = "skipped.operations";
+    let mut skipped = SkippedOperations::default();
+    for word in reader.string(KEY).split(',').map(str::trim) {
+        match word.to_ascii_lowercase().as_str() {
+            "c" => skipped.create = true,
+            "u" => skipped.update = true,
+            "d" => skipped.delete = true,
+            "t" => skipped.truncate = true,
+            "none" | "" => {}
+            _ => {
+                let message =
+                    format!("The '{KEY}' value is invalid: \"{word}\" is not one of c, u, d, t, none");
+                reader.mistake(KEY, message, "the default is t; none skips nothing");
+            }
+        }
+    }
+    skipped
+}

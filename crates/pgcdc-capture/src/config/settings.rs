@@ -1,0 +1,268 @@
+//! The typed result: every property that the engine acts on, grouped by who reads it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pgcdc_event::{Operation, Secret};
+use pgcdc_format::types::TypeOptions;
+
+use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
+use super::mistake::Warning;
+
+pub use super::topic::{Heartbeat, TopicCreation, TopicNaming, TopicSettings};
+pub use super::transforms::{AddField, DeleteHandling, FieldSection, UnwrapOptions};
+
+/// A connector's configuration, checked and resolved. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `name`; the topic prefix when it is not set.
+    pub name: String,
+    /// How to reach the database.
+    pub connection: Connection,
+    /// The replication slot.
+    pub slot: Slot,
+    /// The publication.
+    pub publication: Publication,
+    /// The snapshot.
+    pub snapshot: SnapshotSettings,
+    /// Schema and table lists.
+    pub tables: TableFilter,
+    /// Column lists.
+    pub columns: ColumnFilter,
+    /// `message.key.columns`.
+    pub key_columns: KeyColumns,
+    /// `message.prefix.include.list` and its opposite.
+    pub messages: MessageFilter,
+    /// How values are written.
+    pub types: TypeOptions,
+    /// How topics are named and made.
+    pub topic: TopicSettings,
+    /// How keys become bytes.
+    pub key_converter: Converter,
+    /// How values become bytes.
+    pub value_converter: Converter,
+    /// `ExtractNewRecordState`, where a transform asks for it.
+    pub unwrap: Option<UnwrapOptions>,
+    /// Heartbeats.
+    pub heartbeat: Heartbeat,
+    /// Properties of the Kafka producer, by their Kafka names, with `bootstrap.servers`.
+    pub producer: ClientProperties,
+    /// Where offsets are kept.
+    pub offsets: OffsetStorage,
+    /// `skipped.operations`.
+    pub skipped: SkippedOperations,
+    /// `tombstones.on.delete`.
+    pub tombstones_on_delete: bool,
+    /// `extended.headers.enabled`.
+    pub extended_headers: bool,
+    /// `status.update.interval.ms`.
+    pub status_interval: Duration,
+    /// Starting again after a failure that may pass.
+    pub retry: Retry,
+    /// Properties without an effect, to be logged at start.
+    pub warnings: Vec<Warning>,
+}
+
+/// `database.*`.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// `database.hostname`.
+    pub host: String,
+    /// `database.port`.
+    pub port: u16,
+    /// `database.user`.
+    pub user: String,
+    /// `database.password`.
+    pub password: Option<Secret>,
+    /// `database.dbname`.
+    pub dbname: String,
+    /// `database.ssl*`.
+    pub ssl: Ssl,
+    /// `database.query.timeout.ms`; `None` for no limit.
+    pub query_timeout: Option<Duration>,
+    /// `database.initial.statements`, for connections other than the replication one.
+    pub initial_statements: Vec<String>,
+    /// `database.tcpKeepAlive`.
+    pub keepalive: bool,
+}
+
+/// `database.ssl*`.
+#[derive(Clone, Debug, Default)]
+pub struct Ssl {
+    /// `database.sslmode`.
+    pub mode: SslMode,
+    /// `database.sslrootcert`.
+    pub root_cert: Option<PathBuf>,
+    /// `database.sslcert`.
+    pub cert: Option<PathBuf>,
+    /// `database.sslkey`.
+    pub key: Option<PathBuf>,
+    /// `database.sslpassword`.
+    pub key_password: Option<Secret>,
+}
+
+/// `database.sslmode`, with libpq's meanings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never encrypted.
+    Disable,
+    /// Encrypted only when the server insists.
+    Allow,
+    /// Encrypted when the server can.
+    #[default]
+    Prefer,
+    /// Encrypted; the certificate is not checked.
+    Require,
+    /// Encrypted; the certificate's authority is checked.
+    VerifyCa,
+    /// Encrypted; authority and host name are checked.
+    VerifyFull,
+}
+
+/// `slot.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// `slot.name`.
+    pub name: String,
+    /// `slot.drop.on.stop`.
+    pub drop_on_stop: bool,
+    /// `slot.failover`.
+    pub failover: bool,
+    /// `slot.stream.params`.
+    pub stream_params: Vec<(String, String)>,
+    /// `slot.max.retries`.
+    pub max_retries: u32,
+    /// `slot.retry.delay.ms`.
+    pub retry_delay: Duration,
+}
+
+/// `publication.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// `publication.name`.
+    pub name: String,
+    /// `publication.autocreate.mode`.
+    pub autocreate: PublicationMode,
+    /// `publish.via.partition.root`.
+    pub via_partition_root: bool,
+}
+
+/// `publication.autocreate.mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PublicationMode {
+    /// `FOR ALL TABLES`.
+    #[default]
+    AllTables,
+    /// For the tables that the filters allow; altered when they change.
+    Filtered,
+    /// Never made: it must be there.
+    Disabled,
+    /// For no table at all.
+    NoTables,
+}
+
+/// `snapshot.*`.
+#[derive(Clone, Debug)]
+pub struct SnapshotSettings {
+    /// `snapshot.mode`.
+    pub mode: SnapshotMode,
+    /// `snapshot.delay.ms`.
+    pub delay: Duration,
+    /// `snapshot.max.threads`.
+    pub max_threads: usize,
+    /// `snapshot.include.collection.list`; `None` for all captured tables.
+    pub include: Option<Patterns>,
+    /// `snapshot.select.statement.overrides`: statement by `schema.table`.
+    pub select_overrides: BTreeMap<String, String>,
+}
+
+/// `snapshot.mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SnapshotMode {
+    /// When there is no offset yet.
+    #[default]
+    Initial,
+    /// At every start.
+    Always,
+    /// As `Initial`, then stop.
+    InitialOnly,
+    /// Never (`no_data`, `never`).
+    NoData,
+    /// When there is no offset, or the server no longer has its position.
+    WhenNeeded,
+}
+
+/// `key.converter.*` or `value.converter.*`; the class is always Connect's `JsonConverter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Converter {
+    /// `schemas.enable`.
+    pub schemas_enable: bool,
+}
+
+/// Where offsets are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetStorage {
+    /// `offsets.storage.topic`, else `offset.storage.topic`.
+    pub topic: Option<String>,
+    /// `offset.storage.file.filename`.
+    pub file: Option<PathBuf>,
+    /// `offset.flush.interval.ms`.
+    pub flush_interval: Duration,
+}
+
+/// `errors.max.retries` and `retriable.restart.connector.wait.ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// `None` for no limit.
+    pub max_retries: Option<u32>,
+    /// The first pause; back-off and jitter start from it.
+    pub wait: Duration,
+}
+
+/// `skipped.operations`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SkippedOperations {
+    /// `c`.
+    pub create: bool,
+    /// `u`.
+    pub update: bool,
+    /// `d`.
+    pub delete: bool,
+    /// `t`, the default.
+    pub truncate: bool,
+}
+
+impl SkippedOperations {
+    /// Whether records of `operation` are left out. Snapshot rows and messages never are.
+    #[must_use]
+    pub fn contains(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Create => self.create,
+            Operation::Update => self.update,
+            Operation::Delete => self.delete,
+            Operation::Truncate => self.truncate,
+            _ => false,
+        }
+    }
+}
+
+/// Properties of a Kafka client. `Debug` shows their names alone, since any may be a secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ClientProperties(pub BTreeMap<String, String>);
+
+impl Deref for ClientProperties {
+    type Target = BTreeMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ClientProperties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

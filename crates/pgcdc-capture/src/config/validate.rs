@@ -1,0 +1,225 @@
+//! A document against the table: every mistake and every warning.
+
+use super::document::{Document, Entry};
+use super::filter::Patterns;
+use super::mistake::{Mistake, Warning};
+use super::properties::{self, Check, Kind, Property, RENAMED, Status};
+
+/// Pairs of lists that exclude each other; Debezium reports the second.
+const EXCLUSIVE: &[(&str, &str)] = &[
+    ("schema.include.list", "schema.exclude.list"),
+    ("table.include.list", "table.exclude.list"),
+    ("column.include.list", "column.exclude.list"),
+    ("message.prefix.include.list", "message.prefix.exclude.list"),
+];
+
+/// Checks names, values and what pgcdc honours; what spans several properties is `resolve`'s.
+pub(super) fn validate(document: &Document) -> (Vec<Mistake>, Vec<Warning>) {
+    let mut mistakes = Vec::new();
+    let mut warnings = Vec::new();
+    for entry in &document.entries {
+        match find(&entry.key) {
+            None => mistakes.push(unknown(entry)),
+            Some(property) => match check(property, entry) {
+                Err((message, remedy)) => mistakes.push(mistake(entry, message, remedy)),
+                Ok(()) => status(property, entry, &mut mistakes, &mut warnings),
+            },
+        }
+    }
+    for property in properties::all().filter(|p| p.required) {
+        if document.entry(property.name).is_none() {
+            mistakes.push(Mistake {
+                place: document.source.clone(),
+                key: property.name.to_owned(),
+                message: invalid(property.name, "A value is required"),
+                remedy: Some(format!("add {}: {}", property.name, lower_first(property.doc))),
+            });
+        }
+    }
+    for (include, exclude) in EXCLUSIVE {
+        let set = |key| document.entry(key).filter(|e| !e.value.expose().trim().is_empty());
+        if let (Some(_), Some(entry)) = (set(include), set(exclude)) {
+            let message = invalid(exclude, &format!("\"{include}\" is already specified"));
+            mistakes.push(mistake(entry, message, format!("keep one of {include} and {exclude}")));
+        }
+    }
+    (mistakes, warnings)
+}
+
+/// The property of a key. Below `database.` a name that is nearly a known one is a slip of the
+/// hand rather than a property for the JDBC driver.
+fn find(key: &str) -> Option<&'static Property> {
+    let property = properties::find(key)?;
+    let slip = property.name == "database.*" && (renamed(key).is_some() || suggestion(key).is_some());
+    (!slip).then_some(property)
+}
+
+fn unknown(entry: &Entry) -> Mistake {
+    let key = &entry.key;
+    let remedy = renamed(key)
+        .map(|new| format!("Debezium 3.7 calls it {new}"))
+        .or_else(|| suggestion(key).map(|near| format!("did you mean {near}?")))
+        .unwrap_or_else(|| "remove it; nothing reads it".to_owned());
+    mistake(entry, "unknown property".to_owned(), remedy)
+}
+
+fn renamed(key: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(old, _)| *old == key).map(|(_, new)| *new)
+}
+
+fn suggestion(key: &str) -> Option<&'static str> {
+    nearest(key, properties::all().filter(|p| !p.is_family()).map(|p| p.name))
+}
+
+/// The name that takes the fewest slips of the hand to become `word`, if they are few.
+pub(super) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let distance = |name: &str| {
+        let (a, b) = (word.to_ascii_lowercase(), name.to_ascii_lowercase());
+        strsim::damerau_levenshtein(&a.replace(['_', '-'], "."), &b.replace(['_', '-'], "."))
+    };
+    let (few, name) = names.map(|n| (distance(n), n)).min_by_key(|&(d, _)| d)?;
+    (few <= (word.len() / 6).clamp(1, 4)).then_some(name)
+}
+
+/// Whether the value is one that the property can have; Debezium's words if not.
+fn check(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
+    let value = entry.value.expose().trim();
+    let key = &*entry.key;
+    let default = || match property.default {
+        Some(default) => format!("the default is {default}"),
+        None => format!("or leave {key} out"),
+    };
+    let wrong = |expected: &str, remedy: String| Err((invalid(key, expected), remedy));
+    match property.kind {
+        Kind::Boolean if !["true", "false"].iter().any(|w| value.eq_ignore_ascii_case(w)) => {
+            return wrong("Either 'true' or 'false' is expected", default());
+        }
+        Kind::Int if !property.is_family() && value.parse::<i32>().is_err() => {
+            return wrong("An integer is expected", default());
+        }
+        Kind::Long if value.parse::<i64>().is_err() => {
+            return wrong("A long value is expected", default());
+        }
+        _ => {}
+    }
+    let empty = value.is_empty();
+    if empty && property.required {
+        return wrong("A value is required", format!("write {}", lower_first(property.doc)));
+    }
+    match property.check {
+        Check::Positive if value.parse::<i64>().is_ok_and(|n| n <= 0) => {
+            wrong("A positive, non-zero integer value is expected", default())
+        }
+        Check::NotNegative if value.parse::<i64>().is_ok_and(|n| n < 0) => {
+            wrong("A non-negative integer value is expected", default())
+        }
+        Check::OneOf(words) if !empty && !is_one_of(value, words, property.aliases) => {
+            let near = nearest(value, words.iter().copied());
+            let remedy = near.map_or_else(default, |w| format!("did you mean {w}?"));
+            wrong(&format!("Value must be one of {}", words.join(", ")), remedy)
+        }
+        Check::Classes(classes) if !empty && !classes.iter().any(|c| is_class(value, c)) => {
+            let shown = if entry.provided { "the given class" } else { value };
+            let expected = format!("pgcdc has no {shown}; without it the records would differ");
+            wrong(&expected, format!("pgcdc has {}", classes.join(" and ")))
+        }
+        Check::Patterns => Patterns::compile(value).map(|_| ()).map_err(|e| {
+            let message = "A comma-separated list of valid regular expressions is expected, but";
+            let remedy = "mend the pattern; a comma within one is written \\,".to_owned();
+            (invalid(key, &format!("{message} {e}")), remedy)
+        }),
+        Check::SlotName if !is_slot_name(value) => {
+            let expected = "Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63";
+            let mended: String = value.chars().map(slot_char).take(63).collect();
+            wrong(expected, if entry.provided { default() } else { format!("for example {mended}") })
+        }
+        Check::TopicName if !empty && !value.chars().all(is_topic_char) => {
+            let shown = if entry.provided { "the value" } else { value };
+            let expected = format!(
+                "{shown} has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)"
+            );
+            let mended: String = value.chars().map(|c| if is_topic_char(c) { c } else { '_' }).collect();
+            wrong(&expected, if entry.provided { default() } else { format!("for example {mended}") })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What pgcdc does with a valid value.
+fn status(property: &Property, entry: &Entry, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<Warning>) {
+    let value = entry.value.expose().trim();
+    if let Some((word, why)) =
+        property.refused_values.iter().find(|(word, _)| value.eq_ignore_ascii_case(word))
+    {
+        let message = format!("{} is refused: {why}", format_args!("{}={word}", entry.key));
+        let remedy = remedy_without(property, entry);
+        mistakes.push(mistake(entry, message, remedy));
+        return;
+    }
+    let is_default = match property.default {
+        Some(default) => value.eq_ignore_ascii_case(default) || value.is_empty(),
+        None => value.is_empty() || (property.kind == Kind::Boolean && value == "false"),
+    };
+    if is_default {
+        return;
+    }
+    match property.status {
+        Status::Honoured => {}
+        Status::NotApplicable(why) | Status::NotYet(why) => warnings.push(Warning {
+            place: entry.place.to_string(),
+            key: entry.key.clone(),
+            reason: why.to_owned(),
+        }),
+        Status::Refused(why) => {
+            let message = format!("is not supported, and ignoring it would change the data: {why}");
+            mistakes.push(mistake(entry, message, remedy_without(property, entry)));
+        }
+    }
+}
+
+fn remedy_without(property: &Property, entry: &Entry) -> String {
+    match property.default {
+        Some(default) if !property.refused_values.iter().any(|(v, _)| *v == default) => {
+            format!("remove {}, or set its default, {default}", entry.key)
+        }
+        _ => format!("remove {}, or keep Debezium for this connector", entry.key),
+    }
+}
+
+fn invalid(key: &str, expected: &str) -> String {
+    format!("The '{key}' value is invalid: {expected}")
+}
+
+fn mistake(entry: &Entry, message: String, remedy: String) -> Mistake {
+    Mistake { place: entry.place.to_string(), key: entry.key.clone(), message, remedy: Some(remedy) }
+}
+
+fn is_one_of(value: &str, words: &[&str], aliases: &[&str]) -> bool {
+    words.iter().chain(aliases).any(|w| w.eq_ignore_ascii_case(value))
+}
+
+/// The full name, the name without its package, or as Connect allows without its last word too.
+fn is_class(value: &str, class: &str) -> bool {
+    let simple = class.rsplit('.').next().unwrap_or(class);
+    let short = simple.strip_suffix("Converter").or_else(|| simple.strip_suffix("Connector"));
+    value == class || value == simple || Some(value) == short
+}
+
+fn is_slot_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    (1..=63).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+pub(super) fn slot_char(c: char) -> char {
+    let c = c.to_ascii_lowercase();
+    if c.is_ascii_alphanumeric() { c } else { '_' }
+}
+
+pub(super) fn is_topic_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+fn lower_first(doc: &str) -> String {
+    let mut chars = doc.trim_end_matches('.').chars();
+    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+}
