@@ -1,1 +1,204 @@
-//! (coming)
+//! A member of a consumer group that drains before it lets go.
+//!
+//! librdkafka is polled by one thread of its own, so that a slow store never keeps the member from
+//! its group. Each assigned partition has a queue, bounded in records and bytes; a full one pauses
+//! its partition and nothing else. What the owner has to decide comes as a closed set of [`Event`]s,
+//! and the rebalance *waits* for the answer: where to start (a store may keep its own offsets), and,
+//! when a partition is taken away, that its worker has stopped. Only then are its offsets committed
+//! and the partition released.
+//!
+//! ```text
+//!   brokers ─▶ thread ─▶ queue per partition ─▶ the owner's worker ─▶ store
+//!                 ▲                                                     │
+//!                 └──────── commit ◀── Progress::durable(offset) ◀──────┘
+//! ```
+
+mod member;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Error;
+
+pub use member::Member;
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Partition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition's number.
+    pub id: i32,
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.id)
+    }
+}
+
+/// One record as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Its position in the partition.
+    pub offset: i64,
+    /// Milliseconds since 1970-01-01, as the topic defines them.
+    pub timestamp_ms: Option<i64>,
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// The headers, in order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Message {
+    fn size(&self) -> usize {
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
+        length(&self.key) + length(&self.value) + headers + std::mem::size_of::<Self>()
+    }
+}
+
+/// Where reading a partition begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the offset that the group has committed, else where `auto.offset.reset` says.
+    Committed,
+    /// At the oldest record there is, whatever the group has committed.
+    Beginning,
+    /// At this offset.
+    At(i64),
+}
+
+/// What happens to the membership. The thread waits for the answer before it goes on.
+#[derive(Debug)]
+pub enum Event {
+    /// These partitions are this member's now: answer where each begins. Their queues come along.
+    Assigned {
+        /// The partitions and their queues.
+        partitions: Vec<(Partition, Records)>,
+        /// Takes one start for each, in order.
+        reply: oneshot::Sender<Vec<Start>>,
+    },
+    /// These partitions are about to go: answer when their workers have stopped. What they reported
+    /// durable by then is committed.
+    Revoked {
+        /// The partitions.
+        partitions: Vec<Partition>,
+        /// Answered when nothing works on them any more.
+        reply: oneshot::Sender<()>,
+    },
+    /// The member cannot go on; no event follows.
+    Failed(Error),
+}
+
+/// The receiving end of one partition's queue. Ends when the member stops reading the partition.
+#[derive(Debug)]
+pub struct Records {
+    queue: mpsc::Receiver<Message>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Records {
+    /// Waits for a record and takes those that are there behind it, at most `max`. Empty at the end.
+    ///
+    /// # Cancel safety
+    /// No record is lost when this future is dropped.
+    pub async fn next(&mut self, max: usize) -> Vec<Message> {
+        let mut batch = Vec::new();
+        self.queue.recv_many(&mut batch, max).await;
+        let size = batch.iter().map(Message::size).sum();
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+        batch
+    }
+}
+
+/// A queue for one partition, for tests of workers: send messages, then drop the sender.
+#[must_use]
+pub fn queue(capacity: usize) -> (QueueSender, Records) {
+    let (sender, queue) = mpsc::channel(capacity);
+    let bytes = Arc::new(AtomicUsize::new(0));
+    (QueueSender { sender, bytes: Arc::clone(&bytes) }, Records { queue, bytes })
+}
+
+/// The sending end of [`queue`].
+#[derive(Debug)]
+pub struct QueueSender {
+    sender: mpsc::Sender<Message>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl QueueSender {
+    /// Puts a message into the queue, or gives it back.
+    ///
+    /// # Errors
+    /// The message, with whether the other end is gone for good.
+    pub fn offer(&self, message: Message) -> Result<(), Refused> {
+        let size = message.size();
+        if self.bytes.load(Ordering::Relaxed) > member::QUEUE_BYTES {
+            return Err(Refused { message, closed: self.sender.is_closed() });
+        }
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+        self.sender.try_send(message).map_err(|error| {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+            match error {
+                mpsc::error::TrySendError::Full(message) => Refused { message, closed: false },
+                mpsc::error::TrySendError::Closed(message) => Refused { message, closed: true },
+            }
+        })
+    }
+
+    /// Whether at least half of the queue is free: when a paused partition goes on.
+    fn has_room(&self) -> bool {
+        self.sender.capacity() * 2 >= self.sender.max_capacity()
+            && self.bytes.load(Ordering::Relaxed) * 2 <= member::QUEUE_BYTES
+    }
+}
+
+/// A message that a queue did not take.
+#[derive(Debug)]
+pub struct Refused {
+    /// The message.
+    pub message: Message,
+    /// Whether nobody will ever take it.
+    pub closed: bool,
+}
+
+/// Up to where each partition's records are durable in the store: what may be committed.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Partition → the next offset to read, and whether it has been committed.
+    next: Arc<Mutex<HashMap<Partition, (i64, bool)>>>,
+}
+
+impl Progress {
+    /// Reports that every record below `next` is durable.
+    pub fn durable(&self, partition: &Partition, next: i64) {
+        let mut map = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        match map.get_mut(partition) {
+            Some(entry) if entry.0 >= next => {}
+            Some(entry) => *entry = (next, false),
+            None => drop(map.insert(partition.clone(), (next, false))),
+        }
+    }
+
+    fn take_uncommitted(&self) -> Vec<(Partition, i64)> {
+        let mut map = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = map.iter_mut().filter(|(_, (_, committed))| !committed);
+        open.map(|(partition, entry)| {
+            entry.1 = true;
+            (partition.clone(), entry.0)
+        })
+        .collect()
+    }
+
+    fn forget(&self, partitions: &[Partition]) {
+        let mut map = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        map.retain(|partition, _| !partitions.contains(partition));
+    }
+}
