@@ -251,10 +251,12 @@ fn run(consumer: &BaseConsumer<Context>) {
             Some(Ok(message)) => deliver(consumer, &context, &message),
             Some(Err(KafkaError::MessageConsumption(
                 RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
+            ))) if told => {}
+            Some(Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
             ))) => {
-                if !std::mem::replace(&mut told, true) {
-                    tracing::warn!("a topic does not exist yet; waiting for it");
-                }
+                told = true;
+                tracing::warn!("a topic does not exist yet; waiting for it");
             }
             Some(Err(error)) => {
                 let error = Error::client("read from Kafka", error);
