@@ -289,12 +289,21 @@ fn types(reader: &mut Reader<'_>) -> TypeOptions {
         ),
         hstore: reader
             .choice("hstore.handling.mode", &[("json", HstoreMode::Json), ("map", HstoreMode::Map)]),
-        money_fraction_digits: u8::try_from(reader.number("money.fraction.digits")).unwrap_or(2),
+        money_fraction_digits: money_digits(reader),
         include_unknown: reader.boolean("include.unknown.datatypes"),
         unavailable_placeholder: placeholder(reader),
         schema_comments: reader.boolean("include.schema.comments"),
         replace_null_with_default: reader.boolean("value.converter.replace.null.with.default"),
     }
+}
+
+fn money_digits(reader: &mut Reader<'_>) -> u8 {
+    const KEY: &str = "money.fraction.digits";
+    u8::try_from(reader.number(KEY)).unwrap_or_else(|_| {
+        let message = format!("The '{KEY}' value is invalid: At most 255 digits are expected");
+        reader.mistake(KEY, message, "the default is 2");
+        2
+    })
 }
 
 fn placeholder(reader: &mut Reader<'_>) -> Vec<u8> {

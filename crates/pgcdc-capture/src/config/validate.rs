@@ -148,11 +148,12 @@ fn check(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
 /// What pgcdc does with a valid value.
 fn status(property: &Property, entry: &Entry, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<Warning>) {
     let value = entry.value.expose().trim();
-    if let Some((word, why)) =
-        property.refused_values.iter().find(|(word, _)| value.eq_ignore_ascii_case(word))
+    if let Some((word, why, remedy)) =
+        property.refused_values.iter().find(|(word, ..)| value.eq_ignore_ascii_case(word))
     {
-        let message = format!("{} is refused: {why}", format_args!("{}={word}", entry.key));
-        let remedy = remedy_without(property, entry);
+        let message = format!("{}={word} is refused: {why}", entry.key);
+        let generic = || remedy_without(property, entry);
+        let remedy = if remedy.is_empty() { generic() } else { (*remedy).to_owned() };
         mistakes.push(mistake(entry, message, remedy));
         return;
     }
@@ -179,7 +180,7 @@ fn status(property: &Property, entry: &Entry, mistakes: &mut Vec<Mistake>, warni
 
 fn remedy_without(property: &Property, entry: &Entry) -> String {
     match property.default {
-        Some(default) if !property.refused_values.iter().any(|(v, _)| *v == default) => {
+        Some(default) if !property.refused_values.iter().any(|(v, ..)| *v == default) => {
             format!("remove {}, or set its default, {default}", entry.key)
         }
         _ => format!("remove {}, or keep Debezium for this connector", entry.key),

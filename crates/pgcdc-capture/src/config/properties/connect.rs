@@ -38,7 +38,7 @@ pub(super) const CONNECT: &[Property] = &[
         .refused("topics would be created with other settings than asked for"),
     p("exactly.once.support", String, "requested", Medium, "Whether the connector must write each record exactly once.")
         .one_of(&["requested", "required"])
-        .refuse(&[("required", "delivery is at-least-once in this version")]),
+        .refuse(&[("required", "delivery is at-least-once in this version", "set requested; a record may then be repeated after a crash")]),
     p("transaction.boundary", String, "poll", Medium, "Where Kafka transactions end.").one_of(&["interval", "poll", "connector"])
         .not_applicable("no Kafka transactions are written"),
     p("transaction.boundary.interval.ms", Long, "", Low, "How often a Kafka transaction ends.").not_applicable("no Kafka transactions are written"),

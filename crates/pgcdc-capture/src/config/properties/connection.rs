@@ -55,27 +55,93 @@ pub(super) const CONNECTION: &[Property] = &[
 pub(super) const REPLICATION: &[Property] = &[
     p("plugin.name", String, "decoderbufs", Medium, "Output plugin that decodes the WAL on the server.")
         .one_of(&["decoderbufs", "pgoutput"])
-        .refuse(&[("decoderbufs", "pgcdc speaks pgoutput, which every Postgres has built in; set plugin.name=pgoutput and make the slot anew with it")]),
+        .refuse(&[(
+            "decoderbufs",
+            "pgcdc speaks pgoutput, which every Postgres has built in",
+            "set plugin.name=pgoutput; a slot made for decoderbufs must be made anew",
+        )]),
     p("slot.name", String, "debezium", Medium, "Name of the replication slot.").check(SlotName),
-    p("publication.name", String, "dbz_publication", Medium, "Name of the publication that the slot streams."),
-    p("publication.autocreate.mode", String, "all_tables", Medium, "What a missing publication is created for.")
-        .one_of(&["no_tables", "filtered", "disabled", "all_tables"]),
-    p("replica.identity.autoset.values", String, "", Medium, "Replica identities that the connector sets on tables.")
-        .refused("old values would differ; run ALTER TABLE … REPLICA IDENTITY … yourself"),
+    p(
+        "publication.name",
+        String,
+        "dbz_publication",
+        Medium,
+        "Name of the publication that the slot streams.",
+    ),
+    p(
+        "publication.autocreate.mode",
+        String,
+        "all_tables",
+        Medium,
+        "What a missing publication is created for.",
+    )
+    .one_of(&["no_tables", "filtered", "disabled", "all_tables"]),
+    p(
+        "replica.identity.autoset.values",
+        String,
+        "",
+        Medium,
+        "Replica identities that the connector sets on tables.",
+    )
+    .refused("old values would differ; run ALTER TABLE … REPLICA IDENTITY … yourself"),
     p("slot.drop.on.stop", Boolean, "false", Medium, "Drop the slot when the connector stops."),
-    p("slot.failover", Boolean, "false", Medium, "Make the slot one that is synchronised to standbys (PostgreSQL 17 and later)."),
-    p("slot.stream.params", String, "", Low, "Parameters for START_REPLICATION, as name=value separated by semicolons."),
+    p(
+        "slot.failover",
+        Boolean,
+        "false",
+        Medium,
+        "Make the slot one that is synchronised to standbys (PostgreSQL 17 and later).",
+    ),
+    p(
+        "slot.stream.params",
+        String,
+        "",
+        Low,
+        "Parameters for START_REPLICATION, as name=value separated by semicolons.",
+    ),
     p("slot.max.retries", Int, "6", Low, "How often attaching to the slot is tried.").check(NotNegative),
-    p("slot.retry.delay.ms", Long, "10000", Low, "Pause between these tries, in milliseconds.").check(NotNegative),
-    p("status.update.interval.ms", Int, "10000", Medium, "How often the position is confirmed to the server, in milliseconds.").check(NotNegative),
-    p("publish.via.partition.root", Boolean, "false", Medium, "Publish changes of partitions under the name of their root table."),
+    p("slot.retry.delay.ms", Long, "10000", Low, "Pause between these tries, in milliseconds.")
+        .check(NotNegative),
+    p(
+        "status.update.interval.ms",
+        Int,
+        "10000",
+        Medium,
+        "How often the position is confirmed to the server, in milliseconds.",
+    )
+    .check(NotNegative),
+    p(
+        "publish.via.partition.root",
+        Boolean,
+        "false",
+        Medium,
+        "Publish changes of partitions under the name of their root table.",
+    ),
     p("lsn.flush.mode", String, "", Low, "Who confirms positions to the server.")
         .one_of(&["connector_and_driver", "connector", "manual"])
-        .refuse(&[("manual", "pgcdc confirms what Kafka has acknowledged; a slot that somebody else advances cannot be followed")]),
-    p("flush.lsn.source", Boolean, "true", Low, "Confirm positions to the server.")
-        .refuse(&[("false", "pgcdc confirms what Kafka has acknowledged; a slot that somebody else advances cannot be followed")]),
-    p("lsn.flush.timeout.ms", Long, "30000", Medium, "How long confirming a position may take.").check(NotNegative).not_applicable("confirming never blocks"),
-    p("lsn.flush.timeout.action", String, "fail", Medium, "What to do when confirming took longer.").one_of(&["fail", "warn", "ignore"]).not_applicable("confirming never blocks"),
-    p("xmin.fetch.interval.ms", Long, "0", Medium, "How often the slot's xmin is read into the source block.").check(NotNegative)
-        .refused("the source block would lack xmin"),
+        .refuse(&[(
+            "manual",
+            "pgcdc itself confirms what Kafka has acknowledged, nobody else may advance its slot",
+            "",
+        )]),
+    p("flush.lsn.source", Boolean, "true", Low, "Confirm positions to the server.").refuse(&[(
+        "false",
+        "pgcdc itself confirms what Kafka has acknowledged, nobody else may advance its slot",
+        "",
+    )]),
+    p("lsn.flush.timeout.ms", Long, "30000", Medium, "How long confirming a position may take.")
+        .check(NotNegative)
+        .not_applicable("confirming never blocks"),
+    p("lsn.flush.timeout.action", String, "fail", Medium, "What to do when confirming took longer.")
+        .one_of(&["fail", "warn", "ignore"])
+        .not_applicable("confirming never blocks"),
+    p(
+        "xmin.fetch.interval.ms",
+        Long,
+        "0",
+        Medium,
+        "How often the slot's xmin is read into the source block.",
+    )
+    .check(NotNegative)
+    .refused("the source block would lack xmin"),
 ];

@@ -6,9 +6,9 @@ use super::Kind::{Boolean, Class, Int, List, String};
 use super::{Property, p};
 
 const ADJUST: &[&str] = &["none", "avro_unicode", "avro"];
-const ADJUST_REFUSED: &[(&str, &str)] = &[
-    ("avro", "names are written as they are in the database; nothing but none is built yet"),
-    ("avro_unicode", "names are written as they are in the database; nothing but none is built yet"),
+const ADJUST_REFUSED: &[super::RefusedValue] = &[
+    ("avro", "names are only written as they are in the database", ""),
+    ("avro_unicode", "names are only written as they are in the database", ""),
 ];
 const COLUMNS: &str = "values would reach Kafka as they are in the database";
 const PARAMETERS: &str = "schema parameters that describe the source's type are not written yet";
@@ -156,8 +156,11 @@ pub(super) const SELECTION: &[Property] = &[
         .check(Patterns),
     p("table.exclude.list", List, "", Medium, "Regular expressions of schema.table that are not captured.")
         .check(Patterns),
-    p("table.ignore.builtin", Boolean, "true", Low, "Leave out Postgres's own schemas.")
-        .refuse(&[("false", "Postgres does not publish its own tables")]),
+    p("table.ignore.builtin", Boolean, "true", Low, "Leave out Postgres's own schemas.").refuse(&[(
+        "false",
+        "Postgres does not publish its own tables",
+        "",
+    )]),
     p(
         "column.exclude.list",
         List,

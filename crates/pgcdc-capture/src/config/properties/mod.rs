@@ -83,6 +83,10 @@ enum Shape {
     Family(&'static str, &'static str),
 }
 
+/// A value that is valid in Debezium but refused here: the word, why, and what to do (empty when
+/// that is plain).
+pub type RefusedValue = (&'static str, &'static str, &'static str);
+
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Property {
@@ -103,7 +107,7 @@ pub struct Property {
     /// What pgcdc does with it.
     pub status: Status,
     /// Values that are valid in Debezium but refused here, each with its reason.
-    pub refused_values: &'static [(&'static str, &'static str)],
+    pub refused_values: &'static [RefusedValue],
     /// Words that are taken beside those of [`Check::OneOf`].
     pub aliases: &'static [&'static str],
     /// A Connect or Kafka key that Debezium's own list does not have.
@@ -237,7 +241,7 @@ impl Property {
         self.status = Status::Refused(why);
         self
     }
-    const fn refuse(mut self, values: &'static [(&'static str, &'static str)]) -> Self {
+    const fn refuse(mut self, values: &'static [RefusedValue]) -> Self {
         self.refused_values = values;
         self
     }

@@ -23,8 +23,8 @@ pub(super) const SNAPSHOT: &[Property] = &[
         ])
         .aliases(&["never"])
         .refuse(&[
-            ("configuration_based", "use initial, no_data or when_needed"),
-            ("custom", "it names a Java class, which pgcdc cannot run"),
+            ("configuration_based", "it is not built in yet", "set initial, no_data or when_needed"),
+            ("custom", "it names a Java class, which pgcdc cannot run", ""),
         ]),
     p("snapshot.delay.ms", Long, "0", Low, "Pause before the snapshot, in milliseconds.").check(NotNegative),
     p("snapshot.fetch.size", Int, "", Medium, "Rows to fetch at a time.")
@@ -129,14 +129,14 @@ pub(super) const SNAPSHOT: &[Property] = &[
         .not_applicable("the snapshot is the one that the slot exports, read at REPEATABLE READ"),
     p("snapshot.query.mode", String, "select_all", Low, "How the query of a table is made.")
         .one_of(&["custom", "select_all"])
-        .refuse(&[("custom", "it names a Java class, which pgcdc cannot run")]),
+        .refuse(&[("custom", "it names a Java class, which pgcdc cannot run", "")]),
     p("snapshot.query.mode.custom.name", String, "", Medium, "Name of the custom query.")
         .refused("it names a Java class, which pgcdc cannot run"),
     p("snapshot.locking.mode", String, "none", Low, "How tables are locked while their structure is read.")
         .one_of(&["shared", "custom", "none"])
         .refuse(&[
-            ("custom", "it names a Java class, which pgcdc cannot run"),
-            ("shared", "tables are never locked; set none and keep DDL out of the snapshot"),
+            ("custom", "it names a Java class, which pgcdc cannot run", ""),
+            ("shared", "tables are never locked", "set none, and keep DDL out of the snapshot's time"),
         ]),
     p("snapshot.locking.mode.custom.name", String, "", Medium, "Name of the custom lock.")
         .refused("it names a Java class, which pgcdc cannot run"),

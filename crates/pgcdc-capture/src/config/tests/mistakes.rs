@@ -1,0 +1,204 @@
+//! What is wrong, where, and what to do: the texts.
+
+use super::*;
+
+fn check(pairs: &[(&str, &str)], expect: &[&str]) {
+    let shown = error(pairs).to_string();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines, expect, "{pairs:#?}");
+}
+
+#[test]
+fn debezium_s_own_words_with_place_and_remedy() {
+    check(
+        &[
+            ("database.port", "abc"),
+            ("slot.name", "Bad-Slot"),
+            ("snapshot.mode", "initail"),
+            ("decimal.handling.mode", "x"),
+            ("table.include.list", "a"),
+            ("table.exclude.list", "b"),
+            ("max.batch.size", "0"),
+            ("poll.interval.ms", "-1"),
+        ],
+        &[
+            "c.json:7: The 'database.port' value is invalid: An integer is expected (hint: the default is 5432)",
+            "c.json:7: The 'slot.name' value is invalid: Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63 (hint: for example bad_slot)",
+            "c.json:7: The 'snapshot.mode' value is invalid: Value must be one of always, initial_only, configuration_based, when_needed, initial, custom, no_data (hint: did you mean initial?)",
+            "c.json:7: The 'decimal.handling.mode' value is invalid: Value must be one of string, double, precise (hint: the default is precise)",
+            "c.json:7: The 'max.batch.size' value is invalid: A positive, non-zero integer value is expected (hint: the default is 2048)",
+            "c.json:7: The 'poll.interval.ms' value is invalid: A positive, non-zero integer value is expected (hint: the default is 500)",
+            "c.json:7: The 'table.exclude.list' value is invalid: \"table.include.list\" is already specified (hint: keep one of table.include.list and table.exclude.list)",
+        ],
+    );
+    check(
+        &[("topic.prefix", "a b"), ("tombstones.on.delete", "yes")],
+        &[
+            "c.json:7: The 'topic.prefix' value is invalid: a b has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed) (hint: for example a_b)",
+            "c.json:7: The 'tombstones.on.delete' value is invalid: Either 'true' or 'false' is expected (hint: the default is true)",
+        ],
+    );
+}
+
+#[test]
+fn what_is_missing() {
+    let document = Document::from_pairs("empty.json", [("name", "x"), ("database.user", " ")]);
+    let error = Settings::from_document(&document).unwrap_err();
+    let messages: Vec<_> = error.mistakes().iter().map(|m| &*m.message).collect();
+    let expect = [
+        "The 'database.user' value is invalid: A value is required",
+        "The 'database.hostname' value is invalid: A value is required",
+        "The 'database.dbname' value is invalid: A value is required",
+        "The 'topic.prefix' value is invalid: A value is required",
+    ];
+    assert_eq!(messages, expect);
+    assert!(error.mistakes().iter().all(|m| m.place == "empty.json" && m.remedy.is_some()));
+}
+
+#[test]
+fn unknown_properties_name_the_nearest() {
+    check(
+        &[
+            ("table.inclued.list", "a"),
+            ("database.hostnam", "x"),
+            ("database.server.name", "x"),
+            ("slot_name", "x"),
+            ("nonsense.entirely", "x"),
+        ],
+        &[
+            "c.json:7: table.inclued.list: unknown property (hint: did you mean table.include.list?)",
+            "c.json:7: database.hostnam: unknown property (hint: did you mean database.hostname?)",
+            "c.json:7: database.server.name: unknown property (hint: Debezium 3.7 calls it topic.prefix)",
+            "c.json:7: slot_name: unknown property (hint: did you mean slot.name?)",
+            "c.json:7: nonsense.entirely: unknown property (hint: remove it; nothing reads it)",
+        ],
+    );
+}
+
+#[test]
+fn what_would_change_the_data_is_refused() {
+    let refused = [
+        ("plugin.name", "decoderbufs"),
+        ("snapshot.mode", "custom"),
+        ("snapshot.mode", "Configuration_Based"),
+        ("exactly.once.support", "required"),
+        ("skip.messages.without.change", "true"),
+        ("provide.transaction.metadata", "true"),
+        ("column.mask.with.5.chars", "public.t.a"),
+        ("column.mask.hash.v2.SHA-256.with.salt.X", "public.t.a"),
+        ("column.truncate.to.3.chars", "public.t.a"),
+        ("column.propagate.source.type", ".*"),
+        ("field.name.adjustment.mode", "avro"),
+        ("converters", "isbn"),
+        ("post.processors", "x"),
+        ("value.converter", "io.confluent.connect.avro.AvroConverter"),
+        ("key.converter", "org.apache.kafka.connect.storage.StringConverter"),
+        ("header.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        ("topic.naming.strategy", "com.example.Mine"),
+        ("connector.class", "io.debezium.connector.mysql.MySqlConnector"),
+        ("flush.lsn.source", "false"),
+        ("lsn.flush.mode", "manual"),
+        ("replica.identity.autoset.values", "public.t:FULL"),
+        ("xmin.fetch.interval.ms", "100"),
+        ("topic.creation.groups", "a"),
+        ("topic.creation.a.partitions", "2"),
+        ("predicates", "p"),
+    ];
+    for (key, value) in refused {
+        let error = error(&[(key, value)]);
+        let [mistake] = error.mistakes() else { panic!("{key}: {error}") };
+        assert_eq!((&*mistake.key, &*mistake.place), (key, "c.json:7"));
+        assert!(mistake.remedy.as_ref().is_some_and(|r| r.len() > 10), "{mistake}");
+    }
+    check(
+        &[("provide.transaction.metadata", "true")],
+        &[
+            "c.json:7: provide.transaction.metadata: is not supported, and ignoring it would change the data: the transaction topic and block are not written yet (hint: remove provide.transaction.metadata, or set its default, false)",
+        ],
+    );
+    check(
+        &[("plugin.name", "decoderbufs")],
+        &[
+            "c.json:7: plugin.name: plugin.name=decoderbufs is refused: pgcdc speaks pgoutput, which every Postgres has built in (hint: set plugin.name=pgoutput; a slot made for decoderbufs must be made anew)",
+        ],
+    );
+}
+
+#[test]
+fn defaults_of_refused_properties_are_silent() {
+    let quiet = settings(&[
+        ("skip.messages.without.change", "false"),
+        ("provide.transaction.metadata", "False"),
+        ("schema.name.adjustment.mode", "none"),
+        ("value.converter", "JsonConverter"),
+        ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
+        ("header.converter", "org.apache.kafka.connect.storage.SimpleHeaderConverter"),
+        ("connector.class", "PostgresConnector"),
+        ("exactly.once.support", "requested"),
+        ("tasks.max", "1"),
+        ("max.batch.size", "2048"),
+        ("database.include.list", ""),
+        ("converters", ""),
+        ("flush.lsn.source", "true"),
+    ]);
+    assert_eq!(quiet.warnings, []);
+}
+
+#[test]
+fn what_has_no_effect_is_named_in_a_warning() {
+    let settings = settings(&[
+        ("max.batch.size", "4096"),
+        ("signal.data.collection", "public.s"),
+        ("database.loginTimeout", "5"),
+        ("driver.socketTimeout", "5"),
+        ("group.id", "g"),
+        ("consumer.max.poll.records", "5"),
+        ("transforms.gone.type", "x.Y"),
+    ]);
+    let keys: Vec<_> = settings.warnings.iter().map(|w| &*w.key).collect();
+    let expect = [
+        "max.batch.size",
+        "signal.data.collection",
+        "database.loginTimeout",
+        "driver.socketTimeout",
+        "group.id",
+        "consumer.max.poll.records",
+        "transforms.gone.type",
+    ];
+    assert_eq!(keys, expect);
+    assert_eq!(
+        settings.warnings[0].to_string(),
+        "c.json:7: max.batch.size has no effect: there is no queue between reader and writer; memory is bounded by what Kafka has not acknowledged"
+    );
+}
+
+#[test]
+fn transforms_other_than_unwrap_are_refused_by_name() {
+    let route = ("transforms.r.type", "org.apache.kafka.connect.transforms.RegexRouter");
+    let e = error(&[("transforms", "r"), route]);
+    assert!(e.to_string().contains("org.apache.kafka.connect.transforms.RegexRouter is not built in"), "{e}");
+    let unwrap = ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState");
+    let with = |key, value| error(&[("transforms", "u"), unwrap, (key, value)]).to_string();
+    let near = with("transforms.u.add.field", "op");
+    assert!(near.contains("did you mean transforms.u.add.fields?"), "{near}");
+    let old = with("transforms.u.drop.tombstones", "false");
+    assert!(old.contains("delete.tombstone.handling.mode takes their place"), "{old}");
+    assert!(with("transforms.u.predicate", "p").contains("predicate is not built in yet"));
+    assert!(with("transforms.u.route.by.field", "p").contains("route.by.field is not built in yet"));
+    assert!(with("transforms.u.add.headers", "sourc.lsn").contains("\"sourc.lsn\" is not a field"));
+    assert!(
+        with("transforms.u.delete.tombstone.handling.mode", "none").contains("Value must be one of drop, ")
+    );
+    let missing = error(&[("transforms", "u")]);
+    assert!(missing.to_string().contains("Missing required configuration \"transforms.u.type\""));
+}
+
+#[test]
+fn no_error_shows_a_secret() {
+    let mut document =
+        document(&[("slot.name", "${env:X}"), ("topic.prefix", "${env:X}"), ("database.port", "${env:X}")]);
+    document.resolve_providers(&|_| Some("s3cr et".into())).unwrap();
+    let error = Settings::from_document(&document).unwrap_err();
+    assert_eq!(error.mistakes().len(), 3);
+    assert!(!error.to_string().contains("s3cr") && !format!("{error:?}{document:?}").contains("s3cr"));
+}
