@@ -152,7 +152,7 @@ impl KeyColumns {
         for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
             let malformed = || PatternError {
                 pattern: part.to_owned(),
-                cause: "it must be <schema>.<table>:<column>,<column>".into(),
+                cause: "has an invalid format (expecting '<schema>.<table>:<column>,<column>')".into(),
             };
             let (table, columns) = part.split_once(':').ok_or_else(malformed)?;
             if table.trim().is_empty() || columns.contains(':') || columns.trim().is_empty() {

@@ -57,7 +57,7 @@ fn escape(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), Strin
         other if other.is_ascii_alphanumeric() => {
             out.extend(['\\', other]);
             if matches!(other, 'p' | 'P' | 'x' | 'N') && chars.peek() == Some(&'{') {
-                while let Some(c) = chars.next() {
+                for c in chars.by_ref() {
                     out.push(c);
                     if c == '}' {
                         break;

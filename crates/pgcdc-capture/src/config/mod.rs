@@ -23,6 +23,7 @@ mod source_url;
 mod topic;
 mod transforms;
 mod validate;
+mod value_types;
 
 #[cfg(test)]
 mod tests;

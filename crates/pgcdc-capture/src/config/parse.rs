@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::document::{Document, Place};
 use super::{ConfigError, java_properties};
 
+/// What Connect's REST interface puts beside `config`; none of it configures anything.
+const BESIDE_CONFIG: &[&str] = &["initial_state", "tasks", "type"];
+
 impl Document {
     /// Reads a file: JSON when its first character is `{` or its name ends in `.json`, else
     /// `.properties`.
@@ -65,8 +68,9 @@ impl Document {
             }
             None => None,
         };
-        let outer_allowed: &[&str] = &["name", "initial_state"];
-        let nested = config.is_some();
+        if config.is_some() {
+            outer.retain(|key, _| !BESIDE_CONFIG.contains(&key.as_str()));
+        }
         for (key, value) in outer.into_iter().chain(config.into_iter().flatten()) {
             let place = place_of(source, text, &key);
             let scalar = match value {
@@ -77,9 +81,7 @@ impl Document {
                 Value::Array(_) | Value::Object(_) => None,
             };
             match scalar {
-                Some(_) if nested && key == "initial_state" => {}
                 Some(text) => document.set(key, text, place),
-                None if nested && outer_allowed.contains(&key.as_str()) => {}
                 None => mistakes.push(super::Mistake {
                     place: place.to_string(),
                     key,

@@ -73,8 +73,11 @@ impl<'d> Reader<'d> {
         self.document.entries.iter().filter_map(move |e| e.key.strip_prefix(prefix).map(|rest| (rest, e)))
     }
 
-    /// Notes a mistake at the place of `key`.
+    /// Notes a mistake at the place of `key`; one for each key is enough.
     pub(super) fn mistake(&mut self, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        if self.mistakes.iter().any(|m| m.key == key) {
+            return;
+        }
         let document = self.document;
         let place = document.entry(key).map_or(document.source.clone(), |e| e.place.to_string());
         let (message, remedy) = (message.into(), Some(remedy.into()));

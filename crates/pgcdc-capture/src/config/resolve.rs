@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use pgcdc_format::types::{
-    BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
-};
-
 use super::document::Document;
 use super::filter::{Choice, ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::mistake::ConfigError;
 use super::reader::Reader;
 use super::settings::*;
-use super::{transforms, validate};
+use super::{transforms, validate, value_types};
 
 impl Settings {
     /// Reads a file, applies `--set`, resolves config providers with the process's environment,
@@ -71,7 +67,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         columns: ColumnFilter(choice(reader, "column.include.list", "column.exclude.list")),
         key_columns: key_columns(reader),
         messages: MessageFilter(choice(reader, "message.prefix.include.list", "message.prefix.exclude.list")),
-        types: types(reader),
+        types: value_types::resolve(reader),
         topic: TopicSettings {
             prefix,
             delimiter: reader.string("topic.delimiter"),
@@ -86,10 +82,8 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         unwrap,
         heartbeat: Heartbeat {
             interval: Some(reader.millis("heartbeat.interval.ms")).filter(|d| !d.is_zero()),
-            topic_prefix: match reader.raw("topic.heartbeat.prefix") {
-                Some(_) => reader.string("topic.heartbeat.prefix"),
-                None => reader.string("heartbeat.topics.prefix"),
-            },
+            topic_prefix: reader.string("topic.heartbeat.prefix"),
+            topic_name: reader.text("topic.heartbeat.name").map(str::to_owned),
             action_query: reader.text("heartbeat.action.query").map(str::to_owned),
         },
         producer: producer(reader),
@@ -248,81 +242,6 @@ fn key_columns(reader: &mut Reader<'_>) -> KeyColumns {
     })
 }
 
-fn types(reader: &mut Reader<'_>) -> TypeOptions {
-    TypeOptions {
-        decimal: reader.choice(
-            "decimal.handling.mode",
-            &[
-                ("precise", DecimalMode::Precise),
-                ("double", DecimalMode::Double),
-                ("string", DecimalMode::String),
-            ],
-        ),
-        decimal_format: reader.choice(
-            "value.converter.decimal.format",
-            &[("BASE64", DecimalFormat::Base64), ("NUMERIC", DecimalFormat::Numeric)],
-        ),
-        time: reader.choice(
-            "time.precision.mode",
-            &[
-                ("adaptive", TimePrecision::Adaptive),
-                ("adaptive_time_microseconds", TimePrecision::AdaptiveTimeMicroseconds),
-                ("connect", TimePrecision::Connect),
-                ("isostring", TimePrecision::IsoString),
-                ("microseconds", TimePrecision::Microseconds),
-                ("nanoseconds", TimePrecision::Nanoseconds),
-                ("structured", TimePrecision::Structured),
-            ],
-        ),
-        binary: reader.choice(
-            "binary.handling.mode",
-            &[
-                ("bytes", BinaryMode::Bytes),
-                ("base64", BinaryMode::Base64),
-                ("base64-url-safe", BinaryMode::Base64UrlSafe),
-                ("hex", BinaryMode::Hex),
-            ],
-        ),
-        interval: reader.choice(
-            "interval.handling.mode",
-            &[("numeric", IntervalMode::Numeric), ("string", IntervalMode::String)],
-        ),
-        hstore: reader
-            .choice("hstore.handling.mode", &[("json", HstoreMode::Json), ("map", HstoreMode::Map)]),
-        money_fraction_digits: money_digits(reader),
-        include_unknown: reader.boolean("include.unknown.datatypes"),
-        unavailable_placeholder: placeholder(reader),
-        schema_comments: reader.boolean("include.schema.comments"),
-        replace_null_with_default: reader.boolean("value.converter.replace.null.with.default"),
-    }
-}
-
-fn money_digits(reader: &mut Reader<'_>) -> u8 {
-    const KEY: &str = "money.fraction.digits";
-    u8::try_from(reader.number(KEY)).unwrap_or_else(|_| {
-        let message = format!("The '{KEY}' value is invalid: At most 255 digits are expected");
-        reader.mistake(KEY, message, "the default is 2");
-        2
-    })
-}
-
-fn placeholder(reader: &mut Reader<'_>) -> Vec<u8> {
-    const KEY: &str = "unavailable.value.placeholder";
-    let text = reader.string(KEY);
-    let Some(hex) = text.strip_prefix("hex:") else { return text.into_bytes() };
-    let pairs = hex.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| {
-        let digits = std::str::from_utf8(pair).ok().filter(|p| p.len() == 2)?;
-        digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u8::from_str_radix(digits, 16).ok())?
-    };
-    pairs.map(byte).collect::<Option<Vec<u8>>>().unwrap_or_else(|| {
-        let message =
-            format!("The '{KEY}' value is invalid: hex: must be followed by pairs of hexadecimal digits");
-        reader.mistake(KEY, message, "write hex:00ff, or a text without hex:");
-        Vec::new()
-    })
-}
-
 fn topic_creation(reader: &mut Reader<'_>) -> Option<TopicCreation> {
     const PREFIX: &str = "topic.creation.default.";
     let mut creation = TopicCreation { partitions: -1, replication_factor: -1, config: BTreeMap::new() };
@@ -363,19 +282,40 @@ fn producer(reader: &Reader<'_>) -> ClientProperties {
 
 fn skipped(reader: &mut Reader<'_>) -> SkippedOperations {
     const KEY: &str = "skipped.operations";
+    let list = reader.string(KEY);
+    let words: Vec<String> = list.split(',').map(|w| w.trim().to_ascii_lowercase()).collect();
     let mut skipped = SkippedOperations::default();
-    for word in reader.string(KEY).split(',').map(str::trim) {
-        match word.to_ascii_lowercase().as_str() {
-            "c" => skipped.create = true,
-            "u" => skipped.update = true,
-            "d" => skipped.delete = true,
-            "t" => skipped.truncate = true,
-            "none" | "" => {}
-            _ => {
-                let message =
-                    format!("The '{KEY}' value is invalid: \"{word}\" is not one of c, u, d, t, none");
-                reader.mistake(KEY, message, "the default is t; none skips nothing");
+    for word in &words {
+        let wrong = match word.as_str() {
+            "c" => {
+                skipped.create = true;
+                None
             }
+            "u" => {
+                skipped.update = true;
+                None
+            }
+            "d" => {
+                skipped.delete = true;
+                None
+            }
+            "t" => {
+                skipped.truncate = true;
+                None
+            }
+            "none" if words.len() > 1 => {
+                Some("'none' cannot be specified with other skipped operation types".to_owned())
+            }
+            "none" | "" => None,
+            _ => Some(format!("Invalid operation \"{word}\"")),
+        };
+        if let Some(wrong) = wrong {
+            let message = format!("The '{KEY}' value is invalid: {wrong}");
+            reader.mistake(
+                KEY,
+                message,
+                "write c, u, d and t separated by commas, or none; the default is t",
+            );
         }
     }
     skipped

@@ -58,16 +58,19 @@ pub struct TopicCreation {
 pub struct Heartbeat {
     /// `heartbeat.interval.ms`; `None` for no heartbeats.
     pub interval: Option<Duration>,
-    /// `topic.heartbeat.prefix`, else `heartbeat.topics.prefix`.
+    /// `topic.heartbeat.prefix`.
     pub topic_prefix: String,
+    /// `topic.heartbeat.name`: the whole name.
+    pub topic_name: Option<String>,
     /// `heartbeat.action.query`.
     pub action_query: Option<String>,
 }
 
 impl Heartbeat {
-    /// The topic of heartbeats: `<heartbeat prefix>.<topic prefix>`.
+    /// The topic of heartbeats: `<heartbeat prefix>.<topic prefix>`, or the name that was given.
     #[must_use]
     pub fn topic(&self, topic: &TopicSettings) -> String {
-        format!("{}{}{}", self.topic_prefix, topic.delimiter, topic.prefix)
+        let usual = || format!("{}{}{}", self.topic_prefix, topic.delimiter, topic.prefix);
+        self.topic_name.clone().unwrap_or_else(usual)
     }
 }

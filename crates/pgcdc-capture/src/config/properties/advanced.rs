@@ -43,6 +43,9 @@ pub(super) const ADVANCED: &[Property] = &[
     p("statistics.metrics.enabled", Boolean, "true", Medium, "Keep statistics of durations.").not_applicable("pgcdc's metrics are on /metrics"),
     p("internal.offset.activity.monitor.interval.ms", Long, "600000", Low, "How often idle offsets are reported.").not_applicable(INTERNAL),
     p("custom.metric.tags", List, "", Low, "Tags for JMX metrics.").not_applicable("there is no JMX; let Prometheus add labels"),
+    p("poll.dispatch.interval.ms", Long, "", Low, "Pause between hand-overs of the queue.").not_applicable(NO_QUEUE).beside(),
+    p("queue.provider.type", String, "", Low, "Kind of queue between reader and writer.").not_applicable(NO_QUEUE).beside(),
+    p("internal.*", String, "", Low, "Debezium's undocumented switches.").family("internal.", "").not_applicable(INTERNAL).beside(),
 ];
 
 pub(super) const SIGNALS: &[Property] = &[

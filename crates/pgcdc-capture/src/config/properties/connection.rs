@@ -144,4 +144,14 @@ pub(super) const REPLICATION: &[Property] = &[
     )
     .check(NotNegative)
     .refused("the source block would lack xmin"),
+    p(
+        "offset.mismatch.strategy",
+        String,
+        "no_validation",
+        Medium,
+        "What to do when the stored offset is not where the slot is.",
+    )
+    .one_of(&["no_validation", "trust_offset", "trust_slot", "trust_greater_lsn"])
+    .refused("streaming would begin at another position")
+    .beside(),
 ];

@@ -249,6 +249,15 @@ pub(super) const TOPICS: &[Property] = &[
     )
     .check(TopicName)
     .beside(),
+    p(
+        "topic.heartbeat.name",
+        String,
+        "",
+        Low,
+        "The heartbeat topic's whole name, in place of prefix and topic prefix.",
+    )
+    .check(TopicName)
+    .beside(),
 ];
 
 pub(super) const HEARTBEAT: &[Property] = &[
@@ -265,8 +274,8 @@ pub(super) const HEARTBEAT: &[Property] = &[
         String,
         "__debezium-heartbeat",
         Low,
-        "Older name of topic.heartbeat.prefix.",
+        "What topic.heartbeat.prefix was before Debezium 2.",
     )
-    .check(TopicName),
+    .not_applicable("Debezium 3.7 does not read it either; the property is topic.heartbeat.prefix"),
     p("heartbeat.action.query", String, "", Low, "SQL to run with each heartbeat."),
 ];

@@ -103,6 +103,7 @@ fn what_would_change_the_data_is_refused() {
         ("topic.creation.groups", "a"),
         ("topic.creation.a.partitions", "2"),
         ("predicates", "p"),
+        ("offset.mismatch.strategy", "trust_slot"),
     ];
     for (key, value) in refused {
         let error = error(&[(key, value)]);
@@ -154,6 +155,7 @@ fn what_has_no_effect_is_named_in_a_warning() {
         ("group.id", "g"),
         ("consumer.max.poll.records", "5"),
         ("transforms.gone.type", "x.Y"),
+        ("internal.whatever", "5"),
     ]);
     let keys: Vec<_> = settings.warnings.iter().map(|w| &*w.key).collect();
     let expect = [
@@ -163,6 +165,7 @@ fn what_has_no_effect_is_named_in_a_warning() {
         "driver.socketTimeout",
         "group.id",
         "consumer.max.poll.records",
+        "internal.whatever",
         "transforms.gone.type",
     ];
     assert_eq!(keys, expect);

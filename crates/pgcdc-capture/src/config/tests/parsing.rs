@@ -91,3 +91,28 @@ fn config_providers() {
     check("${file:x}", "${file:x} names no key");
     check(&format!("${{file:{path}:nope}}"), "has no key nope");
 }
+
+#[test]
+fn what_connect_answers_can_be_read_back() {
+    let text = r#"{"name":"n","config":{"name":"n","a":"b","type":"t"},"tasks":[{"connector":"n","task":0}],"type":"source"}"#;
+    let document = Document::parse_json("f.json", text).unwrap();
+    assert_eq!(pairs(&document), [("name", "n", Some(1)), ("a", "b", Some(1)), ("type", "t", Some(1))]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_input_panics(text in r#"(\PC|[\[{}()\\"$:=,.;?*+&|\n-]){0,40}"#, key in "[a-z.]{0,30}") {
+        let _ = Document::parse_json("f", &text);
+        let properties = Document::parse_properties("f", &text);
+        if let Ok(mut document) = properties {
+            let _ = document.resolve_providers(&|_| None);
+            let _ = Settings::from_document(&document);
+        }
+        let _ = Patterns::compile(&text).map(|p| p.matches(&key));
+        let _ = KeyColumns::compile(&text);
+        let _ = Document::from_source_url(&format!("postgres://{text}"), std::slice::from_ref(&text));
+        let names = ["message.key.columns", "transforms", "skipped.operations", "unavailable.value.placeholder", "slot.stream.params", "snapshot.select.statement.overrides", "transforms.u.add.fields", &key];
+        let pairs: Vec<_> = names.iter().map(|name| (*name, &*text)).collect();
+        let _ = Settings::from_document(&Document::from_pairs("f", pairs));
+    }
+}

@@ -78,6 +78,8 @@ fn what_is_set_is_read() {
         (s.heartbeat.interval, &*s.heartbeat.topic(&s.topic)),
         (Some(Duration::from_millis(500)), "hb_shop")
     );
+    let named = settings(&[("topic.heartbeat.name", "beats"), ("heartbeat.topics.prefix", "old")]);
+    assert_eq!((&*named.heartbeat.topic(&named.topic), named.warnings.len()), ("beats", 1));
     assert_eq!(s.topic.of(&TableName::new("public", "t")), "shop_t");
     let creation = s.topic.creation.as_ref().unwrap();
     assert_eq!((creation.partitions, creation.replication_factor), (4, -1));
@@ -102,7 +104,9 @@ fn values_that_do_not_fit() {
         ("database.port", "70000"),
         ("unavailable.value.placeholder", "hex:0"),
         ("unavailable.value.placeholder", "hex:zz"),
+        ("database.port", "-1"),
         ("skipped.operations", "x"),
+        ("skipped.operations", "none,d"),
         ("slot.stream.params", "x"),
         ("topic.creation.default.partitions", "0"),
         ("money.fraction.digits", "1000"),
