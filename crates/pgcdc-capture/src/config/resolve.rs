@@ -77,8 +77,8 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             },
             creation: topic_creation(reader),
         },
-        key_converter: Converter { schemas_enable: reader.boolean("key.converter.schemas.enable") },
-        value_converter: Converter { schemas_enable: reader.boolean("value.converter.schemas.enable") },
+        key_converter: converter(reader, "key"),
+        value_converter: converter(reader, "value"),
         unwrap,
         heartbeat: Heartbeat {
             interval: Some(reader.millis("heartbeat.interval.ms")).filter(|d| !d.is_zero()),
@@ -104,6 +104,15 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             wait: reader.millis("retriable.restart.connector.wait.ms"),
         },
         warnings,
+    }
+}
+
+fn converter(reader: &Reader<'_>, of: &str) -> Converter {
+    let key = |option: &str| format!("{of}.converter.{option}");
+    Converter {
+        schemas_enable: reader.boolean(&key("schemas.enable")),
+        decimal_format: value_types::decimal_format(reader, &key("decimal.format")),
+        replace_null_with_default: reader.boolean(&key("replace.null.with.default")),
     }
 }
 

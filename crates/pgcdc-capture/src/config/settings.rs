@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pgcdc_event::{Operation, Secret};
-use pgcdc_format::types::TypeOptions;
+use pgcdc_format::types::{DecimalFormat, TypeOptions};
 
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::mistake::Warning;
@@ -200,6 +200,22 @@ pub enum SnapshotMode {
 pub struct Converter {
     /// `schemas.enable`.
     pub schemas_enable: bool,
+    /// `decimal.format`; that of values stands in [`Settings::types`] too.
+    pub decimal_format: DecimalFormat,
+    /// `replace.null.with.default`; that of values stands in [`Settings::types`] too.
+    pub replace_null_with_default: bool,
+}
+
+impl Settings {
+    /// How values in keys are written: as elsewhere, but for what the key's converter decides.
+    #[must_use]
+    pub fn key_types(&self) -> TypeOptions {
+        TypeOptions {
+            decimal_format: self.key_converter.decimal_format,
+            replace_null_with_default: self.key_converter.replace_null_with_default,
+            ..self.types.clone()
+        }
+    }
 }
 
 /// Where offsets are kept.

@@ -16,10 +16,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>) -> TypeOptions {
                 ("string", DecimalMode::String),
             ],
         ),
-        decimal_format: reader.choice(
-            "value.converter.decimal.format",
-            &[("BASE64", DecimalFormat::Base64), ("NUMERIC", DecimalFormat::Numeric)],
-        ),
+        decimal_format: decimal_format(reader, "value.converter.decimal.format"),
         time: reader.choice(
             "time.precision.mode",
             &[
@@ -79,4 +76,10 @@ fn placeholder(reader: &mut Reader<'_>) -> Vec<u8> {
         reader.mistake(KEY, message, "write hex:00ff, or a text without hex:");
         Vec::new()
     })
+}
+
+/// `decimal.format` of a converter.
+pub(super) fn decimal_format(reader: &Reader<'_>, key: &str) -> DecimalFormat {
+    let words = [("BASE64", DecimalFormat::Base64), ("NUMERIC", DecimalFormat::Numeric)];
+    reader.choice(key, &words)
 }

@@ -71,6 +71,7 @@ fn what_is_set_is_read() {
     assert_eq!((s.connection.ssl.mode, s.connection.query_timeout), (SslMode::VerifyFull, None));
     assert_eq!(s.connection.initial_statements, ["SET a = 1", "SELECT ';'"]);
     assert_eq!((s.types.decimal, s.types.decimal_format), (DecimalMode::String, DecimalFormat::Numeric));
+    assert_eq!(s.key_types(), TypeOptions { decimal_format: DecimalFormat::Base64, ..s.types.clone() });
     assert_eq!((s.types.time, s.types.binary), (TimePrecision::IsoString, BinaryMode::Base64UrlSafe));
     assert_eq!((&*s.types.unavailable_placeholder, s.types.money_fraction_digits), (&[0u8, 255][..], 3));
     assert!(s.skipped.delete && s.skipped.truncate && !s.skipped.create && !s.skipped.update);
