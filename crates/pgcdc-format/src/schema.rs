@@ -2,6 +2,8 @@
 //!
 //! Source: the `JsonConverter` of Apache Kafka Connect, `asJsonSchema`.
 
+use crate::types::write_json_string;
+
 /// A Connect schema: the type of a field, of a row, or of an envelope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {
@@ -48,4 +50,266 @@ pub enum Kind {
     Map(Box<Schema>, Box<Schema>),
     /// Named fields.
     Struct(Vec<(Box<str>, Schema)>),
+}
+
+impl Kind {
+    /// The word that `"type"` holds in Connect's JSON.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Int16 => "int16",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float32 => "float",
+            Self::Float64 => "double",
+            Self::Boolean => "boolean",
+            Self::String => "string",
+            Self::Bytes => "bytes",
+            Self::Array(_) => "array",
+            Self::Map(..) => "map",
+            Self::Struct(_) => "struct",
+        }
+    }
+}
+
+/// Builders: each returns a required schema without a name; the methods below refine it.
+///
+/// ```
+/// use pgcdc_format::schema::Schema;
+/// let mut json = Vec::new();
+/// Schema::int32().optional().named("io.debezium.time.Date", 1).append_json(Some("born"), &mut json);
+/// assert_eq!(
+///     String::from_utf8(json).unwrap(),
+///     r#"{"type":"int32","optional":true,"name":"io.debezium.time.Date","version":1,"field":"born"}"#
+/// );
+/// ```
+impl Schema {
+    /// A required schema of this physical type, without name, parameters or default.
+    #[must_use]
+    pub const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            optional: false,
+            name: None,
+            version: None,
+            doc: None,
+            parameters: Vec::new(),
+            default: None,
+        }
+    }
+
+    /// A required `int8`.
+    #[must_use]
+    pub const fn int8() -> Self {
+        Self::new(Kind::Int8)
+    }
+
+    /// A required `int16`.
+    #[must_use]
+    pub const fn int16() -> Self {
+        Self::new(Kind::Int16)
+    }
+
+    /// A required `int32`.
+    #[must_use]
+    pub const fn int32() -> Self {
+        Self::new(Kind::Int32)
+    }
+
+    /// A required `int64`.
+    #[must_use]
+    pub const fn int64() -> Self {
+        Self::new(Kind::Int64)
+    }
+
+    /// A required `float` (IEEE single).
+    #[must_use]
+    pub const fn float32() -> Self {
+        Self::new(Kind::Float32)
+    }
+
+    /// A required `double`.
+    #[must_use]
+    pub const fn float64() -> Self {
+        Self::new(Kind::Float64)
+    }
+
+    /// A required `boolean`.
+    #[must_use]
+    pub const fn boolean() -> Self {
+        Self::new(Kind::Boolean)
+    }
+
+    /// A required `string`.
+    #[must_use]
+    pub const fn string() -> Self {
+        Self::new(Kind::String)
+    }
+
+    /// Required `bytes`.
+    #[must_use]
+    pub const fn bytes() -> Self {
+        Self::new(Kind::Bytes)
+    }
+
+    /// A required list of `items`.
+    #[must_use]
+    pub fn array(items: Self) -> Self {
+        Self::new(Kind::Array(Box::new(items)))
+    }
+
+    /// A required map.
+    #[must_use]
+    pub fn map(keys: Self, values: Self) -> Self {
+        Self::new(Kind::Map(Box::new(keys), Box::new(values)))
+    }
+
+    /// A required struct of named fields, in their order.
+    #[must_use]
+    pub fn structure<N: Into<Box<str>>>(fields: impl IntoIterator<Item = (N, Self)>) -> Self {
+        Self::new(Kind::Struct(fields.into_iter().map(|(name, field)| (name.into(), field)).collect()))
+    }
+
+    /// The same schema, null allowed.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// The same schema with a logical name and its version.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Box<str>>, version: i32) -> Self {
+        self.name = Some(name.into());
+        self.version = Some(version);
+        self
+    }
+
+    /// The same schema with a name and no version, as rows and keys have it.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<Box<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The same schema with documentation.
+    #[must_use]
+    pub fn with_doc(mut self, doc: impl Into<Box<str>>) -> Self {
+        self.doc = Some(doc.into());
+        self
+    }
+
+    /// The same schema with one parameter more.
+    #[must_use]
+    pub fn with_parameter(mut self, key: impl Into<Box<str>>, value: impl Into<Box<str>>) -> Self {
+        self.parameters.push((key.into(), value.into()));
+        self
+    }
+
+    /// The same schema with a default, given as JSON text.
+    #[must_use]
+    pub fn with_default(mut self, json: impl Into<Box<str>>) -> Self {
+        self.default = Some(json.into());
+        self
+    }
+
+    /// Appends Connect's JSON form of the schema, keys in `asJsonSchema`'s order; `field` is the
+    /// name under which a struct holds it (written last), `None` at the top or in a list.
+    pub fn append_json(&self, field: Option<&str>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"type\":\"");
+        out.extend_from_slice(self.kind.word().as_bytes());
+        out.push(b'"');
+        match &self.kind {
+            Kind::Array(items) => {
+                out.extend_from_slice(b",\"items\":");
+                items.append_json(None, out);
+            }
+            Kind::Map(keys, values) => {
+                out.extend_from_slice(b",\"keys\":");
+                keys.append_json(None, out);
+                out.extend_from_slice(b",\"values\":");
+                values.append_json(None, out);
+            }
+            Kind::Struct(fields) => {
+                out.extend_from_slice(b",\"fields\":[");
+                for (at, (name, schema)) in fields.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    schema.append_json(Some(name), out);
+                }
+                out.push(b']');
+            }
+            _ => {}
+        }
+        out.extend_from_slice(if self.optional { b",\"optional\":true" } else { b",\"optional\":false" });
+        if let Some(name) = &self.name {
+            out.extend_from_slice(b",\"name\":");
+            write_json_string(name.as_bytes(), out);
+        }
+        if let Some(version) = self.version {
+            out.extend_from_slice(b",\"version\":");
+            out.extend_from_slice(itoa::Buffer::new().format(version).as_bytes());
+        }
+        if let Some(doc) = &self.doc {
+            out.extend_from_slice(b",\"doc\":");
+            write_json_string(doc.as_bytes(), out);
+        }
+        if !self.parameters.is_empty() {
+            out.extend_from_slice(b",\"parameters\":{");
+            for (at, (key, value)) in self.parameters.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                write_json_string(key.as_bytes(), out);
+                out.push(b':');
+                write_json_string(value.as_bytes(), out);
+            }
+            out.push(b'}');
+        }
+        if let Some(default) = &self.default {
+            out.extend_from_slice(b",\"default\":");
+            out.extend_from_slice(default.as_bytes());
+        }
+        if let Some(field) = field {
+            out.extend_from_slice(b",\"field\":");
+            write_json_string(field.as_bytes(), out);
+        }
+        out.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(schema: &Schema, field: Option<&str>, expect: &str) {
+        let mut out = Vec::new();
+        schema.append_json(field, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expect);
+    }
+
+    #[test]
+    fn keys_stand_in_connects_order() {
+        check(
+            &Schema::int32().with_default("0"),
+            Some("id"),
+            r#"{"type":"int32","optional":false,"default":0,"field":"id"}"#,
+        );
+        check(
+            &Schema::string()
+                .optional()
+                .named("io.debezium.data.Enum", 1)
+                .with_parameter("allowed", "true,false")
+                .with_default("\"false\""),
+            Some("snapshot"),
+            r#"{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"true,false"},"default":"false","field":"snapshot"}"#,
+        );
+        check(
+            &Schema::structure([("id", Schema::int64())]).with_name("p.public.t.Value").optional(),
+            Some("before"),
+            r#"{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"}],"optional":true,"name":"p.public.t.Value","field":"before"}"#,
+        );
+    }
 }

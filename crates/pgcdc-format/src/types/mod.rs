@@ -2,10 +2,41 @@
 //!
 //! [`Codec::compile`] looks at a column once, when its table's `Relation` message arrives, and
 //! settles everything that does not depend on the row: family, precision, schema, default. Rows
-//! then call [`Codec::append`], which only reads text and appends bytes. One file per family.
+//! then call [`Codec::append`], which only reads text and appends bytes.
+//!
+//! Reading order: [`options`]; `plan` (which family a type belongs to, with which schema), `family`
+//! (one match per value), then a file per family: `number`, `numeric`, `money`, `binary`, `bit`,
+//! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; what stands in a
+//! value's place: `default`, `unavailable`.
+//!
+//! The session is pinned: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, UTF-8.
 
+mod array;
+mod binary;
+mod bit;
+mod calendar;
+mod default;
+mod family;
+mod fault;
+mod geo;
+mod hstore;
+mod interval;
+mod json;
+mod md5;
+mod money;
+mod number;
+mod numeric;
+mod oid;
 mod options;
+mod plan;
+mod temporal;
+mod unavailable;
+mod vector;
 
+#[cfg(test)]
+mod tests;
+
+pub use json::{write_json_escaped, write_json_string};
 pub use options::{
     BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };
@@ -13,6 +44,8 @@ pub use options::{
 use pgcdc_event::Column;
 
 use crate::schema::Schema;
+use family::Family;
+use fault::Fault;
 
 /// A text that is not of its type's output format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,17 +58,65 @@ pub struct ValueError {
 }
 
 /// How one column's values become JSON.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pgcdc_event::{Column, PgType, TypeKind};
+/// use pgcdc_format::types::{Codec, TypeOptions};
+///
+/// let date = PgType { oid: 1082, schema: "pg_catalog".into(), name: "date".into(), kind: TypeKind::Base };
+/// let column = Column {
+///     name: "born".into(), pg_type: Arc::new(date), typmod: -1, not_null: false, default: None,
+///     key_position: None, in_identity: false, generated: false, comment: None,
+/// };
+/// let codec = Codec::compile(&column, &TypeOptions::default()).expect("dates are always written");
+/// let mut json = Vec::new();
+/// codec.append(b"2024-02-29", &mut json).expect("a date");
+/// assert_eq!(json, b"19782");
+/// ```
 #[derive(Debug)]
 pub struct Codec {
+    /// The one decision that rows make: which form a value takes.
+    family: Family,
+    /// What the record's schema says of the field.
     schema: Schema,
+    /// The Postgres type's name, for errors.
+    pg_type: Box<str>,
+    /// What stands for SQL NULL (see [`append_null`](Self::append_null)).
+    null: Box<[u8]>,
+    /// What stands for a value that Debezium cannot convert; `None` where its task fails then.
+    missing: Option<Box<[u8]>>,
+    /// What stands for an unchanged TOAST value.
+    unavailable: Box<[u8]>,
 }
 
 impl Codec {
     /// Compiles a column; `None` when Debezium leaves its type out (an unknown type without
     /// `include.unknown.datatypes`).
     #[must_use]
-    pub fn compile(_column: &Column, _options: &TypeOptions) -> Option<Self> {
-        None
+    pub fn compile(column: &Column, options: &TypeOptions) -> Option<Self> {
+        let plan = plan::of_column(column, options)?;
+        let mut schema = plan.schema;
+        schema.optional |= !column.not_null;
+        if options.schema_comments {
+            schema.doc = column.comment.clone().or(schema.doc);
+        }
+        schema.default = default::json(column, &plan.family);
+
+        let token = |json: &str| Box::from(json.as_bytes());
+        let null: Box<[u8]> = match &schema.default {
+            Some(default) if column.not_null || options.replace_null_with_default => token(default),
+            None if column.not_null => plan.fallback.into(),
+            _ => token("null"),
+        };
+        let missing = match &schema.default {
+            Some(default) if options.replace_null_with_default => Some(token(default)),
+            _ if schema.optional => Some(token("null")),
+            _ => None,
+        };
+        let unavailable = unavailable::json(&plan.family, &plan.base_name, &options.unavailable_placeholder)
+            .map_or_else(|| missing.clone().unwrap_or_else(|| token("null")), Into::into);
+        Some(Self { family: plan.family, schema, pg_type: column.pg_type.name.clone(), null, missing, unavailable })
     }
 
     /// The field's schema, with `optional`, default and parameters.
@@ -46,18 +127,47 @@ impl Codec {
 
     /// Appends the JSON of a value that is not null.
     ///
+    /// Where Debezium cannot convert a value (NaN in a precise decimal, nanoseconds of a far year) and
+    /// the column is nullable, this appends null, as it does.
+    ///
     /// # Errors
-    /// When the text is not of the type's output format; `out` may then hold a part of the value.
-    pub fn append(&self, _text: &[u8], _out: &mut Vec<u8>) -> Result<(), ValueError> {
-        Ok(())
+    /// When the text is not of the type's output format, or Debezium's task would fail on it; `out`
+    /// may then hold a part of the value.
+    #[inline]
+    pub fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+        let start = out.len();
+        match self.family.append(text, out) {
+            Ok(()) => Ok(()),
+            Err(fault) => self.append_fault(fault, start, out),
+        }
     }
 
-    /// Appends what stands for SQL NULL: `null`, except where Debezium writes something else.
+    #[cold]
+    fn append_fault(&self, fault: Fault, start: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
+        let reason = match (fault, &self.missing) {
+            (Fault::Bad(reason), _) => reason,
+            (Fault::Null | Fault::Failed, Some(missing)) => {
+                out.truncate(start);
+                out.extend_from_slice(missing);
+                return Ok(());
+            }
+            (Fault::Null | Fault::Failed, None) => "the value has no form under these options and the column is NOT NULL",
+        };
+        Err(ValueError { pg_type: self.pg_type.clone(), reason })
+    }
+
+    /// Appends what stands for SQL NULL: `null`; the default of a column that has one (Connect's
+    /// `replace.null.with.default`); for a NOT NULL column, whose value can only be absent in an old
+    /// row image, its default or the type's zero.
+    #[inline]
     pub fn append_null(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"null");
+        out.extend_from_slice(&self.null);
     }
 
     /// Appends what stands for an unchanged TOAST value: `unavailable.value.placeholder` in the
-    /// form of the column's type.
-    pub fn append_unavailable(&self, _out: &mut Vec<u8>) {}
+    /// form of the column's type, null where Debezium has none for it.
+    #[inline]
+    pub fn append_unavailable(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.unavailable);
+    }
 }

@@ -1,0 +1,123 @@
+//! Arrays: `{1,2,NULL,"quoted \" text"}`, with bounds in front where they do not begin at 1.
+//!
+//! Source: PostgreSQL manual, "Array Input and Output Syntax". Debezium's lists have one dimension:
+//! the inner lists of more are null, which is reproduced (text keeps the inner list's text, where
+//! Debezium writes the name of a Java object).
+
+use super::family::Family;
+use super::fault::Fault;
+use super::json::write_json_string;
+
+const BAD: Fault = Fault::Bad("not an array");
+
+/// How an array is written.
+#[derive(Debug)]
+pub(super) struct ArrayForm {
+    /// Its elements' form.
+    pub(super) element: Family,
+    /// `,`, but `;` for `box`.
+    pub(super) delimiter: u8,
+}
+
+impl ArrayForm {
+    pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        let start = memchr::memchr(b'{', text).ok_or(BAD)?;
+        let mut rest = text[start..].strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).ok_or(BAD)?;
+        out.push(b'[');
+        let mut scratch = Vec::new();
+        let mut first = true;
+        while !rest.is_empty() {
+            if !first {
+                rest = rest.strip_prefix(&[self.delimiter]).ok_or(BAD)?;
+                out.push(b',');
+            }
+            first = false;
+            rest = self.append_next(rest, &mut scratch, out)?;
+        }
+        out.push(b']');
+        Ok(())
+    }
+
+    /// Appends the first element of `rest`; returns what follows it.
+    fn append_next<'a>(&self, rest: &'a [u8], scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<&'a [u8], Fault> {
+        match rest.first() {
+            Some(b'"') => {
+                let (quoted, after) = quoted(&rest[1..], scratch)?;
+                self.append_element(quoted, out)?;
+                Ok(after)
+            }
+            Some(b'{') => {
+                let length = nested_length(rest).ok_or(BAD)?;
+                let (inner, after) = rest.split_at(length);
+                match self.element {
+                    Family::Text => write_json_string(inner, out),
+                    _ => out.extend_from_slice(b"null"),
+                }
+                Ok(after)
+            }
+            Some(_) => {
+                let end = memchr::memchr(self.delimiter, rest).unwrap_or(rest.len());
+                let (plain, after) = rest.split_at(end);
+                match plain {
+                    b"" => return Err(BAD),
+                    b"NULL" => out.extend_from_slice(b"null"),
+                    _ => self.append_element(plain, out)?,
+                }
+                Ok(after)
+            }
+            None => Err(BAD),
+        }
+    }
+
+    fn append_element(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        let start = out.len();
+        match self.element.append(text, out) {
+            Err(Fault::Null) => {
+                out.truncate(start);
+                out.extend_from_slice(b"null");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+/// Reads to the closing quote; without escapes the text is borrowed, else it is put into `scratch`.
+fn quoted<'a: 's, 's>(text: &'a [u8], scratch: &'s mut Vec<u8>) -> Result<(&'s [u8], &'a [u8]), Fault> {
+    let stop = memchr::memchr2(b'"', b'\\', text).ok_or(BAD)?;
+    if text[stop] == b'"' {
+        return Ok((&text[..stop], &text[stop + 1..]));
+    }
+    scratch.clear();
+    let mut rest = text;
+    loop {
+        let stop = memchr::memchr2(b'"', b'\\', rest).ok_or(BAD)?;
+        scratch.extend_from_slice(&rest[..stop]);
+        if rest[stop] == b'"' {
+            return Ok((scratch, &rest[stop + 1..]));
+        }
+        scratch.push(*rest.get(stop + 1).ok_or(BAD)?);
+        rest = &rest[stop + 2..];
+    }
+}
+
+/// Length of the inner array that `text` begins with, braces in quotes not counted.
+fn nested_length(text: &[u8]) -> Option<usize> {
+    let (mut depth, mut in_quotes, mut escaped) = (0usize, false, false);
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_quotes = !in_quotes,
+            b'{' if !in_quotes => depth += 1,
+            b'}' if !in_quotes => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}

@@ -1,0 +1,158 @@
+//! The `default` in a column's schema, from the expression that `pg_get_expr` prints.
+//!
+//! Debezium does not evaluate expressions. It takes a literal out of a cast (`'x'::text`), a bare
+//! constant, and for a function call or `CURRENT_…` the zero of the type; what then does not parse
+//! as the type has no default. Only some types are looked at, and never a domain.
+
+use pgcdc_event::{Column, PgType, TypeKind};
+
+use super::family::Family;
+use super::json::write_json_string;
+use super::number::{append_f32, append_f64};
+use super::numeric::{Numeric, without_exponent};
+use super::oid;
+
+const CLOCK_WORDS: [&str; 5] = ["current_timestamp", "current_time", "current_date", "localtime", "localtimestamp"];
+
+/// The default as JSON text.
+pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
+    let expression = column.default.as_deref().filter(|_| !column.generated)?;
+    if let TypeKind::Enum(_) = column.pg_type.kind {
+        return text_json(&enum_label(expression, &column.pg_type)?);
+    }
+    if column.pg_type.kind != TypeKind::Base {
+        return None;
+    }
+    let pick = |generated: &str| literal(expression, generated);
+    let trimmed = |generated: &str| literal(expression.trim(), generated);
+    let value = match column.pg_type.oid {
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::XML => return text_json(&pick("")?),
+        oid::JSON | oid::JSONB => return text_json(&pick("{}")?),
+        oid::BOOL => return Some(if trimmed("false")?.eq_ignore_ascii_case("true") { "true" } else { "false" }.into()),
+        oid::INT2 => trimmed("0")?.parse::<i16>().ok()?.to_string(),
+        oid::INT4 => trimmed("0")?.parse::<i32>().ok()?.to_string(),
+        oid::INT8 => trimmed("0")?.parse::<i64>().ok()?.to_string(),
+        oid::FLOAT4 => return float_json(&trimmed("0.0")?, |text, out| Some(append_f32(text.parse().ok()?, out))),
+        oid::FLOAT8 => return float_json(&trimmed("0.0")?, |text, out| Some(append_f64(text.parse().ok()?, out))),
+        // A struct cannot be a default (KAFKA-12694).
+        oid::NUMERIC if matches!(family, Family::Numeric(Numeric::Variable)) => return None,
+        oid::NUMERIC => fit_scale(&without_exponent(&trimmed("0.0")?)?, family),
+        oid::UUID => trimmed("00000000-0000-0000-0000-000000000000").filter(|text| is_uuid(text))?.to_ascii_lowercase(),
+        oid::BIT => match trimmed("00")? {
+            bits if matches!(family, Family::Bits) && bits.len() == 1 => {
+                return Some(if bits == "1" { "\"AQ==\"" } else { "\"AA==\"" }.into());
+            }
+            bits => bits,
+        },
+        oid::VARBIT => trimmed("0")?,
+        oid::DATE => with_time_dropped(&trimmed("1970-01-01")?),
+        oid::TIME => trimmed("00:00")?,
+        oid::TIMESTAMP => with_time(&trimmed("1970-01-01")?, ""),
+        oid::TIMESTAMPTZ => with_time(&trimmed("1970-01-01")?, "+00"),
+        oid::INTERVAL => trimmed("00:00:00")?,
+        _ => return None,
+    };
+    if value.ends_with("infinity") {
+        return None;
+    }
+    let mut out = Vec::new();
+    family.append(value.as_bytes(), &mut out).ok()?;
+    let json = String::from_utf8(out).ok()?;
+    // The structured forms are structs too; maps and lists have no default either.
+    (!json.starts_with(['{', '['])).then(|| json.into())
+}
+
+fn text_json(text: &str) -> Option<Box<str>> {
+    let mut out = Vec::new();
+    write_json_string(text.as_bytes(), &mut out);
+    String::from_utf8(out).ok().map(Into::into)
+}
+
+fn float_json(text: &str, append: impl Fn(&str, &mut Vec<u8>) -> Option<()>) -> Option<Box<str>> {
+    let mut out = Vec::new();
+    append(text, &mut out)?;
+    String::from_utf8(out).ok().map(Into::into)
+}
+
+/// The constant in an expression; `generated` for a function call; `None` for a typed NULL.
+fn literal(expression: &str, generated: &str) -> Option<String> {
+    if is_call(expression) || CLOCK_WORDS.iter().any(|word| expression.eq_ignore_ascii_case(word)) {
+        return Some(generated.to_owned());
+    }
+    match expression.split_once('\'') {
+        None if expression.starts_with("NULL::") => None,
+        None => Some(expression.to_owned()),
+        Some((_, quoted)) => {
+            let mut text = String::new();
+            let mut rest = quoted;
+            loop {
+                let (run, after) = rest.split_once('\'')?;
+                text.push_str(run);
+                match after.strip_prefix('\'') {
+                    Some(more) => {
+                        text.push('\'');
+                        rest = more;
+                    }
+                    None => return Some(text),
+                }
+            }
+        }
+    }
+}
+
+/// Whether the expression begins with a function call whose parenthesis closes on the same line.
+fn is_call(expression: &str) -> bool {
+    let rest = expression.strip_prefix('(').unwrap_or(expression);
+    let name = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')).count();
+    let Some(arguments) = rest[name..].strip_prefix('(') else { return false };
+    name > 0 && arguments.lines().next().is_some_and(|line| line.contains(')'))
+}
+
+/// The label of `'label'::type`, its quotes as they stand, when the cast is to the column's own type.
+fn enum_label(expression: &str, pg_type: &PgType) -> Option<String> {
+    let (value, cast) = expression.rsplit_once("::")?;
+    let (schema, name) = match cast.rsplit_once('.') {
+        Some((schema, name)) => (Some(schema.trim_matches('"')), name.trim_matches('"')),
+        None => (None, cast.trim_matches('"')),
+    };
+    if name != &*pg_type.name || schema.is_some_and(|schema| schema != &*pg_type.schema) {
+        return None;
+    }
+    Some(value.strip_prefix('\'')?.strip_suffix('\'')?.to_owned())
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// Zeros beyond the column's scale are dropped, as `setScale` does; other digits make it fail later.
+fn fit_scale(text: &str, family: &Family) -> String {
+    let scale = match family {
+        Family::Numeric(Numeric::Decimal { scale, .. } | Numeric::Text { scale: Some(scale) }) => *scale as usize,
+        _ => return text.to_owned(),
+    };
+    let Some(point) = text.find('.') else { return text.to_owned() };
+    let keep = (point + 1 + scale).min(text.len());
+    let (kept, dropped) = text.split_at(keep);
+    if dropped.bytes().all(|digit| digit == b'0') {
+        kept.strip_suffix('.').unwrap_or(kept).to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+fn with_time_dropped(text: &str) -> String {
+    match text.split_once(' ') {
+        Some((date, rest)) if rest.contains(':') => date.to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+/// A timestamp's text with midnight and an offset where it has none.
+fn with_time(text: &str, offset: &str) -> String {
+    if text.contains(':') { text.to_owned() } else { format!("{text} 00:00:00{offset}") }
+}

@@ -1,0 +1,122 @@
+use super::array::ArrayForm;
+use super::binary::BinaryForm;
+use super::bit::{append_bit, append_bits};
+use super::fault::Fault;
+use super::geo::Shape;
+use super::hstore;
+use super::interval::IntervalForm;
+use super::json::write_json_string;
+use super::money::MoneyForm;
+use super::number::{append_float4, append_float8, append_int};
+use super::numeric::Numeric;
+use super::temporal::{self, DateForm, TimeForm, TimeUnit};
+use super::vector;
+
+/// The form of a column's values: all that a row has to look at.
+#[derive(Debug)]
+pub(super) enum Family {
+    /// `bool`.
+    Bool,
+    /// `int2`, `int4`, `int8`, `oid`.
+    Int,
+    /// `float4`.
+    Float4,
+    /// `float8`.
+    Float8,
+    /// `numeric`.
+    Numeric(Numeric),
+    /// `money`.
+    Money(MoneyForm),
+    /// Everything that is text in JSON as it is in Postgres: text, uuid, json, xml, inet, enums, ranges.
+    Text,
+    /// `bytea`.
+    Bytea(BinaryForm),
+    /// A type unknown to Debezium: its text as bytes.
+    Unknown(BinaryForm),
+    /// A type for which Debezium has a schema and never a value.
+    AlwaysNull,
+    /// `bit(1)` as a boolean.
+    Bit,
+    /// `bit(n)` and `varbit`.
+    Bits,
+    /// `date`.
+    Date(DateForm),
+    /// `time`.
+    Time(TimeForm),
+    /// `timetz` as text.
+    TimeTz,
+    /// `timetz`, structured.
+    TimeTzStructured(i32),
+    /// `timestamp`.
+    Timestamp(TimeUnit, i32),
+    /// `timestamptz` as text.
+    TimestampTz(i32),
+    /// `timestamptz`, structured.
+    TimestampTzStructured(i32),
+    /// `interval`.
+    Interval(IntervalForm),
+    /// `hstore` as JSON text.
+    HstoreJson,
+    /// `hstore` as a map.
+    HstoreMap,
+    /// Points, lines, shapes.
+    Shape(Shape),
+    /// pgvector's `vector`.
+    Vector,
+    /// pgvector's `halfvec`.
+    HalfVector,
+    /// pgvector's `sparsevec`.
+    SparseVector,
+    /// A list.
+    Array(Box<ArrayForm>),
+}
+
+impl Family {
+    /// Appends the JSON of a value.
+    pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Self::Bool => {
+                out.extend_from_slice(match text {
+                    b"t" => b"true",
+                    b"f" => b"false".as_slice(),
+                    _ => return Err(Fault::Bad("not a boolean")),
+                });
+                Ok(())
+            }
+            Self::Int => append_int(text, out),
+            Self::Text => {
+                write_json_string(text, out);
+                Ok(())
+            }
+            Self::TimestampTz(precision) => temporal::append_timestamptz(text, *precision, out),
+            Self::Timestamp(unit, precision) => temporal::append_timestamp(text, *unit, *precision, out),
+            Self::Numeric(form) => form.append(text, out),
+            Self::Float8 => append_float8(text, out),
+            Self::Float4 => append_float4(text, out),
+            Self::Date(form) => form.append(text, out),
+            Self::Time(form) => form.append(text, out),
+            Self::Bytea(form) => form.append_bytea(text, out),
+            Self::Array(form) => form.append(text, out),
+            Self::Money(form) => form.append(text, out),
+            Self::Unknown(form) => {
+                form.append(text, out);
+                Ok(())
+            }
+            Self::AlwaysNull => Err(Fault::Null),
+            Self::Bit => append_bit(text, out),
+            Self::Bits => append_bits(text, out),
+            Self::TimeTz => temporal::append_timetz(text, out),
+            Self::TimeTzStructured(precision) => temporal::append_timetz_structured(text, *precision, out),
+            Self::TimestampTzStructured(precision) => {
+                temporal::append_timestamptz_structured(text, *precision, out)
+            }
+            Self::Interval(form) => form.append(text, out),
+            Self::HstoreJson => hstore::append_json(text, out),
+            Self::HstoreMap => hstore::append_map(text, out),
+            Self::Shape(shape) => shape.append(text, out),
+            Self::Vector => vector::append_vector(text, false, out),
+            Self::HalfVector => vector::append_vector(text, true, out),
+            Self::SparseVector => vector::append_sparse(text, out),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Integers and floating point numbers.
+//!
+//! Integers pass through after a check. Floats are Java's: Jackson writes what `Double.toString` and
+//! `Float.toString` give, `1.0E10` where Postgres prints `1e+10`.
+
+use super::fault::Fault;
+
+/// Appends an integer of Postgres' text form, checked to be digits (at most 20) with a sign.
+pub(super) fn append_int(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.is_empty()
+        || digits.len() > 19
+        || (digits[0] == b'0' && digits.len() > 1)
+        || !digits.iter().all(u8::is_ascii_digit)
+    {
+        return Err(Fault::Bad("not an integer"));
+    }
+    out.extend_from_slice(text);
+    Ok(())
+}
+
+/// Appends `float8` text as Java's `Double.toString`; NaN and the infinities as quoted words.
+pub(super) fn append_float8(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    append_float(text, false, out)
+}
+
+/// Appends `float4` text as Java's `Float.toString`.
+pub(super) fn append_float4(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    append_float(text, true, out)
+}
+
+fn append_float(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
+    if text.first().is_some_and(u8::is_ascii_alphabetic) || text.get(1).is_some_and(u8::is_ascii_alphabetic) {
+        let word: &[u8] = match text {
+            b"NaN" => b"\"NaN\"",
+            b"Infinity" => b"\"Infinity\"",
+            b"-Infinity" => b"\"-Infinity\"",
+            _ => return append_parsed(text, single, out),
+        };
+        out.extend_from_slice(word);
+        return Ok(());
+    }
+    // Since version 12 Postgres prints the shortest digits that read back, which are Java's too, but
+    // for numbers so small that one digit is all their precision: there Java prints two.
+    match Digits::read(text) {
+        Some(digits) if digits.plain_enough(single) => {
+            digits.write_java(out);
+            Ok(())
+        }
+        _ => append_parsed(text, single, out),
+    }
+}
+
+fn append_parsed(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
+    const BAD: Fault = Fault::Bad("not a floating point number");
+    let text = std::str::from_utf8(text).map_err(|_| BAD)?;
+    if single {
+        append_f32(text.parse().map_err(|_| BAD)?, out);
+    } else {
+        append_f64(text.parse().map_err(|_| BAD)?, out);
+    }
+    Ok(())
+}
+
+/// Appends a double as Java's `Double.toString`, NaN and infinities quoted.
+pub(super) fn append_f64(value: f64, out: &mut Vec<u8>) {
+    append_finite(value, value.is_nan(), value.is_infinite(), value.is_sign_negative(), out, |shown: &Shown| {
+        shown.as_str().parse() == Ok(value)
+    });
+}
+
+/// Appends a float as Java's `Float.toString`, NaN and infinities quoted.
+pub(super) fn append_f32(value: f32, out: &mut Vec<u8>) {
+    append_finite(value, value.is_nan(), value.is_infinite(), value.is_sign_negative(), out, |shown: &Shown| {
+        shown.as_str().parse() == Ok(value)
+    });
+}
+
+fn append_finite<T: std::fmt::LowerExp>(
+    value: T,
+    nan: bool,
+    infinite: bool,
+    negative: bool,
+    out: &mut Vec<u8>,
+    reads_back: impl Fn(&Shown) -> bool,
+) {
+    use std::fmt::Write as _;
+    if nan {
+        return out.extend_from_slice(b"\"NaN\"");
+    }
+    if infinite {
+        return out.extend_from_slice(if negative { b"\"-Infinity\"" } else { b"\"Infinity\"" });
+    }
+    let mut shown = Shown::default();
+    let _ = write!(shown, "{value:e}");
+    if Digits::read(shown.as_bytes()).is_some_and(|digits| digits.count == 1) {
+        let mut two = Shown::default();
+        let _ = write!(two, "{value:.1e}");
+        if reads_back(&two) {
+            shown = two;
+        }
+    }
+    if let Some(digits) = Digits::read(shown.as_bytes()) {
+        digits.write_java(out);
+    }
+}
+
+/// A number formatted on the stack: `{:e}` of a double takes at most 24 bytes.
+#[derive(Default)]
+struct Shown {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Shown {
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or("")
+    }
+}
+
+impl std::fmt::Write for Shown {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        let room = self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+/// A decimal number taken apart: `0.d₁d₂d₃… × 10^point`.
+struct Digits {
+    negative: bool,
+    digits: [u8; 17],
+    count: usize,
+    point: i32,
+}
+
+impl Digits {
+    /// Reads `[-]digits[.digits][e[±]digits]`; `None` for anything else or more than 17 digits.
+    fn read(text: &[u8]) -> Option<Self> {
+        let (negative, rest) = match text.split_first()? {
+            (b'-', rest) => (true, rest),
+            _ => (false, text),
+        };
+        let mut read = Self { negative, digits: [0; 17], count: 0, point: 0 };
+        let mut at = 0;
+        let mut zeros = 0usize; // zeros seen after the last digit that counts
+        let mut seen_point = false;
+        let mut any = false;
+        while let Some(&byte) = rest.get(at) {
+            match byte {
+                b'0'..=b'9' => {
+                    any = true;
+                    if byte == b'0' {
+                        if read.count == 0 {
+                            read.point -= i32::from(seen_point);
+                        } else {
+                            zeros += 1;
+                            read.point += i32::from(!seen_point);
+                        }
+                    } else {
+                        let end = read.count + zeros;
+                        if end >= read.digits.len() {
+                            return None;
+                        }
+                        read.digits[read.count..end].fill(b'0');
+                        read.digits[end] = byte;
+                        read.count = end + 1;
+                        zeros = 0;
+                        read.point += i32::from(!seen_point);
+                    }
+                }
+                b'.' if !seen_point => seen_point = true,
+                b'e' | b'E' => {
+                    read.point = read.point.checked_add(exponent(&rest[at + 1..])?)?;
+                    at = rest.len();
+                    break;
+                }
+                _ => return None,
+            }
+            at += 1;
+        }
+        (any && at == rest.len()).then_some(read)
+    }
+
+    /// Whether the digits are Java's as they stand.
+    fn plain_enough(&self, single: bool) -> bool {
+        let smallest = if single { -36 } else { -300 };
+        self.point > smallest && self.count <= if single { 9 } else { 17 }
+    }
+
+    fn write_java(&self, out: &mut Vec<u8>) {
+        if self.negative {
+            out.push(b'-');
+        }
+        let digits = &self.digits[..self.count];
+        if digits.is_empty() {
+            return out.extend_from_slice(b"0.0");
+        }
+        let point = self.point;
+        match point {
+            // 10⁻³ ≤ value < 10⁷
+            -2..=0 => {
+                out.extend_from_slice(b"0.");
+                out.resize(out.len() + usize::try_from(-point).unwrap_or(0), b'0');
+                out.extend_from_slice(digits);
+            }
+            1..=7 => {
+                let whole = usize::try_from(point).unwrap_or(0);
+                if digits.len() <= whole {
+                    out.extend_from_slice(digits);
+                    out.resize(out.len() + whole - digits.len(), b'0');
+                    out.extend_from_slice(b".0");
+                } else {
+                    out.extend_from_slice(&digits[..whole]);
+                    out.push(b'.');
+                    out.extend_from_slice(&digits[whole..]);
+                }
+            }
+            _ => {
+                out.extend_from_slice(&[digits[0], b'.']);
+                out.extend_from_slice(if digits.len() > 1 { &digits[1..] } else { b"0" });
+                out.push(b'E');
+                super::json::write_int(point - 1, out);
+            }
+        }
+    }
+}
+
+fn exponent(text: &[u8]) -> Option<i32> {
+    let (negative, digits) = match text.split_first()? {
+        (b'-', rest) => (true, rest),
+        (b'+', rest) => (false, rest),
+        _ => (false, text),
+    };
+    if digits.is_empty() || digits.len() > 6 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value = digits.iter().fold(0, |sum, digit| sum * 10 + i32::from(digit - b'0'));
+    Some(if negative { -value } else { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn java(text: &str, single: bool) -> String {
+        let mut out = Vec::new();
+        append_float(text.as_bytes(), single, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn doubles_are_written_as_java_writes_them() {
+        for (text, expect) in [
+            ("0", "0.0"),
+            ("-0", "-0.0"),
+            ("1e+10", "1.0E10"),
+            ("10000000", "1.0E7"),
+            ("9999999", "9999999.0"),
+            ("0.001", "0.001"),
+            ("0.0001", "1.0E-4"),
+            ("1e-05", "1.0E-5"),
+            ("100", "100.0"),
+            ("5e-324", "4.9E-324"),
+            ("1e-323", "9.9E-324"),
+            ("1.7976931348623157e+308", "1.7976931348623157E308"),
+            ("12345678901234567000", "1.2345678901234567E19"),
+            ("3.14159265358979323846", "3.141592653589793"),
+            ("NaN", "\"NaN\""),
+        ] {
+            assert_eq!(java(text, false), expect, "{text}");
+        }
+        assert_eq!(java("1e-45", true), "1.4E-45");
+        assert_eq!(java("1.2345679e+08", true), "1.2345679E8");
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_read_back(value in proptest::num::f64::NORMAL) {
+            let mut out = Vec::new();
+            append_f64(value, &mut out);
+            prop_assert_eq!(std::str::from_utf8(&out).unwrap().parse::<f64>().unwrap(), value);
+        }
+    }
+}

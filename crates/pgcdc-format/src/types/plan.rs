@@ -1,0 +1,431 @@
+//! Which family a type belongs to, under which schema.
+//!
+//! Source: Debezium's documentation, "Data type mappings" of the PostgreSQL connector.
+
+use pgcdc_event::{Column, PgType, TypeKind};
+
+use super::array::ArrayForm;
+use super::binary::BinaryForm;
+use super::family::Family;
+use super::geo::Shape;
+use super::interval::IntervalForm;
+use super::money::MoneyForm;
+use super::numeric::Numeric;
+use super::oid;
+use super::options::{BinaryMode, DecimalMode, HstoreMode, TimePrecision, TypeOptions};
+use super::temporal::{DateForm, TimeForm, TimeUnit, append_timestamp};
+use crate::schema::Schema;
+
+/// What compiling a type comes to.
+pub(super) struct Plan {
+    /// The form of its values.
+    pub(super) family: Family,
+    /// Its schema, required unless Debezium makes it optional for every column.
+    pub(super) schema: Schema,
+    /// The JSON of a value that is absent from a NOT NULL column.
+    pub(super) fallback: Vec<u8>,
+    /// The name of the type below all domains.
+    pub(super) base_name: Box<str>,
+}
+
+/// Plans a column; `None` when its type is left out.
+pub(super) fn of_column(column: &Column, options: &TypeOptions) -> Option<Plan> {
+    let (base, typmod) = below_domains(&column.pg_type, column.typmod);
+    let (family, schema) = match &base.kind {
+        TypeKind::Array(element) => of_array(base, element, typmod, options)?,
+        _ => of_type(base, typmod, options, false).or_else(|| unknown(base, options))?,
+    };
+    let fallback = fallback(&family, options);
+    Some(Plan { family, schema, fallback, base_name: base.name.clone() })
+}
+
+/// The type below a domain, and the innermost modifier that is set.
+fn below_domains(pg_type: &PgType, typmod: i32) -> (&PgType, i32) {
+    let (mut pg_type, mut typmod) = (pg_type, typmod);
+    while let TypeKind::Domain { base, typmod: inner } = &pg_type.kind {
+        if typmod == -1 {
+            typmod = *inner;
+        }
+        pg_type = base;
+    }
+    (pg_type, typmod)
+}
+
+/// A type that Debezium does not know: bytes where `include.unknown.datatypes` asks for it.
+fn unknown(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
+    if base.oid == oid::NAME {
+        // Debezium has a schema for it in any case, and a value only with unknown types.
+        let family = if options.include_unknown { Family::Text } else { Family::AlwaysNull };
+        return Some((family, Schema::string()));
+    }
+    options.include_unknown.then(|| (Family::Unknown(BinaryForm(options.binary)), binary_schema(options)))
+}
+
+fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions) -> Option<(Family, Schema)> {
+    let list = |family, items: Schema| {
+        let delimiter = if element.oid == oid::BOX { b';' } else { b',' };
+        Some((Family::Array(Box::new(ArrayForm { element: family, delimiter })), Schema::array(items)))
+    };
+    match element.oid {
+        // Debezium lists these types as not yet implemented.
+        oid::MONEY
+        | oid::NAME
+        | oid::INTERVAL
+        | oid::VARBIT
+        | oid::XML
+        | oid::POINT
+        | oid::REFCURSOR => return None,
+        // A schema of single values, which lists never fit.
+        oid::BIT => {
+            return Some((Family::AlwaysNull, bits_schema(typmod)));
+        }
+        _ => {}
+    }
+    let _ = base;
+    if let TypeKind::Enum(_) = element.kind {
+        let (family, items) = of_type(element, typmod, options, true)?;
+        return list(family, items);
+    }
+    if let Some((family, items)) = of_type(element, typmod, options, true) {
+        // Of the types without a rule of their own, elements are declared required.
+        let plain = !matches!(family, Family::Shape(Shape::Geometry | Shape::Geography))
+            && matches!(family, Family::Shape(_) | Family::Vector | Family::HalfVector | Family::SparseVector)
+            || matches!(element.oid, oid::TSVECTOR)
+            || &*element.name == "isbn";
+        return list(family, if plain { items } else { items.optional() });
+    }
+    if options.include_unknown {
+        return list(Family::Unknown(BinaryForm(options.binary)), binary_schema(options));
+    }
+    None
+}
+
+/// A type that Debezium knows, by number or, for extensions, by name.
+fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> Option<(Family, Schema)> {
+    let logical = |name: &str| Schema::string().named(name, 1);
+    if let TypeKind::Enum(labels) = &base.kind {
+        let schema = logical("io.debezium.data.Enum").with_parameter("allowed", labels.join(","));
+        return Some((Family::Text, schema));
+    }
+    if !matches!(base.kind, TypeKind::Base | TypeKind::Range) {
+        return None;
+    }
+    let precision = if typmod == -1 { 6 } else { typmod };
+    let structured = options.time == TimePrecision::Structured;
+    Some(match base.oid {
+        oid::BOOL => (Family::Bool, Schema::boolean()),
+        oid::INT2 => (Family::Int, Schema::int16()),
+        oid::INT4 => (Family::Int, Schema::int32()),
+        oid::INT8 | oid::OID => (Family::Int, Schema::int64()),
+        oid::FLOAT4 => (Family::Float4, Schema::float32()),
+        oid::FLOAT8 => (Family::Float8, Schema::float64()),
+        oid::TEXT
+        | oid::VARCHAR
+        | oid::BPCHAR
+        | oid::CHAR
+        | oid::INET
+        | oid::CIDR
+        | oid::MACADDR
+        | oid::MACADDR8
+        | oid::INT4RANGE
+        | oid::NUMRANGE
+        | oid::TSRANGE
+        | oid::TSTZRANGE
+        | oid::DATERANGE
+        | oid::INT8RANGE => (Family::Text, Schema::string()),
+        oid::UUID => (Family::Text, logical("io.debezium.data.Uuid")),
+        oid::JSON | oid::JSONB => (Family::Text, logical("io.debezium.data.Json")),
+        oid::XML => (Family::Text, logical("io.debezium.data.Xml")),
+        oid::TSVECTOR => (Family::Text, logical("io.debezium.data.Tsvector")),
+        oid::BYTEA => (Family::Bytea(BinaryForm(options.binary)), binary_schema(options)),
+        oid::BIT | oid::VARBIT => {
+            let schema = bits_schema(if base.oid == oid::VARBIT && typmod == -1 { i32::MAX } else { typmod });
+            (if schema.name.is_some() { Family::Bits } else { Family::Bit }, schema)
+        }
+        oid::NUMERIC => numeric(typmod, options),
+        oid::MONEY => (Family::Money(MoneyForm::new(options)), money_schema(options)),
+        oid::DATE => (Family::Date(DateForm::new(options.time)), date_schema(options.time)),
+        oid::TIME => {
+            let unit = TimeUnit::of_time(options.time, precision);
+            (Family::Time(TimeForm::new(unit, precision, in_list)), time_schema(options.time, unit))
+        }
+        oid::TIMETZ if structured => (Family::TimeTzStructured(precision), zoned_time_schema()),
+        oid::TIMETZ => (Family::TimeTz, logical("io.debezium.time.ZonedTime")),
+        oid::TIMESTAMP => {
+            let unit = TimeUnit::of_timestamp(options.time, precision);
+            (Family::Timestamp(unit, precision), timestamp_schema(options.time, unit))
+        }
+        oid::TIMESTAMPTZ if structured => (Family::TimestampTzStructured(precision), zoned_timestamp_schema()),
+        oid::TIMESTAMPTZ => (Family::TimestampTz(precision), logical("io.debezium.time.ZonedTimestamp")),
+        oid::INTERVAL => {
+            let form = IntervalForm::new(options, if typmod == -1 { 6 } else { typmod & 0xffff });
+            (Family::Interval(form), interval_schema(form))
+        }
+        oid::POINT => (Family::Shape(Shape::Point), point_schema()),
+        oid::BOX => (Family::Shape(Shape::Box), geometry_schema()),
+        oid::LSEG => (Family::Shape(Shape::Lseg), geometry_schema()),
+        oid::PATH => (Family::Shape(Shape::Path), geometry_schema()),
+        oid::POLYGON => (Family::Shape(Shape::Polygon), geometry_schema()),
+        oid::CIRCLE => (Family::Shape(Shape::Circle), circle_schema()),
+        oid::LINE => (Family::Shape(Shape::Line), line_schema()),
+        _ => return of_extension(base, options),
+    })
+}
+
+fn of_extension(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
+    if base.kind != TypeKind::Base {
+        return None;
+    }
+    Some(match &*base.name {
+        "citext" | "isbn" => (Family::Text, Schema::string()),
+        "ltree" => (Family::Text, Schema::string().named("io.debezium.data.Ltree", 1)),
+        "hstore" => match options.hstore {
+            HstoreMode::Json => (Family::HstoreJson, Schema::string().named("io.debezium.data.Json", 1)),
+            HstoreMode::Map => {
+                (Family::HstoreMap, Schema::map(Schema::string(), Schema::string().optional()))
+            }
+        },
+        "geometry" => (Family::Shape(Shape::Geometry), geometry_schema()),
+        "geography" => (
+            Family::Shape(Shape::Geography),
+            Schema::structure([("wkb", Schema::bytes()), ("srid", Schema::int32().optional())])
+                .named("io.debezium.data.geometry.Geography", 1)
+                .with_doc("Geography"),
+        ),
+        "vector" => (Family::Vector, Schema::array(Schema::float64()).named("io.debezium.data.DoubleVector", 1)),
+        "halfvec" => {
+            (Family::HalfVector, Schema::array(Schema::float32()).named("io.debezium.data.FloatVector", 1))
+        }
+        "sparsevec" => (
+            Family::SparseVector,
+            Schema::structure([
+                ("dimensions", Schema::int16()),
+                ("vector", Schema::map(Schema::int16(), Schema::float64())),
+            ])
+            .named("io.debezium.data.SparseDoubleVector", 1)
+            .with_doc("Sparse double vector"),
+        ),
+        _ => return None,
+    })
+}
+
+fn numeric(typmod: i32, options: &TypeOptions) -> (Family, Schema) {
+    // `((precision << 16) | scale) + 4`: a negative scale shows as the large number that Debezium takes it for.
+    let bounds = (typmod != -1).then(|| {
+        let bits = typmod.wrapping_sub(4) as u32;
+        (bits >> 16, bits & 0xffff)
+    });
+    let form = Numeric::new(bounds.map(|(_, scale)| scale), options.decimal, options.decimal_format);
+    let schema = match (form, bounds) {
+        (Numeric::Decimal { .. }, Some((precision, scale))) => {
+            decimal_schema(scale).with_parameter("connect.decimal.precision", precision.to_string())
+        }
+        (Numeric::Double, _) => Schema::float64(),
+        (Numeric::Text { .. }, _) => Schema::string(),
+        _ => Schema::structure([("scale", Schema::int32()), ("value", Schema::bytes())])
+            .named("io.debezium.data.VariableScaleDecimal", 1)
+            .with_doc("Variable scaled decimal"),
+    };
+    (Family::Numeric(form), schema)
+}
+
+fn decimal_schema(scale: u32) -> Schema {
+    Schema::bytes().named("org.apache.kafka.connect.data.Decimal", 1).with_parameter("scale", scale.to_string())
+}
+
+fn money_schema(options: &TypeOptions) -> Schema {
+    match options.decimal {
+        DecimalMode::Precise => decimal_schema(options.money_fraction_digits.into()),
+        DecimalMode::Double => Schema::float64(),
+        DecimalMode::String => Schema::string(),
+    }
+}
+
+fn binary_schema(options: &TypeOptions) -> Schema {
+    match options.binary {
+        BinaryMode::Bytes => Schema::bytes(),
+        _ => Schema::string(),
+    }
+}
+
+/// A boolean for one bit, else `Bits` with its length.
+fn bits_schema(length: i32) -> Schema {
+    if length > 1 {
+        Schema::bytes().named("io.debezium.data.Bits", 1).with_parameter("length", length.to_string())
+    } else {
+        Schema::boolean()
+    }
+}
+
+fn date_schema(mode: TimePrecision) -> Schema {
+    match mode {
+        TimePrecision::Connect => Schema::int32().named("org.apache.kafka.connect.data.Date", 1),
+        TimePrecision::IsoString => Schema::string().named("io.debezium.time.IsoDate", 1),
+        TimePrecision::Structured => {
+            let mut fields = date_fields();
+            fields.push(special_value());
+            Schema::structure(fields).named("io.debezium.time.StructuredDate", 1)
+        }
+        _ => Schema::int32().named("io.debezium.time.Date", 1),
+    }
+}
+
+fn time_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
+    match (mode, unit) {
+        (TimePrecision::Connect, _) => Schema::int32().named("org.apache.kafka.connect.data.Time", 1),
+        (_, TimeUnit::Millis) => Schema::int32().named("io.debezium.time.Time", 1),
+        (_, TimeUnit::Micros) => Schema::int64().named("io.debezium.time.MicroTime", 1),
+        (_, TimeUnit::Nanos) => Schema::int64().named("io.debezium.time.NanoTime", 1),
+        (_, TimeUnit::Iso) => Schema::string().named("io.debezium.time.IsoTime", 1),
+        (_, TimeUnit::Structured) => {
+            let mut fields = time_fields();
+            fields.push(int32("precision"));
+            Schema::structure(fields).named("io.debezium.time.StructuredTime", 1)
+        }
+    }
+}
+
+fn timestamp_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
+    match (mode, unit) {
+        (TimePrecision::Connect, _) => Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1),
+        (_, TimeUnit::Millis) => Schema::int64().named("io.debezium.time.Timestamp", 1),
+        (_, TimeUnit::Micros) => Schema::int64().named("io.debezium.time.MicroTimestamp", 1),
+        (_, TimeUnit::Nanos) => Schema::int64().named("io.debezium.time.NanoTimestamp", 1),
+        (_, TimeUnit::Iso) => Schema::string().named("io.debezium.time.IsoTimestamp", 1),
+        (_, TimeUnit::Structured) => {
+            let mut fields = date_fields();
+            fields.extend(time_fields());
+            fields.extend([special_value(), int32("precision")]);
+            Schema::structure(fields).named("io.debezium.time.StructuredTimestamp", 1)
+        }
+    }
+}
+
+type Field = (&'static str, Schema);
+
+fn int32(name: &'static str) -> Field {
+    (name, Schema::int32().optional())
+}
+
+fn int8(name: &'static str) -> Field {
+    (name, Schema::int8().optional())
+}
+
+fn special_value() -> Field {
+    ("specialValue", Schema::string().optional())
+}
+
+fn date_fields() -> Vec<Field> {
+    vec![int32("year"), int8("month"), int8("day")]
+}
+
+fn time_fields() -> Vec<Field> {
+    vec![int8("hour"), int8("minute"), int8("second"), int32("nanos")]
+}
+
+fn zoned_time_schema() -> Schema {
+    let mut fields = time_fields();
+    fields.extend([int32("offsetSeconds"), int32("precision")]);
+    Schema::structure(fields).named("io.debezium.time.StructuredZonedTime", 1)
+}
+
+fn zoned_timestamp_schema() -> Schema {
+    let mut fields = date_fields();
+    fields.extend(time_fields());
+    fields.extend([int32("offsetSeconds"), ("zoneId", Schema::string().optional()), special_value(), int32("precision")]);
+    Schema::structure(fields).named("io.debezium.time.StructuredZonedTimestamp", 1)
+}
+
+fn interval_schema(form: IntervalForm) -> Schema {
+    match form {
+        IntervalForm::Micros => Schema::int64().named("io.debezium.time.MicroDuration", 1),
+        IntervalForm::Iso => Schema::string().named("io.debezium.time.Interval", 1),
+        IntervalForm::Structured(_) => Schema::structure([
+            int32("years"),
+            int32("months"),
+            int32("days"),
+            int32("hours"),
+            int32("minutes"),
+            ("seconds", Schema::int64().optional()),
+            int32("nanos"),
+            int32("precision"),
+        ])
+        .named("io.debezium.time.StructuredDuration", 1),
+    }
+}
+
+fn point_schema() -> Schema {
+    Schema::structure([
+        ("x", Schema::float64()),
+        ("y", Schema::float64()),
+        ("wkb", Schema::bytes().optional()),
+        ("srid", Schema::int32().optional()),
+    ])
+    .named("io.debezium.data.geometry.Point", 1)
+    .with_doc("Geometry (POINT)")
+}
+
+/// Optional whatever the column is: Debezium's builder says so.
+fn geometry_schema() -> Schema {
+    Schema::structure([
+        ("wkb", Schema::bytes()),
+        ("srid", Schema::int32().optional()),
+        ("extensions", Schema::map(Schema::string(), Schema::string()).optional()),
+    ])
+    .named("io.debezium.data.geometry.Geometry", 2)
+    .with_doc("Geometry")
+    .optional()
+}
+
+fn circle_schema() -> Schema {
+    Schema::structure([("center", point_schema()), ("radius", Schema::float64())])
+        .named("io.debezium.data.geometry.Circle", 1)
+        .with_doc("Geometry (CIRCLE)")
+}
+
+fn line_schema() -> Schema {
+    Schema::structure([("a", Schema::float64()), ("b", Schema::float64()), ("c", Schema::float64())])
+        .named("io.debezium.data.geometry.Line", 1)
+        .with_doc("Geometry (LINE)")
+}
+
+/// The JSON that Debezium falls back to where a NOT NULL column has no value: the type's zero.
+fn fallback(family: &Family, options: &TypeOptions) -> Vec<u8> {
+    let of_text = |text: &[u8]| {
+        let mut out = Vec::new();
+        if family.append(text, &mut out).is_err() {
+            out = b"null".to_vec();
+        }
+        out
+    };
+    match family {
+        Family::Bool | Family::Bit => b"false".to_vec(),
+        Family::Int => b"0".to_vec(),
+        Family::Float4 | Family::Float8 => b"0.0".to_vec(),
+        Family::Numeric(_) => of_text(b"0"),
+        Family::Money(_) if options.decimal == DecimalMode::String => {
+            let digits = usize::from(options.money_fraction_digits);
+            let point = if digits > 0 { "." } else { "" };
+            format!("\"0{point}{}\"", "0".repeat(digits)).into_bytes()
+        }
+        Family::Money(_) => of_text(b"0"),
+        Family::Text | Family::Bytea(_) | Family::Unknown(_) | Family::Bits => b"\"\"".to_vec(),
+        Family::AlwaysNull => b"null".to_vec(),
+        Family::Date(_) => of_text(b"1970-01-01"),
+        Family::Time(_) => of_text(b"00:00:00"),
+        Family::TimeTz | Family::TimeTzStructured(_) => of_text(b"00:00:00+00"),
+        Family::Timestamp(unit, precision) => {
+            let mut out = Vec::new();
+            let _ = append_timestamp(b"1970-01-01 00:00:00", *unit, *precision, &mut out);
+            out
+        }
+        Family::TimestampTz(_) => b"\"1970-01-01T00:00:00Z\"".to_vec(),
+        Family::TimestampTzStructured(_) => of_text(b"1970-01-01 00:00:00+00"),
+        Family::Interval(_) => of_text(b"00:00:00"),
+        Family::HstoreJson => b"\"{}\"".to_vec(),
+        Family::HstoreMap => b"{}".to_vec(),
+        Family::Shape(shape) => shape.fallback(),
+        Family::Vector | Family::HalfVector | Family::Array(_) => b"[]".to_vec(),
+        Family::SparseVector => b"null".to_vec(),
+    }
+}

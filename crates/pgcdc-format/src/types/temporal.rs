@@ -1,0 +1,307 @@
+//! `date`, `time`, `timetz`, `timestamp` and `timestamptz` under every `time.precision.mode`.
+//!
+//! Source: Debezium's documentation, "Temporal types".
+
+use super::calendar::{Date, DateTime, Time};
+use super::fault::Fault;
+use super::json::write_int;
+use super::options::TimePrecision;
+
+/// The two infinities.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Infinity {
+    Positive,
+    Negative,
+}
+
+impl Infinity {
+    const fn read(text: &[u8]) -> Option<Self> {
+        match text {
+            b"infinity" => Some(Self::Positive),
+            b"-infinity" => Some(Self::Negative),
+            _ => None,
+        }
+    }
+
+    const fn word(self) -> &'static [u8] {
+        match self {
+            Self::Positive => b"\"POSITIVE_INFINITY\"",
+            Self::Negative => b"\"NEGATIVE_INFINITY\"",
+        }
+    }
+
+    const fn pick<T: Copy>(self, positive: T, negative: T) -> T {
+        match self {
+            Self::Positive => positive,
+            Self::Negative => negative,
+        }
+    }
+}
+
+/// How a `date` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DateForm {
+    /// Days since 1970.
+    Days,
+    /// `2024-02-29Z`.
+    Iso,
+    /// Year, month, day.
+    Structured,
+}
+
+impl DateForm {
+    pub(super) const fn new(mode: TimePrecision) -> Self {
+        match mode {
+            TimePrecision::IsoString => Self::Iso,
+            TimePrecision::Structured => Self::Structured,
+            _ => Self::Days,
+        }
+    }
+
+    pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        if let Some(infinity) = Infinity::read(text) {
+            match self {
+                Self::Days => write_int(infinity.pick(2_146_033_979, -2_147_472_691), out),
+                Self::Iso => {
+                    out.extend_from_slice(infinity.pick(b"\"+5877611-06-21Z\"", b"\"-5877611-06-22Z\""));
+                }
+                Self::Structured => {
+                    out.extend_from_slice(b"{\"year\":null,\"month\":null,\"day\":null,\"specialValue\":");
+                    out.extend_from_slice(infinity.word());
+                    out.push(b'}');
+                }
+            }
+            return Ok(());
+        }
+        let date = Date::read(text)?;
+        match self {
+            Self::Days => write_int(date.epoch_days(), out),
+            Self::Iso => {
+                out.push(b'"');
+                date.append_iso(out);
+                out.extend_from_slice(b"Z\"");
+            }
+            Self::Structured => {
+                out.push(b'{');
+                append_date_fields(date, out);
+                out.extend_from_slice(b",\"specialValue\":null}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a `time` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TimeForm {
+    unit: TimeUnit,
+    /// For the structured form: digits of fraction.
+    precision: i32,
+    /// In a list, Debezium's driver cuts times to milliseconds.
+    in_list: bool,
+}
+
+/// What a number of time or of a timestamp counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TimeUnit {
+    Millis,
+    Micros,
+    Nanos,
+    Iso,
+    Structured,
+}
+
+impl TimeUnit {
+    /// The unit of `time` at a precision.
+    pub(super) const fn of_time(mode: TimePrecision, precision: i32) -> Self {
+        match mode {
+            TimePrecision::Adaptive if precision <= 3 => Self::Millis,
+            TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds | TimePrecision::Microseconds => {
+                Self::Micros
+            }
+            TimePrecision::Connect => Self::Millis,
+            TimePrecision::Nanoseconds => Self::Nanos,
+            TimePrecision::IsoString => Self::Iso,
+            TimePrecision::Structured => Self::Structured,
+        }
+    }
+
+    /// The unit of `timestamp` at a precision.
+    pub(super) const fn of_timestamp(mode: TimePrecision, precision: i32) -> Self {
+        match mode {
+            TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds if precision <= 3 => Self::Millis,
+            TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds | TimePrecision::Microseconds => {
+                Self::Micros
+            }
+            TimePrecision::Connect => Self::Millis,
+            TimePrecision::Nanoseconds => Self::Nanos,
+            TimePrecision::IsoString => Self::Iso,
+            TimePrecision::Structured => Self::Structured,
+        }
+    }
+}
+
+impl TimeForm {
+    pub(super) const fn new(unit: TimeUnit, precision: i32, in_list: bool) -> Self {
+        Self { unit, precision, in_list }
+    }
+
+    pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        let mut time = Time::read(text)?;
+        if self.in_list {
+            time.micros -= time.micros % 1_000;
+        }
+        match self.unit {
+            TimeUnit::Millis => write_int(time.micros_of_day() / 1_000, out),
+            TimeUnit::Micros => write_int(time.micros_of_day(), out),
+            TimeUnit::Nanos => write_int(time.micros_of_day() * 1_000, out),
+            TimeUnit::Iso => {
+                time.hour %= 24;
+                out.push(b'"');
+                time.append_iso(out);
+                out.extend_from_slice(b"Z\"");
+            }
+            TimeUnit::Structured if time.hour == 24 => return Err(Fault::Failed),
+            TimeUnit::Structured => {
+                out.push(b'{');
+                append_time_fields(time, out);
+                append_precision(self.precision, out);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Appends a `timetz`: ISO 8601 at UTC.
+pub(super) fn append_timetz(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    let (time, offset) = Time::read_zoned(text)?;
+    let time = match (time.hour, offset) {
+        (24, 0) => time,
+        (24, _) => return Err(Fault::Failed),
+        _ => time.at_utc(offset),
+    };
+    out.push(b'"');
+    time.append_iso(out);
+    out.extend_from_slice(b"Z\"");
+    Ok(())
+}
+
+/// Appends a `timetz` in its structured form, with the offset that it has.
+pub(super) fn append_timetz_structured(text: &[u8], precision: i32, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let (time, offset) = Time::read_zoned(text)?;
+    out.push(b'{');
+    append_time_fields(time, out);
+    out.extend_from_slice(b",\"offsetSeconds\":");
+    write_int(offset, out);
+    append_precision(precision, out);
+    Ok(())
+}
+
+/// Appends a `timestamp`.
+pub(super) fn append_timestamp(text: &[u8], unit: TimeUnit, precision: i32, out: &mut Vec<u8>) -> Result<(), Fault> {
+    if let Some(infinity) = Infinity::read(text) {
+        match unit {
+            TimeUnit::Millis => {
+                write_int(infinity.pick(9_223_372_036_825_200_000i64, -9_223_372_036_832_400_000), out);
+            }
+            TimeUnit::Micros | TimeUnit::Nanos => write_int(infinity.pick(i64::MAX, i64::MIN), out),
+            TimeUnit::Iso => out.extend_from_slice(
+                infinity.pick(b"\"+292278994-08-16T23:00:00Z\"", b"\"-292275055-05-16T23:00:00Z\""),
+            ),
+            TimeUnit::Structured => {
+                out.extend_from_slice(b"{\"year\":null,\"month\":null,\"day\":null,\"hour\":null,\"minute\":null,\"second\":null,\"nanos\":null,\"specialValue\":");
+                out.extend_from_slice(infinity.word());
+                append_precision(precision, out);
+            }
+        }
+        return Ok(());
+    }
+    let at = DateTime::read(text)?;
+    match unit {
+        TimeUnit::Millis => write_int(at.epoch_millis(), out),
+        TimeUnit::Micros => write_int(at.epoch_micros(), out),
+        TimeUnit::Nanos => write_int(at.epoch_nanos().ok_or(Fault::Null)?, out),
+        TimeUnit::Iso => {
+            out.push(b'"');
+            at.date.append_iso(out);
+            out.push(b'T');
+            at.time.append_iso(out);
+            out.extend_from_slice(b"Z\"");
+        }
+        TimeUnit::Structured => {
+            out.push(b'{');
+            append_date_fields(at.date, out);
+            out.push(b',');
+            append_time_fields(at.time, out);
+            out.extend_from_slice(b",\"specialValue\":null");
+            append_precision(precision, out);
+        }
+    }
+    Ok(())
+}
+
+/// Appends a `timestamptz`: ISO 8601 at UTC with as many digits as the column's precision.
+pub(super) fn append_timestamptz(text: &[u8], precision: i32, out: &mut Vec<u8>) -> Result<(), Fault> {
+    if let Some(infinity) = Infinity::read(text) {
+        out.extend_from_slice(infinity.pick::<&[u8]>(b"\"infinity\"", b"\"-infinity\""));
+        return Ok(());
+    }
+    let at = DateTime::read_zoned(text)?;
+    out.push(b'"');
+    at.date.append_iso(out);
+    out.push(b'T');
+    match u8::try_from(precision) {
+        Ok(digits @ 1..=9) => at.time.append_fixed(digits, out),
+        _ => at.time.append_iso(out),
+    }
+    out.extend_from_slice(b"Z\"");
+    Ok(())
+}
+
+/// Appends a `timestamptz` in its structured form.
+pub(super) fn append_timestamptz_structured(text: &[u8], precision: i32, out: &mut Vec<u8>) -> Result<(), Fault> {
+    if let Some(infinity) = Infinity::read(text) {
+        out.extend_from_slice(b"{\"year\":null,\"month\":null,\"day\":null,\"hour\":null,\"minute\":null,\"second\":null,\"nanos\":null,\"offsetSeconds\":null,\"zoneId\":null,\"specialValue\":");
+        out.extend_from_slice(infinity.word());
+    } else {
+        let at = DateTime::read_zoned(text)?;
+        out.push(b'{');
+        append_date_fields(at.date, out);
+        out.push(b',');
+        append_time_fields(at.time, out);
+        out.extend_from_slice(b",\"offsetSeconds\":0,\"zoneId\":\"Z\",\"specialValue\":null");
+    }
+    append_precision(precision, out);
+    Ok(())
+}
+
+fn append_date_fields(date: Date, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"year\":");
+    write_int(date.year, out);
+    out.extend_from_slice(b",\"month\":");
+    write_int(date.month, out);
+    out.extend_from_slice(b",\"day\":");
+    write_int(date.day, out);
+}
+
+fn append_time_fields(time: Time, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"hour\":");
+    write_int(time.hour, out);
+    out.extend_from_slice(b",\"minute\":");
+    write_int(time.minute, out);
+    out.extend_from_slice(b",\"second\":");
+    write_int(time.second, out);
+    out.extend_from_slice(b",\"nanos\":");
+    write_int(time.micros * 1_000, out);
+}
+
+/// Appends the last field of every structured form and closes the object.
+pub(super) fn append_precision(precision: i32, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"precision\":");
+    if precision >= 0 {
+        write_int(precision, out);
+    } else {
+        out.extend_from_slice(b"null");
+    }
+    out.push(b'}');
+}
