@@ -22,7 +22,8 @@ pub(super) struct ArrayForm {
 impl ArrayForm {
     pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let start = memchr::memchr(b'{', text).ok_or(BAD)?;
-        let mut rest = text[start..].strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).ok_or(BAD)?;
+        let mut rest =
+            text[start..].strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).ok_or(BAD)?;
         out.push(b'[');
         let mut scratch = Vec::new();
         let mut first = true;
@@ -39,7 +40,12 @@ impl ArrayForm {
     }
 
     /// Appends the first element of `rest`; returns what follows it.
-    fn append_next<'a>(&self, rest: &'a [u8], scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<&'a [u8], Fault> {
+    fn append_next<'a>(
+        &self,
+        rest: &'a [u8],
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<&'a [u8], Fault> {
         match rest.first() {
             Some(b'"') => {
                 let (quoted, after) = quoted(&rest[1..], scratch)?;

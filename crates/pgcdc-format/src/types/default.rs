@@ -12,7 +12,8 @@ use super::number::{append_f32, append_f64};
 use super::numeric::{Numeric, without_exponent};
 use super::oid;
 
-const CLOCK_WORDS: [&str; 5] = ["current_timestamp", "current_time", "current_date", "localtime", "localtimestamp"];
+const CLOCK_WORDS: [&str; 5] =
+    ["current_timestamp", "current_time", "current_date", "localtime", "localtimestamp"];
 
 /// The default as JSON text.
 pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
@@ -28,16 +29,24 @@ pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
     let value = match column.pg_type.oid {
         oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::XML => return text_json(&pick("")?),
         oid::JSON | oid::JSONB => return text_json(&pick("{}")?),
-        oid::BOOL => return Some(if trimmed("false")?.eq_ignore_ascii_case("true") { "true" } else { "false" }.into()),
+        oid::BOOL => {
+            return Some(if trimmed("false")?.eq_ignore_ascii_case("true") { "true" } else { "false" }.into());
+        }
         oid::INT2 => trimmed("0")?.parse::<i16>().ok()?.to_string(),
         oid::INT4 => trimmed("0")?.parse::<i32>().ok()?.to_string(),
         oid::INT8 => trimmed("0")?.parse::<i64>().ok()?.to_string(),
-        oid::FLOAT4 => return float_json(&trimmed("0.0")?, |text, out| Some(append_f32(text.parse().ok()?, out))),
-        oid::FLOAT8 => return float_json(&trimmed("0.0")?, |text, out| Some(append_f64(text.parse().ok()?, out))),
+        oid::FLOAT4 => {
+            return float_json(&trimmed("0.0")?, |text, out| Some(append_f32(text.parse().ok()?, out)));
+        }
+        oid::FLOAT8 => {
+            return float_json(&trimmed("0.0")?, |text, out| Some(append_f64(text.parse().ok()?, out)));
+        }
         // A struct cannot be a default (KAFKA-12694).
         oid::NUMERIC if matches!(family, Family::Numeric(Numeric::Variable)) => return None,
         oid::NUMERIC => fit_scale(&without_exponent(&trimmed("0.0")?)?, family),
-        oid::UUID => trimmed("00000000-0000-0000-0000-000000000000").filter(|text| is_uuid(text))?.to_ascii_lowercase(),
+        oid::UUID => {
+            trimmed("00000000-0000-0000-0000-000000000000").filter(|text| is_uuid(text))?.to_ascii_lowercase()
+        }
         oid::BIT => match trimmed("00")? {
             bits if matches!(family, Family::Bits) && bits.len() == 1 => {
                 return Some(if bits == "1" { "\"AQ==\"" } else { "\"AA==\"" }.into());
@@ -103,7 +112,8 @@ fn literal(expression: &str, generated: &str) -> Option<String> {
 /// Whether the expression begins with a function call whose parenthesis closes on the same line.
 fn is_call(expression: &str) -> bool {
     let rest = expression.strip_prefix('(').unwrap_or(expression);
-    let name = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')).count();
+    let name =
+        rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')).count();
     let Some(arguments) = rest[name..].strip_prefix('(') else { return false };
     name > 0 && arguments.lines().next().is_some_and(|line| line.contains(')'))
 }
@@ -132,7 +142,9 @@ fn is_uuid(text: &str) -> bool {
 /// Zeros beyond the column's scale are dropped, as `setScale` does; other digits make it fail later.
 fn fit_scale(text: &str, family: &Family) -> String {
     let scale = match family {
-        Family::Numeric(Numeric::Decimal { scale, .. } | Numeric::Text { scale: Some(scale) }) => *scale as usize,
+        Family::Numeric(Numeric::Decimal { scale, .. } | Numeric::Text { scale: Some(scale) }) => {
+            *scale as usize
+        }
         _ => return text.to_owned(),
     };
     let Some(point) = text.find('.') else { return text.to_owned() };

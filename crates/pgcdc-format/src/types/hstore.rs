@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn hashes_are_javas() {
         assert_eq!(java_hash(b"hello"), 99_162_322);
-        assert_eq!(java_hash("ключ".as_bytes()), "ключ".encode_utf16().fold(0u32, |h, c| h.wrapping_mul(31).wrapping_add(c.into())));
+        assert_eq!(
+            java_hash("ключ".as_bytes()),
+            "ключ".encode_utf16().fold(0u32, |h, c| h.wrapping_mul(31).wrapping_add(c.into()))
+        );
     }
 
     #[test]

@@ -53,7 +53,9 @@ fn escape<const SURROGATES: bool>(text: &[u8], out: &mut Vec<u8>) {
             b'u' => append_unit(u16::from(byte), out),
             0 => {
                 let length = tail.len().min(4);
-                if let Some(character) = std::str::from_utf8(&tail[..length]).ok().and_then(|four| four.chars().next()) {
+                if let Some(character) =
+                    std::str::from_utf8(&tail[..length]).ok().and_then(|four| four.chars().next())
+                {
                     for unit in character.encode_utf16(&mut [0; 2]) {
                         append_unit(*unit, out);
                     }

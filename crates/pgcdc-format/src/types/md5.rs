@@ -28,7 +28,9 @@ fn digest(message: &[u8]) -> [u8; 16] {
 
     let mut state = [0x6745_2301u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
     for block in padded.chunks_exact(64) {
-        let word = |at: usize| block[4 * at..4 * at + 4].iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
+        let word = |at: usize| {
+            block[4 * at..4 * at + 4].iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte))
+        };
         let [mut a, mut b, mut c, mut d] = state;
         for step in 0..64 {
             let (mixed, at) = match step / 16 {

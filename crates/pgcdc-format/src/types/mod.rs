@@ -4,7 +4,7 @@
 //! settles everything that does not depend on the row: family, precision, schema, default. Rows
 //! then call [`Codec::append`], which only reads text and appends bytes.
 //!
-//! Reading order: [`options`]; `plan` (which family a type belongs to, with which schema), `family`
+//! Reading order: [`options`]; `plan` (which family a type belongs to) with `logical` (its schema), `family`
 //! (one match per value), then a file per family: `number`, `numeric`, `money`, `binary`, `bit`,
 //! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; what stands in a
 //! value's place: `default`, `unavailable`.
@@ -22,6 +22,7 @@ mod geo;
 mod hstore;
 mod interval;
 mod json;
+mod logical;
 mod md5;
 mod money;
 mod number;
@@ -116,7 +117,14 @@ impl Codec {
         };
         let unavailable = unavailable::json(&plan.family, &plan.base_name, &options.unavailable_placeholder)
             .map_or_else(|| missing.clone().unwrap_or_else(|| token("null")), Into::into);
-        Some(Self { family: plan.family, schema, pg_type: column.pg_type.name.clone(), null, missing, unavailable })
+        Some(Self {
+            family: plan.family,
+            schema,
+            pg_type: column.pg_type.name.clone(),
+            null,
+            missing,
+            unavailable,
+        })
     }
 
     /// The field's schema, with `optional`, default and parameters.
@@ -151,7 +159,9 @@ impl Codec {
                 out.extend_from_slice(missing);
                 return Ok(());
             }
-            (Fault::Null | Fault::Failed, None) => "the value has no form under these options and the column is NOT NULL",
+            (Fault::Null | Fault::Failed, None) => {
+                "the value has no form under these options and the column is NOT NULL"
+            }
         };
         Err(ValueError { pg_type: self.pg_type.clone(), reason })
     }

@@ -62,7 +62,8 @@ impl MoneyForm {
             DecimalMode::Double => {
                 let mut text = Vec::new();
                 plain.append(&mut text);
-                let number: f64 = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).ok_or(BAD)?;
+                let number: f64 =
+                    std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).ok_or(BAD)?;
                 append_f64(number, out);
             }
             DecimalMode::String => {

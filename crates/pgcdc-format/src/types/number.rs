@@ -41,9 +41,10 @@ fn append_float(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Faul
         return Ok(());
     }
     // Since version 12 Postgres prints the shortest digits that read back, which are Java's too, but
-    // for numbers so small that one digit is all their precision: there Java prints two.
+    // for numbers so small that one digit is all their precision (there Java prints two) and for
+    // integers so large that not every one has a value of its own (`append_large_integer`).
     match Digits::read(text) {
-        Some(digits) if digits.plain_enough(single) => {
+        Some(digits) if digits.are_javas(single) => {
             digits.write_java(out);
             Ok(())
         }
@@ -64,16 +65,54 @@ fn append_parsed(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Fau
 
 /// Appends a double as Java's `Double.toString`, NaN and infinities quoted.
 pub(super) fn append_f64(value: f64, out: &mut Vec<u8>) {
-    append_finite(value, value.is_nan(), value.is_infinite(), value.is_sign_negative(), out, |shown: &Shown| {
-        shown.as_str().parse() == Ok(value)
-    });
+    if (9_007_199_254_740_992.0..9.2e18).contains(&value.abs()) {
+        return append_large_integer(value.abs() as i64, value < 0.0, 53, out);
+    }
+    append_finite(
+        value,
+        value.is_nan(),
+        value.is_infinite(),
+        value.is_sign_negative(),
+        out,
+        |shown: &Shown| shown.as_str().parse() == Ok(value),
+    );
 }
 
 /// Appends a float as Java's `Float.toString`, NaN and infinities quoted.
 pub(super) fn append_f32(value: f32, out: &mut Vec<u8>) {
-    append_finite(value, value.is_nan(), value.is_infinite(), value.is_sign_negative(), out, |shown: &Shown| {
-        shown.as_str().parse() == Ok(value)
-    });
+    if (16_777_216.0..9.2e18).contains(&value.abs()) {
+        return append_large_integer(value.abs() as i64, value < 0.0, 24, out);
+    }
+    append_finite(
+        value,
+        value.is_nan(),
+        value.is_infinite(),
+        value.is_sign_negative(),
+        out,
+        |shown: &Shown| shown.as_str().parse() == Ok(value),
+    );
+}
+
+/// Appends an integer that a float holds exactly, beyond those that it counts one by one, as Java before 19 prints
+/// it: all digits but the last that the bits below its precision could hold (JDK-4511638).
+///
+/// Debezium's recordings are made on Java 17; Java 19 and later print the shortest digits.
+fn append_large_integer(magnitude: i64, negative: bool, precision: u32, out: &mut Vec<u8>) {
+    let spare_bits = magnitude.checked_ilog2().unwrap_or(0).saturating_sub(precision + 1);
+    let spare_digits = if spare_bits > 1 { (1u64 << spare_bits).ilog10() } else { 0 };
+    let unit = 10i64.pow(spare_digits);
+    let rounded = magnitude / unit + i64::from(spare_digits > 0 && magnitude % unit >= unit / 2);
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(rounded).as_bytes();
+    let exponent = digits.len() - 1 + spare_digits as usize;
+    let kept = digits.iter().rposition(|&digit| digit != b'0').map_or(1, |at| at + 1);
+    if negative {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&[digits[0], b'.']);
+    out.extend_from_slice(if kept > 1 { &digits[1..kept] } else { b"0" });
+    out.push(b'E');
+    super::json::write_int(exponent, out);
 }
 
 fn append_finite<T: std::fmt::LowerExp>(
@@ -188,10 +227,10 @@ impl Digits {
         (any && at == rest.len()).then_some(read)
     }
 
-    /// Whether the digits are Java's as they stand.
-    fn plain_enough(&self, single: bool) -> bool {
-        let smallest = if single { -36 } else { -300 };
-        self.point > smallest && self.count <= if single { 9 } else { 17 }
+    /// Whether Java prints these shortest digits too.
+    fn are_javas(&self, single: bool) -> bool {
+        let (smallest, largest, longest) = if single { (-36, 7, 9) } else { (-300, 15, 17) };
+        self.count <= longest && (smallest..=largest).contains(&self.point)
     }
 
     fn write_java(&self, out: &mut Vec<u8>) {
@@ -278,7 +317,19 @@ mod tests {
             assert_eq!(java(text, false), expect, "{text}");
         }
         assert_eq!(java("1e-45", true), "1.4E-45");
-        assert_eq!(java("1.2345679e+08", true), "1.2345679E8");
+    }
+
+    #[test]
+    fn large_integers_keep_the_digits_of_java_17() {
+        for (text, single, expect) in [
+            ("1.2345679e+08", true, "1.23456792E8"),
+            ("16777216", true, "1.6777216E7"),
+            ("9007199254740992", false, "9.007199254740992E15"),
+            ("12345678901234567000", false, "1.2345678901234567E19"),
+            ("1e+18", false, "1.0E18"),
+        ] {
+            assert_eq!(java(text, single), expect, "{text}");
+        }
     }
 
     proptest! {

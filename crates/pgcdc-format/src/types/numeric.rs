@@ -112,7 +112,8 @@ impl<'a> Number<'a> {
             Some(at) => (&rest[..at], &rest[at + 1..]),
             None => (rest, &rest[rest.len()..]),
         };
-        if (whole.is_empty() && fraction.is_empty()) || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+        if (whole.is_empty() && fraction.is_empty()) || !whole.iter().chain(fraction).all(u8::is_ascii_digit)
+        {
             return Err(BAD);
         }
         Ok(Self { negative, whole, fraction })
@@ -290,7 +291,11 @@ mod tests {
         check(decimal(2), "-12345678.99", "\"tmn9JQ==\"");
         check(decimal(10), "-1234567890123456789012345678.0123456789", "\"9rZPCQ/9zOw7tm+xM5i66w==\"");
         check(Numeric::Variable, "1.500", "{\"scale\":1,\"value\":\"Dw==\"}");
-        check(Numeric::Variable, "1000000000000000000000000000000", "{\"scale\":0,\"value\":\"DJ8snNBGdO3qQAAAAA==\"}");
+        check(
+            Numeric::Variable,
+            "1000000000000000000000000000000",
+            "{\"scale\":0,\"value\":\"DJ8snNBGdO3qQAAAAA==\"}",
+        );
         check(
             Numeric::Variable,
             "-12345678901234567890.123456789",

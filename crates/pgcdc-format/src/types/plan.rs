@@ -9,10 +9,15 @@ use super::binary::BinaryForm;
 use super::family::Family;
 use super::geo::Shape;
 use super::interval::IntervalForm;
+use super::logical::{
+    binary_schema, bits_schema, circle_schema, date_schema, decimal_schema, geometry_schema, interval_schema,
+    line_schema, money_schema, point_schema, time_schema, timestamp_schema, zoned_time_schema,
+    zoned_timestamp_schema,
+};
 use super::money::MoneyForm;
 use super::numeric::Numeric;
 use super::oid;
-use super::options::{BinaryMode, DecimalMode, HstoreMode, TimePrecision, TypeOptions};
+use super::options::{DecimalMode, HstoreMode, TimePrecision, TypeOptions};
 use super::temporal::{DateForm, TimeForm, TimeUnit, append_timestamp};
 use crate::schema::Schema;
 
@@ -68,13 +73,9 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
     };
     match element.oid {
         // Debezium lists these types as not yet implemented.
-        oid::MONEY
-        | oid::NAME
-        | oid::INTERVAL
-        | oid::VARBIT
-        | oid::XML
-        | oid::POINT
-        | oid::REFCURSOR => return None,
+        oid::MONEY | oid::NAME | oid::INTERVAL | oid::VARBIT | oid::XML | oid::POINT | oid::REFCURSOR => {
+            return None;
+        }
         // A schema of single values, which lists never fit.
         oid::BIT => {
             return Some((Family::AlwaysNull, bits_schema(typmod)));
@@ -89,7 +90,10 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
     if let Some((family, items)) = of_type(element, typmod, options, true) {
         // Of the types without a rule of their own, elements are declared required.
         let plain = !matches!(family, Family::Shape(Shape::Geometry | Shape::Geography))
-            && matches!(family, Family::Shape(_) | Family::Vector | Family::HalfVector | Family::SparseVector)
+            && matches!(
+                family,
+                Family::Shape(_) | Family::Vector | Family::HalfVector | Family::SparseVector
+            )
             || matches!(element.oid, oid::TSVECTOR)
             || &*element.name == "isbn";
         return list(family, if plain { items } else { items.optional() });
@@ -155,7 +159,9 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
             let unit = TimeUnit::of_timestamp(options.time, precision);
             (Family::Timestamp(unit, precision), timestamp_schema(options.time, unit))
         }
-        oid::TIMESTAMPTZ if structured => (Family::TimestampTzStructured(precision), zoned_timestamp_schema()),
+        oid::TIMESTAMPTZ if structured => {
+            (Family::TimestampTzStructured(precision), zoned_timestamp_schema())
+        }
         oid::TIMESTAMPTZ => (Family::TimestampTz(precision), logical("io.debezium.time.ZonedTimestamp")),
         oid::INTERVAL => {
             let form = IntervalForm::new(options, if typmod == -1 { 6 } else { typmod & 0xffff });
@@ -192,7 +198,9 @@ fn of_extension(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)
                 .named("io.debezium.data.geometry.Geography", 1)
                 .with_doc("Geography"),
         ),
-        "vector" => (Family::Vector, Schema::array(Schema::float64()).named("io.debezium.data.DoubleVector", 1)),
+        "vector" => {
+            (Family::Vector, Schema::array(Schema::float64()).named("io.debezium.data.DoubleVector", 1))
+        }
         "halfvec" => {
             (Family::HalfVector, Schema::array(Schema::float32()).named("io.debezium.data.FloatVector", 1))
         }
@@ -227,166 +235,6 @@ fn numeric(typmod: i32, options: &TypeOptions) -> (Family, Schema) {
             .with_doc("Variable scaled decimal"),
     };
     (Family::Numeric(form), schema)
-}
-
-fn decimal_schema(scale: u32) -> Schema {
-    Schema::bytes().named("org.apache.kafka.connect.data.Decimal", 1).with_parameter("scale", scale.to_string())
-}
-
-fn money_schema(options: &TypeOptions) -> Schema {
-    match options.decimal {
-        DecimalMode::Precise => decimal_schema(options.money_fraction_digits.into()),
-        DecimalMode::Double => Schema::float64(),
-        DecimalMode::String => Schema::string(),
-    }
-}
-
-fn binary_schema(options: &TypeOptions) -> Schema {
-    match options.binary {
-        BinaryMode::Bytes => Schema::bytes(),
-        _ => Schema::string(),
-    }
-}
-
-/// A boolean for one bit, else `Bits` with its length.
-fn bits_schema(length: i32) -> Schema {
-    if length > 1 {
-        Schema::bytes().named("io.debezium.data.Bits", 1).with_parameter("length", length.to_string())
-    } else {
-        Schema::boolean()
-    }
-}
-
-fn date_schema(mode: TimePrecision) -> Schema {
-    match mode {
-        TimePrecision::Connect => Schema::int32().named("org.apache.kafka.connect.data.Date", 1),
-        TimePrecision::IsoString => Schema::string().named("io.debezium.time.IsoDate", 1),
-        TimePrecision::Structured => {
-            let mut fields = date_fields();
-            fields.push(special_value());
-            Schema::structure(fields).named("io.debezium.time.StructuredDate", 1)
-        }
-        _ => Schema::int32().named("io.debezium.time.Date", 1),
-    }
-}
-
-fn time_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
-    match (mode, unit) {
-        (TimePrecision::Connect, _) => Schema::int32().named("org.apache.kafka.connect.data.Time", 1),
-        (_, TimeUnit::Millis) => Schema::int32().named("io.debezium.time.Time", 1),
-        (_, TimeUnit::Micros) => Schema::int64().named("io.debezium.time.MicroTime", 1),
-        (_, TimeUnit::Nanos) => Schema::int64().named("io.debezium.time.NanoTime", 1),
-        (_, TimeUnit::Iso) => Schema::string().named("io.debezium.time.IsoTime", 1),
-        (_, TimeUnit::Structured) => {
-            let mut fields = time_fields();
-            fields.push(int32("precision"));
-            Schema::structure(fields).named("io.debezium.time.StructuredTime", 1)
-        }
-    }
-}
-
-fn timestamp_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
-    match (mode, unit) {
-        (TimePrecision::Connect, _) => Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1),
-        (_, TimeUnit::Millis) => Schema::int64().named("io.debezium.time.Timestamp", 1),
-        (_, TimeUnit::Micros) => Schema::int64().named("io.debezium.time.MicroTimestamp", 1),
-        (_, TimeUnit::Nanos) => Schema::int64().named("io.debezium.time.NanoTimestamp", 1),
-        (_, TimeUnit::Iso) => Schema::string().named("io.debezium.time.IsoTimestamp", 1),
-        (_, TimeUnit::Structured) => {
-            let mut fields = date_fields();
-            fields.extend(time_fields());
-            fields.extend([special_value(), int32("precision")]);
-            Schema::structure(fields).named("io.debezium.time.StructuredTimestamp", 1)
-        }
-    }
-}
-
-type Field = (&'static str, Schema);
-
-fn int32(name: &'static str) -> Field {
-    (name, Schema::int32().optional())
-}
-
-fn int8(name: &'static str) -> Field {
-    (name, Schema::int8().optional())
-}
-
-fn special_value() -> Field {
-    ("specialValue", Schema::string().optional())
-}
-
-fn date_fields() -> Vec<Field> {
-    vec![int32("year"), int8("month"), int8("day")]
-}
-
-fn time_fields() -> Vec<Field> {
-    vec![int8("hour"), int8("minute"), int8("second"), int32("nanos")]
-}
-
-fn zoned_time_schema() -> Schema {
-    let mut fields = time_fields();
-    fields.extend([int32("offsetSeconds"), int32("precision")]);
-    Schema::structure(fields).named("io.debezium.time.StructuredZonedTime", 1)
-}
-
-fn zoned_timestamp_schema() -> Schema {
-    let mut fields = date_fields();
-    fields.extend(time_fields());
-    fields.extend([int32("offsetSeconds"), ("zoneId", Schema::string().optional()), special_value(), int32("precision")]);
-    Schema::structure(fields).named("io.debezium.time.StructuredZonedTimestamp", 1)
-}
-
-fn interval_schema(form: IntervalForm) -> Schema {
-    match form {
-        IntervalForm::Micros => Schema::int64().named("io.debezium.time.MicroDuration", 1),
-        IntervalForm::Iso => Schema::string().named("io.debezium.time.Interval", 1),
-        IntervalForm::Structured(_) => Schema::structure([
-            int32("years"),
-            int32("months"),
-            int32("days"),
-            int32("hours"),
-            int32("minutes"),
-            ("seconds", Schema::int64().optional()),
-            int32("nanos"),
-            int32("precision"),
-        ])
-        .named("io.debezium.time.StructuredDuration", 1),
-    }
-}
-
-fn point_schema() -> Schema {
-    Schema::structure([
-        ("x", Schema::float64()),
-        ("y", Schema::float64()),
-        ("wkb", Schema::bytes().optional()),
-        ("srid", Schema::int32().optional()),
-    ])
-    .named("io.debezium.data.geometry.Point", 1)
-    .with_doc("Geometry (POINT)")
-}
-
-/// Optional whatever the column is: Debezium's builder says so.
-fn geometry_schema() -> Schema {
-    Schema::structure([
-        ("wkb", Schema::bytes()),
-        ("srid", Schema::int32().optional()),
-        ("extensions", Schema::map(Schema::string(), Schema::string()).optional()),
-    ])
-    .named("io.debezium.data.geometry.Geometry", 2)
-    .with_doc("Geometry")
-    .optional()
-}
-
-fn circle_schema() -> Schema {
-    Schema::structure([("center", point_schema()), ("radius", Schema::float64())])
-        .named("io.debezium.data.geometry.Circle", 1)
-        .with_doc("Geometry (CIRCLE)")
-}
-
-fn line_schema() -> Schema {
-    Schema::structure([("a", Schema::float64()), ("b", Schema::float64()), ("c", Schema::float64())])
-        .named("io.debezium.data.geometry.Line", 1)
-        .with_doc("Geometry (LINE)")
 }
 
 /// The JSON that Debezium falls back to where a NOT NULL column has no value: the type's zero.

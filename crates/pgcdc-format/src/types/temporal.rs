@@ -116,9 +116,9 @@ impl TimeUnit {
     pub(super) const fn of_time(mode: TimePrecision, precision: i32) -> Self {
         match mode {
             TimePrecision::Adaptive if precision <= 3 => Self::Millis,
-            TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds | TimePrecision::Microseconds => {
-                Self::Micros
-            }
+            TimePrecision::Adaptive
+            | TimePrecision::AdaptiveTimeMicroseconds
+            | TimePrecision::Microseconds => Self::Micros,
             TimePrecision::Connect => Self::Millis,
             TimePrecision::Nanoseconds => Self::Nanos,
             TimePrecision::IsoString => Self::Iso,
@@ -129,10 +129,12 @@ impl TimeUnit {
     /// The unit of `timestamp` at a precision.
     pub(super) const fn of_timestamp(mode: TimePrecision, precision: i32) -> Self {
         match mode {
-            TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds if precision <= 3 => Self::Millis,
-            TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds | TimePrecision::Microseconds => {
-                Self::Micros
+            TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds if precision <= 3 => {
+                Self::Millis
             }
+            TimePrecision::Adaptive
+            | TimePrecision::AdaptiveTimeMicroseconds
+            | TimePrecision::Microseconds => Self::Micros,
             TimePrecision::Connect => Self::Millis,
             TimePrecision::Nanoseconds => Self::Nanos,
             TimePrecision::IsoString => Self::Iso,
@@ -198,7 +200,12 @@ pub(super) fn append_timetz_structured(text: &[u8], precision: i32, out: &mut Ve
 }
 
 /// Appends a `timestamp`.
-pub(super) fn append_timestamp(text: &[u8], unit: TimeUnit, precision: i32, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn append_timestamp(
+    text: &[u8],
+    unit: TimeUnit,
+    precision: i32,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     if let Some(infinity) = Infinity::read(text) {
         match unit {
             TimeUnit::Millis => {
@@ -259,7 +266,11 @@ pub(super) fn append_timestamptz(text: &[u8], precision: i32, out: &mut Vec<u8>)
 }
 
 /// Appends a `timestamptz` in its structured form.
-pub(super) fn append_timestamptz_structured(text: &[u8], precision: i32, out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn append_timestamptz_structured(
+    text: &[u8],
+    precision: i32,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     if let Some(infinity) = Infinity::read(text) {
         out.extend_from_slice(b"{\"year\":null,\"month\":null,\"day\":null,\"hour\":null,\"minute\":null,\"second\":null,\"nanos\":null,\"offsetSeconds\":null,\"zoneId\":null,\"specialValue\":");
         out.extend_from_slice(infinity.word());

@@ -43,7 +43,9 @@ pub(super) fn json(family: &Family, base_name: &str, placeholder: &[u8]) -> Opti
             let mut list = vec![b'['];
             match (base_name, &array.element) {
                 ("_text" | "_varchar" | "_bpchar" | "_json" | "_jsonb", _) => list.extend(text()),
-                ("_bytea", Family::Bytea(BinaryForm(BinaryMode::Bytes))) => list.extend(base64_json(placeholder)),
+                ("_bytea", Family::Bytea(BinaryForm(BinaryMode::Bytes))) => {
+                    list.extend(base64_json(placeholder))
+                }
                 ("_int4" | "_int8", _) | ("_date", Family::Date(DateForm::Days)) => {
                     for (at, &byte) in placeholder.iter().enumerate() {
                         if at > 0 {

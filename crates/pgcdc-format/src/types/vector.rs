@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::hstore::java_order;
 use super::json::write_int;
-use super::number::{append_float4, append_f64};
+use super::number::{append_f64, append_float4};
 
 const BAD: Fault = Fault::Bad("not a vector");
 

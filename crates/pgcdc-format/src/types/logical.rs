@@ -1,0 +1,175 @@
+//! The schemas of Connect's and Debezium's logical types.
+//!
+//! Source: Debezium's documentation, "Data type mappings", and the golden recordings.
+
+use super::interval::IntervalForm;
+use super::options::{BinaryMode, DecimalMode, TimePrecision, TypeOptions};
+use super::temporal::TimeUnit;
+use crate::schema::Schema;
+
+pub(super) fn decimal_schema(scale: u32) -> Schema {
+    Schema::bytes()
+        .named("org.apache.kafka.connect.data.Decimal", 1)
+        .with_parameter("scale", scale.to_string())
+}
+
+pub(super) fn money_schema(options: &TypeOptions) -> Schema {
+    match options.decimal {
+        DecimalMode::Precise => decimal_schema(options.money_fraction_digits.into()),
+        DecimalMode::Double => Schema::float64(),
+        DecimalMode::String => Schema::string(),
+    }
+}
+
+pub(super) fn binary_schema(options: &TypeOptions) -> Schema {
+    match options.binary {
+        BinaryMode::Bytes => Schema::bytes(),
+        _ => Schema::string(),
+    }
+}
+
+/// A boolean for one bit, else `Bits` with its length.
+pub(super) fn bits_schema(length: i32) -> Schema {
+    if length > 1 {
+        Schema::bytes().named("io.debezium.data.Bits", 1).with_parameter("length", length.to_string())
+    } else {
+        Schema::boolean()
+    }
+}
+
+pub(super) fn date_schema(mode: TimePrecision) -> Schema {
+    match mode {
+        TimePrecision::Connect => Schema::int32().named("org.apache.kafka.connect.data.Date", 1),
+        TimePrecision::IsoString => Schema::string().named("io.debezium.time.IsoDate", 1),
+        TimePrecision::Structured => {
+            let mut fields = date_fields();
+            fields.push(special_value());
+            Schema::structure(fields).named("io.debezium.time.StructuredDate", 1)
+        }
+        _ => Schema::int32().named("io.debezium.time.Date", 1),
+    }
+}
+
+pub(super) fn time_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
+    match (mode, unit) {
+        (TimePrecision::Connect, _) => Schema::int32().named("org.apache.kafka.connect.data.Time", 1),
+        (_, TimeUnit::Millis) => Schema::int32().named("io.debezium.time.Time", 1),
+        (_, TimeUnit::Micros) => Schema::int64().named("io.debezium.time.MicroTime", 1),
+        (_, TimeUnit::Nanos) => Schema::int64().named("io.debezium.time.NanoTime", 1),
+        (_, TimeUnit::Iso) => Schema::string().named("io.debezium.time.IsoTime", 1),
+        (_, TimeUnit::Structured) => {
+            let mut fields = time_fields();
+            fields.push(int32("precision"));
+            Schema::structure(fields).named("io.debezium.time.StructuredTime", 1)
+        }
+    }
+}
+
+pub(super) fn timestamp_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
+    match (mode, unit) {
+        (TimePrecision::Connect, _) => Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1),
+        (_, TimeUnit::Millis) => Schema::int64().named("io.debezium.time.Timestamp", 1),
+        (_, TimeUnit::Micros) => Schema::int64().named("io.debezium.time.MicroTimestamp", 1),
+        (_, TimeUnit::Nanos) => Schema::int64().named("io.debezium.time.NanoTimestamp", 1),
+        (_, TimeUnit::Iso) => Schema::string().named("io.debezium.time.IsoTimestamp", 1),
+        (_, TimeUnit::Structured) => {
+            let mut fields = date_fields();
+            fields.extend(time_fields());
+            fields.extend([special_value(), int32("precision")]);
+            Schema::structure(fields).named("io.debezium.time.StructuredTimestamp", 1)
+        }
+    }
+}
+
+type Field = (&'static str, Schema);
+
+fn int32(name: &'static str) -> Field {
+    (name, Schema::int32().optional())
+}
+
+fn int8(name: &'static str) -> Field {
+    (name, Schema::int8().optional())
+}
+
+fn special_value() -> Field {
+    ("specialValue", Schema::string().optional())
+}
+
+fn date_fields() -> Vec<Field> {
+    vec![int32("year"), int8("month"), int8("day")]
+}
+
+fn time_fields() -> Vec<Field> {
+    vec![int8("hour"), int8("minute"), int8("second"), int32("nanos")]
+}
+
+pub(super) fn zoned_time_schema() -> Schema {
+    let mut fields = time_fields();
+    fields.extend([int32("offsetSeconds"), int32("precision")]);
+    Schema::structure(fields).named("io.debezium.time.StructuredZonedTime", 1)
+}
+
+pub(super) fn zoned_timestamp_schema() -> Schema {
+    let mut fields = date_fields();
+    fields.extend(time_fields());
+    fields.extend([
+        int32("offsetSeconds"),
+        ("zoneId", Schema::string().optional()),
+        special_value(),
+        int32("precision"),
+    ]);
+    Schema::structure(fields).named("io.debezium.time.StructuredZonedTimestamp", 1)
+}
+
+pub(super) fn interval_schema(form: IntervalForm) -> Schema {
+    match form {
+        IntervalForm::Micros => Schema::int64().named("io.debezium.time.MicroDuration", 1),
+        IntervalForm::Iso => Schema::string().named("io.debezium.time.Interval", 1),
+        IntervalForm::Structured(_) => Schema::structure([
+            int32("years"),
+            int32("months"),
+            int32("days"),
+            int32("hours"),
+            int32("minutes"),
+            ("seconds", Schema::int64().optional()),
+            int32("nanos"),
+            int32("precision"),
+        ])
+        .named("io.debezium.time.StructuredDuration", 1),
+    }
+}
+
+pub(super) fn point_schema() -> Schema {
+    Schema::structure([
+        ("x", Schema::float64()),
+        ("y", Schema::float64()),
+        ("wkb", Schema::bytes().optional()),
+        ("srid", Schema::int32().optional()),
+    ])
+    .named("io.debezium.data.geometry.Point", 1)
+    .with_doc("Geometry (POINT)")
+}
+
+/// Optional whatever the column is: Debezium's builder says so.
+pub(super) fn geometry_schema() -> Schema {
+    Schema::structure([
+        ("wkb", Schema::bytes()),
+        ("srid", Schema::int32().optional()),
+        ("extensions", Schema::map(Schema::string(), Schema::string()).optional()),
+    ])
+    .named("io.debezium.data.geometry.Geometry", 2)
+    .with_doc("Geometry")
+    .optional()
+}
+
+pub(super) fn circle_schema() -> Schema {
+    Schema::structure([("center", point_schema()), ("radius", Schema::float64())])
+        .named("io.debezium.data.geometry.Circle", 1)
+        .with_doc("Geometry (CIRCLE)")
+}
+
+pub(super) fn line_schema() -> Schema {
+    Schema::structure([("a", Schema::float64()), ("b", Schema::float64()), ("c", Schema::float64())])
+        .named("io.debezium.data.geometry.Line", 1)
+        .with_doc("Geometry (LINE)")
+}
