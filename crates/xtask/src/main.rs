@@ -1,2 +1,58 @@
-//! (skeleton)
-fn main() {}
+//! Commands for newcomers and developers, run as `cargo xtask …`.
+//!
+//! `up`, `down` and `status` are about real services ([`services`]); `demo` shows the whole way of the data and checks its end
+//! ([`demo`]); `test` is what CI runs ([`suite`]); `bench` measures ([`bench`]). What starts a service is the testbed, never this crate.
+
+mod bench;
+mod cargo;
+mod compose;
+mod demo;
+mod printer;
+mod services;
+mod suite;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Commands for newcomers and developers of pgcdc", max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start PostgreSQL, Kafka, Cassandra and Redis, by Docker where an engine answers, else natively
+    Up(services::Options),
+    /// Stop what `up` started and remove its data
+    Down(services::Options),
+    /// Say what runs, and where
+    Status(services::Options),
+    /// Postgres → Kafka → Cassandra, Redis and HTTP with sample data, then compare each sink with Postgres row for row
+    Demo(demo::Options),
+    /// All that CI checks: format, lints, unit and doc tests, end-to-end tests on real services
+    Test(suite::Options),
+    /// Measure
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Up(options) => services::up(&options).map(|_| ()),
+        Command::Down(options) => services::down(&options),
+        Command::Status(options) => services::status(&options),
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => suite::run(&options),
+        Command::Bench(bench) => bench::run(&bench),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            printer::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

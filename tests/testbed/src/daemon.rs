@@ -72,14 +72,21 @@ impl Daemon {
     /// # Errors
     /// When `service.json` cannot be understood.
     pub fn attach(dir: &Path) -> Result<Option<Self>> {
+        Ok(Self::last(dir)?.filter(Self::is_ours))
+    }
+
+    /// Finds what was last started in `dir`, whether or not it still runs.
+    ///
+    /// # Errors
+    /// As [`Daemon::attach`].
+    pub fn last(dir: &Path) -> Result<Option<Self>> {
         let file = dir.join("service.json");
         let Ok(text) = fs::read_to_string(&file) else { return Ok(None) };
         let (spec, process) = serde_json::from_str(&text)
             .ok()
             .and_then(|state| parse_state(&state))
             .with_context(|| format!("cannot understand {}; stop the service by hand and remove the file", file.display()))?;
-        let daemon = Self { spec, dir: dir.to_owned(), process, child: None, watchdog: None, detached: true };
-        Ok(daemon.is_ours().then_some(daemon))
+        Ok(Some(Self { spec, dir: dir.to_owned(), process, child: None, watchdog: None, detached: true }))
     }
 
     /// Lets the process outlive this program.
@@ -102,11 +109,11 @@ impl Daemon {
 
     /// Says whether the process runs.
     pub fn is_running(&mut self) -> bool {
-        if let Some(child) = &mut self.child {
-            // Reaps the child, which would stay a zombie otherwise.
-            let _ = child.try_wait();
+        match &mut self.child {
+            // Our own child cannot be mistaken for another, and right after exec its command line still reads as empty.
+            Some(child) => matches!(child.try_wait(), Ok(None)),
+            None => self.is_ours(),
         }
-        self.is_ours()
     }
 
     /// Asks the process to end and waits; after `limit` it is killed.
@@ -124,6 +131,18 @@ impl Daemon {
     /// When it survives.
     pub fn kill9(&mut self) -> Result<()> {
         self.end("KILL", Duration::from_secs(10))
+    }
+
+    /// Stops the service if it runs and removes its directories with all data.
+    ///
+    /// # Errors
+    /// When it survives or a directory cannot be removed.
+    pub fn remove(mut self, limit: Duration) -> Result<()> {
+        self.stop(limit)?;
+        for dir in self.spec.extra_dir.iter().chain([&self.dir]) {
+            fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        }
+        Ok(())
     }
 
     /// Starts the process again, same directory, same port; stops it first if it still runs.

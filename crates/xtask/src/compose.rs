@@ -1,0 +1,62 @@
+//! The services by Docker Compose, where an engine answers.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo;
+use crate::services::Options;
+
+/// Says whether a Docker engine answers within three seconds and its Compose is there.
+///
+/// `docker info` alone does not do: it exits with 0 without an engine unless it is asked for something of the server's.
+pub(crate) fn available() -> bool {
+    quick(&["info", "--format", "{{.ServerVersion}}"]) && quick(&["compose", "version"])
+}
+
+pub(crate) fn up(options: &Options) -> Result<()> {
+    run(options, &["up", "-d", "--wait"])
+}
+
+pub(crate) fn down(options: &Options) -> Result<()> {
+    run(options, &["down", "--volumes", "--remove-orphans"])
+}
+
+pub(crate) fn status(options: &Options) -> Result<()> {
+    run(options, &["ps"])
+}
+
+fn run(options: &Options, args: &[&str]) -> Result<()> {
+    let mut command = Command::new("docker");
+    command.arg("compose").args(args).current_dir(cargo::root());
+    for (name, value) in [
+        ("PGCDC_POSTGRES_PORT", options.postgres_port),
+        ("PGCDC_KAFKA_PORT", options.kafka_port),
+        ("PGCDC_CASSANDRA_PORT", options.cassandra_port),
+        ("PGCDC_REDIS_PORT", options.redis_port),
+    ] {
+        command.env(name, value.to_string());
+    }
+    command.env("PGCDC_POSTGRES_VERSION", options.postgres_version.to_string());
+    if !command.status().context("cannot run docker compose")?.success() {
+        bail!("docker compose {} failed, see above\n\nhint: PGCDC_SERVICES=native starts the services without Docker", args.join(" "));
+    }
+    Ok(())
+}
+
+fn quick(args: &[&str]) -> bool {
+    let child = Command::new("docker").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let Ok(mut child) = child else { return false };
+    let deadline = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < deadline {
+        if let Ok(Some(status)) = child.try_wait() {
+            let said = child.stdout.take().and_then(|out| std::io::read_to_string(out).ok()).unwrap_or_default();
+            return status.success() && !said.trim().is_empty();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    false
+}
