@@ -77,7 +77,7 @@ impl ArrayForm {
 
     fn append_element(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let start = out.len();
-        match self.element.append(text, out) {
+        match self.element.append_from_driver(text, out) {
             Err(Fault::Null) => {
                 out.truncate(start);
                 out.extend_from_slice(b"null");

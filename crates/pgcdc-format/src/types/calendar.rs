@@ -93,9 +93,8 @@ impl Reader<'_> {
                 if !(1..=6).contains(&length) {
                     return Err(BAD);
                 }
-                for at in 0..6 {
-                    let digit = if at < length { rest[at] - b'0' } else { 0 };
-                    micros = micros * 10 + u32::from(digit);
+                for digit in rest[..length].iter().chain(&[b'0'; 6]).take(6) {
+                    micros = micros * 10 + u32::from(digit - b'0');
                 }
                 self.0 = &rest[length..];
             }

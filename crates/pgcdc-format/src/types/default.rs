@@ -30,16 +30,18 @@ pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
         oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::XML => return text_json(&pick("")?),
         oid::JSON | oid::JSONB => return text_json(&pick("{}")?),
         oid::BOOL => {
-            return Some(if trimmed("false")?.eq_ignore_ascii_case("true") { "true" } else { "false" }.into());
+            return Some(
+                if trimmed("false")?.eq_ignore_ascii_case("true") { "true" } else { "false" }.into(),
+            );
         }
         oid::INT2 => trimmed("0")?.parse::<i16>().ok()?.to_string(),
         oid::INT4 => trimmed("0")?.parse::<i32>().ok()?.to_string(),
         oid::INT8 => trimmed("0")?.parse::<i64>().ok()?.to_string(),
         oid::FLOAT4 => {
-            return float_json(&trimmed("0.0")?, |text, out| Some(append_f32(text.parse().ok()?, out)));
+            return float_json(&trimmed("0.0")?, append_f32);
         }
         oid::FLOAT8 => {
-            return float_json(&trimmed("0.0")?, |text, out| Some(append_f64(text.parse().ok()?, out)));
+            return float_json(&trimmed("0.0")?, append_f64);
         }
         // A struct cannot be a default (KAFKA-12694).
         oid::NUMERIC if matches!(family, Family::Numeric(Numeric::Variable)) => return None,
@@ -77,9 +79,9 @@ fn text_json(text: &str) -> Option<Box<str>> {
     String::from_utf8(out).ok().map(Into::into)
 }
 
-fn float_json(text: &str, append: impl Fn(&str, &mut Vec<u8>) -> Option<()>) -> Option<Box<str>> {
+fn float_json<T: std::str::FromStr>(text: &str, append: fn(T, &mut Vec<u8>)) -> Option<Box<str>> {
     let mut out = Vec::new();
-    append(text, &mut out)?;
+    append(text.parse().ok()?, &mut out);
     String::from_utf8(out).ok().map(Into::into)
 }
 

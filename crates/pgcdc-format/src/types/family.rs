@@ -72,6 +72,14 @@ pub(super) enum Family {
 }
 
 impl Family {
+    /// Appends the JSON of a value that Debezium reads through its JDBC driver, which treats some dates in its own way.
+    pub(super) fn append_from_driver(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        match self {
+            Self::Date(form) => form.append_from_driver(text, out),
+            _ => self.append(text, out),
+        }
+    }
+
     /// Appends the JSON of a value.
     pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match self {

@@ -150,6 +150,20 @@ impl Codec {
         }
     }
 
+    /// Appends the JSON of a value that a snapshot read: as [`append`](Self::append), but for dates before our era and
+    /// infinite ones, which Debezium's snapshots write differently.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    #[inline]
+    pub fn append_snapshot(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+        let start = out.len();
+        match self.family.append_from_driver(text, out) {
+            Ok(()) => Ok(()),
+            Err(fault) => self.append_fault(fault, start, out),
+        }
+    }
+
     #[cold]
     fn append_fault(&self, fault: Fault, start: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
         let reason = match (fault, &self.missing) {

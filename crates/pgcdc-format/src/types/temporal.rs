@@ -58,6 +58,19 @@ impl DateForm {
         }
     }
 
+    /// Appends a date as Debezium has it from its JDBC driver (in snapshots and in lists): a day before our
+    /// era loses the era, and infinity is what is left of it in 32 bits.
+    pub(super) fn append_from_driver(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        match (self, Infinity::read(text)) {
+            (Self::Days, Some(infinity)) => write_int(infinity.pick(-622_191_234, -625_821_272), out),
+            (Self::Iso, Some(infinity)) => {
+                out.extend_from_slice(infinity.pick(b"\"+292278994-08-16Z\"", b"\"+292269055-12-02Z\""));
+            }
+            _ => return self.append(text.strip_suffix(b" BC").unwrap_or(text), out),
+        }
+        Ok(())
+    }
+
     pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         if let Some(infinity) = Infinity::read(text) {
             match self {

@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::*;
 
 const SCENARIOS: &[(&str, &str)] = &[
+    ("snapshot_types_special", include_str!("testdata/snapshot_types_special.json")),
+    ("snapshot_types", include_str!("testdata/snapshot_types.json")),
+    ("types_pk", include_str!("testdata/types_pk.json")),
     ("conv_json_decimal", include_str!("testdata/conv_json_decimal.json")),
     ("ddl_add_column", include_str!("testdata/ddl_add_column.json")),
     ("ddl_change_type", include_str!("testdata/ddl_change_type.json")),
@@ -198,7 +201,11 @@ fn every_recorded_value_and_schema() {
                             match value {
                                 Value::Null => codec.append_null(&mut out),
                                 Value::String(value) => {
-                                    if let Err(error) = codec.append(value.as_bytes(), &mut out) {
+                                    let appended = match row.get("snapshot") {
+                                        Some(_) => codec.append_snapshot(value.as_bytes(), &mut out),
+                                        None => codec.append(value.as_bytes(), &mut out),
+                                    };
+                                    if let Err(error) = appended {
                                         out.extend_from_slice(error.to_string().as_bytes());
                                     }
                                 }

@@ -14,7 +14,7 @@ SCENARIOS = [d for d in '''types_int types_float types_text types_numeric types_
 types_uuid_json_xml types_bytea types_bit types_temporal types_temporal_special types_temporal_extreme types_interval types_enum
 types_domain types_array types_array_lowerbound types_composite types_defaults types_generated types_geometric types_hstore types_ltree
 types_net types_null types_range types_search_oid dml_toast conv_json_decimal ddl_add_column ddl_not_null_default
-ddl_change_type'''.split()]
+ddl_change_type types_pk snapshot_types snapshot_types_special'''.split()]
 KEEP = ('decimal.handling.mode','time.precision.mode','binary.handling.mode','interval.handling.mode','hstore.handling.mode',
         'money.fraction.digits','include.unknown.datatypes','unavailable.value.placeholder','value.converter.decimal.format',
         'value.converter.replace.null.with.default')
@@ -37,6 +37,11 @@ def resolve(types, oid):
     elif t['array']: out['array'] = resolve(types, t['elem'])
     elif t['type'] in 'crm': out['kind'] = {'c': 'composite', 'r': 'range', 'm': 'multirange'}[t['type']]
     return out
+
+def catalog(db, name):
+    types = json.loads(psql(db, TYPES)); cols = json.loads(psql(db, COLUMNS))
+    for c in cols: c['type'] = resolve(types, c.pop('oid')); c['volatile'] = (name, c['table'], c['name']) in VOLATILE
+    return cols
 
 def pgoutput(db):
     rows, rel = [], {}
@@ -88,15 +93,18 @@ def record(golden, name):
     psql(db, open(d + '/setup.sql').read()); psql(db, 'create publication pub for all tables')
     psql(db, f"select pg_create_logical_replication_slot('rec_{db}','pgoutput')")
     rows, columns = [], []
+    if name.startswith('snapshot_'):
+        columns = catalog(db, name); by = list(range(len(columns)))
+        for line in psql(db, 'copy t to stdout').splitlines():
+            rows.append({'columns': by, 'after': [None if f == '\\N' else f.replace('\\\\', '\\') for f in line.split('\t')], 'snapshot': True})
     for chunk in open(d + '/changes.sql').read().split('-- wait'):
-        psql(db, chunk); types = json.loads(psql(db, TYPES)); cols = json.loads(psql(db, COLUMNS)); ids = {}
-        for c in cols:
-            c['type'] = resolve(types, c.pop('oid')); c['volatile'] = (name, c['table'], c['name']) in VOLATILE
+        psql(db, chunk); ids = {}
+        for c in catalog(db, name):
             if c not in columns: columns.append(c)
             ids[(c['table'], c['name'])] = columns.index(c)
         for r in pgoutput(db):
             by = [ids.get((r['table'], n)) for n in r['columns']]
-            if r['op'] == 'U' and r['old'] and r['old'][0] != r['new'][0] : # a new key: Debezium writes a delete and a create
+            if r['op'] == 'U' and r['old'] and any(o is not None and o != n for o, n in zip(r['old'], r['new'])): # a new key: Debezium writes a delete and a create
                 rows.append({'columns': by, 'before': r['old']}); rows.append({'columns': by, 'after': r['new'], 'rest': r['old']})
             else: rows.append({'columns': by, **({'before': r['old']} if r['old'] else {}), **({'after': r['new'], 'rest': r['old']} if r['new'] else {})})
     for r in rows: # an unchanged value that the old image has is taken from there
