@@ -1,1 +1,43 @@
-//! (skeleton)
+//! Kafka to stores: Cassandra, Redis and HTTP, each record once or repeatably.
+//!
+//! The second half of pgcdc. It reads Debezium's records from Kafka, whoever wrote them, and knows
+//! nothing of Postgres or of capture: Kafka is the only interface between the two.
+//!
+//! The way of a record: a consumer ([`runner`]) hands each partition to one ordered worker; the worker
+//! decodes a batch and gives it to the [`driver`]; the driver calls the [`Sink`] until the batch is
+//! durable (retries with back-off and jitter, a circuit breaker), sends what can never be written to
+//! the dead letter topic, and only then is the offset committed.
+//!
+//! **Consumer groups.** Every sink keeps its own progress and sees all records of its topics, also when
+//! another sink of the same file reads the same topic: its group is `<group.id>-<sink name>`. A store
+//! that is down stops its own sink only. More processes with the same file share the partitions.
+//!
+//! ```no_run
+//! use pgcdc_sinks::{Config, run};
+//! use tokio_util::sync::CancellationToken;
+//! # async fn example() -> Result<(), pgcdc_sinks::Error> {
+//! let config = Config::read("sinks.toml".as_ref())?;
+//! run(config, CancellationToken::new()).await?;
+//! # Ok(()) }
+//! ```
+
+mod config;
+pub mod driver;
+mod error;
+pub mod runner;
+mod sink;
+
+#[cfg(feature = "cassandra")]
+pub mod cassandra;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "redis")]
+pub mod redis;
+
+pub use config::{Config, SinkConfig, Store};
+pub use error::Error;
+pub use runner::run;
+pub use sink::{Batch, Outcome, Record, Rejected, Sink, SinkError};
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -179,7 +179,7 @@ impl Decimal {
 
     fn from_base64(text: &str, scale: i32) -> Option<Self> {
         let unscaled = STANDARD.decode(text).ok().filter(|bytes| !bytes.is_empty())?;
-        Some(Self { unscaled, scale })
+        Self { unscaled, scale }.within_limits()
     }
 
     /// From `-12.50` or `1.5e-3`.
@@ -225,7 +225,13 @@ impl Decimal {
             bytes.remove(0);
         }
         let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
-        Some(Self { unscaled: bytes, scale })
+        Self { unscaled: bytes, scale }.within_limits()
+    }
+
+    /// Postgres' own limits are 131,072 digits before the point and 16,383 after it; a scale beyond
+    /// that would only serve to fill memory with zeros.
+    fn within_limits(self) -> Option<Self> {
+        (self.scale.unsigned_abs() <= 200_000).then_some(self)
     }
 
     /// The nearest double.
@@ -237,5 +243,50 @@ impl Decimal {
             value = value * 256.0 + f64::from(*byte);
         }
         if self.scale >= 0 { value / 10f64.powi(self.scale) } else { value * 10f64.powi(-self.scale) }
+    }
+}
+
+impl std::fmt::Display for Decimal {
+    /// Plain digits, no exponent: `-12.50`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let negative = self.unscaled.first().is_some_and(|b| b & 0x80 != 0);
+        // Magnitude in base 256, then repeated division by ten.
+        let mut magnitude = self.unscaled.clone();
+        if negative {
+            let mut carry = true;
+            for byte in magnitude.iter_mut().rev() {
+                let (next, overflow) = (!*byte).overflowing_add(u8::from(carry));
+                *byte = next;
+                carry = overflow;
+            }
+        }
+        let mut digits = Vec::new();
+        while magnitude.iter().any(|b| *b != 0) {
+            let mut rest = 0_u32;
+            for byte in &mut magnitude {
+                let value = rest << 8 | u32::from(*byte);
+                *byte = (value / 10) as u8;
+                rest = value % 10;
+            }
+            digits.push(b'0' + (rest as u8));
+        }
+        if self.scale < 0 && !digits.is_empty() {
+            let zeros = self.scale.unsigned_abs() as usize;
+            digits.splice(0..0, std::iter::repeat_n(b'0', zeros));
+        }
+        let scale = usize::try_from(self.scale).unwrap_or(0);
+        while digits.len() <= scale {
+            digits.push(b'0');
+        }
+        if negative {
+            f.write_str("-")?;
+        }
+        for (at, digit) in digits.iter().enumerate().rev() {
+            write!(f, "{}", char::from(*digit))?;
+            if at == scale && at > 0 {
+                f.write_str(".")?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,90 @@
+//! Keys of a `type = "cassandra"` sink.
+
+use pgcdc_event::Secret;
+use scylla::statement::Consistency;
+
+use crate::config::Section;
+
+/// What the file says of a Cassandra sink.
+#[derive(Clone, Debug)]
+pub struct CassandraConfig {
+    /// `contact_points`: `host:port` of some nodes.
+    pub contact_points: Vec<String>,
+    /// `keyspace`.
+    pub keyspace: String,
+    /// `table`; the source table's name when it is not set.
+    pub table: Option<String>,
+    /// `create`: make keyspace and table when they are missing (default: no).
+    pub create: bool,
+    /// `replication`: of a keyspace that is made, in CQL (default: `SimpleStrategy` with factor 1).
+    pub replication: String,
+    /// `consistency` of writes (default: `local_quorum`).
+    pub consistency: Consistency,
+    /// `username`.
+    pub username: Option<String>,
+    /// `password`.
+    pub password: Option<Secret>,
+    /// `datacenter`: the one to prefer.
+    pub datacenter: Option<String>,
+    /// `unavailable_value_placeholder`, when the connector's is not Debezium's default.
+    pub placeholder: Option<String>,
+}
+
+const CONSISTENCIES: &[(&str, Consistency)] = &[
+    ("any", Consistency::Any),
+    ("one", Consistency::One),
+    ("two", Consistency::Two),
+    ("three", Consistency::Three),
+    ("quorum", Consistency::Quorum),
+    ("all", Consistency::All),
+    ("local_one", Consistency::LocalOne),
+    ("local_quorum", Consistency::LocalQuorum),
+    ("each_quorum", Consistency::EachQuorum),
+];
+
+impl CassandraConfig {
+    pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {
+        let contact_points = section.texts("contact_points");
+        if contact_points.as_ref().is_some_and(Vec::is_empty) {
+            section.mistake("\"contact_points\" must name at least one node as \"host:port\"");
+        }
+        let keyspace = section.text("keyspace");
+        let table = section.optional_text("table");
+        for (key, name) in [("keyspace", &keyspace), ("table", &table)] {
+            if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > 48 || name.contains('"')) {
+                section.mistake(&format!("{key:?} must have 1 to 48 characters and no quotes"));
+            }
+        }
+        let create = section.flag("create");
+        let replication = section.optional_text("replication");
+        let consistency = section.optional_text("consistency");
+        let consistency = consistency.and_then(|text| {
+            let found = CONSISTENCIES.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+            if found.is_none() {
+                let known: Vec<&str> = CONSISTENCIES.iter().map(|(name, _)| *name).collect();
+                section.mistake(&format!("unknown \"consistency\" {text:?}; known are {}", known.join(", ")));
+            }
+            found.map(|(_, consistency)| *consistency)
+        });
+        let username = section.optional_text("username");
+        let password = section.optional_text("password").map(Secret::new);
+        if username.is_some() != password.is_some() {
+            section.mistake("\"username\" and \"password\" go together");
+        }
+        let datacenter = section.optional_text("datacenter");
+        let placeholder = section.optional_text("unavailable_value_placeholder");
+        Some(Self {
+            contact_points: contact_points?,
+            keyspace: keyspace?,
+            table,
+            create,
+            replication: replication
+                .unwrap_or_else(|| "{'class': 'SimpleStrategy', 'replication_factor': 1}".to_owned()),
+            consistency: consistency.unwrap_or(Consistency::LocalQuorum),
+            username,
+            password,
+            datacenter,
+            placeholder,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! The table that a first record asks for.
+//!
+//! With a Connect schema the types are exact. Without one they are guessed from the values, on the
+//! safe side: whole numbers → `bigint`, others → `double`, ISO 8601 texts with an offset →
+//! `timestamp`, every other text, UUIDs among them, and whatever was null → `text`, which takes
+//! anything. All key columns together are the partition key.
+
+use pgcdc_format::decode::{Change, Field, Json, Semantic, iso_instant_us};
+
+/// `CREATE TABLE`, or why it cannot be said.
+pub(super) fn create_table(keyspace: &str, table: &str, change: &Change<'_>) -> Result<String, String> {
+    let row = change.after.as_ref().ok_or("the table is to be made from a row, and this record has none")?;
+    let key = change.key.as_ref().ok_or("the record has no key, and a table needs one")?;
+    let mut keys = Vec::new();
+    for field in key.fields() {
+        if field.name.is_empty() {
+            return Err("the record's key is a bare value, not fields with names".to_owned());
+        }
+        keys.push(quote(field.name));
+    }
+    if keys.is_empty() {
+        return Err("the record's key is empty, and a table needs one".to_owned());
+    }
+    let missing = key.fields().filter(|field| row.get(field.name).is_none());
+    let columns: Vec<String> = missing
+        .chain(row.fields().filter(|field| !field.name.starts_with("__")))
+        .map(|field| format!("{} {}", quote(field.name), cql_type(&field)))
+        .collect();
+    Ok(format!(
+        "CREATE TABLE IF NOT EXISTS {}.{} ({}, PRIMARY KEY (({})))",
+        quote(keyspace),
+        quote(table),
+        columns.join(", "),
+        keys.join(", ")
+    ))
+}
+
+/// A CQL identifier with its case kept.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn cql_type(field: &Field<'_, '_>) -> String {
+    match field.semantic {
+        Some(semantic) => of_semantic(semantic),
+        None => of_value(field.value).to_owned(),
+    }
+}
+
+fn of_semantic(semantic: &Semantic) -> String {
+    match semantic {
+        Semantic::Boolean => "boolean",
+        Semantic::Integer(8) => "tinyint",
+        Semantic::Integer(16) => "smallint",
+        Semantic::Integer(32) => "int",
+        Semantic::Integer(_) | Semantic::MicroDuration => "bigint",
+        Semantic::Float => "float",
+        Semantic::Double => "double",
+        Semantic::Bytes => "blob",
+        Semantic::Date => "date",
+        Semantic::Time(_) => "time",
+        Semantic::Timestamp(_) | Semantic::ZonedTimestamp => "timestamp",
+        Semantic::Decimal(_) | Semantic::VariableScaleDecimal => "decimal",
+        Semantic::Uuid => "uuid",
+        Semantic::Text | Semantic::Json | Semantic::IsoText | Semantic::ZonedTime | Semantic::Struct => {
+            "text"
+        }
+        Semantic::Array(element) => return format!("frozen<list<{}>>", of_semantic(element)),
+        Semantic::Map(value) => return format!("frozen<map<text, {}>>", of_semantic(value)),
+    }
+    .to_owned()
+}
+
+fn of_value(value: &Json<'_>) -> &'static str {
+    match value {
+        Json::Bool(_) => "boolean",
+        Json::Number(_) if value.as_i64().is_some() => "bigint",
+        Json::Number(_) => "double",
+        Json::String(text) if is_zoned_timestamp(text) => "timestamp",
+        Json::Null | Json::String(_) | Json::Array(_) | Json::Object(_) => "text",
+    }
+}
+
+/// Debezium's form of `timestamptz`: `2024-02-29T10:34:56.789012Z`.
+fn is_zoned_timestamp(text: &str) -> bool {
+    text.len() >= 20 && text.ends_with('Z') && text.as_bytes()[10] == b'T' && iso_instant_us(text).is_some()
+}

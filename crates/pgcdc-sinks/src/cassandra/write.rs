@@ -1,0 +1,275 @@
+//! Opening the session, and writing a batch.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use pgcdc_event::{Lsn, Operation};
+use pgcdc_format::decode::{Change, Form, Placeholder};
+use pgcdc_kafka::consumer::Partition;
+use scylla::client::session::Session;
+use scylla::client::session_builder::SessionBuilder;
+use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
+use scylla::statement::prepared::PreparedStatement;
+
+use super::CassandraConfig;
+use super::create::{create_table, quote};
+use super::table::{Target, Values};
+use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
+
+/// Statements of one batch in flight at a time.
+const PIPELINE: usize = 128;
+
+/// A Cassandra sink.
+pub struct Cassandra {
+    session: Session,
+    config: CassandraConfig,
+    placeholder: Placeholder,
+    /// Tables met so far. The lock is held while one is made, so that partitions do not make it twice.
+    targets: tokio::sync::Mutex<HashMap<String, Arc<Target>>>,
+    /// What each partition's records have shown of their form and LSNs.
+    seen: Mutex<HashMap<Partition, Seen>>,
+}
+
+/// What is needed to place a tombstone, which carries nothing but a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    envelope: bool,
+    highest: Option<Lsn>,
+}
+
+impl fmt::Debug for Cassandra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cassandra").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Cassandra {
+    /// Connects, and makes the keyspace if it is to be made.
+    ///
+    /// # Errors
+    /// Transient while no node answers.
+    pub async fn open(config: &CassandraConfig) -> Result<Self, SinkError> {
+        let mut builder = SessionBuilder::new()
+            .known_nodes(&config.contact_points)
+            .connection_timeout(Duration::from_secs(10))
+            .tcp_nodelay(true);
+        if let (Some(user), Some(password)) = (&config.username, &config.password) {
+            builder = builder.user(user, password.expose());
+        }
+        if let Some(datacenter) = &config.datacenter {
+            builder = builder.prefer_datacenter(datacenter.clone());
+        }
+        let session = builder.build().await.map_err(|error| match error {
+            NewSessionError::IllegalConfig(_) | NewSessionError::EmptyKnownNodesList => {
+                SinkError::fatal(format!("cannot connect to Cassandra: {error}"))
+            }
+            error => SinkError::transient(format!(
+                "cannot connect to Cassandra at {:?}: {error}",
+                config.contact_points
+            )),
+        })?;
+        if session.get_cluster_state().get_keyspace(&config.keyspace).is_none() {
+            if !config.create {
+                return Err(SinkError::fatal(format!(
+                    "keyspace {:?} does not exist: make it, or set create = true",
+                    config.keyspace
+                )));
+            }
+            let statement = format!(
+                "CREATE KEYSPACE IF NOT EXISTS {} WITH replication = {}",
+                quote(&config.keyspace),
+                config.replication
+            );
+            define(&session, &statement).await?;
+        }
+        let placeholder = config.placeholder.as_deref().map_or_else(Placeholder::default, Placeholder::new);
+        Ok(Self {
+            session,
+            config: config.clone(),
+            placeholder,
+            targets: tokio::sync::Mutex::default(),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// The table that a change goes to; the inner error is the record's.
+    async fn target(
+        &self,
+        partition: &Partition,
+        change: &Change<'_>,
+    ) -> Result<Result<Arc<Target>, String>, SinkError> {
+        let of_topic = || partition.topic.rsplit('.').next().unwrap_or(&partition.topic);
+        let name = match (&self.config.table, &change.source.table) {
+            (Some(table), _) => table.as_str(),
+            (None, Some(table)) if !table.is_empty() => table,
+            (None, _) => of_topic(),
+        };
+        let keyspace = &self.config.keyspace;
+        let mut targets = self.targets.lock().await;
+        if let Some(target) = targets.get(name) {
+            return Ok(Ok(Arc::clone(target)));
+        }
+        let unprepared =
+            |e| SinkError::transient(format!("cannot prepare statements for table {keyspace}.{name}: {e}"));
+        let load = || Target::load(&self.session, keyspace, name, self.config.consistency);
+        let mut found = load().await.map_err(unprepared)?;
+        if found.is_none() {
+            // It may be younger than what the driver knows.
+            let refreshed = self.session.refresh_metadata().await;
+            refreshed.map_err(|e| SinkError::transient(format!("cannot read Cassandra's schema: {e}")))?;
+            found = load().await.map_err(unprepared)?;
+        }
+        if found.is_none() && self.config.create {
+            let statement = match create_table(keyspace, name, change) {
+                Ok(statement) => statement,
+                Err(reason) => return Ok(Err(format!("table {keyspace}.{name} cannot be made: {reason}"))),
+            };
+            define(&self.session, &statement).await?;
+            tracing::info!(table = %format!("{keyspace}.{name}"), "table made");
+            found = load().await.map_err(unprepared)?;
+        }
+        let Some(target) = found else {
+            return Err(SinkError::fatal(format!(
+                "table {keyspace}.{name} does not exist: make it, or set create = true"
+            )));
+        };
+        let target = Arc::new(target);
+        targets.insert(name.to_owned(), Arc::clone(&target));
+        Ok(Ok(target))
+    }
+
+    /// Notes the record's form; returns its timestamp, or nothing when there is nothing to write.
+    fn timestamp(&self, partition: &Partition, record: &Record<'_>) -> Option<i64> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = match seen.get_mut(partition) {
+            Some(entry) => entry,
+            None => seen.entry(partition.clone()).or_default(),
+        };
+        let change = &record.change;
+        let lsn = match change.form {
+            Form::Tombstone if entry.envelope => return None,
+            Form::Tombstone => entry.highest,
+            Form::Envelope | Form::Flattened => {
+                entry.envelope = change.form == Form::Envelope;
+                entry.highest = entry.highest.max(change.source.lsn);
+                change.source.lsn
+            }
+        };
+        Some(lsn.map_or(record.message.offset, |lsn| i64::try_from(lsn.as_u64()).unwrap_or(i64::MAX)))
+    }
+
+    async fn execute(
+        &self,
+        statement: &PreparedStatement,
+        values: Values,
+    ) -> Result<Option<String>, SinkError> {
+        match self.session.execute_unpaged(statement, values).await {
+            Ok(_) => Ok(None),
+            Err(error) => classify(&error).map(Some),
+        }
+    }
+
+    async fn forget_targets(&self) {
+        self.targets.lock().await.clear();
+    }
+}
+
+/// A statement of the data definition language.
+async fn define(session: &Session, statement: &str) -> Result<(), SinkError> {
+    session.query_unpaged(statement, ()).await.map(drop).map_err(|error| match &error {
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(
+            DbError::SyntaxError | DbError::Invalid | DbError::Unauthorized | DbError::ConfigError,
+            _,
+        )) => SinkError::fatal(format!("Cassandra refused {statement:?}: {error}")),
+        _ => SinkError::transient(format!("cannot define the schema: {error}")),
+    })
+}
+
+/// The record's fault (`Ok` with the reason) or the store's.
+fn classify(error: &ExecutionError) -> Result<String, SinkError> {
+    match error {
+        ExecutionError::BadQuery(bad) => Ok(format!("Cassandra's driver refuses the values: {bad}")),
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(code, message)) => match code {
+            DbError::Invalid
+                if message.contains("unconfigured table") || message.contains("does not exist") =>
+            {
+                Err(SinkError::transient(format!("the target table is gone: {message}")))
+            }
+            DbError::Invalid => Ok(format!("Cassandra refuses the row: {message}")),
+            DbError::Unauthorized | DbError::AuthenticationError | DbError::SyntaxError => {
+                Err(SinkError::fatal(format!("Cassandra refuses the statement: {message}")))
+            }
+            _ => Err(SinkError::transient(format!("Cassandra cannot write now: {code}: {message}"))),
+        },
+        other => Err(SinkError::transient(format!("Cassandra cannot be reached: {other}"))),
+    }
+}
+
+#[async_trait]
+impl Sink for Cassandra {
+    async fn check(&self) -> Result<(), SinkError> {
+        let asked = self.session.query_unpaged("SELECT release_version FROM system.local", ()).await;
+        asked.map(drop).map_err(|e| SinkError::transient(format!("Cassandra does not answer: {e}")))
+    }
+
+    async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
+        let mut outcome = Outcome { durable: true, rejected: Vec::new() };
+        let mut targets = Vec::with_capacity(batch.records.len());
+        for record in &batch.records {
+            let offset = record.message.offset;
+            let Some(timestamp) = self.timestamp(batch.partition, record) else { continue };
+            match record.change.operation {
+                Operation::Message => continue,
+                Operation::Truncate => {
+                    let reason = "TRUNCATE cannot be repeated safely and is not applied".to_owned();
+                    outcome.rejected.push(Rejected { offset, reason });
+                    continue;
+                }
+                Operation::Create | Operation::Update | Operation::Read | Operation::Delete => {}
+            }
+            // A table that is still to be made holds nothing that could be deleted.
+            match self.target(batch.partition, &record.change).await? {
+                Ok(target) => targets.push((record, target, timestamp)),
+                Err(_) if record.change.operation == Operation::Delete => {}
+                Err(reason) => outcome.rejected.push(Rejected { offset, reason }),
+            }
+        }
+        let mut statements = Vec::with_capacity(targets.len());
+        for (record, target, timestamp) in &targets {
+            let offset = record.message.offset;
+            let values = match (&record.change.after, record.change.operation) {
+                (Some(row), Operation::Create | Operation::Update | Operation::Read) => {
+                    target.upsert(row, *timestamp, &self.placeholder).map(|values| (&target.upsert, values))
+                }
+                _ => target.delete(&record.change, *timestamp).map(|values| (&target.delete, values)),
+            };
+            match values {
+                Ok((statement, values)) => {
+                    statements.push(async move { (offset, self.execute(statement, values).await) });
+                }
+                Err(reason) => outcome.rejected.push(Rejected { offset, reason }),
+            }
+        }
+        let mut results = stream::iter(statements).buffer_unordered(PIPELINE);
+        while let Some((offset, result)) = results.next().await {
+            match result {
+                Ok(None) => {}
+                Ok(Some(reason)) => outcome.rejected.push(Rejected { offset, reason }),
+                Err(error) => {
+                    drop(results);
+                    self.forget_targets().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    async fn released(&self, partition: &Partition) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+    }
+}

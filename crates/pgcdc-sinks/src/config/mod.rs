@@ -1,0 +1,218 @@
+//! The configuration file: TOML, every mistake in one answer.
+
+mod section;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use pgcdc_kafka::ClientProperties;
+
+pub(crate) use section::Section;
+
+use crate::{Error, Result};
+
+/// What a configuration file says, checked without touching the world.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Properties of the Kafka clients.
+    pub kafka: ClientProperties,
+    /// First part of each sink's group id.
+    pub group_id: String,
+    /// The sinks, in the file's order.
+    pub sinks: Vec<SinkConfig>,
+}
+
+/// One `[[sink]]`.
+#[derive(Clone, Debug)]
+pub struct SinkConfig {
+    /// Its name: unique in the file, part of the group id and of dead letters.
+    pub name: String,
+    /// The topics it reads.
+    pub topics: Vec<String>,
+    /// How many records go to the store in one batch at most (`batch.max`, default 500).
+    pub batch_max: usize,
+    /// Longest wait between two tries (`retry.max`, default 30 s).
+    pub retry_max: Duration,
+    /// First wait, doubled after each failure (`retry.initial`, default 200 ms).
+    pub retry_initial: Duration,
+    /// What `type` says, with the store's own keys.
+    pub store: Store,
+}
+
+/// The kinds of stores.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Store {
+    /// `type = "cassandra"`.
+    #[cfg(feature = "cassandra")]
+    Cassandra(crate::cassandra::CassandraConfig),
+    /// `type = "redis"`.
+    #[cfg(feature = "redis")]
+    Redis(crate::redis::RedisConfig),
+    /// `type = "http"`.
+    #[cfg(feature = "http")]
+    Http(crate::http::HttpConfig),
+}
+
+/// The types this build knows.
+const TYPES: &[&str] = &[
+    #[cfg(feature = "cassandra")]
+    "cassandra",
+    #[cfg(feature = "redis")]
+    "redis",
+    #[cfg(feature = "http")]
+    "http",
+];
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// All mistakes at once, each with file and key; [`Error::is_configuration`] is true.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Error::configuration(format!("cannot read {}: {e}", path.display())))?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Checks a text; `file` is what mistakes call it.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+            Error::configuration(format!("{file} is not TOML: {}", e.to_string().trim_end()))
+        })?;
+        let mut mistakes = Vec::new();
+        let config = parse(&table, &mut mistakes);
+        match config {
+            Some(config) if mistakes.is_empty() => Ok(config),
+            _ => Err(Error::configuration(
+                mistakes.iter().map(|mistake| format!("{file}: {mistake}")).collect::<Vec<_>>().join("\n"),
+            )),
+        }
+    }
+}
+
+fn parse(table: &toml::Table, mistakes: &mut Vec<String>) -> Option<Config> {
+    let mut root = Section::new("", table, mistakes);
+    let kafka = root.section("kafka");
+    let sinks = root.sections("sink");
+    root.finish();
+    let kafka = kafka.and_then(|table| parse_kafka(table, mistakes));
+    let sinks = match sinks {
+        Some(tables) if !tables.is_empty() => tables,
+        Some(_) => {
+            mistakes.push("there is no [[sink]]".to_owned());
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let mut names = BTreeSet::new();
+    let mut parsed = Vec::new();
+    for (at, table) in sinks.into_iter().enumerate() {
+        let Some(sink) = parse_sink(at, table, mistakes) else { continue };
+        if !names.insert(sink.name.clone()) {
+            mistakes.push(format!("two sinks have the name {:?}: names must be unique", sink.name));
+        }
+        parsed.push(sink);
+    }
+    let (kafka, group_id) = kafka?;
+    Some(Config { kafka, group_id, sinks: parsed })
+}
+
+fn parse_kafka(table: &toml::Table, mistakes: &mut Vec<String>) -> Option<(ClientProperties, String)> {
+    let mut properties = Vec::new();
+    for (name, value) in flatten("", table) {
+        match value {
+            toml::Value::String(text) => properties.push((name, text.clone())),
+            toml::Value::Integer(number) => properties.push((name, number.to_string())),
+            toml::Value::Boolean(flag) => properties.push((name, flag.to_string())),
+            other => mistakes.push(format!(
+                "[kafka] {name:?} must be a text, a number or a boolean, not {}",
+                other.type_str()
+            )),
+        }
+    }
+    let value_of =
+        |wanted: &str| properties.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    for required in ["bootstrap.servers", "group.id"] {
+        if value_of(required).is_none_or(|value| value.trim().is_empty()) {
+            mistakes.push(format!("[kafka] {required:?} is missing"));
+        }
+    }
+    let group_id = value_of("group.id");
+    match ClientProperties::parse(properties) {
+        Ok(client) => group_id.map(|group_id| (client, group_id)),
+        Err(error) => {
+            mistakes.extend(error.to_string().split("; ").map(|part| format!("[kafka] {part}")));
+            None
+        }
+    }
+}
+
+/// `a.b = 1` is a table within a table to TOML; to Kafka it is a name.
+fn flatten<'t>(prefix: &str, table: &'t toml::Table) -> Vec<(String, &'t toml::Value)> {
+    let mut flat = Vec::new();
+    for (name, value) in table {
+        let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            toml::Value::Table(inner) => flat.extend(flatten(&name, inner)),
+            value => flat.push((name, value)),
+        }
+    }
+    flat
+}
+
+fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Option<SinkConfig> {
+    let place = match table.get("name").and_then(toml::Value::as_str) {
+        Some(name) => format!("[[sink]] {name:?}: "),
+        None => format!("[[sink]] number {}: ", at + 1),
+    };
+    let mut section = Section::new(&place, table, mistakes);
+    let name = section.text("name");
+    if let Some(name) = &name {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || !name.chars().all(plain) {
+            section.mistake("\"name\" must consist of the characters a-z A-Z 0-9 . _ -, since it becomes part of the group id");
+        }
+    }
+    let topics = section.texts("topics");
+    if topics.as_ref().is_some_and(|topics| topics.is_empty() || topics.iter().any(String::is_empty)) {
+        section.mistake("\"topics\" must name at least one topic");
+    }
+    let batch_max = section.inner("batch", |batch| batch.optional_number("max", 1..=10_000));
+    let retry =
+        section.inner("retry", |retry| (retry.optional_duration("initial"), retry.optional_duration("max")));
+    let (retry_initial, retry_max) = retry.unwrap_or((None, None));
+    let kind = section.text("type");
+    let store = match kind.as_deref() {
+        #[cfg(feature = "cassandra")]
+        Some("cassandra") => crate::cassandra::CassandraConfig::parse(&mut section).map(Store::Cassandra),
+        #[cfg(feature = "redis")]
+        Some("redis") => crate::redis::RedisConfig::parse(&mut section).map(Store::Redis),
+        #[cfg(feature = "http")]
+        Some("http") => crate::http::HttpConfig::parse(&mut section).map(Store::Http),
+        Some(other) => {
+            section.mistake(&format!(
+                "unknown type {other:?}{}; known are {}",
+                section::did_you_mean(other, TYPES),
+                TYPES.join(", ")
+            ));
+            return None; // its other keys are those of a type that nobody knows
+        }
+        None => return None,
+    };
+    section.finish();
+    Some(SinkConfig {
+        name: name?,
+        topics: topics?,
+        batch_max: batch_max.flatten().and_then(|n| usize::try_from(n).ok()).unwrap_or(500),
+        retry_initial: retry_initial.unwrap_or(Duration::from_millis(200)),
+        retry_max: retry_max.unwrap_or(Duration::from_secs(30)),
+        store: store?,
+    })
+}

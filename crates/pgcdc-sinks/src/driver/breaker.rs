@@ -1,0 +1,117 @@
+//! A circuit breaker: a store that fails is left in peace, then asked by one.
+//!
+//! ```text
+//!            5 failures in a row                 pause over
+//!   closed ─────────────────────▶ open(until) ───────────────▶ half-open: one probe
+//!     ▲                               ▲                              │     │
+//!     └───────────── success ─────────┼──────────────────────────────┘     │
+//!                                     └────────── failure, pause doubled ──┘
+//! ```
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+const FAILURES_TO_OPEN: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A probe that was dropped (its partition was taken away) is replaced after this.
+const PROBE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Shared by all writers of one sink. Takes the time as an argument, so that it can be tested.
+#[derive(Debug)]
+pub struct Breaker {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed { failures: u32 },
+    Open { until: Instant, pause: Duration },
+    HalfOpen { since: Instant, pause: Duration },
+}
+
+/// Whether a call may go to the store now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may; report how it went.
+    Go,
+    /// Ask again after this long.
+    Wait(Duration),
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { state: Mutex::new(State::Closed { failures: 0 }) }
+    }
+}
+
+impl Breaker {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a call.
+    pub fn admit(&self, now: Instant) -> Admission {
+        let mut state = self.state();
+        match *state {
+            State::Closed { .. } => Admission::Go,
+            State::Open { until, .. } if now < until => Admission::Wait(until - now),
+            State::HalfOpen { since, .. } if now < since + PROBE_LIMIT => {
+                Admission::Wait(Duration::from_millis(50))
+            }
+            State::Open { pause, .. } | State::HalfOpen { pause, .. } => {
+                *state = State::HalfOpen { since: now, pause };
+                Admission::Go
+            }
+        }
+    }
+
+    /// A call went well.
+    pub fn succeeded(&self) {
+        *self.state() = State::Closed { failures: 0 };
+    }
+
+    /// A call failed because of the store.
+    pub fn failed(&self, now: Instant) {
+        let mut state = self.state();
+        *state = match *state {
+            State::Closed { failures } if failures + 1 < FAILURES_TO_OPEN => {
+                State::Closed { failures: failures + 1 }
+            }
+            State::Closed { .. } => State::Open { until: now + FIRST_PAUSE, pause: FIRST_PAUSE },
+            State::HalfOpen { pause, .. } => {
+                let pause = (pause * 2).min(LONGEST_PAUSE);
+                State::Open { until: now + pause, pause }
+            }
+            State::Open { until, pause } => State::Open { until, pause },
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_probes_and_closes() {
+        let breaker = Breaker::default();
+        let start = Instant::now();
+        for _ in 0..FAILURES_TO_OPEN {
+            assert_eq!(breaker.admit(start), Admission::Go);
+            breaker.failed(start);
+        }
+        assert_eq!(breaker.admit(start), Admission::Wait(FIRST_PAUSE));
+        let later = start + FIRST_PAUSE;
+        assert_eq!(breaker.admit(later), Admission::Go, "one probe");
+        assert!(matches!(breaker.admit(later), Admission::Wait(_)), "and no second one");
+        breaker.failed(later);
+        assert_eq!(breaker.admit(later), Admission::Wait(FIRST_PAUSE * 2));
+        let again = later + FIRST_PAUSE * 2;
+        assert_eq!(breaker.admit(again), Admission::Go);
+        breaker.succeeded();
+        assert_eq!(breaker.admit(again), Admission::Go);
+        assert_eq!(breaker.admit(again), Admission::Go);
+    }
+}

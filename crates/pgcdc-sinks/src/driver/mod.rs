@@ -1,0 +1,189 @@
+//! From a batch to durable: retries, circuit breaker, dead letters.
+
+mod breaker;
+mod dead_letters;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pgcdc_format::decode::Decoder;
+use pgcdc_kafka::consumer::{Message, Partition};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use breaker::{Admission, Breaker};
+pub use dead_letters::DeadLetters;
+
+use crate::sink::SinkErrorKind;
+use crate::{Batch, Error, Record, Rejected, Sink};
+
+/// Where rejected records go. A trait so that the driver can be tested without Kafka.
+#[async_trait]
+pub trait Rejections: Send + Sync {
+    /// Returns when the record is durable among the dead letters.
+    ///
+    /// # Errors
+    /// When it can not be written there; a transient one is tried again.
+    async fn send(&self, partition: &Partition, message: &Message, reason: &str) -> Result<(), Error>;
+}
+
+/// Writes batches of one partition into a sink until they are durable.
+#[derive(Clone)]
+pub struct Driver {
+    /// The sink's name, for logs.
+    pub name: Arc<str>,
+    /// The store.
+    pub sink: Arc<dyn Sink>,
+    /// Where rejected records go.
+    pub rejections: Arc<dyn Rejections>,
+    /// Shared by all partitions of the sink: a store that is down is asked by one of them.
+    pub breaker: Arc<Breaker>,
+    /// First wait between two tries.
+    pub retry_initial: Duration,
+    /// Longest wait between two tries.
+    pub retry_max: Duration,
+}
+
+/// Whether a batch was finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Every record below this offset is in the store or among the dead letters.
+    Durable(i64),
+    /// The driver was told to stop before; the batch comes again.
+    Stopped,
+}
+
+impl Driver {
+    /// Writes consecutive messages of one partition.
+    ///
+    /// Being told to stop ends waiting, never a call of the sink.
+    ///
+    /// # Errors
+    /// Fatal failures of the sink or the dead letter topic; transient when the sink has to start again.
+    pub async fn write(
+        &self,
+        partition: &Partition,
+        messages: &[Message],
+        decoder: &mut Decoder,
+        stop: &CancellationToken,
+    ) -> Result<Written, Error> {
+        let Some(last) = messages.last() else { return Ok(Written::Stopped) };
+        let next = last.offset + 1;
+        let mut records = Vec::with_capacity(messages.len());
+        let mut malformed = Vec::new();
+        for message in messages {
+            match decoder.decode(message.key.as_deref(), message.value.as_deref()) {
+                Ok(change) => records.push(Record { message, change }),
+                Err(error) => malformed.push(Rejected { offset: message.offset, reason: error.to_string() }),
+            }
+        }
+        if !self.bury(partition, messages, &malformed, stop).await? {
+            return Ok(Written::Stopped);
+        }
+        let mut batch = Batch { partition, next, records };
+        let mut failures = 0_u32;
+        loop {
+            if !self.admitted(stop).await {
+                return Ok(Written::Stopped);
+            }
+            match self.sink.write(&batch).await {
+                Ok(outcome) => {
+                    self.breaker.succeeded();
+                    failures = 0;
+                    if !self.bury(partition, messages, &outcome.rejected, stop).await? {
+                        return Ok(Written::Stopped);
+                    }
+                    if outcome.durable {
+                        return Ok(Written::Durable(next));
+                    }
+                    let before = batch.records.len();
+                    let gone =
+                        |offset: i64| outcome.rejected.iter().any(|rejected| rejected.offset == offset);
+                    batch.records.retain(|record| !gone(record.message.offset));
+                    if batch.records.len() == before {
+                        return Err(Error::fatal(format!(
+                            "sink {:?} wrote nothing, rejected nothing and reported no failure: a defect of the sink",
+                            self.name
+                        )));
+                    }
+                }
+                Err(error) => {
+                    let context = format!("sink {:?}, {partition}: {error}", self.name);
+                    match error.kind {
+                        SinkErrorKind::Fatal => return Err(Error::fatal(context)),
+                        SinkErrorKind::Diverged => return Err(Error::transient(context)),
+                        SinkErrorKind::Transient => {}
+                    }
+                    self.breaker.failed(Instant::now());
+                    failures = failures.saturating_add(1);
+                    let wait = error.retry_after.unwrap_or_else(|| self.back_off(failures));
+                    tracing::warn!(sink = %self.name, %partition, failures, wait_ms = wait.as_millis(), error = %error, "write failed; trying again");
+                    if !sleep(wait, stop).await {
+                        return Ok(Written::Stopped);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Exponential with full jitter: a wait anywhere up to the doubled one, so that many writers do
+    /// not come back at once.
+    fn back_off(&self, failures: u32) -> Duration {
+        let doubled = self.retry_initial.saturating_mul(1_u32 << failures.min(20).saturating_sub(1));
+        doubled.min(self.retry_max).mul_f64(fastrand::f64())
+    }
+
+    /// Waits until the breaker lets a call through; `false` when told to stop.
+    async fn admitted(&self, stop: &CancellationToken) -> bool {
+        loop {
+            match self.breaker.admit(Instant::now()) {
+                Admission::Go => return !stop.is_cancelled(),
+                Admission::Wait(wait) => {
+                    if !sleep(wait, stop).await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends records to the dead letters, in order; `false` when told to stop before all were there.
+    async fn bury(
+        &self,
+        partition: &Partition,
+        messages: &[Message],
+        rejected: &[Rejected],
+        stop: &CancellationToken,
+    ) -> Result<bool, Error> {
+        let by_offset: BTreeMap<i64, &str> = rejected.iter().map(|r| (r.offset, r.reason.as_str())).collect();
+        for (offset, reason) in by_offset {
+            let Some(message) = messages.iter().find(|message| message.offset == offset) else { continue };
+            let mut failures = 0_u32;
+            while let Err(error) = self.rejections.send(partition, message, reason).await {
+                if !error.is_transient() {
+                    return Err(error);
+                }
+                failures = failures.saturating_add(1);
+                tracing::warn!(sink = %self.name, %partition, offset, error = %error, "could not write a dead letter; trying again");
+                if !sleep(self.back_off(failures), stop).await {
+                    return Ok(false);
+                }
+            }
+            tracing::warn!(sink = %self.name, %partition, offset, reason, "record sent to the dead letters");
+        }
+        Ok(true)
+    }
+}
+
+/// `false` when told to stop meanwhile.
+async fn sleep(wait: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(wait) => true,
+    }
+}

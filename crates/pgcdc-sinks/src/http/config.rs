@@ -1,0 +1,68 @@
+//! Keys of a `type = "http"` sink.
+
+use std::time::Duration;
+
+use pgcdc_event::Secret;
+use reqwest::{Method, Url};
+
+use crate::config::Section;
+
+/// What the file says of an HTTP sink.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// `url`. A secret, since it may hold a password or a token.
+    pub url: Secret,
+    /// `method`: `POST` (default), `PUT` or `PATCH`.
+    pub method: Method,
+    /// `timeout` of one request, connecting included (default: 10 s).
+    pub timeout: Duration,
+    /// `headers`: added to every request.
+    pub headers: Vec<(String, Secret)>,
+}
+
+impl HttpConfig {
+    pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {
+        let url = section.text("url");
+        if let Some(text) = &url {
+            let valid =
+                Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            if !valid {
+                section.mistake("\"url\" is not of the form http://host:port/path or https://…");
+            }
+        }
+        let method = section.optional_text("method").and_then(|text| match text.as_str() {
+            "POST" => Some(Method::POST),
+            "PUT" => Some(Method::PUT),
+            "PATCH" => Some(Method::PATCH),
+            other => {
+                section.mistake(&format!("\"method\" must be POST, PUT or PATCH, not {other:?}"));
+                None
+            }
+        });
+        let timeout = section.optional_duration("timeout");
+        let mut headers = Vec::new();
+        match section.raw("headers") {
+            None => {}
+            Some(toml::Value::Table(table)) => {
+                for (name, value) in table {
+                    let valid = reqwest::header::HeaderName::try_from(name).is_ok();
+                    match value
+                        .as_str()
+                        .filter(|text| valid && reqwest::header::HeaderValue::try_from(*text).is_ok())
+                    {
+                        Some(text) => headers.push((name.clone(), Secret::new(text))),
+                        None => section
+                            .mistake(&format!("\"headers\": {name:?} is not a header with a text as value")),
+                    }
+                }
+            }
+            Some(other) => section.mistake(&format!("\"headers\" must be a table, not {}", other.type_str())),
+        }
+        Some(Self {
+            url: Secret::new(url?),
+            method: method.unwrap_or(Method::POST),
+            timeout: timeout.unwrap_or(Duration::from_secs(10)),
+            headers,
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Sending a batch: groups by key, one after the other within a group.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use pgcdc_format::decode::Form;
+use pgcdc_kafka::consumer::Partition;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode};
+
+use super::{HttpConfig, retry_after};
+use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
+
+/// Keys of one batch that are sent at the same time.
+const CONCURRENCY: usize = 16;
+
+/// An HTTP sink.
+pub struct Http {
+    client: Client,
+    config: HttpConfig,
+    /// What became of records whose batch is not finished, so that a repeated batch does not send them
+    /// again: offset → rejected with a reason, or delivered.
+    settled: Mutex<HashMap<Partition, HashMap<i64, Option<String>>>>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// Makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn open(config: &HttpConfig) -> Result<Self, SinkError> {
+        // The first to install it wins; any other provider serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = HeaderMap::new();
+        for (name, value) in &config.headers {
+            if let (Ok(name), Ok(mut value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value.expose()))
+            {
+                value.set_sensitive(true);
+                headers.insert(name, value);
+            }
+        }
+        let client = Client::builder()
+            .timeout(config.timeout)
+            .default_headers(headers)
+            .user_agent(concat!("pgcdc/", env!("CARGO_PKG_VERSION")))
+            // A redirected POST may become a GET: an answer 3xx is a mistake in the URL.
+            .redirect(Policy::none())
+            .build()
+            .map_err(|e| SinkError::fatal(format!("cannot make an HTTP client: {}", e.without_url())))?;
+        Ok(Self { client, config: config.clone(), settled: Mutex::default() })
+    }
+
+    fn is_settled(&self, partition: &Partition, offset: i64) -> bool {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled.get(partition).is_some_and(|offsets| offsets.contains_key(&offset))
+    }
+
+    fn settle(&self, partition: &Partition, offset: i64, rejected: Option<String>) {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled.entry(partition.clone()).or_default().insert(offset, rejected);
+    }
+
+    /// Sends the records of one key, in order, up to the first that cannot be sent now.
+    async fn send_group(
+        &self,
+        partition: &Partition,
+        group: Vec<&Record<'_>>,
+        failed: &AtomicBool,
+    ) -> Result<(), SinkError> {
+        for record in group {
+            let offset = record.message.offset;
+            if failed.load(Ordering::Relaxed) {
+                break; // another key's record has to be repeated: the batch comes again anyway
+            }
+            if self.is_settled(partition, offset) {
+                continue;
+            }
+            let Some(payload) = record.change.payload else { continue };
+            let sent = self.send(partition, record, payload).await;
+            let rejected = sent.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            self.settle(partition, offset, rejected);
+        }
+        Ok(())
+    }
+
+    /// Sends one record; `Some` is why it can never be delivered.
+    async fn send(
+        &self,
+        partition: &Partition,
+        record: &Record<'_>,
+        payload: &str,
+    ) -> Result<Option<String>, SinkError> {
+        let offset = record.message.offset;
+        let mut request = self
+            .client
+            .request(self.config.method.clone(), self.config.url.expose())
+            .header(CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", format!("{partition}-{offset}"))
+            .header("X-Pgcdc-Topic", &*partition.topic)
+            .header("X-Pgcdc-Partition", partition.id)
+            .header("X-Pgcdc-Offset", offset);
+        // A header takes only visible ASCII and opaque bytes; a key with others goes without.
+        if let Some(key) = record.change.key.as_ref().and_then(|key| HeaderValue::from_str(key.text()).ok()) {
+            request = request.header("X-Pgcdc-Key", key);
+        }
+        let answer = request.body(payload.to_owned()).send().await.map_err(|e| {
+            let timeout = if e.is_timeout() { " (time-out)" } else { "" };
+            SinkError::transient(format!("the request failed{timeout}: {}", root_cause(&e.without_url())))
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(None);
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+            let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let wait = header.and_then(|text| retry_after::parse(text, SystemTime::now()));
+            return Err(SinkError::transient(format!("the endpoint answered {status}")).retry_after(wait));
+        }
+        if status.is_client_error() {
+            return Ok(Some(format!("the endpoint answered {status}")));
+        }
+        Err(SinkError::fatal(format!("the endpoint answered {status}; is the URL right?")))
+    }
+}
+
+/// The innermost error says what happened ("connection refused"), the outer ones only where.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[async_trait]
+impl Sink for Http {
+    /// Nothing to ask: an endpoint need not answer anything but the method it is configured for.
+    async fn check(&self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
+        let mut groups: Vec<Vec<&Record<'_>>> = Vec::new();
+        let mut of_key: HashMap<&[u8], usize> = HashMap::new();
+        for record in batch.records.iter().filter(|record| record.change.form != Form::Tombstone) {
+            match &record.message.key {
+                None => groups.push(vec![record]),
+                Some(key) => {
+                    let at = *of_key.entry(key).or_insert(groups.len());
+                    match groups.get_mut(at) {
+                        Some(group) => group.push(record),
+                        None => groups.push(vec![record]),
+                    }
+                }
+            }
+        }
+        let failed = AtomicBool::new(false);
+        let sending: Vec<_> =
+            groups.into_iter().map(|group| self.send_group(batch.partition, group, &failed)).collect();
+        // After a failure those that are under way are still answered; no new ones begin.
+        let results: Vec<_> = stream::iter(sending).buffer_unordered(CONCURRENCY).collect().await;
+        results.into_iter().collect::<Result<(), SinkError>>()?;
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_partition = settled.remove(batch.partition).unwrap_or_default();
+        let rejected = of_partition
+            .into_iter()
+            .filter_map(|(offset, reason)| Some(Rejected { offset, reason: reason? }));
+        Ok(Outcome { durable: true, rejected: rejected.collect() })
+    }
+
+    async fn released(&self, partition: &Partition) {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+    }
+}

@@ -1,0 +1,70 @@
+//! Keys of a `type = "redis"` sink.
+
+use std::time::Duration;
+
+use pgcdc_event::Secret;
+
+use crate::config::Section;
+
+/// What the file says of a Redis sink.
+#[derive(Clone, Debug)]
+pub struct RedisConfig {
+    /// `url`: `redis://[user:password@]host:port[/database]`, also `rediss://`, `redis-cluster://`,
+    /// `redis-sentinel://`. A secret, since it may hold a password.
+    pub url: Secret,
+    /// `leaderboard`.
+    pub leaderboard: Leaderboard,
+}
+
+/// `leaderboard = { key, member, score, window, time }`.
+#[derive(Clone, Debug)]
+pub struct Leaderboard {
+    /// The sorted set's key.
+    pub key: String,
+    /// The column that is ranked.
+    pub member: String,
+    /// The column that is summed.
+    pub score: String,
+    /// How far back rows count.
+    pub window: Duration,
+    /// The column that says when a row happened.
+    pub time: String,
+}
+
+impl RedisConfig {
+    pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {
+        let url = section.text("url");
+        if let Some(Err(error)) = url.as_deref().map(fred::types::config::Config::from_url) {
+            // The error's details may quote the password.
+            section.mistake(&format!(
+                "\"url\" is not a Redis URL such as redis://127.0.0.1:6379 ({:?})",
+                error.kind()
+            ));
+        }
+        let leaderboard = section.inner("leaderboard", |board| {
+            let (key, member, score) = (board.text("key"), board.text("member"), board.text("score"));
+            let (window, time) = (board.duration("window"), board.text("time"));
+            if key.as_deref() == Some("") {
+                board.mistake("\"key\" must not be empty");
+            }
+            Some(Leaderboard { key: key?, member: member?, score: score?, window: window?, time: time? })
+        });
+        if section.raw("leaderboard").is_none() {
+            section.mistake("\"leaderboard\" is missing: leaderboard = { key = …, member = …, score = …, window = \"10m\", time = … } is what a redis sink can do");
+        }
+        Some(Self { url: Secret::new(url?), leaderboard: leaderboard.flatten()? })
+    }
+}
+
+impl Leaderboard {
+    /// The sorted set and its auxiliary keys, all in one slot of a cluster.
+    pub(super) fn keys(&self) -> Vec<String> {
+        let key = &self.key;
+        // Redis hashes what is between the first braces, if there is something.
+        let tagged = key.find('{').is_some_and(|open| key[open..].find('}').is_some_and(|close| close > 1));
+        let base = if tagged { key.clone() } else { format!("{{{key}}}") };
+        let auxiliary =
+            ["rows", "expiry", "counts", "offsets"].into_iter().map(|name| format!("{base}:{name}"));
+        std::iter::once(key.clone()).chain(auxiliary).collect()
+    }
+}

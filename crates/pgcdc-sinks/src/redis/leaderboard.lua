@@ -1,0 +1,63 @@
+-- One step of a leaderboard: rows that are too old leave, records are applied, the offset moves.
+-- KEYS: 1 sorted set, 2 rows, 3 expiry, 4 counts, 5 offsets
+-- ARGV: 1 window in us, 2 offset field or '' for expiry alone, 3 expected offset or -1, 4 next offset,
+--       then per record: offset, row, kind ('u' counts, 'd' does not), time in us, score, member, LSN
+-- A row is 'LSN score member', or 'LSN' alone once deleted; the LSN has 20 digits or is empty.
+local board, rows, expiry, counts, offsets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local clock = redis.call('TIME')
+local horizon = clock[1] * 1000000 + clock[2] - ARGV[1]
+local LIMIT = 1000
+
+-- Takes a row's contribution away; returns its LSN.
+local function withdraw(packed)
+  local lsn, score, member = string.match(packed, '^(%d*) (%S+) (.*)$')
+  if not lsn then return packed end
+  if redis.call('HINCRBY', counts, member, -1) <= 0 then
+    redis.call('HDEL', counts, member)
+    redis.call('ZREM', board, member)
+  else
+    if string.sub(score, 1, 1) == '-' then score = string.sub(score, 2) else score = '-' .. score end
+    redis.call('ZINCRBY', board, score, member)
+  end
+  return lsn
+end
+
+-- '%.0f', because Lua's own text form of a number has 14 digits.
+local old = redis.call('ZRANGEBYSCORE', expiry, '-inf', string.format('%.0f', horizon), 'LIMIT', 0, LIMIT)
+for _, row in ipairs(old) do
+  local packed = redis.call('HGET', rows, row)
+  if packed then withdraw(packed) end
+  redis.call('HDEL', rows, row)
+  redis.call('ZREM', expiry, row)
+end
+local more = #old == LIMIT and 1 or 0
+if ARGV[2] == '' then return { 'ok', more } end
+
+local stored = tonumber(redis.call('HGET', offsets, ARGV[2]) or '-1')
+if stored < tonumber(ARGV[3]) then return { 'diverged', stored } end
+if stored >= tonumber(ARGV[4]) then return { 'ok', more } end
+
+for at = 5, #ARGV, 7 do
+  if tonumber(ARGV[at]) >= stored then
+    local row, kind, time, score, member, lsn = ARGV[at+1], ARGV[at+2], ARGV[at+3], ARGV[at+4], ARGV[at+5], ARGV[at+6]
+    local packed = redis.call('HGET', rows, row)
+    local known = packed and string.match(packed, '^(%d*)') or ''
+    if lsn == '' or known == '' or lsn >= known then
+      local deleted = packed and not string.find(packed, ' ', 1, true)
+      if packed then withdraw(packed) end
+      if kind == 'u' and tonumber(time) > horizon then
+        redis.call('HSET', rows, row, lsn .. ' ' .. score .. ' ' .. member)
+        redis.call('ZADD', expiry, time, row)
+        redis.call('HINCRBY', counts, member, 1)
+        redis.call('ZINCRBY', board, score, member)
+      elseif packed and lsn ~= '' then
+        redis.call('HSET', rows, row, lsn)
+      elseif packed and not deleted then
+        redis.call('HDEL', rows, row)
+        redis.call('ZREM', expiry, row)
+      end
+    end
+  end
+end
+redis.call('HSET', offsets, ARGV[2], ARGV[4])
+return { 'ok', more }

@@ -1,0 +1,194 @@
+//! The sink: the connection, the expected offsets, the background expiry.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fred::clients::Client;
+use fred::interfaces::{ClientLike, HashesInterface};
+use fred::types::Builder;
+use fred::types::config::{Config, ReconnectPolicy};
+use pgcdc_format::decode::Placeholder;
+use pgcdc_kafka::consumer::{Partition, Start};
+use tokio_util::sync::CancellationToken;
+
+use super::map::entry;
+use super::script::{Answer, Step, classify};
+use super::{Leaderboard, RedisConfig};
+use crate::{Batch, Outcome, Rejected, Sink, SinkError};
+
+/// How often old rows leave when nothing else happens.
+const TICK: Duration = Duration::from_millis(200);
+const COMMAND_LIMIT: Duration = Duration::from_secs(10);
+
+/// A Redis sink.
+pub struct Redis {
+    client: Client,
+    board: Leaderboard,
+    step: Arc<Step>,
+    placeholder: Placeholder,
+    /// The offset that Redis should hold for each partition, as this process believes; `None` when it
+    /// held nothing.
+    expected: Mutex<HashMap<Partition, Option<i64>>>,
+    stop: CancellationToken,
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("leaderboard", &self.board).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// Connects, and begins to let old rows leave.
+    ///
+    /// # Errors
+    /// Transient while Redis does not answer.
+    pub async fn open(config: &RedisConfig) -> Result<Self, SinkError> {
+        let parsed = Config::from_url(config.url.expose())
+            .map_err(|e| SinkError::fatal(format!("the Redis URL is not valid: {:?}", e.kind())))?;
+        let client = Builder::from_config(parsed)
+            .with_performance_config(|performance| performance.default_command_timeout = COMMAND_LIMIT)
+            .with_connection_config(|connection| connection.connection_timeout = COMMAND_LIMIT)
+            .set_policy(ReconnectPolicy::new_exponential(0, 100, 5_000, 2))
+            .build()
+            .map_err(|e| classify(&e))?;
+        let connected = tokio::time::timeout(COMMAND_LIMIT, client.init()).await;
+        match connected {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                let _ = client.quit().await;
+                return Err(classify(&error));
+            }
+            Err(_) => {
+                let _ = client.quit().await;
+                return Err(SinkError::transient("Redis does not answer"));
+            }
+        }
+        let step = Arc::new(Step::new(&config.leaderboard));
+        let stop = CancellationToken::new();
+        tokio::spawn(expire(client.clone(), Arc::clone(&step), stop.clone()));
+        Ok(Self {
+            client,
+            board: config.leaderboard.clone(),
+            step,
+            placeholder: Placeholder::default(),
+            expected: Mutex::default(),
+            stop,
+        })
+    }
+
+    fn expect(&self, partition: &Partition, offset: Option<i64>) {
+        let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        expected.insert(partition.clone(), offset);
+    }
+
+    fn expected(&self, partition: &Partition) -> Option<i64> {
+        let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        expected.get(partition).copied().flatten()
+    }
+}
+
+/// Lets old rows leave while nothing arrives. Ends with the sink.
+async fn expire(client: Client, step: Arc<Step>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failed = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        failed = match drain(&client, &step).await {
+            Ok(()) => false,
+            // The writer reports what lasts; here one line for each outage is enough.
+            Err(error) => {
+                if !failed {
+                    tracing::warn!(error = %error, "old rows cannot leave the leaderboard now");
+                }
+                true
+            }
+        };
+    }
+}
+
+/// The script takes a bounded number of rows at a time, so that Redis is not held up.
+async fn drain(client: &Client, step: &Step) -> Result<(), SinkError> {
+    while (step.expire(client).await?) == (Answer::Done { more: true }) {}
+    Ok(())
+}
+
+#[async_trait]
+impl Sink for Redis {
+    async fn check(&self) -> Result<(), SinkError> {
+        self.client.ping::<()>(None).await.map_err(|e| classify(&e))
+    }
+
+    async fn resume(&self, partition: &Partition) -> Result<Start, SinkError> {
+        let stored: Option<String> = self
+            .client
+            .hget(self.step.offsets_key(), partition.to_string())
+            .await
+            .map_err(|e| classify(&e))?;
+        let offset = match stored {
+            None => None,
+            Some(text) => Some(text.parse::<i64>().map_err(|_| {
+                SinkError::fatal(format!(
+                    "{} holds something that is not an offset for {partition}",
+                    self.step.offsets_key()
+                ))
+            })?),
+        };
+        self.expect(partition, offset);
+        // What the group has committed means nothing here: only Redis knows what Redis holds.
+        Ok(offset.map_or(Start::Beginning, Start::At))
+    }
+
+    async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
+        let mut rejected = Vec::new();
+        let mut entries = Vec::with_capacity(batch.records.len());
+        for record in &batch.records {
+            match entry(&self.board, batch.partition, record, &self.placeholder) {
+                Ok(entry) => entries.extend(entry),
+                Err(reason) => rejected.push(Rejected { offset: record.message.offset, reason }),
+            }
+        }
+        if !rejected.is_empty() {
+            // The script moves the offset past them: they must be among the dead letters before.
+            return Ok(Outcome { durable: false, rejected });
+        }
+        let expected = self.expected(batch.partition);
+        let answer = self
+            .step
+            .apply(&self.client, &batch.partition.to_string(), expected, batch.next, entries)
+            .await?;
+        match answer {
+            Answer::Done { .. } => {
+                self.expect(batch.partition, Some(batch.next));
+                Ok(Outcome { durable: true, rejected })
+            }
+            Answer::Diverged(stored) => Err(SinkError::diverged(format!(
+                "Redis holds offset {stored} where {} was expected: it was emptied or restored, or another process writes",
+                expected.unwrap_or(-1)
+            ))),
+        }
+    }
+
+    async fn released(&self, partition: &Partition) {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+    }
+
+    async fn close(&self) {
+        self.stop.cancel();
+        let _ = self.client.quit().await;
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,108 @@
+//! Calling the script.
+
+use fred::clients::Client;
+use fred::types::scripts::Script;
+use fred::types::{MultipleKeys, Value};
+
+use super::Leaderboard;
+use super::map::Entry;
+use crate::SinkError;
+
+const LUA: &str = include_str!("leaderboard.lua");
+
+/// The script, with the keys it works on.
+pub(super) struct Step {
+    script: Script,
+    keys: Vec<String>,
+    window_us: String,
+}
+
+/// What the script answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Done; whether more rows wait to expire.
+    Done { more: bool },
+    /// Redis holds this offset instead of the expected one; -1 is none.
+    Diverged(i64),
+}
+
+impl Step {
+    pub(super) fn new(board: &Leaderboard) -> Self {
+        Self {
+            script: Script::from_lua(LUA),
+            keys: board.keys(),
+            window_us: board.window.as_micros().to_string(),
+        }
+    }
+
+    /// The key of the hash of offsets.
+    pub(super) fn offsets_key(&self) -> &str {
+        // `keys` is made with five entries, the offsets last.
+        self.keys.last().map_or("", String::as_str)
+    }
+
+    /// Lets old rows leave.
+    pub(super) async fn expire(&self, client: &Client) -> Result<Answer, SinkError> {
+        self.call(client, vec![self.window_us.as_str().into(), "".into(), "-1".into(), "-1".into()]).await
+    }
+
+    /// Applies records and moves the offset from `expected` (or from nothing) to `next`.
+    pub(super) async fn apply(
+        &self,
+        client: &Client,
+        field: &str,
+        expected: Option<i64>,
+        next: i64,
+        entries: Vec<Entry>,
+    ) -> Result<Answer, SinkError> {
+        let mut arguments: Vec<Value> = Vec::with_capacity(4 + entries.len() * 7);
+        arguments.extend([
+            self.window_us.as_str().into(),
+            field.into(),
+            expected.unwrap_or(-1).to_string().into(),
+            next.to_string().into(),
+        ]);
+        for entry in entries {
+            let (kind, time, score, member) = match entry.contribution {
+                Some(c) => ("u", c.time_us.to_string(), c.score, c.member),
+                None => ("d", "0".to_owned(), "0".to_owned(), String::new()),
+            };
+            let lsn = entry.lsn.map_or_else(String::new, |lsn| format!("{:020}", lsn.as_u64()));
+            arguments.extend([
+                entry.offset.to_string().into(),
+                entry.row.into(),
+                kind.into(),
+                time.into(),
+                score.into(),
+                member.into(),
+                Value::from(lsn),
+            ]);
+        }
+        self.call(client, arguments).await
+    }
+
+    async fn call(&self, client: &Client, arguments: Vec<Value>) -> Result<Answer, SinkError> {
+        let keys = MultipleKeys::from(self.keys.clone());
+        let answer: Vec<Value> = self
+            .script
+            .evalsha_with_reload(client, keys, arguments)
+            .await
+            .map_err(|error| classify(&error))?;
+        match (answer.first().and_then(Value::as_string).as_deref(), answer.get(1).and_then(Value::as_i64)) {
+            (Some("ok"), Some(more)) => Ok(Answer::Done { more: more != 0 }),
+            (Some("diverged"), Some(stored)) => Ok(Answer::Diverged(stored)),
+            _ => Err(SinkError::fatal("Redis answered the script in an unknown form")),
+        }
+    }
+}
+
+pub(super) fn classify(error: &fred::error::Error) -> SinkError {
+    use fred::error::ErrorKind as K;
+    let text = format!("Redis: {}", error.details());
+    match error.kind() {
+        K::Auth | K::Config | K::Url | K::InvalidArgument | K::InvalidCommand => SinkError::fatal(text),
+        // A key of another type: nobody but a person knows whose it is.
+        _ if error.details().contains("WRONGTYPE") => SinkError::fatal(text),
+        _ => SinkError::transient(text),
+    }
+}

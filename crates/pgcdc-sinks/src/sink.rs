@@ -1,0 +1,136 @@
+//! The trait that a store implements, and its contract.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pgcdc_format::decode::Change;
+use pgcdc_kafka::consumer::{Message, Partition, Start};
+
+/// One record: as it was read, and what it means.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// The record as it was read.
+    pub message: &'a Message,
+    /// What it means.
+    pub change: Change<'a>,
+}
+
+/// Consecutive records of one partition, in order.
+///
+/// Offsets may have gaps (compaction, transactions, records already sent to the dead letters).
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// Where the records come from.
+    pub partition: &'a Partition,
+    /// The offset after the last record, which becomes the committed one.
+    pub next: i64,
+    /// The records that are still to be written; may be empty, when all were rejected.
+    pub records: Vec<Record<'a>>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Whether every record that is not in `rejected` is durable in the store.
+    ///
+    /// A sink that stores offsets together with its data answers `false` when it rejects something:
+    /// nothing is written, and the same batch comes again without the rejected records once these are
+    /// in the dead letter topic.
+    pub durable: bool,
+    /// Records that can never be written.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A record that can never be written. It goes to the dead letter topic.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// The record's offset in the batch's partition.
+    pub offset: i64,
+    /// Why, for a person to read. Never quotes values of the row.
+    pub reason: String,
+}
+
+/// A failure of the store, as opposed to one of a record.
+#[derive(Debug)]
+pub struct SinkError {
+    pub(crate) kind: SinkErrorKind,
+    pub(crate) message: String,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SinkErrorKind {
+    Transient,
+    Diverged,
+    Fatal,
+}
+
+impl SinkError {
+    /// The same call may succeed later: the driver repeats it.
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self { kind: SinkErrorKind::Transient, message: message.into(), retry_after: None }
+    }
+
+    /// The store holds another offset than this process believes (it was emptied, restored, or another
+    /// process wrote): the sink starts again from what the store says.
+    pub fn diverged(message: impl Into<String>) -> Self {
+        Self { kind: SinkErrorKind::Diverged, message: message.into(), retry_after: None }
+    }
+
+    /// Nobody but a person can mend it: the sink ends.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self { kind: SinkErrorKind::Fatal, message: message.into(), retry_after: None }
+    }
+
+    /// Asks the driver to wait this long before it tries again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SinkError {}
+
+/// A store that takes changes.
+///
+/// **Who calls.** One [`driver`](crate::driver) per partition. [`write`](Sink::write) is called for one
+/// batch of a partition at a time, in order, and for several partitions at the same time.
+///
+/// **Durable** means that a crash of this process, of the machine it runs on, and of as much of the
+/// store as it promises to survive, does not lose the records. Offsets are committed after it.
+///
+/// **Repetition.** A batch that failed in part comes again, whole, also in another process after a
+/// crash and cut at other places. The sink makes that harmless: by writes that can be repeated, or by
+/// storing offsets in the same atomic step as the data and telling them in [`resume`](Sink::resume).
+///
+/// **Retries** are the driver's alone: a sink reports its failure and returns.
+#[async_trait]
+pub trait Sink: Send + Sync + fmt::Debug {
+    /// Whether the store can be reached and is what the configuration says.
+    async fn check(&self) -> Result<(), SinkError>;
+
+    /// Where a partition that was just assigned begins.
+    async fn resume(&self, _partition: &Partition) -> Result<Start, SinkError> {
+        Ok(Start::Committed)
+    }
+
+    /// Writes a batch. When this returns, what it calls durable is durable.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves each record written or not written; the batch comes again.
+    async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError>;
+
+    /// The partition is another process's now: forget what was kept for it.
+    async fn released(&self, _partition: &Partition) {}
+
+    /// Ends background work and connections.
+    async fn close(&self) {}
+}
