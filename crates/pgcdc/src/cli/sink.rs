@@ -1,0 +1,80 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use pgcdc_sinks::Config;
+use tokio_util::sync::CancellationToken;
+
+const EXAMPLES: &str = "\
+Examples:
+  pgcdc sink --config sinks.toml
+  pgcdc sink --config sinks.toml --sink top        (one sink of the file)
+  pgcdc sink --config sinks.toml --check           (read the file, touch nothing)
+
+FILE is TOML:
+  [kafka]
+  \"bootstrap.servers\" = \"127.0.0.1:9092\"
+  \"group.id\" = \"engagement\"                 # the group of sink NAME is engagement-NAME
+
+  [[sink]]
+  name = \"events\"
+  type = \"cassandra\"
+  topics = [\"shop.public.users\"]
+  contact_points = [\"127.0.0.1:9042\"]
+  keyspace = \"shop\"
+  create = true                              # make keyspace and table when they are missing
+  # table, replication, consistency, username, password, datacenter
+
+  [[sink]]
+  name = \"top\"
+  type = \"redis\"
+  topics = [\"shop.public.events\"]
+  url = \"redis://127.0.0.1:6379\"
+  leaderboard = { key = \"top_10m\", member = \"user_id\", score = \"ms\", window = \"10m\", time = \"ts\" }
+
+  [[sink]]
+  name = \"api\"
+  type = \"http\"
+  topics = [\"shop.public.users\"]
+  url = \"http://127.0.0.1:5000/api\"
+  # method, timeout = \"10s\", headers = { Authorization = \"Bearer …\" }
+
+Every sink also takes batch.max (500), retry.initial (\"200ms\") and retry.max (\"30s\").
+Records that can never be written go to <topic>.dlq, with headers that say why.
+Exit code: 0 stopped, 1 failed, 2 wrong usage or configuration.";
+
+/// Arguments of `pgcdc sink`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct SinkArgs {
+    /// The sinks, as TOML.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Run only the sinks of these names.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    sink: Vec<String>,
+
+    /// Say whether the file is right, and stop.
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs the sinks of a file until told to stop.
+pub(crate) async fn run(args: SinkArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut config = Config::read(&args.config)?;
+    if !args.sink.is_empty() {
+        let known: Vec<&str> = config.sinks.iter().map(|sink| sink.name.as_str()).collect();
+        if let Some(unknown) = args.sink.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(super::usage(
+                format!("{} has no sink named {unknown:?}", args.config.display()),
+                format!("its sinks are {}", known.join(", ")),
+            ));
+        }
+        config.sinks.retain(|sink| args.sink.contains(&sink.name));
+    }
+    if args.check {
+        tracing::info!(sinks = config.sinks.len(), "the configuration is right");
+        return Ok(());
+    }
+    Ok(pgcdc_sinks::run(config, shutdown).await?)
+}
