@@ -5,7 +5,7 @@
 //! then call [`Codec::append`], which only reads text and appends bytes.
 //!
 //! Reading order: [`options`]; `plan` (which family a type belongs to) with `logical` (its schema), `family`
-//! (one match per value), then a file per family: `number`, `numeric`, `money`, `binary`, `bit`,
+//! (one match per value), then a file per family: `number` (with `digits`), `numeric`, `money`, `binary`, `bit`,
 //! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; what stands in a
 //! value's place: `default`, `unavailable`.
 //!
@@ -16,6 +16,7 @@ mod binary;
 mod bit;
 mod calendar;
 mod default;
+mod digits;
 mod family;
 mod fault;
 mod geo;
@@ -34,6 +35,8 @@ mod temporal;
 mod unavailable;
 mod vector;
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,7 @@
 //! Integers pass through after a check. Floats are Java's: Jackson writes what `Double.toString` and
 //! `Float.toString` give, `1.0E10` where Postgres prints `1e+10`.
 
+use super::digits::Digits;
 use super::fault::Fault;
 
 /// Appends an integer of Postgres' text form, checked to be digits (at most 20) with a sign.
@@ -40,6 +41,11 @@ fn append_float(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Faul
         out.extend_from_slice(word);
         return Ok(());
     }
+    if let Some(tail) = missing_tail(text) {
+        out.extend_from_slice(text);
+        out.extend_from_slice(tail);
+        return Ok(());
+    }
     // Since version 12 Postgres prints the shortest digits that read back, which are Java's too, but
     // for numbers so small that one digit is all their precision (there Java prints two) and for
     // integers so large that not every one has a value of its own (`append_large_integer`).
@@ -49,6 +55,28 @@ fn append_float(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Faul
             Ok(())
         }
         _ => append_parsed(text, single, out),
+    }
+}
+
+/// For a number that Java prints as Postgres does but for a tail: the tail (`.0` after an integer).
+fn missing_tail(text: &[u8]) -> Option<&'static [u8]> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let point = digits.iter().position(|&byte| byte == b'.').unwrap_or(digits.len());
+    let (whole, fraction) = digits.split_at(point);
+    let plain = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
+    let leading_zero = match whole {
+        b"0" => fraction.get(1) == Some(&b'0'),
+        _ => whole.first() == Some(&b'0'),
+    };
+    if leading_zero || !(1..=7).contains(&whole.len()) || !plain(whole) {
+        return None;
+    }
+    match fraction.split_first() {
+        None => Some(b".0"),
+        Some((_, fraction)) => {
+            let fits = (1..=16 - whole.len()).contains(&fraction.len()) && plain(fraction);
+            (fits && fraction.last() != Some(&b'0')).then_some(b"")
+        }
     }
 }
 
@@ -169,119 +197,6 @@ impl std::fmt::Write for Shown {
         self.length = end;
         Ok(())
     }
-}
-
-/// A decimal number taken apart: `0.d₁d₂d₃… × 10^point`.
-struct Digits {
-    negative: bool,
-    digits: [u8; 17],
-    count: usize,
-    point: i32,
-}
-
-impl Digits {
-    /// Reads `[-]digits[.digits][e[±]digits]`; `None` for anything else or more than 17 digits.
-    fn read(text: &[u8]) -> Option<Self> {
-        let (negative, rest) = match text.split_first()? {
-            (b'-', rest) => (true, rest),
-            _ => (false, text),
-        };
-        let mut read = Self { negative, digits: [0; 17], count: 0, point: 0 };
-        let mut at = 0;
-        let mut zeros = 0usize; // zeros seen after the last digit that counts
-        let mut seen_point = false;
-        let mut any = false;
-        while let Some(&byte) = rest.get(at) {
-            match byte {
-                b'0'..=b'9' => {
-                    any = true;
-                    if byte == b'0' {
-                        if read.count == 0 {
-                            read.point -= i32::from(seen_point);
-                        } else {
-                            zeros += 1;
-                            read.point += i32::from(!seen_point);
-                        }
-                    } else {
-                        let end = read.count + zeros;
-                        if end >= read.digits.len() {
-                            return None;
-                        }
-                        read.digits[read.count..end].fill(b'0');
-                        read.digits[end] = byte;
-                        read.count = end + 1;
-                        zeros = 0;
-                        read.point += i32::from(!seen_point);
-                    }
-                }
-                b'.' if !seen_point => seen_point = true,
-                b'e' | b'E' => {
-                    read.point = read.point.checked_add(exponent(&rest[at + 1..])?)?;
-                    at = rest.len();
-                    break;
-                }
-                _ => return None,
-            }
-            at += 1;
-        }
-        (any && at == rest.len()).then_some(read)
-    }
-
-    /// Whether Java prints these shortest digits too.
-    fn are_javas(&self, single: bool) -> bool {
-        let (smallest, largest, longest) = if single { (-36, 7, 9) } else { (-300, 15, 17) };
-        self.count <= longest && (smallest..=largest).contains(&self.point)
-    }
-
-    fn write_java(&self, out: &mut Vec<u8>) {
-        if self.negative {
-            out.push(b'-');
-        }
-        let digits = &self.digits[..self.count];
-        if digits.is_empty() {
-            return out.extend_from_slice(b"0.0");
-        }
-        let point = self.point;
-        match point {
-            // 10⁻³ ≤ value < 10⁷
-            -2..=0 => {
-                out.extend_from_slice(b"0.");
-                out.resize(out.len() + usize::try_from(-point).unwrap_or(0), b'0');
-                out.extend_from_slice(digits);
-            }
-            1..=7 => {
-                let whole = usize::try_from(point).unwrap_or(0);
-                if digits.len() <= whole {
-                    out.extend_from_slice(digits);
-                    out.resize(out.len() + whole - digits.len(), b'0');
-                    out.extend_from_slice(b".0");
-                } else {
-                    out.extend_from_slice(&digits[..whole]);
-                    out.push(b'.');
-                    out.extend_from_slice(&digits[whole..]);
-                }
-            }
-            _ => {
-                out.extend_from_slice(&[digits[0], b'.']);
-                out.extend_from_slice(if digits.len() > 1 { &digits[1..] } else { b"0" });
-                out.push(b'E');
-                super::json::write_int(point - 1, out);
-            }
-        }
-    }
-}
-
-fn exponent(text: &[u8]) -> Option<i32> {
-    let (negative, digits) = match text.split_first()? {
-        (b'-', rest) => (true, rest),
-        (b'+', rest) => (false, rest),
-        _ => (false, text),
-    };
-    if digits.is_empty() || digits.len() > 6 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let value = digits.iter().fold(0, |sum, digit| sum * 10 + i32::from(digit - b'0'));
-    Some(if negative { -value } else { value })
 }
 
 #[cfg(test)]

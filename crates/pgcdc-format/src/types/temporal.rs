@@ -267,14 +267,31 @@ pub(super) fn append_timestamptz(text: &[u8], precision: i32, out: &mut Vec<u8>)
         return Ok(());
     }
     let at = DateTime::read_zoned(text)?;
-    out.push(b'"');
-    at.date.append_iso(out);
-    out.push(b'T');
-    match u8::try_from(precision) {
-        Ok(digits @ 1..=9) => at.time.append_fixed(digits, out),
-        _ => at.time.append_iso(out),
+    let digits = u8::try_from(precision).ok().filter(|digits| (1..=6).contains(digits));
+    match (text, digits) {
+        // The common row: four digits of year, already UTC. What was just read is copied.
+        ([.., b'+', b'0', b'0'], Some(digits)) if text[4] == b'-' && text[16] == b':' => {
+            let mut json = *b"\"0000-00-00T00:00:00.000000Z\"";
+            json[1..11].copy_from_slice(&text[..10]);
+            json[12..20].copy_from_slice(&text[11..19]);
+            let fraction = text[..text.len() - 3].get(20..).unwrap_or(&[]);
+            let shown = fraction.len().min(digits.into());
+            json[21..21 + shown].copy_from_slice(&fraction[..shown]);
+            let end = 21 + usize::from(digits);
+            json[end..end + 2].copy_from_slice(b"Z\"");
+            out.extend_from_slice(&json[..end + 2]);
+        }
+        _ => {
+            out.push(b'"');
+            at.date.append_iso(out);
+            out.push(b'T');
+            match u8::try_from(precision) {
+                Ok(digits @ 1..=9) => at.time.append_fixed(digits, out),
+                _ => at.time.append_iso(out),
+            }
+            out.extend_from_slice(b"Z\"");
+        }
     }
-    out.extend_from_slice(b"Z\"");
     Ok(())
 }
 
