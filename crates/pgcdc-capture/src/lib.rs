@@ -1,1 +1,30 @@
-//! (skeleton)
+//! Postgres to Kafka: the slot, the publication, the snapshot, the stream, and the acknowledgement.
+//!
+//! This crate speaks pgoutput streaming replication to a logical slot and emits Debezium's records.
+//! It knows nothing of what reads them: sinks live in `pgcdc-sinks`, and Kafka is the only thing
+//! between. Formats are `pgcdc-format`'s.
+//!
+//! Path of the data: `connector` looks at slot and publication, takes the `snapshot` if one is
+//! due, then runs the `stream`: replication message → decode → encode → `output`; deliveries
+//! come back to the [`ledger`], and the position that it confirms goes to the server. That position
+//! is all that ever flows back.
+
+pub mod config;
+mod connector;
+pub mod ledger;
+pub mod metrics;
+mod offsets;
+mod output;
+mod postgres;
+pub mod preflight;
+mod snapshot;
+mod stream;
+
+mod capture;
+mod error;
+mod outbox;
+mod tables;
+
+pub use capture::{Capture, CaptureBuilder};
+pub use error::{Error, Result};
+pub use output::Changes;

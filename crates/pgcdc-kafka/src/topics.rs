@@ -54,6 +54,18 @@ pub struct Description {
 /// # Errors
 /// Says which topic, and what the broker objects to, with the property to change where that is known.
 pub async fn ensure(client: &ClientProperties, spec: &TopicSpec) -> Result<Ensured> {
+    create(client, spec, false).await
+}
+
+/// Asks the brokers whether they would make the topic, and makes none.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn validate(client: &ClientProperties, spec: &TopicSpec) -> Result<()> {
+    create(client, spec, true).await.map(|_| ())
+}
+
+async fn create(client: &ClientProperties, spec: &TopicSpec, validate_only: bool) -> Result<Ensured> {
     let admin: AdminClient<Logging> = client
         .connection()
         .config()
@@ -64,7 +76,7 @@ pub async fn ensure(client: &ClientProperties, spec: &TopicSpec) -> Result<Ensur
     for (name, value) in &spec.config {
         topic = topic.set(name, value);
     }
-    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT));
+    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT)).validate_only(validate_only);
     let results = admin
         .create_topics([&topic], &options)
         .await

@@ -1,1 +1,33 @@
-//! (skeleton)
+//! Postgres change data capture without a JVM: capture rows to Kafka as Debezium does, and take
+//! them from Kafka into Cassandra, Redis and HTTP.
+//!
+//! Embed it:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), pgcdc::capture::Error> {
+//! let mut changes = pgcdc::Capture::builder("postgres://postgres@localhost/shop", &["public.users"])?.changes()?;
+//! while let Some(change) = changes.next().await {
+//!     println!("{} {:?} {:?}", change.relation.name, change.operation, change.get("id"));
+//! }
+//! changes.finished().await
+//! # }
+//! ```
+//!
+//! or let it write Debezium's records to Kafka from a connector's registration:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), pgcdc::capture::Error> {
+//! let mut capture = pgcdc::Capture::from_file("connector.json".as_ref(), &[])?.to_kafka()?;
+//! capture.finished().await
+//! # }
+//! ```
+//!
+//! This crate is a façade: [`capture`] is Postgres → Kafka, [`sinks`] Kafka → stores, [`event`] the
+//! words of both. Its binary is the same two, on a command line.
+
+pub use pgcdc_capture as capture;
+pub use pgcdc_event as event;
+pub use pgcdc_sinks as sinks;
+
+pub use pgcdc_capture::{Capture, CaptureBuilder, Changes};
+pub use pgcdc_event::{ChangeEvent, Datum, Lsn, Operation, Relation};

@@ -86,7 +86,7 @@ impl RelationEncoder {
     /// Compiles a table's encoder.
     #[must_use]
     pub fn compile(relation: Arc<Relation>, plan: &TablePlan, options: &EnvelopeOptions) -> Self {
-        let row = RowEncoder::compile(&relation, &plan.included, &plan.key, &options.types);
+        let row = RowEncoder::compile(&relation, &plan.included, &plan.key, options);
         let flat = options.unwrap.as_ref().map(|unwrap| {
             FlatPlan::compile(unwrap, &row, &relation.name, &plan.topic_name, options)
         });
@@ -339,7 +339,7 @@ impl RelationEncoder {
 
 impl KeyTemplate {
     fn compile(row: &RowEncoder, plan: &TablePlan, schemas: bool) -> Option<Self> {
-        let fields: Vec<_> = plan.key.iter().filter_map(|&at| row.field(at)).collect();
+        let fields: Vec<_> = plan.key.iter().filter_map(|&at| row.key_field(at)).collect();
         if fields.is_empty() {
             return None;
         }

@@ -41,6 +41,8 @@ pub struct EnvelopeOptions {
     pub skipped: String,
     /// How values are written.
     pub types: TypeOptions,
+    /// How keys are written.
+    pub key_types: TypeOptions,
     /// The flattened form, where `ExtractNewRecordState` is configured.
     pub unwrap: Option<Unwrap>,
 }

@@ -1,10 +1,9 @@
 use pgcdc_event::Relation;
 
-use super::EncodeError;
-use crate::types::write_json_string;
+use super::{EncodeError, EnvelopeOptions};
 use crate::pgoutput::{DecodeError, Tuple, TupleValue};
 use crate::schema::Schema;
-use crate::types::{Codec, TypeOptions};
+use crate::types::{Codec, write_json_string};
 
 /// A row, wherever it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +69,8 @@ struct ColumnPlan {
     /// `,"name":`, without the comma for the first.
     fragment: Box<[u8]>,
     codec: Option<Codec>,
+    /// Where the key's converter writes values otherwise than the value's.
+    key_codec: Option<Codec>,
     in_value: bool,
     /// Position in the key.
     key_slot: Option<usize>,
@@ -84,14 +85,14 @@ pub(super) struct KeyParts {
 
 impl RowEncoder {
     /// `included[i]` tells whether column `i` is part of the value; `key` lists the key's columns.
-    pub(super) fn compile(relation: &Relation, included: &[bool], key: &[usize], options: &TypeOptions) -> Self {
+    pub(super) fn compile(relation: &Relation, included: &[bool], key: &[usize], options: &EnvelopeOptions) -> Self {
         let mut first = true;
         let columns = relation
             .columns
             .iter()
             .enumerate()
             .map(|(at, column)| {
-                let codec = Codec::compile(column, options);
+                let codec = Codec::compile(column, &options.types);
                 let in_value = codec.is_some() && included.get(at).copied().unwrap_or(true);
                 let mut fragment = Vec::new();
                 if in_value {
@@ -102,7 +103,17 @@ impl RowEncoder {
                     fragment.push(b':');
                 }
                 let key_slot = key.iter().position(|&k| k == at).filter(|_| codec.is_some());
-                ColumnPlan { name: column.name.clone(), fragment: fragment.into(), codec, in_value, key_slot }
+                let key_codec = (key_slot.is_some() && options.key_types != options.types)
+                    .then(|| Codec::compile(column, &options.key_types))
+                    .flatten();
+                ColumnPlan {
+                    name: column.name.clone(),
+                    fragment: fragment.into(),
+                    codec,
+                    key_codec,
+                    in_value,
+                    key_slot,
+                }
             })
             .collect();
         Self { table: relation.name.to_string(), columns, key_length: key.len() }
@@ -114,6 +125,12 @@ impl RowEncoder {
             .iter()
             .filter(|column| column.in_value)
             .filter_map(|column| Some((&*column.name, column.codec.as_ref()?.schema())))
+    }
+
+    /// Name and schema of a key's column by its position in the relation.
+    pub(super) fn key_field(&self, at: usize) -> Option<(&str, &Schema)> {
+        let column = self.columns.get(at)?;
+        Some((&*column.name, column.key_codec.as_ref().or(column.codec.as_ref())?.schema()))
     }
 
     /// Name and schema of a column by its position in the relation.
@@ -147,7 +164,7 @@ impl RowEncoder {
     pub(super) fn append_column(&self, at: usize, row: RowRef<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let value = row.values().nth(at).transpose()?.unwrap_or(TupleValue::Null);
         match self.columns.get(at) {
-            Some(plan) => self.append_value(plan, value, out),
+            Some(plan) => self.append_value(plan, plan.codec.as_ref(), value, out),
             None => Ok(()),
         }
     }
@@ -175,16 +192,21 @@ impl RowEncoder {
             {
                 value = old;
             }
+            if let Some(slot) = plan.key_slot
+                && (!plan.in_value || plan.key_codec.is_some())
+            {
+                let codec = plan.key_codec.as_ref().or(plan.codec.as_ref());
+                key.put(slot, |bytes| self.append_value(plan, codec, value, bytes))?;
+            }
             if !plan.in_value {
-                if let Some(slot) = plan.key_slot {
-                    key.put(slot, |bytes| self.append_value(plan, value, bytes))?;
-                }
                 continue;
             }
             out.extend_from_slice(&plan.fragment);
             let start = out.len();
-            self.append_value(plan, value, out)?;
-            if let Some(slot) = plan.key_slot {
+            self.append_value(plan, plan.codec.as_ref(), value, out)?;
+            if let Some(slot) = plan.key_slot
+                && plan.key_codec.is_none()
+            {
                 key.put(slot, |bytes| {
                     bytes.extend_from_slice(&out[start..]);
                     Ok(())
@@ -198,10 +220,11 @@ impl RowEncoder {
     fn append_value(
         &self,
         plan: &ColumnPlan,
+        codec: Option<&Codec>,
         value: TupleValue<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let Some(codec) = &plan.codec else { return Ok(()) };
+        let Some(codec) = codec else { return Ok(()) };
         match value {
             TupleValue::Text(text) => codec.append(text, out).map_err(|source| EncodeError::Value {
                 table: self.table.clone(),

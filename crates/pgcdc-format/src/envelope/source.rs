@@ -4,7 +4,7 @@ use super::{Context, EnvelopeOptions};
 use crate::types::write_json_string;
 
 /// What `source.version` says: the release whose form these records have.
-pub const DEBEZIUM_VERSION: &str = "3.7.0.Final";
+pub(super) const DEBEZIUM_VERSION: &str = "3.7.0.Final";
 
 /// The `source` block with its constant parts rendered.
 #[derive(Debug)]

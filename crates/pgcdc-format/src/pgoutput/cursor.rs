@@ -11,10 +11,6 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes }
     }
 
-    pub(super) const fn rest(&self) -> &'a [u8] {
-        self.rest
-    }
-
     pub(super) fn bytes(&mut self, length: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let (head, tail) = self.rest.split_at_checked(length).ok_or(DecodeError::Truncated(what))?;
         self.rest = tail;

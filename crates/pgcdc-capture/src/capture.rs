@@ -1,0 +1,241 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Document, Settings};
+use crate::connector::{Connector, default_offset_file};
+use crate::metrics::Metrics;
+use crate::offsets::OffsetStore;
+use crate::output::{Changes, ChannelOutput, KafkaOutput, Output, StdoutOutput, channel, client_properties};
+use crate::{Error, Result};
+
+/// Where Kafka Connect keeps offsets unless told otherwise.
+const DEFAULT_OFFSET_TOPIC: &str = "connect-offsets";
+
+/// Says what to capture and where to, then starts.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), pgcdc_capture::Error> {
+/// use pgcdc_capture::Capture;
+/// let mut changes = Capture::builder("postgres://postgres@localhost/shop", &["public.users"])?.changes()?;
+/// while let Some(change) = changes.next().await {
+///     println!("{:?} {:?}", change.operation, change.get("id"));
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct CaptureBuilder {
+    settings: Settings,
+    named_tables: Vec<String>,
+    until_idle: Option<Duration>,
+    shutdown: CancellationToken,
+}
+
+/// A running capture. It runs on a thread of its own, whatever the caller's runtime does.
+#[derive(Debug)]
+pub struct Capture {
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+    result: oneshot::Receiver<Result<()>>,
+}
+
+impl Capture {
+    /// Captures tables of a database, named `schema.table` one by one.
+    ///
+    /// # Errors
+    /// When the URL is not one, or no table is named.
+    pub fn builder(url: &str, tables: &[&str]) -> Result<CaptureBuilder> {
+        let tables: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
+        let settings = Settings::from_source_url(url, &tables).map_err(configuration)?;
+        Ok(CaptureBuilder { named_tables: tables, ..CaptureBuilder::new(settings) })
+    }
+
+    /// Captures what a Debezium registration says; the file is JSON or `.properties`.
+    ///
+    /// # Errors
+    /// All mistakes of the file in one.
+    pub fn from_file(path: &Path, overrides: &[(String, String)]) -> Result<CaptureBuilder> {
+        Ok(CaptureBuilder::new(Settings::load(path, overrides).map_err(configuration)?))
+    }
+
+    /// Captures a URL's tables with further properties.
+    ///
+    /// # Errors
+    /// When the URL is not one, no table is named, or a property is wrong.
+    pub fn from_url(url: &str, tables: &[String], overrides: &[(String, String)]) -> Result<CaptureBuilder> {
+        let mut document = Document::from_source_url(url, tables).map_err(configuration)?;
+        document.apply(overrides);
+        let settings = Settings::from_document(&document).map_err(configuration)?;
+        Ok(CaptureBuilder { named_tables: tables.to_vec(), ..CaptureBuilder::new(settings) })
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Asks it to stop: what was read is delivered and confirmed first.
+    pub fn stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// Why it ended, when it was not asked to.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the capture running.
+    pub async fn finished(&mut self) -> Result<()> {
+        match (&mut self.result).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::fatal("the capture thread ended without a result")),
+        }
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+impl CaptureBuilder {
+    fn new(settings: Settings) -> Self {
+        Self { settings, named_tables: Vec::new(), until_idle: None, shutdown: CancellationToken::new() }
+    }
+
+    /// The resolved settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Stops by itself once nothing has changed for this long and everything is acknowledged.
+    #[must_use]
+    pub fn until_idle(mut self, quiet: Duration) -> Self {
+        self.until_idle = Some(quiet);
+        self
+    }
+
+    /// Stops when this token is cancelled.
+    #[must_use]
+    pub fn shutdown(mut self, token: CancellationToken) -> Self {
+        self.shutdown = token;
+        self
+    }
+
+    /// Writes Debezium's records to Kafka.
+    ///
+    /// # Errors
+    /// When the Kafka properties are wrong. Whether anything can be reached shows later.
+    pub fn to_kafka(self) -> Result<Capture> {
+        let properties = client_properties(&self.settings)?;
+        let Settings { name, topic, offsets, .. } = &self.settings;
+        let store = match &offsets.file {
+            Some(file) => OffsetStore::file(name, &topic.prefix, file.clone()),
+            None => {
+                let place = offsets.topic.clone().unwrap_or_else(|| DEFAULT_OFFSET_TOPIC.to_owned());
+                OffsetStore::topic(name, &topic.prefix, properties, place)
+            }
+        };
+        let context = context_headers(&self.settings);
+        // The first one here, so that mistakes show before anything is started.
+        let mut first = Some(KafkaOutput::new(&self.settings, context.clone())?);
+        self.start(store, move |settings| match first.take() {
+            Some(output) => Ok(Output::Kafka(output)),
+            None => Ok(Output::Kafka(KafkaOutput::new(settings, context.clone())?)),
+        })
+    }
+
+    /// Writes records to standard output, as JSON lines.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn to_stdout(self) -> Result<Capture> {
+        let Settings { name, topic, offsets, .. } = &self.settings;
+        let file = offsets.file.clone().or_else(default_offset_file);
+        let store = file.map_or_else(OffsetStore::nowhere, |file| OffsetStore::file(name, &topic.prefix, file));
+        let context = context_headers(&self.settings);
+        self.start(store, move |_| Ok(Output::Stdout(StdoutOutput::new(&context))))
+    }
+
+    /// Hands typed changes to this program.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn changes(self) -> Result<Changes> {
+        let Settings { name, topic, offsets, .. } = &self.settings;
+        let file = offsets.file.clone().or_else(default_offset_file);
+        let store = file.map_or_else(OffsetStore::nowhere, |file| OffsetStore::file(name, &topic.prefix, file));
+        let (output, changes) = channel();
+        let mut output: Option<ChannelOutput> = Some(output);
+        let capture = self.start(store, move |_| {
+            let output = output.take().ok_or_else(|| {
+                Error::closed("capture was interrupted; open it again to go on where it was confirmed")
+            })?;
+            Ok(Output::Channel(output))
+        })?;
+        Ok(changes.owning(capture))
+    }
+
+    fn start(
+        self,
+        offsets: OffsetStore,
+        make_output: impl FnMut(&Settings) -> Result<Output> + Send + 'static,
+    ) -> Result<Capture> {
+        for warning in &self.settings.warnings {
+            tracing::warn!("{warning}");
+        }
+        let metrics = Arc::new(Metrics::default());
+        let connector = Connector {
+            settings: Arc::new(self.settings),
+            metrics: Arc::clone(&metrics),
+            offsets,
+            until_idle: self.until_idle,
+            named_tables: self.named_tables,
+            shutdown: self.shutdown.clone(),
+        };
+        let (sender, result) = oneshot::channel();
+        thread::Builder::new()
+            .name("pgcdc-capture".to_owned())
+            .spawn(move || {
+                // The reader may be gone, when the caller dropped its handle.
+                let _ = sender.send(run(&connector, make_output));
+            })
+            .map_err(|error| Error::fatal("the capture thread could not be started").with_source(error))?;
+        Ok(Capture { metrics, shutdown: self.shutdown, result })
+    }
+}
+
+/// One thread and one runtime for the whole way from socket to producer: no hand-over per event,
+/// and a nap in it lets bytes pile up in the socket.
+fn run(connector: &Connector, make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::fatal("the capture runtime could not be started").with_source(error))?;
+    runtime.block_on(Box::pin(connector.run(make_output)))
+}
+
+/// The headers that Debezium gives every record (`extended.headers.enabled`).
+fn context_headers(settings: &Settings) -> Vec<(String, String)> {
+    let run = uuid::Uuid::now_v7().to_string();
+    [
+        ("__debezium.context.connectorLogicalName", settings.topic.prefix.as_str()),
+        ("__debezium.context.taskId", "0"),
+        ("__debezium.context.connectorName", "postgresql"),
+        ("__debezium.context.runId", run.as_str()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}
+
+fn configuration(error: crate::config::ConfigError) -> Error {
+    Error::configuration(error.to_string())
+}

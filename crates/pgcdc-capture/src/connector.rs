@@ -1,0 +1,379 @@
+//! One connector's life: look, snapshot if due, stream; after a failure that passes, again.
+//!
+//! ```text
+//!           ┌──────────── transient error: back-off with jitter ────────────┐
+//!           ▼                                                               │
+//!  prepare (slot, publication, offsets) ─▶ snapshot? ─▶ stream ─▶ shutdown or idle ─▶ drained
+//! ```
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgcdc_event::Lsn;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::offsets::{Offset, OffsetStore};
+use crate::outbox::Outbox;
+use crate::output::Output;
+use crate::postgres::{
+    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle, ensure_publication,
+    inspect_slot, quote_literal,
+};
+use crate::snapshot::{Decision, Known, Snapshotter, decide, now_ns};
+use crate::stream::{Ended, Stream};
+use crate::tables::Tables;
+use crate::{Error, Result};
+
+/// How long a stop may take to get what was read delivered and confirmed.
+const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
+/// What a connector runs with.
+pub(crate) struct Connector {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) offsets: OffsetStore,
+    pub(crate) until_idle: Option<Duration>,
+    /// Tables that must exist, as `schema.table`; for those named one by one.
+    pub(crate) named_tables: Vec<String>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// The end of one attempt.
+enum Outcome {
+    /// Asked to stop, idle, or nothing more to do.
+    Done,
+}
+
+impl Connector {
+    /// Runs until stopped, idle, or a failure that does not pass. `make_output` is called for each
+    /// attempt, since a broken producer is replaced, not mended.
+    pub(crate) async fn run(&self, mut make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
+        let mut backoff = Backoff::new(self.settings.retry.wait);
+        let mut failures = 0_u32;
+        loop {
+            let before = Metrics::get(&self.metrics.confirmed_lsn);
+            let error = match self.attempt(&mut make_output).await {
+                Ok(Outcome::Done) => return Ok(()),
+                Err(error) if !error.is_transient() || self.shutdown.is_cancelled() => return Err(error),
+                Err(error) => error,
+            };
+            if Metrics::get(&self.metrics.confirmed_lsn) > before {
+                backoff = Backoff::new(self.settings.retry.wait);
+                failures = 0;
+            }
+            failures += 1;
+            if self.settings.retry.max_retries.is_some_and(|max| failures > max) {
+                return Err(error);
+            }
+            let pause = backoff.next();
+            Metrics::add(&self.metrics.restarts, 1);
+            tracing::warn!(error = %error, hint = error.hint(), again_in_ms = pause.as_millis(), "connector failed; it starts again");
+            tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn attempt(&self, make_output: &mut impl FnMut(&Settings) -> Result<Output>) -> Result<Outcome> {
+        let work = async {
+            let output = make_output(&self.settings)?;
+            let query = Query::connect(&self.settings.connection).await?;
+            let captured = self.captured(&query).await?;
+            if let Some(done) = ensure_publication(&query, &self.settings.publication, &captured).await? {
+                tracing::info!(sql = done, "publication made");
+            }
+            self.prepare(query, captured, output).await
+        };
+        let prepared = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return Ok(Outcome::Done),
+            prepared = work => prepared?,
+        };
+        match prepared {
+            None => Ok(Outcome::Done),
+            Some(prepared) => self.stream(prepared).await,
+        }
+    }
+
+    /// The tables that the lists allow; an error when none of them is there.
+    async fn captured(&self, query: &Query) -> Result<Vec<CapturedTable>> {
+        let captured = captured_tables(query, &self.settings).await?;
+        let missing: Vec<&str> = self
+            .named_tables
+            .iter()
+            .filter(|name| !captured.iter().any(|table| table.name.to_string() == **name))
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            return Err(Error::configuration(format!(
+                "no such table in database {}: {}",
+                self.settings.connection.dbname,
+                missing.join(", ")
+            ))
+            .with_hint("tables are named schema.table, in the case in which they were made"));
+        }
+        if captured.is_empty() && !self.settings.tables.allows_all() {
+            return Err(Error::configuration(format!(
+                "no table of database {} matches table.include.list, table.exclude.list, schema.include.list and schema.exclude.list",
+                self.settings.connection.dbname
+            ))
+            .with_hint("each entry is a regular expression for the whole of schema.table"));
+        }
+        Ok(captured)
+    }
+
+    /// Slot and snapshot; `None` when there is nothing to stream.
+    async fn prepare(&self, query: Query, captured: Vec<CapturedTable>, output: Output) -> Result<Option<Prepared>> {
+        let settings = &self.settings;
+        let slot_name = settings.slot.name.as_str();
+        let database = database_identity(&query).await?;
+        let slot = inspect_slot(&query, slot_name).await?;
+        let mut offset = self.offsets.load().await?;
+        if let Some(found) = &offset
+            && found.database.as_ref().is_some_and(|of| *of != database)
+        {
+            tracing::warn!(of = found.database, here = database, "offsets belong to another database and are ignored");
+            offset = None;
+        }
+        if let Some(slot) = &slot {
+            if slot.kind != "logical" || slot.plugin != "pgoutput" || slot.database != settings.connection.dbname {
+                return Err(Error::configuration(format!(
+                    "replication slot {slot_name} is a {} slot of plug-in {:?} in database {:?}, not one of pgoutput in {}",
+                    slot.kind, slot.plugin, slot.database, settings.connection.dbname
+                ))
+                .with_hint("name another slot in slot.name"));
+            }
+            if let Some(pid) = slot.active_pid {
+                return Err(Error::transient(format!("replication slot {slot_name} is in use by process {pid} of the server"))
+                    .with_hint(format!("stop its reader, or end it: SELECT pg_terminate_backend({pid})")));
+            }
+        }
+        let known = Known {
+            slot: slot.is_some(),
+            lost: slot.as_ref().is_some_and(super::postgres::SlotState::is_lost),
+            snapshot_completed: offset.as_ref().is_some_and(|offset| offset.snapshot_completed),
+        };
+        let decision = decide(settings.snapshot.mode, known, slot_name)?;
+        tracing::info!(slot = slot_name, ?decision, tables = captured.len(), "connector starts");
+        let confirmed = slot.as_ref().and_then(|slot| slot.confirmed).unwrap_or_default();
+        let mut prepared = Prepared {
+            tables: Tables::new(Arc::clone(settings)),
+            outbox: Outbox::new(output, confirmed, Arc::clone(&self.metrics)),
+            query,
+            start: Lsn::ZERO,
+            database,
+        };
+        match decision {
+            Decision::Stream => {}
+            Decision::Finished => {
+                tracing::info!("the snapshot was completed before, and snapshot.mode is initial_only");
+                return Ok(None);
+            }
+            Decision::CreateAndStream => {
+                let mut session = Replication::connect(settings, slot_name, Lsn::ZERO).await?;
+                let made = ExportedSlot::create(&mut session, self.new_slot(false, false)).await?;
+                tracing::info!(slot = slot_name, at = %made.consistent_point, "replication slot made");
+                session.stop().await;
+            }
+            Decision::Snapshot { recreate, stream } => {
+                if recreate {
+                    drop_if_idle(&prepared.query, slot_name).await?;
+                }
+                let reuse = known.slot && !recreate;
+                self.snapshot(&mut prepared, &captured, reuse, stream).await?;
+                if !stream {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(prepared))
+    }
+
+    fn new_slot(&self, temporary: bool, export: bool) -> NewSlot<'_> {
+        NewSlot {
+            name: &self.settings.slot.name,
+            temporary,
+            export,
+            failover: self.settings.slot.failover && !temporary,
+        }
+    }
+
+    /// Takes the snapshot at the start of a slot: the connector's own if it is made now, else a
+    /// temporary one, from whose start the existing slot is then read.
+    async fn snapshot(
+        &self,
+        prepared: &mut Prepared,
+        captured: &[CapturedTable],
+        reuse: bool,
+        stream: bool,
+    ) -> Result<()> {
+        let settings = &self.settings;
+        if !settings.snapshot.delay.is_zero() {
+            tokio::time::sleep(settings.snapshot.delay).await;
+        }
+        let mut session = Replication::connect(settings, &settings.slot.name, Lsn::ZERO).await?;
+        let temporary = format!("pgcdc_snapshot_{}", std::process::id());
+        let mut slot = self.new_slot(reuse || !stream, true);
+        if slot.temporary {
+            slot.name = &temporary;
+        }
+        let made = ExportedSlot::create(&mut session, slot).await?;
+        let Some(name) = &made.snapshot else {
+            return Err(Error::fatal("the server exported no snapshot with the new slot"));
+        };
+        tracing::info!(slot = slot.name, at = %made.consistent_point, "snapshot begins");
+        let reader = Query::connect(&settings.connection).await?;
+        let rows = Snapshotter {
+            settings,
+            tables: &mut prepared.tables,
+            outbox: &mut prepared.outbox,
+            metrics: &self.metrics,
+        }
+        .run(&reader, name, made.consistent_point, captured)
+        .await?;
+        self.offsets.store(&self.offset(made.consistent_point, &prepared.database), now_ns() / 1000).await?;
+        tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
+        session.stop().await;
+        // What the snapshot's rows left open in the ledger belongs to no transaction.
+        prepared.outbox.ledger_mut().idle(Lsn::ZERO);
+        if reuse {
+            prepared.start = made.consistent_point;
+        }
+        Ok(())
+    }
+
+    fn offset(&self, lsn: Lsn, database: &str) -> Offset {
+        Offset { snapshot_completed: true, lsn, database: Some(database.to_owned()) }
+    }
+
+    async fn stream(&self, prepared: Prepared) -> Result<Outcome> {
+        let Prepared { mut tables, mut outbox, query, start, database } = prepared;
+        let mut replication = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => return Ok(Outcome::Done),
+            session = async {
+                let mut session = Replication::connect(&self.settings, &self.settings.slot.name, start).await?;
+                session.start().await?;
+                Ok(session)
+            } => session?,
+        };
+        let catch_up = current_position(&query).await?;
+        tracing::info!(slot = self.settings.slot.name, "streaming");
+        let mut stream = Stream {
+            settings: &self.settings,
+            replication: &mut replication,
+            query: &query,
+            tables: &mut tables,
+            outbox: &mut outbox,
+            metrics: &self.metrics,
+            until_idle: self.until_idle,
+            catch_up,
+        };
+        let ended = tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => Ok(Ended::Idle),
+            ended = Box::pin(stream.run()) => ended,
+        };
+        // Even after a failure, what did arrive is confirmed, so that little comes twice.
+        let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
+        let drained = outbox.settle_complete(limit).await;
+        let confirmed = outbox.ledger().confirmed();
+        replication.confirm(confirmed);
+        replication.stop().await;
+        let Ended::Idle = ended?;
+        if !drained? {
+            tracing::warn!("some records were not acknowledged in time; they will be sent again after the next start");
+        }
+        if !confirmed.is_zero() {
+            self.offsets.store(&self.offset(confirmed, &database), now_ns() / 1000).await?;
+        }
+        if self.settings.slot.drop_on_stop {
+            let dropped = drop_when_free(&query, &self.settings.slot.name).await?;
+            tracing::info!(slot = self.settings.slot.name, dropped, "slot.drop.on.stop");
+        }
+        tracing::info!(confirmed = %confirmed, "drained and stopped");
+        Ok(Outcome::Done)
+    }
+}
+
+/// Everything that a stream starts from.
+struct Prepared {
+    tables: Tables,
+    outbox: Outbox,
+    query: Query,
+    /// Where to start; zero for the slot's own position.
+    start: Lsn,
+    database: String,
+}
+
+/// Cluster and database, so that offsets of a database that was made anew are not taken for its.
+async fn database_identity(query: &Query) -> Result<String> {
+    let sql = "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid FROM pg_database WHERE datname = current_database()";
+    Ok(query.value("identify the database", sql).await?.unwrap_or_default())
+}
+
+async fn current_position(query: &Query) -> Result<Lsn> {
+    let sql = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END";
+    let text = query.value("read the server's position", sql).await?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
+}
+
+/// The walsender lets go of the slot a moment after the session ends.
+async fn drop_when_free(query: &Query, slot: &str) -> Result<bool> {
+    for _ in 0..100 {
+        if drop_if_idle(query, slot).await? {
+            return Ok(true);
+        }
+        let there = format!("SELECT 1 FROM pg_replication_slots WHERE slot_name = {}", quote_literal(slot));
+        if query.value("look up the replication slot", &there).await?.is_none() {
+            return Ok(false);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(false)
+}
+
+/// Where offsets are when nothing else is said and Kafka is not there to hold them.
+pub(crate) fn default_offset_file() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
+    Some(state.join("pgcdc").join("offsets.json"))
+}
+
+/// Exponential back-off with full jitter, from a tenth of the configured pause to six times it.
+#[derive(Debug)]
+struct Backoff {
+    ceiling: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    fn new(wait: Duration) -> Self {
+        Self { ceiling: (wait / 10).max(Duration::from_millis(100)), max: (wait * 6).max(Duration::from_secs(1)) }
+    }
+
+    fn next(&mut self) -> Duration {
+        let half = self.ceiling / 2;
+        let pause = half + half.mul_f64(fastrand::f64());
+        self.ceiling = (self.ceiling * 2).min(self.max);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_limit() {
+        let mut backoff = Backoff::new(Duration::from_secs(10));
+        let pauses: Vec<Duration> = (0..12).map(|_| backoff.next()).collect();
+        assert!(pauses[0] <= Duration::from_secs(1), "{pauses:?}");
+        assert!(pauses[11] >= Duration::from_secs(30) && pauses[11] <= Duration::from_secs(60), "{pauses:?}");
+    }
+}

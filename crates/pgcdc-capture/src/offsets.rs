@@ -1,0 +1,205 @@
+//! What must outlive a restart beside the slot itself: whether the snapshot is complete.
+//!
+//! Kept in Kafka Connect's own form, so that a Debezium connector's offsets are understood: in a
+//! compacted topic the key `["name",{"server":"prefix"}]`, the value Debezium's offset map. The
+//! position to resume from is the slot's, never this one's.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use pgcdc_event::Lsn;
+use pgcdc_kafka::topics::{self, TopicSpec};
+use pgcdc_kafka::{ClientProperties, Producer, Sent, read_compacted};
+use serde_json::{Map, Value, json};
+
+use crate::output::kafka_error;
+use crate::{Error, Result};
+
+/// A connector's offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offset {
+    /// Whether the snapshot that it began with is complete.
+    pub(crate) snapshot_completed: bool,
+    /// Last confirmed position.
+    pub(crate) lsn: Lsn,
+    /// Which database it belongs to: `system identifier/database oid`; `None` in Debezium's own.
+    pub(crate) database: Option<String>,
+}
+
+impl Offset {
+    fn to_json(&self, now_us: i64) -> Value {
+        let mut map = Map::new();
+        map.insert("lsn".into(), json!(self.lsn.as_u64()));
+        map.insert("lsn_proc".into(), json!(self.lsn.as_u64()));
+        map.insert("lsn_commit".into(), json!(self.lsn.as_u64()));
+        map.insert("ts_usec".into(), json!(now_us));
+        if !self.snapshot_completed {
+            map.insert("snapshot".into(), json!("INITIAL"));
+            map.insert("last_snapshot_record".into(), json!(false));
+        }
+        map.insert("snapshot_completed".into(), json!(self.snapshot_completed));
+        if let Some(database) = &self.database {
+            map.insert("pgcdc_database".into(), json!(database));
+        }
+        Value::Object(map)
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let map = value.as_object()?;
+        let snapshot = map.get("snapshot").is_some_and(|s| !matches!(s.as_str(), Some("false")) && !s.is_null() && *s != json!(false));
+        let completed = map.get("snapshot_completed").and_then(Value::as_bool)
+            .or_else(|| map.get("last_snapshot_record").and_then(Value::as_bool))
+            .unwrap_or(!snapshot);
+        Some(Self {
+            snapshot_completed: completed,
+            lsn: Lsn::new(map.get("lsn").and_then(Value::as_u64).unwrap_or(0)),
+            database: map.get("pgcdc_database").and_then(Value::as_str).map(str::to_owned),
+        })
+    }
+}
+
+/// Where offsets are kept.
+#[derive(Debug)]
+pub(crate) struct OffsetStore {
+    key: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Topic { properties: ClientProperties, topic: String },
+    File(PathBuf),
+    Nowhere,
+}
+
+impl OffsetStore {
+    /// In a compacted topic, which is made when it is missing.
+    pub(crate) fn topic(name: &str, server: &str, properties: ClientProperties, topic: String) -> Self {
+        Self { key: key(name, server), place: Place::Topic { properties, topic } }
+    }
+
+    /// In a file: one JSON object of all connectors that share it.
+    pub(crate) fn file(name: &str, server: &str, path: PathBuf) -> Self {
+        Self { key: key(name, server), place: Place::File(path) }
+    }
+
+    /// Nowhere: the slot alone says whether there was a start before.
+    pub(crate) fn nowhere() -> Self {
+        Self { key: String::new(), place: Place::Nowhere }
+    }
+
+    /// Reads the connector's offset.
+    pub(crate) async fn load(&self) -> Result<Option<Offset>> {
+        let value = match &self.place {
+            Place::Nowhere => None,
+            Place::File(path) => read_file(path)?.get(&self.key).cloned(),
+            Place::Topic { properties, topic } => {
+                let map = read_compacted(properties, topic).await.map_err(kafka_error)?;
+                map.get(self.key.as_bytes()).cloned().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            }
+        };
+        Ok(value.as_ref().and_then(Offset::from_json))
+    }
+
+    /// Writes it; durable when this returns.
+    pub(crate) async fn store(&self, offset: &Offset, now_us: i64) -> Result<()> {
+        let value = offset.to_json(now_us);
+        match &self.place {
+            Place::Nowhere => Ok(()),
+            Place::File(path) => write_file(path, &self.key, value),
+            Place::Topic { properties, topic } => store_in_topic(properties, topic, &self.key, &value).await,
+        }
+    }
+}
+
+fn key(name: &str, server: &str) -> String {
+    json!([name, { "server": server }]).to_string()
+}
+
+fn read_file(path: &Path) -> Result<BTreeMap<String, Value>> {
+    let bad = |what: &str, error: String| {
+        Error::configuration(format!("offset.storage.file.filename: {} {what}: {error}", path.display()))
+    };
+    match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(error) => Err(bad("cannot be read", error.to_string())),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| bad("is not a file of offsets", error.to_string())),
+    }
+}
+
+/// Replaces the file as a whole, so that a crash leaves the old one or the new one.
+fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
+    let mut all = read_file(path)?;
+    all.insert(key.to_owned(), value);
+    let write = || -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let temporary = path.with_extension(format!("tmp{}", std::process::id()));
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(&serde_json::to_vec_pretty(&all)?)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|error| {
+        Error::fatal(format!("offset.storage.file.filename: {} cannot be written: {error}", path.display()))
+    })
+}
+
+async fn store_in_topic(properties: &ClientProperties, topic: &str, key: &str, value: &Value) -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(60);
+    if topics::describe(properties, topic).await.map_err(kafka_error)?.is_none() {
+        let mut spec = TopicSpec::new(topic);
+        spec.partitions = 1;
+        spec.config.insert("cleanup.policy".into(), "compact".into());
+        topics::ensure(properties, &spec).await.map_err(kafka_error)?;
+    }
+    let producer = Producer::new(&properties.connection()).map_err(kafka_error)?;
+    let (value, mut delivered, started) = (value.to_string(), Vec::new(), Instant::now());
+    let mut sent = false;
+    while delivered.is_empty() {
+        if !sent {
+            let outcome = producer.send(topic, Some(key.as_bytes()), Some(value.as_bytes()), None, 0);
+            sent = outcome.map_err(kafka_error)? == Sent::Queued;
+        }
+        producer.poll(&mut delivered).map_err(kafka_error)?;
+        if started.elapsed() > LIMIT {
+            return Err(Error::transient(format!("offsets could not be written to topic {topic} within 60 s")));
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debeziums_own_offsets_are_understood() {
+        let check = |text: &str, completed| {
+            let value: Value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(Offset::from_json(&value).map(|o| o.snapshot_completed), Some(completed), "{text}");
+        };
+        check(r#"{"last_snapshot_record":true,"lsn":1,"snapshot":"INITIAL","snapshot_completed":true}"#, true);
+        check(r#"{"last_snapshot_record":false,"lsn":1,"snapshot":"INITIAL","snapshot_completed":false}"#, false);
+        check(r#"{"last_snapshot_record":false,"lsn":1,"snapshot":true}"#, false);
+        check(r#"{"transaction_id":null,"lsn_proc":9,"lsn_commit":8,"lsn":9,"txId":5,"ts_usec":1}"#, true);
+    }
+
+    #[test]
+    fn a_file_holds_many_connectors() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep/offsets.json");
+        let offset = |n| Offset { snapshot_completed: n > 1, lsn: Lsn::new(n), database: Some("s/5".into()) };
+        for n in [1, 2] {
+            write_file(&path, &key(&format!("c{n}"), "p"), offset(n).to_json(0)).expect("written");
+        }
+        let all = read_file(&path).expect("read");
+        for n in [1, 2] {
+            assert_eq!(all.get(&key(&format!("c{n}"), "p")).and_then(Offset::from_json), Some(offset(n)));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pgcdc_event::{ChangeEvent, TopicId};
+use tokio::sync::mpsc;
+
+use crate::ledger::Sequence;
+use crate::{Capture, Error, Result};
+
+/// Events that may wait for the reader: the only bound is its pace, which reaches the server.
+const CAPACITY: usize = 1024;
+
+/// Makes the two ends of an in-process output.
+#[must_use]
+pub(crate) fn channel() -> (ChannelOutput, Changes) {
+    let (sender, receiver) = mpsc::channel(CAPACITY);
+    let taken = Arc::new(AtomicU64::new(0));
+    let changes = Changes { receiver, taken: Arc::clone(&taken), handed: 0, capture: None };
+    (ChannelOutput { sender, taken, sent: Vec::new(), reported: 0, ids: HashMap::new() }, changes)
+}
+
+/// The stream of changes for a program that embeds capture.
+///
+/// An event counts as processed, and may be confirmed to Postgres, when the next one is asked for
+/// (or [`confirm`](Self::confirm) is called): until then a crash brings it again.
+#[derive(Debug)]
+pub struct Changes {
+    receiver: mpsc::Receiver<ChangeEvent>,
+    taken: Arc<AtomicU64>,
+    handed: u64,
+    /// The capture that feeds it; dropped, and so stopped, with it.
+    capture: Option<Capture>,
+}
+
+impl Changes {
+    pub(crate) fn owning(mut self, capture: Capture) -> Self {
+        self.capture = Some(capture);
+        self
+    }
+
+    /// Why the changes ended: call it after [`next`](Self::next) returned `None`.
+    ///
+    /// # Errors
+    /// The failure that ended capture, when it was not asked to stop.
+    pub async fn finished(&mut self) -> Result<()> {
+        match &mut self.capture {
+            Some(capture) => capture.finished().await,
+            None => Ok(()),
+        }
+    }
+
+    /// The next change; `None` when capture has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<ChangeEvent> {
+        self.confirm();
+        let event = self.receiver.recv().await?;
+        self.handed += 1;
+        Some(event)
+    }
+
+    /// Says that everything handed out so far has been processed.
+    pub fn confirm(&mut self) {
+        self.taken.store(self.handed, Ordering::Release);
+    }
+}
+
+/// The sending end.
+#[derive(Debug)]
+pub(crate) struct ChannelOutput {
+    sender: mpsc::Sender<ChangeEvent>,
+    taken: Arc<AtomicU64>,
+    /// Sequences of events that were handed over and not yet reported, oldest first.
+    sent: Vec<Sequence>,
+    reported: u64,
+    ids: HashMap<String, TopicId>,
+}
+
+impl ChannelOutput {
+    pub(crate) fn topic(&mut self, name: &str) -> TopicId {
+        let next = TopicId(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
+        *self.ids.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// Hands an event over; gives it back when there is no room.
+    pub(crate) fn send(&mut self, event: ChangeEvent, sequence: Sequence) -> Result<Option<ChangeEvent>> {
+        match self.sender.try_send(event) {
+            Ok(()) => {
+                self.sent.push(sequence);
+                Ok(None)
+            }
+            Err(mpsc::error::TrySendError::Full(event)) => Ok(Some(event)),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Error::closed("the reader of the changes went away")),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
+        let taken = self.taken.load(Ordering::Acquire);
+        let new = usize::try_from(taken - self.reported).unwrap_or(0).min(self.sent.len());
+        delivered.extend(self.sent.drain(..new));
+        self.reported = taken;
+        Ok(())
+    }
+}

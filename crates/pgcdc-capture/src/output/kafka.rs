@@ -1,0 +1,151 @@
+use std::collections::HashMap;
+
+use pgcdc_event::{Record, TopicId};
+use pgcdc_kafka::topics::{self, TopicSpec};
+use pgcdc_kafka::{ClientProperties, Producer};
+use rdkafka::message::{Header, OwnedHeaders};
+
+use super::Sent;
+use crate::config::{Settings, TopicCreation};
+use crate::ledger::Sequence;
+use crate::{Error, Result};
+
+/// Records to Kafka: idempotent, acks=all, polled inline.
+#[derive(Debug)]
+pub(crate) struct KafkaOutput {
+    properties: ClientProperties,
+    producer: Producer,
+    creation: Option<TopicCreation>,
+    topics: Vec<String>,
+    ids: HashMap<String, TopicId>,
+    context: Vec<(String, String)>,
+    /// The constant headers, copied for each record that has no others.
+    context_headers: OwnedHeaders,
+    handles: Vec<usize>,
+}
+
+impl KafkaOutput {
+    /// Checks the properties and makes the producer; no broker needs to be there yet.
+    pub(crate) fn new(settings: &Settings, context: Vec<(String, String)>) -> Result<Self> {
+        let properties = client_properties(settings)?;
+        for warning in properties.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let producer = Producer::new(&properties).map_err(kafka_error)?;
+        let mut context_headers = OwnedHeaders::new_with_capacity(context.len());
+        for (name, value) in &context {
+            context_headers = context_headers.insert(Header { key: name, value: Some(value) });
+        }
+        Ok(Self {
+            properties,
+            producer,
+            creation: settings.topic.creation.clone(),
+            topics: Vec::new(),
+            ids: HashMap::new(),
+            context,
+            context_headers,
+            handles: Vec::new(),
+        })
+    }
+
+    pub(crate) async fn topic(&mut self, name: &str) -> Result<TopicId> {
+        if let Some(id) = self.ids.get(name) {
+            return Ok(*id);
+        }
+        if topics::describe(&self.properties, name).await.map_err(kafka_error)?.is_none() {
+            topics::ensure(&self.properties, &topic_spec(self.creation.as_ref(), name)).await.map_err(kafka_error)?;
+            tracing::info!(topic = name, "created topic");
+        }
+        let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
+        self.topics.push(name.to_owned());
+        self.ids.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
+        let Some(topic) = self.topics.get(record.topic.0 as usize) else {
+            return Err(Error::fatal("a record for a topic that was never announced"));
+        };
+        let headers = match record.context_at {
+            Some(_) if !record.has_headers() => Some(self.context_headers.clone()),
+            None if !record.has_headers() => None,
+            _ => Some(self.all_headers(record)),
+        };
+        let handle = usize::try_from(sequence.0).map_err(|_| Error::fatal("more transactions than can be counted"))?;
+        match self.producer.send(topic, record.key, record.value, headers, handle) {
+            Ok(pgcdc_kafka::Sent::Queued) => Ok(Sent::Queued),
+            Ok(pgcdc_kafka::Sent::Full) => Ok(Sent::Full),
+            Err(error) => Err(kafka_error(error)),
+        }
+    }
+
+    /// Headers of a record that has its own, around the constant ones.
+    fn all_headers(&self, record: &Record<'_>) -> OwnedHeaders {
+        let mut all = OwnedHeaders::new();
+        let context = |mut all: OwnedHeaders| {
+            for (name, value) in &self.context {
+                all = all.insert(Header { key: name, value: Some(value) });
+            }
+            all
+        };
+        let mut count = 0;
+        for (name, value) in record.headers() {
+            if record.context_at == Some(count) {
+                all = context(all);
+            }
+            all = all.insert(Header { key: name, value });
+            count += 1;
+        }
+        if record.context_at == Some(count) {
+            all = context(all);
+        }
+        all
+    }
+
+    pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
+        self.handles.clear();
+        self.producer.poll(&mut self.handles).map_err(kafka_error)?;
+        delivered.extend(self.handles.iter().map(|&handle| Sequence(handle as u64)));
+        Ok(())
+    }
+}
+
+/// How a missing topic is made: as `topic.creation.default.*` says, else by the broker's defaults.
+pub(crate) fn topic_spec(creation: Option<&TopicCreation>, name: &str) -> TopicSpec {
+    let mut spec = TopicSpec::new(name);
+    if let Some(creation) = creation {
+        spec.partitions = creation.partitions;
+        spec.replication_factor = creation.replication_factor;
+        spec.config.clone_from(&creation.config);
+    }
+    spec
+}
+
+/// The producer's properties, checked.
+pub(crate) fn client_properties(settings: &Settings) -> Result<ClientProperties> {
+    if !settings.producer.contains_key("bootstrap.servers") {
+        return Err(Error::configuration("bootstrap.servers is not set").with_hint(
+            "give --bootstrap-servers HOST:PORT, or set bootstrap.servers (or producer.bootstrap.servers) in the file",
+        ));
+    }
+    ClientProperties::parse(settings.producer.iter()).map_err(kafka_error)
+}
+
+/// Kafka's error as ours.
+pub(crate) fn kafka_error(error: pgcdc_kafka::Error) -> Error {
+    let text = error.to_string();
+    let ours = if error.is_configuration() {
+        Error::configuration(text)
+    } else if error.code() == Some(rdkafka::types::RDKafkaErrorCode::MessageSizeTooLarge) {
+        Error::fatal(text).with_hint(
+            "raise producer.override.max.request.size here and max.message.bytes of the topic (message.max.bytes of the broker)",
+        )
+    } else if error.is_fenced() || !(error.is_transient() || error.is_fatal()) {
+        Error::fatal(text)
+    } else {
+        // A broken producer is replaced by the restart that follows, from the last confirmed position.
+        Error::transient(text)
+    };
+    ours.with_source(error)
+}

@@ -1,0 +1,76 @@
+//! Where records go: Kafka, standard output, or a channel to an embedding program.
+
+mod channel;
+mod kafka;
+mod stdout;
+
+pub use channel::Changes;
+
+use pgcdc_event::{ChangeEvent, Record, TopicId};
+
+use crate::ledger::Sequence;
+use crate::Result;
+
+pub(crate) use channel::{ChannelOutput, channel};
+pub(crate) use kafka::{KafkaOutput, client_properties, kafka_error, topic_spec};
+pub(crate) use stdout::StdoutOutput;
+
+/// What became of a record that was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It is on its way; [`Output::poll`] reports it.
+    Queued,
+    /// There is no room: poll, wait, and hand it over again.
+    Full,
+}
+
+/// An output. Every call returns at once; what is durable comes from [`poll`](Self::poll).
+#[derive(Debug)]
+pub(crate) enum Output {
+    Kafka(KafkaOutput),
+    Stdout(StdoutOutput),
+    Channel(ChannelOutput),
+}
+
+impl Output {
+    /// Makes a topic known, and creates it where it is missing.
+    pub(crate) async fn topic(&mut self, name: &str) -> Result<TopicId> {
+        match self {
+            Self::Kafka(output) => output.topic(name).await,
+            Self::Stdout(output) => Ok(output.topic(name)),
+            Self::Channel(output) => Ok(output.topic(name)),
+        }
+    }
+
+    /// Hands a record over.
+    #[inline]
+    pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
+        match self {
+            Self::Kafka(output) => output.send(record, sequence),
+            Self::Stdout(output) => output.send(record, sequence),
+            Self::Channel(_) => Ok(Sent::Queued),
+        }
+    }
+
+    /// Hands a typed event over; only a channel takes them.
+    pub(crate) fn event(&mut self, event: ChangeEvent, sequence: Sequence) -> Result<Option<ChangeEvent>> {
+        match self {
+            Self::Channel(output) => output.send(event, sequence),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether this output takes typed events rather than encoded records.
+    pub(crate) fn wants_events(&self) -> bool {
+        matches!(self, Self::Channel(_))
+    }
+
+    /// Appends what is durable since the last call.
+    pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
+        match self {
+            Self::Kafka(output) => output.poll(delivered),
+            Self::Stdout(output) => output.poll(delivered),
+            Self::Channel(output) => output.poll(delivered),
+        }
+    }
+}

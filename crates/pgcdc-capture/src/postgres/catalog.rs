@@ -1,0 +1,247 @@
+//! What the catalog knows of tables and types that the stream does not say.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pgcdc_event::{Column, PgType, Relation, ReplicaIdentity, TableName, TypeKind};
+use pgcdc_format::pgoutput::RelationBody;
+
+use super::Query;
+use crate::config::Settings;
+use crate::{Error, Result};
+
+/// First oid of objects that users make; types below never change.
+const FIRST_NORMAL_OID: u32 = 16_384;
+
+/// A table that the filters allow.
+#[derive(Clone, Debug)]
+pub(crate) struct CapturedTable {
+    pub(crate) oid: u32,
+    pub(crate) name: TableName,
+    pub(crate) identity: ReplicaIdentity,
+    pub(crate) has_primary_key: bool,
+    /// The planner's estimate; -1 when it has none.
+    pub(crate) estimated_rows: i64,
+    /// A partitioned table holds no rows of its own.
+    pub(crate) partitioned: bool,
+}
+
+/// The tables that the filters allow, in the order in which a snapshot reads them.
+///
+/// With `publish.via.partition.root` a partitioned table stands for its partitions, else the
+/// partitions for it: never both, or rows would come twice.
+pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Result<Vec<CapturedTable>> {
+    let partitions = if settings.publication.via_partition_root {
+        "c.relkind IN ('r', 'p') AND NOT c.relispartition"
+    } else {
+        "c.relkind = 'r'"
+    };
+    let sql = format!(
+        "SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint, c.relkind,
+                EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE {partitions} AND c.relpersistence = 'p' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+         ORDER BY n.nspname, c.relname"
+    );
+    let rows = query.rows("list the tables", &sql).await?;
+    let mut tables: Vec<CapturedTable> = rows
+        .iter()
+        .filter_map(|row| {
+            Some(CapturedTable {
+                oid: row.get(0)?.parse().ok()?,
+                name: TableName::new(row.get(1)?, row.get(2)?),
+                identity: ReplicaIdentity::from_letter(*row.get(3)?.as_bytes().first()?)?,
+                estimated_rows: row.get(4)?.parse().ok()?,
+                partitioned: row.get(5)? == "p",
+                has_primary_key: row.get(6)? == "t",
+            })
+        })
+        .filter(|table| settings.tables.allows(&table.name))
+        .collect();
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tables)
+}
+
+/// Reads relations, and remembers built-in types.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    types: HashMap<u32, Arc<PgType>>,
+}
+
+/// What the catalog adds to a column.
+#[derive(Debug)]
+struct Extra {
+    name: Box<str>,
+    not_null: bool,
+    default: Option<Box<str>>,
+    generated: bool,
+    comment: Option<Box<str>>,
+    key_position: Option<u16>,
+    type_oid: u32,
+    typmod: i32,
+}
+
+impl Catalog {
+    /// The relation of a `Relation` message: names, types and identity as the message has them,
+    /// which is right for the rows that follow; nullability, defaults and keys as of now.
+    pub(crate) async fn streamed(&mut self, query: &Query, body: &RelationBody<'_>) -> Result<Relation> {
+        let bad = |error| Error::fatal("replication stream: a Relation message").with_source(error);
+        let columns: Vec<_> = body.columns().collect::<Result<_, _>>().map_err(bad)?;
+        let extras = extras(query, body.oid).await?;
+        self.load_types(query, columns.iter().map(|column| column.type_oid)).await?;
+        let same_key = body.identity != ReplicaIdentity::Default
+            || columns.iter().all(|column| {
+                let keyed = extras.iter().any(|e| *e.name == *column.name && e.key_position.is_some());
+                !column.in_identity || keyed
+            });
+        let mut flagged = 0;
+        let columns = columns
+            .into_iter()
+            .map(|column| {
+                let extra = extras.iter().find(|extra| *extra.name == *column.name);
+                // The table may have changed since: then what the message flags is the key.
+                let key_position = if same_key {
+                    extra.and_then(|extra| extra.key_position)
+                } else {
+                    flagged += u16::from(column.in_identity);
+                    column.in_identity.then_some(flagged)
+                };
+                Ok(Column {
+                    name: column.name.into(),
+                    pg_type: self.pg_type(column.type_oid)?,
+                    typmod: column.typmod,
+                    not_null: extra.is_some_and(|extra| extra.not_null),
+                    default: extra.and_then(|extra| extra.default.clone()),
+                    key_position,
+                    in_identity: column.in_identity,
+                    generated: extra.is_some_and(|extra| extra.generated),
+                    comment: extra.and_then(|extra| extra.comment.clone()),
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Relation {
+            oid: body.oid,
+            name: TableName::new(body.schema, body.table),
+            identity: body.identity,
+            columns,
+            comment: None,
+        })
+    }
+
+    /// A table's relation as of now, with the columns that the stream would send.
+    pub(crate) async fn current(&mut self, query: &Query, table: &CapturedTable) -> Result<Relation> {
+        let extras = extras(query, table.oid).await?;
+        self.load_types(query, extras.iter().map(|extra| extra.type_oid)).await?;
+        let columns = extras
+            .into_iter()
+            .filter(|extra| !extra.generated)
+            .map(|extra| {
+                Ok(Column {
+                    name: extra.name,
+                    pg_type: self.pg_type(extra.type_oid)?,
+                    typmod: extra.typmod,
+                    not_null: extra.not_null,
+                    default: extra.default,
+                    key_position: extra.key_position,
+                    in_identity: false,
+                    generated: false,
+                    comment: extra.comment,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Relation { oid: table.oid, name: table.name.clone(), identity: table.identity, columns, comment: None })
+    }
+
+    fn pg_type(&self, oid: u32) -> Result<Arc<PgType>> {
+        self.types.get(&oid).cloned().ok_or_else(|| {
+            // The type was dropped after the row was written.
+            Error::fatal(format!("type {oid} is in the stream but no longer in the catalog"))
+                .with_hint("its columns can no longer be read; a new slot and snapshot start after it")
+        })
+    }
+
+    /// Loads types with what they are made of. Types that users made are read afresh each time:
+    /// an enum may have got a label.
+    async fn load_types(&mut self, query: &Query, oids: impl Iterator<Item = u32>) -> Result<()> {
+        let mut wanted: Vec<String> = oids
+            .filter(|oid| *oid >= FIRST_NORMAL_OID || !self.types.contains_key(oid))
+            .map(|oid| oid.to_string())
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "WITH RECURSIVE t(oid, depth) AS (
+               SELECT oid, 0 FROM pg_type WHERE oid = ANY('{{{}}}'::oid[])
+               UNION
+               SELECT CASE p.typtype WHEN 'd' THEN p.typbasetype ELSE p.typelem END, t.depth + 1
+               FROM pg_type p JOIN t USING (oid)
+               WHERE p.typtype = 'd' OR (p.typcategory = 'A' AND p.typelem <> 0))
+             SELECT p.oid, n.nspname, p.typname, p.typtype, p.typcategory, p.typelem, p.typbasetype, p.typtypmod,
+                    (SELECT string_agg(enumlabel, E'\\x01' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = p.oid)
+             FROM (SELECT oid, max(depth) AS depth FROM t GROUP BY oid) t
+             JOIN pg_type p USING (oid) JOIN pg_namespace n ON n.oid = p.typnamespace
+             ORDER BY t.depth DESC",
+            wanted.join(",")
+        );
+        for row in query.rows("read types", &sql).await? {
+            let text = |at: usize| row.get(at).unwrap_or_default();
+            let number = |at: usize| text(at).parse::<u32>().unwrap_or_default();
+            let name = text(2);
+            let kind = match (text(3), text(4)) {
+                ("e", _) => TypeKind::Enum(text(8).split('\u{1}').map(Into::into).collect()),
+                ("d", _) => TypeKind::Domain {
+                    base: self.pg_type(number(6))?,
+                    typmod: text(7).parse().unwrap_or(-1),
+                },
+                // These two print as numbers with blanks between, not as arrays.
+                (_, "A") if number(5) != 0 && !matches!(name, "int2vector" | "oidvector") => {
+                    TypeKind::Array(self.pg_type(number(5))?)
+                }
+                ("c", _) => TypeKind::Composite,
+                ("r", _) => TypeKind::Range,
+                ("m", _) => TypeKind::Multirange,
+                _ => TypeKind::Base,
+            };
+            let pg_type = PgType { oid: number(0), schema: text(1).into(), name: name.into(), kind };
+            self.types.insert(pg_type.oid, Arc::new(pg_type));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a table's columns. The key is the primary key, or for a table without one its first
+/// unique index by name, as Debezium takes it.
+async fn extras(query: &Query, oid: u32) -> Result<Vec<Extra>> {
+    let sql = format!(
+        "SELECT a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated, col_description(a.attrelid, a.attnum),
+                array_position(k.columns, a.attnum), a.atttypid, a.atttypmod
+         FROM pg_attribute a
+         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+         LEFT JOIN LATERAL (
+           SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS columns
+           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+           WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+           ORDER BY i.indisprimary DESC, c.relname LIMIT 1) k ON true
+         WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped
+         ORDER BY a.attnum"
+    );
+    let rows = query.rows("read a table's columns", &sql).await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| {
+            Some(Extra {
+                name: row.get(0)?.into(),
+                not_null: row.get(1)? == "t",
+                default: row.get(2).map(Into::into),
+                generated: row.get(3).is_some_and(|letter| !letter.is_empty()),
+                comment: row.get(4).map(Into::into),
+                key_position: row.get(5).and_then(|position| position.parse().ok()),
+                type_oid: row.get(6)?.parse().ok()?,
+                typmod: row.get(7)?.parse().ok()?,
+            })
+        })
+        .collect())
+}

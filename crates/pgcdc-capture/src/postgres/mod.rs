@@ -1,0 +1,34 @@
+//! Everything that is said to Postgres: SQL, replication commands, and the stream.
+
+mod catalog;
+mod publication;
+mod query;
+mod replication;
+mod slot;
+mod sqlstate;
+mod tls;
+
+pub(crate) use catalog::{Catalog, CapturedTable, captured_tables};
+pub(crate) use publication::{ensure as ensure_publication, inspect as inspect_publication};
+pub(crate) use query::{Query, query_error};
+pub(crate) use replication::{Replication, Wal};
+pub(crate) use slot::{ExportedSlot, NewSlot, SlotState, drop_if_idle, inspect as inspect_slot};
+pub(crate) use sqlstate::classify;
+
+/// Quotes an identifier for SQL.
+pub(crate) fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Quotes a literal for SQL.
+pub(crate) fn quote_literal(text: &str) -> String {
+    if text.contains('\\') {
+        return format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
+    }
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What every session is set to, so that text forms do not depend on the server's configuration.
+pub(crate) const SESSION_OPTIONS: &str = "-c timezone=UTC -c datestyle=ISO,MDY -c intervalstyle=postgres \
+    -c extra_float_digits=3 -c bytea_output=hex -c idle_in_transaction_session_timeout=0 \
+    -c statement_timeout=0 -c lock_timeout=0 -c xmlbinary=base64";

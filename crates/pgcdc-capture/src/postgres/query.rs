@@ -1,0 +1,155 @@
+//! SQL connections, by tokio-postgres.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{SESSION_OPTIONS, classify, tls};
+use crate::config::{Connection, SslMode};
+use crate::{Error, Result};
+
+/// One SQL session. Everything goes by the simple protocol: values come as text, as pgoutput
+/// sends them, and nothing is prepared, which poolers would not bear.
+#[derive(Debug)]
+pub(crate) struct Query {
+    client: Client,
+    driver: JoinHandle<()>,
+    timeout: Option<Duration>,
+}
+
+impl Drop for Query {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Query {
+    /// Connects, runs `database.initial.statements`, and checks that the session answers.
+    pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
+        const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(&connection.host)
+            .port(connection.port)
+            .user(&connection.user)
+            .dbname(&connection.dbname)
+            .application_name("pgcdc")
+            .options(SESSION_OPTIONS)
+            .keepalives(connection.keepalive)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .ssl_mode(match connection.ssl.mode {
+                SslMode::Disable => tokio_postgres::config::SslMode::Disable,
+                SslMode::Allow | SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
+                _ => tokio_postgres::config::SslMode::Require,
+            });
+        if let Some(password) = &connection.password {
+            config.password(password.expose());
+        }
+        let failed = |error: tokio_postgres::Error| connect_error(connection, &error);
+        let (client, driver) = if connection.ssl.mode == SslMode::Disable {
+            let (client, driver) = config.connect(NoTls).await.map_err(failed)?;
+            (client, tokio::spawn(drive(driver)))
+        } else {
+            let tls = MakeRustlsConnect::new(tls::client_config(&connection.ssl)?);
+            let (client, driver) = config.connect(tls).await.map_err(failed)?;
+            (client, tokio::spawn(drive(driver)))
+        };
+        let query = Self { client, driver, timeout: connection.query_timeout };
+        for statement in &connection.initial_statements {
+            query.execute("database.initial.statements", statement).await?;
+        }
+        Ok(query)
+    }
+
+    /// Runs statements for their effect.
+    pub(crate) async fn execute(&self, what: &str, sql: &str) -> Result<()> {
+        self.limited(what, self.client.batch_execute(sql)).await
+    }
+
+    /// Runs statements and returns the rows of all of them.
+    pub(crate) async fn rows(&self, what: &str, sql: &str) -> Result<Vec<SimpleQueryRow>> {
+        let messages = self.limited(what, self.client.simple_query(sql)).await?;
+        Ok(messages
+            .into_iter()
+            .filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(row),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// The first column of the first row.
+    pub(crate) async fn value(&self, what: &str, sql: &str) -> Result<Option<String>> {
+        let rows = self.rows(what, sql).await?;
+        Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
+    }
+
+    /// Starts a `COPY … TO STDOUT`.
+    pub(crate) async fn copy_out(
+        &self,
+        what: &str,
+        sql: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes, tokio_postgres::Error>> + use<>> {
+        self.client.copy_out(sql).await.map_err(|error| query_error(what, &error))
+    }
+
+    async fn limited<T>(&self, what: &str, run: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+        let run = async { run.await.map_err(|error| query_error(what, &error)) };
+        match self.timeout {
+            None => run.await,
+            Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
+                Err(Error::transient(format!("{what}: no answer within {} s", limit.as_secs()))
+                    .with_hint("database.query.timeout.ms is the limit"))
+            }),
+        }
+    }
+}
+
+async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "SQL connection ended");
+    }
+}
+
+/// Turns a query's failure into ours.
+pub(crate) fn query_error(what: &str, error: &tokio_postgres::Error) -> Error {
+    match error.as_db_error() {
+        Some(db) => classify(Some(db.code().code()), what, db.message()),
+        None => Error::transient(format!("{what}: {}", chain(error))),
+    }
+}
+
+fn connect_error(connection: &Connection, error: &tokio_postgres::Error) -> Error {
+    let Connection { host, port, user, dbname, .. } = connection;
+    let what = format!("connect to {host}:{port}/{dbname} as {user}");
+    match error.as_db_error() {
+        Some(db) => classify(Some(db.code().code()), &what, db.message()),
+        None if chain(error).contains("password missing") => {
+            Error::configuration(format!("{what}: the server asks for a password")).with_hint("set database.password")
+        }
+        None => Error::transient(format!("{what}: {}", chain(error)))
+            .with_hint("is the server up, and database.hostname and database.port right?"),
+    }
+}
+
+/// An error and its causes in one line, each said once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let next = inner.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = inner.source();
+    }
+    text
+}

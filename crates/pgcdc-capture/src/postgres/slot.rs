@@ -1,0 +1,109 @@
+//! Replication slots: what is there, what is made, what is dropped.
+
+use pgcdc_event::Lsn;
+
+use super::{Query, Replication, quote_identifier, quote_literal};
+use crate::{Error, Result};
+
+/// A slot as `pg_replication_slots` shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct SlotState {
+    /// The decoding plug-in.
+    pub(crate) plugin: String,
+    /// `logical` or `physical`.
+    pub(crate) kind: String,
+    /// The database of a logical slot.
+    pub(crate) database: String,
+    /// The process that reads from it now.
+    pub(crate) active_pid: Option<i32>,
+    /// The position that its reader confirmed last.
+    pub(crate) confirmed: Option<Lsn>,
+    /// `reserved`, `extended`, `unreserved` or `lost`.
+    pub(crate) wal_status: Option<String>,
+    /// WAL kept for it, bytes.
+    pub(crate) retained_bytes: Option<i64>,
+}
+
+impl SlotState {
+    /// Whether the server has removed WAL that the slot still needed.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.wal_status.as_deref() == Some("lost")
+    }
+}
+
+/// Looks a slot up.
+pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<SlotState>> {
+    let sql = format!(
+        "SELECT plugin, slot_type, database, active_pid, confirmed_flush_lsn, wal_status,
+                pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::bigint
+         FROM pg_replication_slots WHERE slot_name = {}",
+        quote_literal(name)
+    );
+    let rows = query.rows("look up the replication slot", &sql).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let text = |at: usize| row.get(at).map(str::to_owned);
+    Ok(Some(SlotState {
+        plugin: text(0).unwrap_or_default(),
+        kind: text(1).unwrap_or_default(),
+        database: text(2).unwrap_or_default(),
+        active_pid: row.get(3).and_then(|pid| pid.parse().ok()),
+        confirmed: row.get(4).and_then(|lsn| lsn.parse().ok()),
+        wal_status: text(5),
+        retained_bytes: row.get(6).and_then(|bytes| bytes.parse().ok()),
+    }))
+}
+
+/// A slot that was made just now, with the snapshot that the server exported for it. The snapshot
+/// lives until the next command on the session that made it.
+#[derive(Clone, Debug)]
+pub(crate) struct ExportedSlot {
+    /// Everything committed before is in the snapshot, everything after in the stream.
+    pub(crate) consistent_point: Lsn,
+    /// For `SET TRANSACTION SNAPSHOT`; `None` when none was asked for.
+    pub(crate) snapshot: Option<String>,
+}
+
+/// How a slot is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewSlot<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// Gone with the session that makes it.
+    pub(crate) temporary: bool,
+    /// Export the snapshot at its start.
+    pub(crate) export: bool,
+    /// `slot.failover` (PostgreSQL 17).
+    pub(crate) failover: bool,
+}
+
+impl ExportedSlot {
+    /// Makes a slot on a session that does not stream yet.
+    pub(crate) async fn create(session: &mut Replication, slot: NewSlot<'_>) -> Result<Self> {
+        let NewSlot { name, temporary, export, failover } = slot;
+        let temporary = if temporary { " TEMPORARY" } else { "" };
+        // The words without parentheses are understood by every version from 14 on.
+        let options = match (failover, export) {
+            (false, true) => " EXPORT_SNAPSHOT",
+            (false, false) => " NOEXPORT_SNAPSHOT",
+            (true, true) => " (SNAPSHOT 'export', FAILOVER true)",
+            (true, false) => " (SNAPSHOT 'nothing', FAILOVER true)",
+        };
+        let sql =
+            format!("CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput{options}", quote_identifier(name));
+        let rows = session.command(&format!("create replication slot {name}"), &sql).await?;
+        let column = |at: usize| rows.first().and_then(|row| row.get(at)?.clone());
+        let consistent_point = column(1)
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| Error::fatal(format!("create replication slot {name}: the server named no position")))?;
+        Ok(Self { consistent_point, snapshot: column(2).filter(|name| !name.is_empty()) })
+    }
+}
+
+/// Drops a slot that nobody reads from; true when it was there.
+pub(crate) async fn drop_if_idle(query: &Query, name: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {} AND NOT active",
+        quote_literal(name)
+    );
+    Ok(!query.rows(&format!("drop replication slot {name}"), &sql).await?.is_empty())
+}

@@ -1,0 +1,212 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use pgcdc_event::{ChangeEvent, Datum, Lsn, Operation, RecordBatch, Row, SourceInfo};
+use pgcdc_format::copy::split_line;
+use pgcdc_format::envelope::{Change, Context, RelationEncoder, RowRef};
+
+use super::marker::{Markers, Place};
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::postgres::{CapturedTable, Query, quote_identifier, quote_literal};
+use crate::tables::Tables;
+use crate::{Error, Result};
+
+/// Rows between two looks at the output's deliveries.
+const POLL_EVERY: u32 = 512;
+
+/// Reads all captured tables under one exported snapshot.
+pub(crate) struct Snapshotter<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) tables: &'a mut Tables,
+    pub(crate) outbox: &'a mut Outbox,
+    pub(crate) metrics: &'a Arc<Metrics>,
+}
+
+/// A row that waits for the next one, which tells its marker.
+#[derive(Default)]
+struct Line {
+    bytes: Vec<u8>,
+    columns: Vec<Option<(usize, usize)>>,
+    place: Option<Place>,
+}
+
+/// Buffers of one snapshot.
+struct Run {
+    context: Context<'static>,
+    markers: Markers,
+    pending: Line,
+    current: Line,
+    batch: RecordBatch,
+    since_poll: u32,
+}
+
+impl Snapshotter<'_> {
+    /// Reads every row and waits until all of them are durable; returns how many there were.
+    ///
+    /// `query` must be a fresh session; `snapshot` the name that the server exported at `lsn`.
+    pub(crate) async fn run(
+        &mut self,
+        query: &Query,
+        snapshot: &str,
+        lsn: Lsn,
+        captured: &[CapturedTable],
+    ) -> Result<u64> {
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            quote_literal(snapshot)
+        );
+        query.execute("import the snapshot", &begin).await?;
+        let xid = query.value("read the snapshot's transaction", "SELECT txid_snapshot_xmax(txid_current_snapshot()) & 4294967295").await?;
+        let captured: Vec<&CapturedTable> = captured.iter().filter(|table| self.wanted(table)).collect();
+        let estimate: i64 = captured.iter().map(|table| table.estimated_rows.max(0)).sum();
+        Metrics::set(&self.metrics.snapshot_estimate, u64::try_from(estimate).unwrap_or(0));
+        let mut run = Run {
+            context: Context {
+                lsn,
+                xid: xid.and_then(|xid| xid.parse().ok()),
+                timestamp_us: now_ns() / 1000,
+                ..Context::default()
+            },
+            markers: Markers::default(),
+            pending: Line::default(),
+            current: Line::default(),
+            batch: RecordBatch::new(),
+            since_poll: 0,
+        };
+        let mut rows = 0;
+        let mut before: Option<RelationEncoder> = None;
+        for (number, table) in captured.into_iter().enumerate() {
+            let mut encoder = self.tables.for_snapshot(table, query, &mut self.outbox.output).await?;
+            let count = self.table(query, table, number, &mut encoder, before.as_mut(), &mut run).await?;
+            tracing::info!(table = %table.name, rows = count, "snapshot of a table read");
+            rows += count;
+            if count > 0 {
+                before = Some(encoder);
+            }
+        }
+        if let Some(encoder) = &mut before {
+            self.emit_pending(encoder, None, &mut run).await?;
+        }
+        query.execute("end the snapshot's transaction", "COMMIT").await?;
+        self.outbox.settle().await?;
+        Ok(rows)
+    }
+
+    fn wanted(&self, table: &CapturedTable) -> bool {
+        self.settings.snapshot.include.as_ref().is_none_or(|list| list.matches(&table.name.to_string()))
+    }
+
+    /// Reads one table; its last row stays pending. `before` encodes the row that is pending now.
+    async fn table(
+        &mut self,
+        query: &Query,
+        table: &CapturedTable,
+        number: usize,
+        encoder: &mut RelationEncoder,
+        mut before: Option<&mut RelationEncoder>,
+        run: &mut Run,
+    ) -> Result<u64> {
+        let sql = copy_statement(table, encoder, self.settings.snapshot.select_overrides.get(&table.name.to_string()));
+        let what = format!("read table {}", table.name);
+        let stream = query.copy_out(&what, &sql).await?;
+        let mut stream = pin!(stream);
+        let mut count = 0;
+        let mut partial: Vec<u8> = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            let chunk: Bytes = chunk.map_err(|error| crate::postgres::query_error(&what, &error))?;
+            // The server sends a row a message; the protocol does not promise it.
+            let mut rest: &[u8] = &chunk;
+            while let Some(end) = memchr::memchr(b'\n', rest) {
+                let (line, tail) = rest.split_at(end);
+                rest = &tail[1..];
+                run.current.bytes.clear();
+                run.current.bytes.append(&mut partial);
+                run.current.bytes.extend_from_slice(line);
+                split_line(&mut run.current.bytes, &mut run.current.columns);
+                let place = run.markers.row(number);
+                run.current.place = Some(place);
+                let encoder_of_pending = if count == 0 { before.as_deref_mut() } else { Some(&mut *encoder) };
+                if let Some(encoder) = encoder_of_pending {
+                    self.emit_pending(encoder, Some(number), run).await?;
+                }
+                std::mem::swap(&mut run.pending, &mut run.current);
+                count += 1;
+            }
+            partial.extend_from_slice(rest);
+        }
+        Ok(count)
+    }
+
+    async fn emit_pending(&mut self, encoder: &mut RelationEncoder, next: Option<usize>, run: &mut Run) -> Result<()> {
+        let Some(place) = run.pending.place.take() else { return Ok(()) };
+        run.context.snapshot = place.marker(next);
+        run.context.now_ns = now_ns();
+        if self.outbox.output.wants_events() {
+            let event = typed(encoder, &run.pending, &run.context);
+            self.outbox.event(event).await?;
+        } else {
+            let new = RowRef::Copied { line: &run.pending.bytes, columns: &run.pending.columns };
+            encoder
+                .encode(Change::Insert { new }, &run.context, &mut run.batch)
+                .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))?;
+            self.outbox.send(&mut run.batch).await?;
+        }
+        run.pending.bytes.shrink_to(1 << 20);
+        run.since_poll += 1;
+        if run.since_poll >= POLL_EVERY {
+            Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
+            run.since_poll = 0;
+            self.outbox.poll()?;
+            tokio::task::yield_now().await;
+        } else if next.is_none() {
+            Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
+        }
+        Ok(())
+    }
+}
+
+/// `COPY` of exactly the relation's columns, of the table alone or of the user's own statement.
+fn copy_statement(table: &CapturedTable, encoder: &RelationEncoder, statement: Option<&String>) -> String {
+    let columns: Vec<String> =
+        encoder.relation().columns.iter().map(|column| quote_identifier(&column.name)).collect();
+    let columns = columns.join(", ");
+    match statement {
+        Some(statement) => {
+            let statement = statement.trim().trim_end_matches(';');
+            format!("COPY (SELECT {columns} FROM ({statement}) AS pgcdc_override) TO STDOUT")
+        }
+        None if table.partitioned => format!("COPY (SELECT {columns} FROM {}) TO STDOUT", table.name.quoted()),
+        // Rows of inheriting tables belong to those.
+        None => format!("COPY (SELECT {columns} FROM ONLY {}) TO STDOUT", table.name.quoted()),
+    }
+}
+
+fn typed(encoder: &RelationEncoder, line: &Line, context: &Context<'_>) -> ChangeEvent {
+    let datum = |column: &Option<(usize, usize)>| match column {
+        None => Datum::Null,
+        Some((from, to)) => Datum::Text(Bytes::copy_from_slice(&line.bytes[*from..*to])),
+    };
+    ChangeEvent {
+        operation: Operation::Read,
+        relation: Arc::clone(encoder.relation()),
+        before: None,
+        after: Some(Row(line.columns.iter().map(datum).collect())),
+        source: SourceInfo {
+            lsn: context.lsn,
+            last_commit: None,
+            xid: context.xid,
+            timestamp_us: context.timestamp_us,
+            snapshot: context.snapshot,
+        },
+    }
+}
+
+/// Now, nanoseconds since 1970.
+pub(crate) fn now_ns() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,8 @@
+//! The initial snapshot: every row of every captured table as of one position of the WAL.
+
+mod copy;
+mod marker;
+mod plan;
+
+pub(crate) use copy::{Snapshotter, now_ns};
+pub(crate) use plan::{Decision, Known, decide};

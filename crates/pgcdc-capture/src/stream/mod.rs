@@ -1,0 +1,7 @@
+//! The stream: from replication messages to records on their way, and back to a confirmed position.
+
+mod pace;
+mod run;
+mod typed;
+
+pub(crate) use run::{Ended, Stream};

@@ -1,0 +1,61 @@
+//! Read coalescing: when changes come fast, a nap of a millisecond between reads lets bytes pile
+//! up, so that both the walsender and we take them in large pieces rather than one at a time.
+//!
+//! Measured (`notes/hot-path.md` of the project's beginnings, §5): client CPU falls to a quarter and
+//! the walsender's by a third while cores are free; nothing changes when both are busy. So it is
+//! gated by rate, and never delays a stream of less than some thousand changes a second.
+
+use std::time::{Duration, Instant};
+
+/// Below this rate (changes a second) nothing is ever delayed.
+const FAST: f64 = 10_000.0;
+
+/// A drain of more than this was large enough already.
+const ENOUGH: u32 = 300;
+
+/// How long a nap is.
+pub(super) const NAP: Duration = Duration::from_millis(1);
+
+/// Decides whether to nap after a drain. Pure: the time is handed in.
+#[derive(Debug)]
+pub(super) struct Pace {
+    since: Instant,
+    changes: u32,
+    rate: f64,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, changes: 0, rate: 0.0 }
+    }
+
+    /// `drained` changes were read without waiting; says whether to nap before waiting for more.
+    pub(super) fn nap_after(&mut self, drained: u32, now: Instant) -> bool {
+        const WINDOW: Duration = Duration::from_millis(10);
+        self.changes = self.changes.saturating_add(drained);
+        let elapsed = now.saturating_duration_since(self.since);
+        if elapsed >= WINDOW {
+            let rate = f64::from(self.changes) / elapsed.as_secs_f64();
+            self.rate = if elapsed > WINDOW * 10 { rate } else { 0.7 * self.rate + 0.3 * rate };
+            self.since = now;
+            self.changes = 0;
+        }
+        (1..=ENOUGH).contains(&drained) && self.rate > FAST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_streams_are_never_delayed_and_fast_ones_are() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut pace = Pace::new(start);
+        assert!((1..500).all(|ms| !pace.nap_after(1, at(ms))), "1,000 a second");
+        assert!((500..600).any(|ms| pace.nap_after(50, at(ms))), "50,000 a second");
+        assert!(!pace.nap_after(1000, at(601)), "large pieces need no help");
+        assert!(!pace.nap_after(1, at(5000)), "after a pause the rate is forgotten");
+    }
+}

@@ -1,0 +1,329 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pgcdc_event::{Lsn, Operation, RecordBatch, TopicId};
+use pgcdc_format::envelope::{Change, Context, EncodeError, MessageEncoder, RowRef};
+use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
+
+use super::pace::{NAP, Pace};
+use super::typed;
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::postgres::{Query, Replication, Wal};
+use crate::snapshot::now_ns;
+use crate::tables::Tables;
+use crate::{Error, Result};
+
+/// Changes read before deliveries are looked at again.
+const DRAIN: u32 = 1024;
+
+/// Why the stream ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Nothing happened for as long as was asked for.
+    Idle,
+}
+
+/// One run of the stream, from START_REPLICATION to an error, an end or a cancellation.
+///
+/// Dropping the future of [`run`](Self::run) is safe at any await: what was not confirmed is sent
+/// again by the server.
+pub(crate) struct Stream<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) replication: &'a mut Replication,
+    pub(crate) query: &'a Query,
+    pub(crate) tables: &'a mut Tables,
+    pub(crate) outbox: &'a mut Outbox,
+    pub(crate) metrics: &'a Arc<Metrics>,
+    /// `--until-idle`.
+    pub(crate) until_idle: Option<Duration>,
+    /// Position that must have been seen before the stream can count as idle.
+    pub(crate) catch_up: Lsn,
+}
+
+/// What the loop keeps between messages.
+struct State {
+    transaction: Transaction,
+    last_commit: Option<Lsn>,
+    batch: RecordBatch,
+    messages: MessageEncoder,
+    message_topic: Option<TopicId>,
+    heartbeat: Option<Heartbeat>,
+    last_change: Instant,
+    seen: Lsn,
+    pace: Pace,
+    changes: u64,
+}
+
+#[derive(Default)]
+struct Transaction {
+    xid: Option<u32>,
+    commit_time_us: i64,
+    origin: Option<(String, Lsn)>,
+}
+
+struct Heartbeat {
+    topic: TopicId,
+    interval: Duration,
+    next: Instant,
+}
+
+impl Stream<'_> {
+    /// Runs until an error, or until idle.
+    pub(crate) async fn run(&mut self) -> Result<Ended> {
+        let mut state = self.state().await?;
+        loop {
+            let mut drained = 0;
+            while drained < DRAIN {
+                let Some(wal) = self.replication.try_receive()? else { break };
+                self.take(wal, &mut state).await?;
+                drained += 1;
+            }
+            self.acknowledge(&mut state)?;
+            if drained == DRAIN {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            if state.pace.nap_after(drained, Instant::now()) {
+                // The client's reader shares this thread: nobody reads while bytes pile up.
+                std::thread::sleep(NAP);
+                tokio::task::yield_now().await;
+                continue;
+            }
+            match tokio::time::timeout(self.patience(&state), self.replication.receive()).await {
+                Ok(wal) => self.take(wal?, &mut state).await?,
+                Err(_) => {
+                    self.acknowledge(&mut state)?;
+                    if self.is_idle(&state) {
+                        return Ok(Ended::Idle);
+                    }
+                }
+            }
+            self.beat(&mut state).await?;
+        }
+    }
+
+    async fn state(&mut self) -> Result<State> {
+        let now = Instant::now();
+        let heartbeat = match self.settings.heartbeat.interval {
+            None => None,
+            Some(interval) => {
+                let topic = self.outbox.output.topic(&self.settings.heartbeat.topic(&self.settings.topic)).await?;
+                Some(Heartbeat { topic, interval, next: now + interval })
+            }
+        };
+        Ok(State {
+            transaction: Transaction::default(),
+            last_commit: None,
+            batch: RecordBatch::new(),
+            messages: self.tables.messages(),
+            message_topic: None,
+            heartbeat,
+            last_change: now,
+            seen: Lsn::ZERO,
+            pace: Pace::new(now),
+            changes: 0,
+        })
+    }
+
+    /// How long to wait for the next message before looking after other things.
+    fn patience(&self, state: &State) -> Duration {
+        let mut patience = Duration::from_millis(250);
+        if self.outbox.ledger().in_flight().records > 0 {
+            patience = Duration::from_millis(2);
+        }
+        if let Some(heartbeat) = &state.heartbeat {
+            patience = patience.min(heartbeat.next.saturating_duration_since(Instant::now()));
+        }
+        patience
+    }
+
+    fn is_idle(&self, state: &State) -> bool {
+        let Some(limit) = self.until_idle else { return false };
+        let quiet = state.last_change.elapsed();
+        let ledger = self.outbox.ledger();
+        let done = !ledger.in_transaction() && ledger.in_flight().records == 0;
+        // A server that is still reading old WAL says nothing for a while; it is not idle.
+        let caught_up = state.seen >= self.catch_up || quiet > limit * 5 + Duration::from_secs(5);
+        done && quiet >= limit && caught_up
+    }
+
+    /// Takes deliveries in and confirms what they complete.
+    fn acknowledge(&mut self, state: &mut State) -> Result<()> {
+        self.outbox.poll()?;
+        let confirmed = self.outbox.ledger().confirmed();
+        self.replication.confirm(confirmed);
+        Metrics::set(&self.metrics.confirmed_lsn, confirmed.as_u64());
+        Metrics::set(&self.metrics.server_lsn, state.seen.as_u64());
+        Metrics::add(&self.metrics.changes, std::mem::take(&mut state.changes));
+        Ok(())
+    }
+
+    async fn take(&mut self, wal: Wal, state: &mut State) -> Result<()> {
+        match wal {
+            Wal::Data { lsn, data } => return self.data(lsn, &data, state).await,
+            Wal::Begin { final_lsn, xid, commit_time_us } => {
+                tracing::trace!(%final_lsn, xid, "begin");
+                state.transaction = Transaction { xid: Some(xid), commit_time_us, origin: None };
+                self.outbox.ledger_mut().begin();
+            }
+            Wal::Commit { end } => {
+                self.outbox.ledger_mut().commit(end);
+                state.last_commit = Some(end);
+                state.seen = state.seen.max(end);
+                state.transaction = Transaction::default();
+                Metrics::add(&self.metrics.transactions, 1);
+            }
+            Wal::KeepAlive { wal_end } => {
+                self.outbox.ledger_mut().idle(wal_end);
+                state.seen = state.seen.max(wal_end);
+            }
+            Wal::Message { transactional, lsn, prefix, content } => {
+                return self.message(transactional, lsn, &prefix, &content, state).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn data(&mut self, lsn: Lsn, data: &Bytes, state: &mut State) -> Result<()> {
+        let message = decode(data).map_err(|error| at(lsn, &error).with_source(error))?;
+        let (relation, operation, before, after) = match message {
+            Message::Insert { relation, new } => (relation, Operation::Create, None, Some(new)),
+            Message::Update { relation, old, new } => (relation, Operation::Update, old, Some(new)),
+            Message::Delete { relation, kind, old } => (relation, Operation::Delete, Some((kind, old)), None),
+            Message::Relation(body) => {
+                return self.tables.learn(&body, self.query, &mut self.outbox.output).await;
+            }
+            Message::Truncate { relations, .. } => {
+                for oid in relations.chunks_exact(4) {
+                    let oid = u32::from_be_bytes([oid[0], oid[1], oid[2], oid[3]]);
+                    self.change(lsn, oid, Operation::Truncate, None, None, data, state).await?;
+                }
+                return Ok(());
+            }
+            Message::Origin { lsn, name } => {
+                state.transaction.origin = Some((name.to_owned(), lsn));
+                return Ok(());
+            }
+            // Types are read from the catalog; the rest comes typed, not as data.
+            _ => return Ok(()),
+        };
+        self.change(lsn, relation, operation, before, after, data, state).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a change")]
+    #[inline]
+    async fn change(
+        &mut self,
+        lsn: Lsn,
+        relation: u32,
+        operation: Operation,
+        before: Option<(RelationIdentity, Tuple<'_>)>,
+        after: Option<Tuple<'_>>,
+        data: &Bytes,
+        state: &mut State,
+    ) -> Result<()> {
+        state.last_change = Instant::now();
+        let Some(encoder) = self.tables.get(relation) else {
+            return Err(Error::fatal(format!("replication stream at {lsn}: a row of relation {relation}, which was never announced")));
+        };
+        let Some(encoder) = encoder else { return Ok(()) };
+        state.changes += 1;
+        let context = state.transaction.context(lsn, state.last_commit);
+        if self.outbox.output.wants_events() {
+            let event = typed::event(operation, encoder.relation(), data, before.map(|(_, t)| t), after, &context)
+                .map_err(|error| at(lsn, &error).with_source(error))?;
+            return self.outbox.event(event).await;
+        }
+        let old = before.map(|(kind, tuple)| (RowRef::Wire(tuple), kind == RelationIdentity::Row));
+        let change = match (operation, old, after) {
+            (Operation::Truncate, ..) => Change::Truncate,
+            (_, None, Some(new)) if operation == Operation::Create => Change::Insert { new: RowRef::Wire(new) },
+            (_, old, Some(new)) => Change::Update { old, new: RowRef::Wire(new) },
+            (_, Some((old, _)), None) => Change::Delete { old },
+            (_, None, None) => return Ok(()),
+        };
+        encoder
+            .encode(change, &context, &mut state.batch)
+            .map_err(|error: EncodeError| at(lsn, &error).with_source(error))?;
+        self.outbox.send(&mut state.batch).await
+    }
+
+    async fn message(
+        &mut self,
+        transactional: bool,
+        lsn: Lsn,
+        prefix: &str,
+        content: &[u8],
+        state: &mut State,
+    ) -> Result<()> {
+        if !self.settings.messages.allows(prefix) || self.outbox.output.wants_events() {
+            return Ok(());
+        }
+        state.last_change = Instant::now();
+        let topic = match state.message_topic {
+            Some(topic) => topic,
+            None => {
+                let TopicParts { prefix, delimiter } = TopicParts::of(self.settings);
+                let topic = self.outbox.output.topic(&format!("{prefix}{delimiter}message")).await?;
+                *state.message_topic.insert(topic)
+            }
+        };
+        let now = now_ns();
+        let outside = Transaction { xid: None, commit_time_us: now / 1000, origin: None };
+        let transaction = if transactional { &state.transaction } else { &outside };
+        let context = transaction.context(lsn, state.last_commit);
+        state.messages.logical(topic, prefix, content, &context, &mut state.batch);
+        self.outbox.send(&mut state.batch).await
+    }
+
+    /// Sends a heartbeat when one is due. Its record keeps a position nobody else would confirm
+    /// moving: the action query writes WAL that comes back as a commit.
+    async fn beat(&mut self, state: &mut State) -> Result<()> {
+        let Some(heartbeat) = &mut state.heartbeat else { return Ok(()) };
+        let now = Instant::now();
+        if now < heartbeat.next {
+            return Ok(());
+        }
+        heartbeat.next = now + heartbeat.interval;
+        if !self.outbox.output.wants_events() {
+            state.messages.heartbeat(heartbeat.topic, now_ns(), &mut state.batch);
+            self.outbox.send(&mut state.batch).await?;
+        }
+        if let Some(statement) = &self.settings.heartbeat.action_query {
+            self.query.execute("heartbeat.action.query", statement).await?;
+        }
+        Ok(())
+    }
+}
+
+struct TopicParts<'a> {
+    prefix: &'a str,
+    delimiter: &'a str,
+}
+
+impl<'a> TopicParts<'a> {
+    fn of(settings: &'a Settings) -> Self {
+        Self { prefix: &settings.topic.prefix, delimiter: &settings.topic.delimiter }
+    }
+}
+
+impl Transaction {
+    fn context(&self, lsn: Lsn, last_commit: Option<Lsn>) -> Context<'_> {
+        Context {
+            lsn,
+            last_commit,
+            xid: self.xid,
+            timestamp_us: self.commit_time_us,
+            snapshot: pgcdc_event::Snapshot::False,
+            origin: self.origin.as_ref().map(|(name, lsn)| (name.as_str(), *lsn)),
+            now_ns: now_ns(),
+        }
+    }
+}
+
+fn at(lsn: Lsn, error: &dyn std::error::Error) -> Error {
+    Error::fatal(format!("replication stream at {lsn}: {error}"))
+}

@@ -1,0 +1,157 @@
+//! Which tables are captured, and their compiled encoders.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pgcdc_event::{Operation, Relation, TopicId};
+use pgcdc_format::envelope::{
+    AddedField, DeleteHandling, EnvelopeOptions, MessageEncoder, RelationEncoder, TablePlan, Unwrap,
+};
+use pgcdc_format::pgoutput::RelationBody;
+
+use crate::config::{self, FieldSection, Settings};
+use crate::output::Output;
+use crate::postgres::{CapturedTable, Catalog, Query};
+use crate::Result;
+
+/// The tables of one run, by the oid that rows carry.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    settings: Arc<Settings>,
+    options: EnvelopeOptions,
+    catalog: Catalog,
+    /// `None` for a table that the filters leave out.
+    encoders: Vec<Option<RelationEncoder>>,
+    by_oid: HashMap<u32, usize>,
+    /// The table of the row before: mostly that of the next one, too.
+    last: Option<(u32, usize)>,
+}
+
+impl Tables {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        let options = envelope_options(&settings);
+        Self {
+            settings,
+            options,
+            catalog: Catalog::default(),
+            encoders: Vec::new(),
+            by_oid: HashMap::new(),
+            last: None,
+        }
+    }
+
+    /// An encoder for what belongs to no table.
+    pub(crate) fn messages(&self) -> MessageEncoder {
+        MessageEncoder::compile(&self.options)
+    }
+
+    /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when
+    /// it is not captured.
+    #[inline]
+    pub(crate) fn get(&mut self, oid: u32) -> Option<Option<&mut RelationEncoder>> {
+        let at = match self.last {
+            Some((last, at)) if last == oid => at,
+            _ => {
+                let at = *self.by_oid.get(&oid)?;
+                self.last = Some((oid, at));
+                at
+            }
+        };
+        self.encoders.get_mut(at).map(Option::as_mut)
+    }
+
+    /// Learns a table from its `Relation` message; what was known of it before is replaced.
+    pub(crate) async fn learn(&mut self, body: &RelationBody<'_>, query: &Query, output: &mut Output) -> Result<()> {
+        let name = pgcdc_event::TableName::new(body.schema, body.table);
+        let encoder = if self.settings.tables.allows(&name) {
+            let relation = self.catalog.streamed(query, body).await?;
+            tracing::debug!(table = %name, columns = relation.columns.len(), "table announced");
+            Some(self.compile(relation, output).await?)
+        } else {
+            None
+        };
+        match self.by_oid.get(&body.oid) {
+            Some(&at) => self.encoders[at] = encoder,
+            None => {
+                self.by_oid.insert(body.oid, self.encoders.len());
+                self.encoders.push(encoder);
+            }
+        }
+        Ok(())
+    }
+
+    /// An encoder for a table as it is now, and its columns, for a snapshot.
+    pub(crate) async fn for_snapshot(
+        &mut self,
+        table: &CapturedTable,
+        query: &Query,
+        output: &mut Output,
+    ) -> Result<RelationEncoder> {
+        let relation = self.catalog.current(query, table).await?;
+        self.compile(relation, output).await
+    }
+
+    async fn compile(&self, relation: Relation, output: &mut Output) -> Result<RelationEncoder> {
+        let settings = &self.settings;
+        let topic_name = settings.topic.of(&relation.name);
+        let topic: TopicId = output.topic(&topic_name).await?;
+        let names = relation.columns.iter().map(|column| &*column.name);
+        let key = settings
+            .key_columns
+            .positions(&relation.name, names.clone())
+            .unwrap_or_else(|| relation.primary_key());
+        let included = names.map(|column| settings.columns.allows(&relation.name, column)).collect();
+        let plan = TablePlan { topic, topic_name, included, key };
+        Ok(RelationEncoder::compile(Arc::new(relation), &plan, &self.options))
+    }
+}
+
+/// What all tables have in common, from the settings.
+fn envelope_options(settings: &Settings) -> EnvelopeOptions {
+    let letters = [Operation::Create, Operation::Update, Operation::Delete, Operation::Truncate];
+    let skipped = letters.iter().filter(|op| settings.skipped.contains(**op)).map(|op| op.letter()).collect();
+    EnvelopeOptions {
+        topic_prefix: settings.topic.prefix.clone(),
+        database: settings.connection.dbname.clone(),
+        key_schemas: settings.key_converter.schemas_enable,
+        value_schemas: settings.value_converter.schemas_enable,
+        tombstones: settings.tombstones_on_delete,
+        context_headers: settings.extended_headers,
+        skipped,
+        types: settings.types.clone(),
+        key_types: settings.key_types(),
+        unwrap: settings.unwrap.as_ref().map(unwrap),
+    }
+}
+
+fn unwrap(options: &config::UnwrapOptions) -> Unwrap {
+    let added = |fields: &[config::AddField]| {
+        fields
+            .iter()
+            .map(|field| AddedField {
+                scope: field.section.map(|section| {
+                    match section {
+                        FieldSection::Source => "source",
+                        FieldSection::Before => "before",
+                        FieldSection::After => "after",
+                        FieldSection::Transaction => "transaction",
+                    }
+                    .to_owned()
+                }),
+                field: field.field.clone(),
+                name: field.name.clone(),
+            })
+            .collect()
+    };
+    Unwrap {
+        delete: match options.deletes {
+            config::DeleteHandling::Drop => DeleteHandling::Drop,
+            config::DeleteHandling::Tombstone => DeleteHandling::Tombstone,
+            config::DeleteHandling::Rewrite => DeleteHandling::Rewrite,
+            config::DeleteHandling::RewriteWithTombstone => DeleteHandling::RewriteWithTombstone,
+            config::DeleteHandling::DeleteToTombstone => DeleteHandling::DeleteToTombstone,
+        },
+        add_fields: added(&options.add_fields),
+        add_headers: added(&options.add_headers),
+    }
+}

@@ -1,0 +1,60 @@
+//! A progress bar for the snapshot, where standard error is a terminal.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use pgcdc_capture::metrics::Metrics;
+use tokio::task::JoinHandle;
+
+/// Shows a running capture's counters until it is finished or dropped.
+pub(crate) struct Progress {
+    task: Option<JoinHandle<()>>,
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// Starts showing; does nothing where nobody sees it.
+    pub(crate) fn start(metrics: &Arc<Metrics>) -> Self {
+        if !stderr().is_terminal() {
+            return Self { task: None, bar: ProgressBar::hidden() };
+        }
+        let bar = ProgressBar::new(0);
+        let metrics = Arc::clone(metrics);
+        let shown = bar.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                show(&shown, &metrics);
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
+        Self { task: Some(task), bar }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(self) {
+        if let Some(task) = self.task {
+            task.abort();
+        }
+        self.bar.finish_and_clear();
+    }
+}
+
+fn show(bar: &ProgressBar, metrics: &Metrics) {
+    let rows = Metrics::get(&metrics.snapshot_rows);
+    let changes = Metrics::get(&metrics.changes);
+    let estimate = Metrics::get(&metrics.snapshot_estimate).max(rows);
+    let style = if changes == 0 && rows > 0 {
+        bar.set_length(estimate);
+        bar.set_position(rows);
+        ProgressStyle::with_template("snapshot {bar:40} {human_pos}/~{human_len} rows {per_sec}")
+    } else {
+        bar.set_position(changes);
+        ProgressStyle::with_template("streaming {spinner} {human_pos} changes, {msg} in flight")
+    };
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar.set_message(Metrics::get(&metrics.in_flight).to_string());
+}

@@ -1,0 +1,99 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use pgcdc_capture::config::parse_override;
+use pgcdc_capture::{Capture, CaptureBuilder};
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+
+const EXAMPLES: &str = "\
+Examples:
+  pgcdc stream --config connector.json --bootstrap-servers 127.0.0.1:9092
+  pgcdc stream --config connector.properties --set snapshot.mode=no_data --set slot.name=other
+  pgcdc stream --source postgres://postgres@localhost/shop --tables public.users,public.orders --stdout
+  pgcdc stream --config connector.json --stdout --until-idle 5 | jq .value
+
+FILE is a Debezium registration, {\"name\":…,\"config\":{…}} or the flat map, as JSON or .properties;
+Connect's worker keys, producer.* and bootstrap.servers are allowed in it.
+Exit code: 0 stopped or idle, 1 failed, 2 wrong usage or configuration.";
+
+/// Arguments of `pgcdc stream`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StreamArgs {
+    #[command(flatten)]
+    pub(crate) from: Source,
+
+    /// Write JSON lines to standard output in place of Kafka; what was flushed is acknowledged.
+    #[arg(long)]
+    stdout: bool,
+
+    /// Stop once nothing has changed for this long and everything is acknowledged.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    until_idle: Option<Duration>,
+}
+
+/// What to capture: a file, or a URL and tables.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Source {
+    /// A Debezium connector's registration.
+    #[arg(long, value_name = "FILE", required_unless_present = "source", conflicts_with = "source")]
+    config: Option<PathBuf>,
+
+    /// The database, in place of a file.
+    #[arg(long, value_name = "URL", requires = "tables", env = "PGCDC_SOURCE", hide_env_values = true)]
+    source: Option<String>,
+
+    /// Tables of --source, as schema.table.
+    #[arg(long, value_name = "TABLE", value_delimiter = ',', requires = "source")]
+    tables: Vec<String>,
+
+    /// Set a property, over the file's.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+
+    /// Kafka brokers, over the file's bootstrap.servers.
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap_servers: Option<String>,
+}
+
+impl Source {
+    /// Reads and checks everything; touches no service.
+    pub(crate) fn builder(&self) -> anyhow::Result<CaptureBuilder> {
+        let mut overrides = Vec::new();
+        for argument in &self.set {
+            let pair = parse_override(argument)
+                .map_err(|error| super::usage(error.to_string(), "write --set key=value"))?;
+            overrides.push(pair);
+        }
+        if let Some(servers) = &self.bootstrap_servers {
+            overrides.push(("producer.override.bootstrap.servers".into(), servers.clone()));
+        }
+        Ok(match (&self.config, &self.source) {
+            (Some(file), _) => Capture::from_file(file, &overrides)?,
+            (None, Some(url)) => Capture::from_url(url, &self.tables, &overrides)?,
+            (None, None) => {
+                return Err(super::usage("nothing to capture", "give --config FILE, or --source URL --tables a.b"));
+            }
+        })
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+pub(crate) async fn run(args: StreamArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut builder = args.from.builder()?.shutdown(shutdown);
+    if let Some(quiet) = args.until_idle {
+        builder = builder.until_idle(quiet);
+    }
+    let mut capture = if args.stdout { builder.to_stdout()? } else { builder.to_kafka()? };
+    let progress = Progress::start(capture.metrics());
+    let result = capture.finished().await;
+    progress.finish();
+    Ok(result?)
+}
