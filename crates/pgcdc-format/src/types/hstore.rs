@@ -109,6 +109,28 @@ mod tests {
     }
 
     #[test]
+    fn order_is_that_of_a_java_hash_map() {
+        let keys = "alpha beta gamma delta épsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho \
+                    sigma tau upsilon Aa BB AaAa BBBB AaBB 😀";
+        let ordered = |count| {
+            let mut keys: Vec<_> = keys.split_whitespace().take(count).collect();
+            java_order(&mut keys, 16, |key| java_hash(key.as_bytes()));
+            keys.join(",")
+        };
+        // Printed by Java: `new HashMap<>()`, filled in this order.
+        assert_eq!(ordered(12), "zeta,iota,lambda,eta,alpha,delta,mu,kappa,theta,beta,gamma,épsilon");
+        assert_eq!(ordered(13), "zeta,iota,nu,delta,mu,theta,lambda,eta,alpha,kappa,beta,gamma,épsilon");
+        assert_eq!(
+            ordered(26),
+            "Aa,BB,nu,delta,theta,lambda,eta,omicron,alpha,kappa,beta,épsilon,AaAa,BBBB,AaBB,zeta,sigma,iota,\
+             upsilon,mu,tau,xi,rho,😀,pi,gamma"
+        );
+        let mut sparse = [1u32, 3, 5];
+        java_order(&mut sparse, 3, |&index| index);
+        assert_eq!(sparse, [1, 5, 3]);
+    }
+
+    #[test]
     fn escapes_are_undone() {
         let mut out = Vec::new();
         append_map(br#""a\"b"=>"c\\d", "n"=>NULL"#, &mut out).unwrap();

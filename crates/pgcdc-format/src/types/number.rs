@@ -160,12 +160,12 @@ fn append_finite<T: std::fmt::LowerExp>(
     }
     let mut shown = Shown::default();
     let _ = write!(shown, "{value:e}");
-    if Digits::read(shown.as_bytes()).is_some_and(|digits| digits.count == 1) {
-        let mut two = Shown::default();
-        let _ = write!(two, "{value:.1e}");
-        if reads_back(&two) {
-            shown = two;
-        }
+    // Of the shortest forms Java takes the nearest, the even one of two as near, and never fewer than two digits.
+    let count = Digits::read(shown.as_bytes()).map_or(1, |digits| digits.count);
+    let mut rounded = Shown::default();
+    let _ = write!(rounded, "{value:.*e}", count.saturating_sub(1).max(1));
+    if reads_back(&rounded) {
+        shown = rounded;
     }
     if let Some(digits) = Digits::read(shown.as_bytes()) {
         digits.write_java(out);
@@ -232,6 +232,13 @@ mod tests {
             assert_eq!(java(text, false), expect, "{text}");
         }
         assert_eq!(java("1e-45", true), "1.4E-45");
+    }
+
+    #[test]
+    fn of_two_forms_as_near_the_even_one_is_taken() {
+        let mut out = Vec::new();
+        append_f64(70_587_366_952.640_625, &mut out);
+        assert_eq!(out, b"7.058736695264062E10");
     }
 
     #[test]
