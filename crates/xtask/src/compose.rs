@@ -40,18 +40,27 @@ fn run(options: &Options, args: &[&str]) -> Result<()> {
     }
     command.env("PGCDC_POSTGRES_VERSION", options.postgres_version.to_string());
     if !command.status().context("cannot run docker compose")?.success() {
-        bail!("docker compose {} failed, see above\n\nhint: PGCDC_SERVICES=native starts the services without Docker", args.join(" "));
+        bail!(
+            "docker compose {} failed, see above\n\nhint: PGCDC_SERVICES=native starts the services without Docker",
+            args.join(" ")
+        );
     }
     Ok(())
 }
 
 fn quick(args: &[&str]) -> bool {
-    let child = Command::new("docker").args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let child = Command::new("docker")
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
     let Ok(mut child) = child else { return false };
     let deadline = Instant::now() + Duration::from_secs(3);
     while Instant::now() < deadline {
         if let Ok(Some(status)) = child.try_wait() {
-            let said = child.stdout.take().and_then(|out| std::io::read_to_string(out).ok()).unwrap_or_default();
+            let said =
+                child.stdout.take().and_then(|out| std::io::read_to_string(out).ok()).unwrap_or_default();
             return status.success() && !said.trim().is_empty();
         }
         std::thread::sleep(Duration::from_millis(20));

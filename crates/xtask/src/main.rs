@@ -16,7 +16,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", about = "Commands for newcomers and developers of pgcdc", max_term_width = 110)]
+#[command(
+    name = "cargo xtask",
+    about = "Commands for newcomers and developers of pgcdc",
+    max_term_width = 110
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

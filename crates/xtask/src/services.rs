@@ -7,8 +7,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use pgcdc_testbed::daemon::Daemon;
 use pgcdc_testbed::{
-    Cassandra, CassandraOptions, Kafka, KafkaOptions, Postgres, PostgresClient, PostgresOptions, Redis, RedisClient, RedisOptions,
-    cache,
+    Cassandra, CassandraOptions, Kafka, KafkaOptions, Postgres, PostgresClient, PostgresOptions, Redis,
+    RedisClient, RedisOptions, cache,
 };
 
 use crate::{compose, printer};
@@ -91,13 +91,20 @@ pub(crate) fn up(options: &Options) -> Result<Running> {
     if by_compose()? {
         printer::say("a Docker engine answers: docker compose up");
         compose::up(options)?;
-        std::fs::write(dir.join("compose"), "").with_context(|| format!("cannot write in {}", dir.display()))?;
+        std::fs::write(dir.join("compose"), "")
+            .with_context(|| format!("cannot write in {}", dir.display()))?;
         return Ok(options.running(true));
     }
-    printer::say("starting PostgreSQL, Kafka, Cassandra and Redis; the first time this downloads about 150 MB");
+    printer::say(
+        "starting PostgreSQL, Kafka, Cassandra and Redis; the first time this downloads about 150 MB",
+    );
     let results: Vec<Result<(bool, f64)>> = std::thread::scope(|scope| {
-        let handles: Vec<_> = NAMES.map(|name| scope.spawn(move || start(options, name))).into_iter().collect();
-        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| Err(anyhow!("a start thread panicked")))).collect()
+        let handles: Vec<_> =
+            NAMES.map(|name| scope.spawn(move || start(options, name))).into_iter().collect();
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|_| Err(anyhow!("a start thread panicked"))))
+            .collect()
     });
     let mut rows = vec![printer::row(["service", "port", "", "directory"])];
     let mut failed = Vec::new();
@@ -133,11 +140,15 @@ fn start(options: &Options, name: &str) -> Result<(bool, f64)> {
         bail!("runs already on port {}, not {port}\n\nhint: cargo xtask down", running.spec().port);
     }
     if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-        bail!("port {port} is taken by a program that `up` did not start\n\nhint: choose another with --{name}-port");
+        bail!(
+            "port {port} is taken by a program that `up` did not start\n\nhint: choose another with --{name}-port"
+        );
     }
     let begin = Instant::now();
     match name {
-        "postgres" => Postgres::start(&dir, port, PostgresOptions::version(options.postgres_version))?.detached(),
+        "postgres" => {
+            Postgres::start(&dir, port, PostgresOptions::version(options.postgres_version))?.detached()
+        }
         "kafka" => Kafka::start(&dir, port, KafkaOptions::default())?.detached(),
         "cassandra" => Cassandra::start(&dir, port, CassandraOptions::default())?.detached(),
         _ => Redis::start(&dir, port, RedisOptions::default())?.detached(),

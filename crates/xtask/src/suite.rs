@@ -23,7 +23,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut steps: Vec<(&str, Vec<&str>)> = Vec::new();
     if options.e2e.is_none() {
         steps.push(("format", vec!["fmt", "--all", "--check"]));
-        steps.push(("lints", vec!["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]));
+        steps.push((
+            "lints",
+            vec!["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
+        ));
         steps.push(("unit and doc tests", vec!["test", "--workspace", "--quiet"]));
     }
     if !options.no_e2e {
@@ -38,9 +41,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for (name, args) in steps {
         printer::say(&format!("{name}: cargo {}", args.join(" ")));
         let begin = Instant::now();
-        let status = cargo::cargo(&args)?.status().with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
+        let status =
+            cargo::cargo(&args)?.status().with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
         if !status.success() {
-            bail!("{name} failed after {:.1} s, see above\n\nhint: cargo {}", begin.elapsed().as_secs_f64(), args.join(" "));
+            bail!(
+                "{name} failed after {:.1} s, see above\n\nhint: cargo {}",
+                begin.elapsed().as_secs_f64(),
+                args.join(" ")
+            );
         }
         rows.push(printer::row([name, &format!("{:.1} s", begin.elapsed().as_secs_f64())]));
     }

@@ -14,7 +14,9 @@ pub fn dir() -> PathBuf {
 
 /// The user's home directory, or `/var/tmp` for a user without one.
 pub fn home() -> PathBuf {
-    std::env::var_os("HOME").filter(|home| !home.is_empty()).map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
+    std::env::var_os("HOME")
+        .filter(|home| !home.is_empty())
+        .map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
 }
 
 /// Makes sure that `base/name` exists: if not, `fill` builds it in a temporary directory, which is then renamed.
@@ -30,8 +32,9 @@ pub fn entry(base: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<()>) ->
     }
     let building = base.join(format!(".{name}.{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&building);
-    std::fs::create_dir_all(&building)
-        .with_context(|| format!("cannot create {}; set PGCDC_CACHE to a writable directory", building.display()))?;
+    std::fs::create_dir_all(&building).with_context(|| {
+        format!("cannot create {}; set PGCDC_CACHE to a writable directory", building.display())
+    })?;
     let filled = fill(&building);
     if filled.is_ok() && std::fs::rename(&building, &target).is_err() && !target.is_dir() {
         bail!("cannot rename {} to {}", building.display(), target.display());
@@ -64,11 +67,18 @@ pub fn maven(artifacts: &[Artifact<'_>], into: &Path) -> Result<()> {
     let file = into.join("pom.xml");
     std::fs::write(&file, pom).with_context(|| format!("cannot write {}", file.display()))?;
     let mut command = Command::new(&mvn);
-    command.args(["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=."]);
+    command.args([
+        "-q",
+        "-B",
+        "dependency:copy-dependencies",
+        "-DincludeScope=runtime",
+        "-DoutputDirectory=.",
+    ]);
     if let Some(home) = java.parent().and_then(Path::parent) {
         command.env("JAVA_HOME", home);
     }
-    let output = command.current_dir(into).output().with_context(|| format!("cannot run {}", mvn.display()))?;
+    let output =
+        command.current_dir(into).output().with_context(|| format!("cannot run {}", mvn.display()))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stdout);
         let tail: Vec<&str> = text.lines().filter(|line| line.contains("ERROR")).take(5).collect();

@@ -89,7 +89,8 @@ impl Cassandra {
         let config = dir.join("cassandra.yaml");
         let logback = dir.join("logback.xml");
         let storage = previous_storage_port(&config).map_or_else(ports::free, Ok)?;
-        fs::write(&config, yaml(dir, port, storage)).with_context(|| format!("cannot write {}", config.display()))?;
+        fs::write(&config, yaml(dir, port, storage))
+            .with_context(|| format!("cannot write {}", config.display()))?;
         fs::write(&logback, LOGBACK).with_context(|| format!("cannot write {}", logback.display()))?;
         let spec = Spec {
             name: "Cassandra".into(),
@@ -196,10 +197,14 @@ fn arguments(dir: &Path, jars: &Path, options: &CassandraOptions) -> Result<Vec<
         .flatten()
         .map(|entry| entry.path())
         .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("jamm-")))
-        .with_context(|| format!("no jamm-*.jar in {}; remove that directory and try again", jars.display()))?;
+        .with_context(|| {
+            format!("no jamm-*.jar in {}; remove that directory and try again", jars.display())
+        })?;
     let mut args: Vec<String> = OPENED
         .iter()
-        .flat_map(|package| [format!("--add-exports={package}=ALL-UNNAMED"), format!("--add-opens={package}=ALL-UNNAMED")])
+        .flat_map(|package| {
+            [format!("--add-exports={package}=ALL-UNNAMED"), format!("--add-opens={package}=ALL-UNNAMED")]
+        })
         .collect();
     args.push(format!("-javaagent:{}", jamm.display()));
     args.extend([format!("-Xms{}m", options.heap_mb), format!("-Xmx{}m", options.heap_mb)]);
@@ -234,7 +239,9 @@ fn is_ready(port: u16) -> bool {
     const OPTIONS: [u8; 9] = [4, 0, 0, 0, 5, 0, 0, 0, 0];
     const SUPPORTED: u8 = 6;
     let limit = Duration::from_secs(2);
-    let Ok(mut stream) = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), limit) else { return false };
+    let Ok(mut stream) = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), limit) else {
+        return false;
+    };
     let mut answer = [0; 9];
     stream.set_read_timeout(Some(limit)).is_ok()
         && stream.write_all(&OPTIONS).is_ok()

@@ -82,10 +82,10 @@ impl Daemon {
     pub fn last(dir: &Path) -> Result<Option<Self>> {
         let file = dir.join("service.json");
         let Ok(text) = fs::read_to_string(&file) else { return Ok(None) };
-        let (spec, process) = serde_json::from_str(&text)
-            .ok()
-            .and_then(|state| parse_state(&state))
-            .with_context(|| format!("cannot understand {}; stop the service by hand and remove the file", file.display()))?;
+        let (spec, process) =
+            serde_json::from_str(&text).ok().and_then(|state| parse_state(&state)).with_context(|| {
+                format!("cannot understand {}; stop the service by hand and remove the file", file.display())
+            })?;
         Ok(Some(Self { spec, dir: dir.to_owned(), process, child: None, watchdog: None, detached: true }))
     }
 
@@ -182,11 +182,20 @@ impl Daemon {
             }
             let passed = Instant::now() > deadline;
             if !alive || passed {
-                let what = if alive { format!("is not ready after {} s", limit.as_secs()) } else { "ended early".to_owned() };
+                let what = if alive {
+                    format!("is not ready after {} s", limit.as_secs())
+                } else {
+                    "ended early".to_owned()
+                };
                 let log = self.dir.join("log");
                 let tail = self.log_tail(25);
                 let _ = self.kill9();
-                bail!("{} on port {} {what}; the end of {}:\n{tail}", self.spec.name, self.spec.port, log.display());
+                bail!(
+                    "{} on port {} {what}; the end of {}:\n{tail}",
+                    self.spec.name,
+                    self.spec.port,
+                    log.display()
+                );
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -213,7 +222,9 @@ impl Daemon {
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
-            self.process.wait_gone(Duration::from_secs(5)).with_context(|| format!("cannot stop {}", self.spec.name))?;
+            self.process
+                .wait_gone(Duration::from_secs(5))
+                .with_context(|| format!("cannot stop {}", self.spec.name))?;
             for child in children {
                 child.wait_gone(Duration::from_secs(10))?;
             }
@@ -260,14 +271,20 @@ fn spawn(spec: &Spec, dir: &Path) -> Result<(Child, ProcessId)> {
     let log = OpenOptions::new().create(true).append(true).open(&path);
     let log = log.with_context(|| format!("cannot write {}", path.display()))?;
     let mut command = Command::new(&spec.program);
-    command.args(&spec.args).stdin(Stdio::null()).stdout(log.try_clone().context("cannot share the log")?).stderr(log);
+    command
+        .args(&spec.args)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().context("cannot share the log")?)
+        .stderr(log);
     // A group of its own: Ctrl-C in the terminal is for us, and we stop the service in order. The root directory as
     // working directory, because a service under another user may not be able to enter ours.
     command.process_group(0).current_dir("/").env("LC_ALL", "C.UTF-8");
     if let Some((user, group)) = spec.user {
         command.uid(user).gid(group);
     }
-    let mut child = command.spawn().with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot start {} ({})", spec.name, spec.program.display()))?;
     match ProcessId::of(child.id()) {
         Some(process) => Ok((child, process)),
         None => {
@@ -290,10 +307,12 @@ fn write_state(spec: &Spec, process: ProcessId, dir: &Path) -> Result<()> {
 fn parse_state(state: &Value) -> Option<(Spec, ProcessId)> {
     let text = |key: &str| state.get(key)?.as_str().map(str::to_owned);
     let number = |value: &Value| value.as_u64();
-    let user = state.get("user")?.as_array().and_then(|pair| {
-        Some((number(pair.first()?)? as u32, number(pair.get(1)?)? as u32))
-    });
-    let args = state.get("args")?.as_array()?.iter().filter_map(|arg| arg.as_str().map(str::to_owned)).collect();
+    let user = state
+        .get("user")?
+        .as_array()
+        .and_then(|pair| Some((number(pair.first()?)? as u32, number(pair.get(1)?)? as u32)));
+    let args =
+        state.get("args")?.as_array()?.iter().filter_map(|arg| arg.as_str().map(str::to_owned)).collect();
     let spec = Spec {
         name: text("name")?,
         program: text("program")?.into(),
@@ -303,6 +322,7 @@ fn parse_state(state: &Value) -> Option<(Spec, ProcessId)> {
         extra_dir: text("extra_dir").map(PathBuf::from),
         port: number(state.get("port")?)? as u16,
     };
-    let process = ProcessId { pid: number(state.get("pid")?)? as u32, started: number(state.get("started")?)? };
+    let process =
+        ProcessId { pid: number(state.get("pid")?)? as u32, started: number(state.get("started")?)? };
     Some((spec, process))
 }

@@ -64,7 +64,8 @@ impl FaultProxy {
     /// # Errors
     /// When it cannot listen.
     pub fn start(port: u16, upstream: u16) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
         let port = listener.local_addr().context("the listener has no address")?.port();
         let state = State { mode: Mode::Passing, streams: Vec::new(), accepted: 0 };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });

@@ -91,7 +91,8 @@ impl HttpReceiver {
     /// # Errors
     /// When it cannot listen.
     pub fn start(port: u16) -> Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", port)).with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
+        let listener = TcpListener::bind(("127.0.0.1", port))
+            .with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
         let port = listener.local_addr().context("the listener has no address")?.port();
         let shared = Arc::new(Shared::default());
         let for_thread = Arc::clone(&shared);
@@ -157,7 +158,11 @@ impl HttpReceiver {
             if left.is_zero() {
                 bail!("{} requests instead of {count} after {} s", state.requests.len(), limit.as_secs());
             }
-            let (guard, _) = self.shared.arrived.wait_timeout(state, left).unwrap_or_else(|poisoned| poisoned.into_inner());
+            let (guard, _) = self
+                .shared
+                .arrived
+                .wait_timeout(state, left)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
             state = guard;
         }
         Ok(())
@@ -213,7 +218,9 @@ fn decide(request: &Request, shared: &Shared) -> Response {
 }
 
 fn answer(mut stream: &TcpStream, response: &Response) -> std::io::Result<()> {
-    let mut bytes = format!("HTTP/1.1 {} status\r\nContent-Length: {}\r\n", response.status, response.body.len()).into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {} status\r\nContent-Length: {}\r\n", response.status, response.body.len())
+            .into_bytes();
     for (name, value) in &response.headers {
         bytes.extend(format!("{name}: {value}\r\n").into_bytes());
     }

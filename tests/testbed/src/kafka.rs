@@ -91,9 +91,10 @@ impl Kafka {
         if !dir.join("data/meta.properties").exists() {
             format_storage(&java, &jvm, &properties)?;
         }
-        let mut args: Vec<String> = ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExplicitGCInvokesConcurrent"]
-            .map(str::to_owned)
-            .to_vec();
+        let mut args: Vec<String> =
+            ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExplicitGCInvokesConcurrent"]
+                .map(str::to_owned)
+                .to_vec();
         args.extend([format!("-Xmx{}m", options.heap_mb), "-Xms128m".to_owned()]);
         args.extend(jvm);
         args.extend(["kafka.Kafka".to_owned(), properties.to_string_lossy().into_owned()]);

@@ -28,7 +28,9 @@ pub fn free() -> Result<u16> {
             return Ok(port);
         }
     }
-    bail!("no free TCP port between 20000 and 31999 on 127.0.0.1; stop services that are no longer needed (`cargo xtask down`)")
+    bail!(
+        "no free TCP port between 20000 and 31999 on 127.0.0.1; stop services that are no longer needed (`cargo xtask down`)"
+    )
 }
 
 /// Returns `port`, or a free one when it is zero.
@@ -43,7 +45,8 @@ pub fn or_free(port: u16) -> Result<u16> {
 mod tests {
     #[test]
     fn never_the_same_port_twice() {
-        let ports: std::collections::HashSet<u16> = (0..50).map(|_| super::free().expect("a free port")).collect();
+        let ports: std::collections::HashSet<u16> =
+            (0..50).map(|_| super::free().expect("a free port")).collect();
         assert_eq!(ports.len(), 50);
     }
 }

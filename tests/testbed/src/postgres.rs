@@ -93,7 +93,8 @@ impl Postgres {
     /// # Errors
     /// As [`Daemon::attach`].
     pub fn attach(dir: impl AsRef<Path>) -> Result<Option<Self>> {
-        Ok(Daemon::attach(dir.as_ref())?.map(|daemon| Self { client: PostgresClient { port: daemon.spec().port }, daemon }))
+        Ok(Daemon::attach(dir.as_ref())?
+            .map(|daemon| Self { client: PostgresClient { port: daemon.spec().port }, daemon }))
     }
 
     /// The port.
@@ -184,9 +185,10 @@ fn data_dir(dir: &Path, port: u16, user: Option<(u32, u32)>) -> Result<(PathBuf,
         return Ok((data, None));
     }
     // The name depends on directory and port alone, so that a second start finds the first one's data.
-    let hash = dir.to_string_lossy().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = dir
+        .to_string_lossy()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
     let extra = PathBuf::from(format!("/var/tmp/pgcdc-postgres-{port}-{hash:016x}"));
     let data = extra.join("data");
     make_owned(&data, user)?;
@@ -232,12 +234,14 @@ fn configure(data: &Path, port: u16, options: &PostgresOptions, user: Option<(u3
     let main = data.join("postgresql.conf");
     let old = fs::read_to_string(&main).with_context(|| format!("cannot read {}", main.display()))?;
     if !old.contains("testbed.conf") {
-        fs::write(&main, old + "\ninclude 'testbed.conf'\n").with_context(|| format!("cannot write {}", main.display()))?;
+        fs::write(&main, old + "\ninclude 'testbed.conf'\n")
+            .with_context(|| format!("cannot write {}", main.display()))?;
     }
     make_owned_file(&conf, user)
 }
 
 fn make_owned_file(path: &Path, user: Option<(u32, u32)>) -> Result<()> {
     let Some((user, group)) = user else { return Ok(()) };
-    std::os::unix::fs::chown(path, Some(user), Some(group)).with_context(|| format!("cannot give {} away", path.display()))
+    std::os::unix::fs::chown(path, Some(user), Some(group))
+        .with_context(|| format!("cannot give {} away", path.display()))
 }

@@ -33,8 +33,12 @@ impl Process {
             std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
         }
         let file = File::options().create(true).append(true).open(&stderr);
-        command.stderr(file.with_context(|| format!("cannot write {}", stderr.display()))?).stdin(Stdio::null());
-        let child = command.spawn().with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
+        command
+            .stderr(file.with_context(|| format!("cannot write {}", stderr.display()))?)
+            .stdin(Stdio::null());
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
         let id = ProcessId::of(child.id());
         let watchdog = id.map(|id| Watchdog::watch(id, "KILL", &[])).transpose()?;
         Ok(Self { child, id, status: None, stderr, watchdog })
@@ -52,7 +56,9 @@ impl Process {
 
     /// What it wrote to standard error so far.
     pub fn stderr(&self) -> String {
-        std::fs::read(&self.stderr).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(&self.stderr)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     /// Says whether it still runs.
@@ -84,7 +90,10 @@ impl Process {
             }
             if !running || Instant::now() > deadline {
                 let what = if running { "is still running" } else { "has ended" };
-                bail!("process {what} and has not said {text:?}; the end of its stderr:\n{}", tail(&self.stderr, 20));
+                bail!(
+                    "process {what} and has not said {text:?}; the end of its stderr:\n{}",
+                    tail(&self.stderr, 20)
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -104,7 +113,11 @@ impl Process {
             return Ok(status);
         }
         self.kill9()?;
-        bail!("process did not leave within {} s of SIGTERM; the end of its stderr:\n{}", limit.as_secs(), tail(&self.stderr, 20))
+        bail!(
+            "process did not leave within {} s of SIGTERM; the end of its stderr:\n{}",
+            limit.as_secs(),
+            tail(&self.stderr, 20)
+        )
     }
 
     /// Kills it at once.

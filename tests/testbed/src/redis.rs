@@ -36,11 +36,20 @@ impl Redis {
         let port = ports::or_free(port)?;
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let aof = if options.append_only { "yes" } else { "no" };
-        let args = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir", &dir.to_string_lossy(), "--save", ""]
-            .into_iter()
-            .chain(["--appendonly", aof, "--appendfsync", "always", "--daemonize", "no"])
-            .map(str::to_owned)
-            .collect();
+        let args = [
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            &dir.to_string_lossy(),
+            "--save",
+            "",
+        ]
+        .into_iter()
+        .chain(["--appendonly", aof, "--appendfsync", "always", "--daemonize", "no"])
+        .map(str::to_owned)
+        .collect();
         let spec = Spec {
             name: "Redis".into(),
             program,
@@ -141,7 +150,12 @@ impl RedisClient {
             .context("cannot run redis-cli\n\nhint: apt-get install redis-tools")?;
         if !output.status.success() {
             let text = [output.stdout, output.stderr].concat();
-            bail!("redis on port {}: {}: {}", self.port, args.join(" "), String::from_utf8_lossy(&text).trim());
+            bail!(
+                "redis on port {}: {}: {}",
+                self.port,
+                args.join(" "),
+                String::from_utf8_lossy(&text).trim()
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
     }

@@ -25,8 +25,9 @@ impl Scratch {
         if path.exists() {
             std::fs::remove_dir_all(&path).with_context(|| format!("cannot clear {}", path.display()))?;
         }
-        std::fs::create_dir_all(&path)
-            .with_context(|| format!("cannot create {}; set PGCDC_SCRATCH to a writable directory", path.display()))?;
+        std::fs::create_dir_all(&path).with_context(|| {
+            format!("cannot create {}; set PGCDC_SCRATCH to a writable directory", path.display())
+        })?;
         Ok(Self(path))
     }
 }

@@ -114,6 +114,9 @@ mod tests {
         let me = ProcessId::of(std::process::id()).expect("this process runs");
         assert!(me.is_alive());
         assert!(me.peak_memory().expect("VmHWM") > 0);
-        assert!(!ProcessId { started: me.started + 1, ..me }.is_alive(), "another start time is another process");
+        assert!(
+            !ProcessId { started: me.started + 1, ..me }.is_alive(),
+            "another start time is another process"
+        );
     }
 }

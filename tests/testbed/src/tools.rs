@@ -46,7 +46,10 @@ pub fn java() -> Result<PathBuf> {
 }
 
 fn is_17(java: &Path) -> bool {
-    Command::new(java).arg("-version").output().is_ok_and(|out| String::from_utf8_lossy(&out.stderr).contains("version \"17"))
+    Command::new(java)
+        .arg("-version")
+        .output()
+        .is_ok_and(|out| String::from_utf8_lossy(&out.stderr).contains("version \"17"))
 }
 
 /// Says whether this process runs as root.
@@ -74,7 +77,10 @@ fn install(what: &str, package: &str) -> Result<()> {
     let _ = apt(&["update"])?;
     let done = apt(&["install", "-y", "--no-install-recommends", package])?;
     if !done.status.success() {
-        bail!("apt-get could not install {package}: {}\n\nhint: {remedy}", String::from_utf8_lossy(&done.stderr).trim());
+        bail!(
+            "apt-get could not install {package}: {}\n\nhint: {remedy}",
+            String::from_utf8_lossy(&done.stderr).trim()
+        );
     }
     Ok(())
 }

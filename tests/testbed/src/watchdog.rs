@@ -34,7 +34,12 @@ impl Watchdog {
         command.args(["-c", SCRIPT, "pgcdc-testbed-watchdog"]);
         command.args([process.pid.to_string(), process.started.to_string(), signal.to_owned()]);
         for slot in 0..2 {
-            command.arg(remove.get(slot).filter(|_| !keep).map_or_else(Default::default, |path| path.as_os_str().to_owned()));
+            command.arg(
+                remove
+                    .get(slot)
+                    .filter(|_| !keep)
+                    .map_or_else(Default::default, |path| path.as_os_str().to_owned()),
+            );
         }
         // Its own group: Ctrl-C in a terminal must reach the owner only.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -21,7 +21,9 @@ fn postgres_of_every_version_survives_kill9() -> Result<()> {
     let scratch = Scratch::new("pg")?;
     for version in 14..=18 {
         let dir = scratch.join(version.to_string());
-        let mut pg = timed(&format!("start {version}"), || Postgres::start(&dir, 0, PostgresOptions::version(version)))?;
+        let mut pg = timed(&format!("start {version}"), || {
+            Postgres::start(&dir, 0, PostgresOptions::version(version))
+        })?;
         let major = pg.sql("postgres", "SELECT current_setting('server_version_num')::int / 10000")?;
         ensure!(major == version.to_string(), "asked for {version}, got {major}");
         pg.create_database("shop")?;
@@ -49,11 +51,13 @@ fn kafka_survives_kill9() -> Result<()> {
 #[ignore = "starts real services"]
 fn cassandra_and_redis_survive_kill9() -> Result<()> {
     let scratch = Scratch::new("stores")?;
-    let mut redis = timed("start redis", || Redis::start(scratch.join("r"), 0, RedisOptions { append_only: true }))?;
+    let mut redis =
+        timed("start redis", || Redis::start(scratch.join("r"), 0, RedisOptions { append_only: true }))?;
     redis.command(&["SET", "a", "b"])?;
     timed("  kill9 + restart", || redis.kill9().and_then(|()| redis.restart()))?;
     ensure!(redis.command(&["GET", "a"])? == ["b"]);
-    let mut cassandra = timed("start cassandra", || Cassandra::start(scratch.join("c"), 0, CassandraOptions::default()))?;
+    let mut cassandra =
+        timed("start cassandra", || Cassandra::start(scratch.join("c"), 0, CassandraOptions::default()))?;
     timed("  kill9 + restart", || cassandra.kill9().and_then(|()| cassandra.restart()))?;
     timed("  stop", || cassandra.stop())
 }

@@ -37,7 +37,8 @@ pub(super) fn read(reader: &mut impl BufRead) -> Result<Option<Request>> {
     const LIMIT: usize = 256 << 20;
     let Some(first) = line(reader)? else { return Ok(None) };
     let mut parts = first.split(' ');
-    let (method, path) = (parts.next().unwrap_or_default().to_owned(), parts.next().unwrap_or_default().to_owned());
+    let (method, path) =
+        (parts.next().unwrap_or_default().to_owned(), parts.next().unwrap_or_default().to_owned());
     let mut headers = Vec::new();
     while let Some(line) = line(reader)?.filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').ok_or_else(|| bad("a header without a colon"))?;
@@ -56,7 +57,11 @@ pub(super) fn read(reader: &mut impl BufRead) -> Result<Option<Request>> {
             }
         }
     } else if let Some(length) = request.header("content-length") {
-        let length = length.parse::<usize>().ok().filter(|length| *length < LIMIT).ok_or_else(|| bad("Content-Length"))?;
+        let length = length
+            .parse::<usize>()
+            .ok()
+            .filter(|length| *length < LIMIT)
+            .ok_or_else(|| bad("Content-Length"))?;
         request.body.resize(length, 0);
         reader.read_exact(&mut request.body)?;
     }
@@ -84,7 +89,10 @@ mod tests {
     fn bodies_by_length_and_by_chunks() {
         let mut wire = &b"POST /a?b HTTP/1.1\r\nContent-Length: 3\r\nX: y\r\n\r\nabcPOST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n0\r\n\r\n"[..];
         let first = read(&mut wire).expect("reads").expect("a request");
-        assert_eq!((first.path.as_str(), &first.body[..], first.header("x")), ("/a?b", &b"abc"[..], Some("y")));
+        assert_eq!(
+            (first.path.as_str(), &first.body[..], first.header("x")),
+            ("/a?b", &b"abc"[..], Some("y"))
+        );
         let second = read(&mut wire).expect("reads").expect("a request");
         assert_eq!((second.method.as_str(), &second.body[..]), ("POST", &b"de"[..]));
         assert!(read(&mut wire).expect("reads").is_none());

@@ -52,7 +52,8 @@ fn call(port: u16, api: i16, version: i16, body: &[u8]) -> Result<Vec<u8>> {
     const CLIENT: &str = "pgcdc-testbed";
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let limit = Duration::from_secs(5);
-    let mut stream = TcpStream::connect_timeout(&address, limit).with_context(|| format!("cannot reach kafka on {address}"))?;
+    let mut stream = TcpStream::connect_timeout(&address, limit)
+        .with_context(|| format!("cannot reach kafka on {address}"))?;
     stream.set_read_timeout(Some(limit))?;
     let mut request = Vec::new();
     request.extend(api.to_be_bytes());

@@ -25,7 +25,8 @@ impl PostgresClient {
     /// # Errors
     /// When the server cannot be reached or a statement fails; later statements are not run.
     pub fn sql(&self, db: &str, text: &str) -> Result<String> {
-        let mut child = self.psql(db).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut child =
+            self.psql(db).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let child = child.as_mut().map_err(|error| anyhow::anyhow!("cannot run psql: {error}"))?;
         let mut stdin = child.stdin.take().context("psql has no standard input")?;
         let stdout = child.stdout.take().context("psql has no standard output")?;
@@ -51,7 +52,8 @@ impl PostgresClient {
     /// As [`PostgresClient::sql`], and when the file cannot be read.
     pub fn sql_file(&self, db: &str, file: impl AsRef<Path>) -> Result<String> {
         let file = file.as_ref();
-        let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         self.sql(db, &text).with_context(|| format!("in {}", file.display()))
     }
 
@@ -60,7 +62,10 @@ impl PostgresClient {
     /// # Errors
     /// As [`PostgresClient::sql`].
     pub fn create_database(&self, name: &str) -> Result<()> {
-        let known = self.sql("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{}'", name.replace('\'', "''")))?;
+        let known = self.sql(
+            "postgres",
+            &format!("SELECT 1 FROM pg_database WHERE datname = '{}'", name.replace('\'', "''")),
+        )?;
         if known.is_empty() {
             self.sql("postgres", &format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")))?;
         }
@@ -72,7 +77,10 @@ impl PostgresClient {
         let mut command = Command::new("psql");
         command.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres"]);
         command.args(["-p", &self.port.to_string(), "-d", db]);
-        command.env("PGCLIENTENCODING", "UTF8").env("PGCONNECT_TIMEOUT", "5").env("PGOPTIONS", "-c client_min_messages=warning");
+        command
+            .env("PGCLIENTENCODING", "UTF8")
+            .env("PGCONNECT_TIMEOUT", "5")
+            .env("PGOPTIONS", "-c client_min_messages=warning");
         command
     }
 
