@@ -33,8 +33,10 @@ pub(super) enum Family {
     Bytea(BinaryForm),
     /// A type unknown to Debezium: its text as bytes.
     Unknown(BinaryForm),
-    /// A type for which Debezium has a schema and never a value.
-    AlwaysNull,
+    /// A type for which Debezium has a schema and no value at all (`name`): as SQL NULL.
+    Absent,
+    /// A type for which Debezium has a schema that its values never fit (`bit[]`).
+    NeverFits,
     /// `bit(1)` as a boolean.
     Bit,
     /// `bit(n)` and `varbit`.
@@ -110,7 +112,8 @@ impl Family {
                 form.append(text, out);
                 Ok(())
             }
-            Self::AlwaysNull => Err(Fault::Null),
+            Self::Absent => Err(Fault::Absent),
+            Self::NeverFits => Err(Fault::Failed),
             Self::Bit => append_bit(text, out),
             Self::Bits => append_bits(text, out),
             Self::TimeTz => temporal::append_timetz(text, out),

@@ -3,6 +3,8 @@
 pub(super) enum Fault {
     /// The text is not of the type's output format.
     Bad(&'static str),
+    /// Debezium does not read the value at all: it is as SQL NULL.
+    Absent,
     /// Debezium has no value for this one and writes null in its place; in a list, only this
     /// element is null.
     Null,

@@ -1,4 +1,4 @@
-//! Any bytes into every codec: an error or JSON, never a panic.
+//! Any bytes into every codec: an error or JSON, never a panic. And the types without a recording.
 
 use std::sync::Arc;
 
@@ -121,6 +121,54 @@ fn check_any_text(text: &[u8]) {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn types_without_a_recording() {
+    let structured = TypeOptions { time: TimePrecision::Structured, ..TypeOptions::default() };
+    let check = |oid, name, options: &TypeOptions, text: &str, expect: &str| {
+        let mut out = Vec::new();
+        let codec = Codec::compile(&column_of(oid, name, -1), options).expect(name);
+        codec.append(text.as_bytes(), &mut out).expect(text);
+        assert_eq!(String::from_utf8_lossy(&out), expect, "{name} {text}");
+    };
+    let plain = TypeOptions::default();
+    check(
+        oid::INTERVAL,
+        "interval",
+        &structured,
+        "1 year -2 mons +3 days -04:05:06.789",
+        r#"{"years":1,"months":-2,"days":3,"hours":-4,"minutes":-5,"seconds":-6,"nanos":-789000000,"precision":6}"#,
+    );
+    check(1, "vector", &plain, "[1,2.5,-3e-05]", "[1.0,2.5,-3.0E-5]");
+    check(1, "halfvec", &plain, "[1,0.1]", "[1.0,0.1]");
+    check(1, "sparsevec", &plain, "{1:1.5,3:2}/5", r#"{"dimensions":5,"vector":[[1,1.5],[3,2.0]]}"#);
+    check(
+        1,
+        "geometry",
+        &plain,
+        "0101000020E6100000000000000000F03F0000000000000040",
+        r#"{"wkb":"AQEAACDmEAAAAAAAAAAA8D8AAAAAAAAAQA==","srid":4326,"extensions":null}"#,
+    );
+    check(1, "isbn", &plain, "0-393-04002-X", r#""0-393-04002-X""#);
+}
+
+#[test]
+fn a_not_null_column_without_a_value_holds_its_zero() {
+    for (oid, name, expect) in [
+        (oid::BOOL, "bool", "false"),
+        (oid::NUMERIC, "numeric", r#"{"scale":0,"value":"AA=="}"#),
+        (oid::TEXT, "text", r#""""#),
+        (oid::NAME, "name", r#""""#),
+        (oid::TIMESTAMPTZ, "timestamptz", r#""1970-01-01T00:00:00Z""#),
+        (oid::DATE, "date", "0"),
+        (1, "hstore", r#""{}""#),
+    ] {
+        let column = Column { not_null: true, ..column_of(oid, name, -1) };
+        let mut out = Vec::new();
+        Codec::compile(&column, &TypeOptions::default()).expect(name).append_null(&mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expect, "{name}");
     }
 }
 

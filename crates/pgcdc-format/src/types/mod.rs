@@ -4,7 +4,7 @@
 //! settles everything that does not depend on the row: family, precision, schema, default. Rows
 //! then call [`Codec::append`], which only reads text and appends bytes.
 //!
-//! Reading order: [`options`]; `plan` (which family a type belongs to) with `logical` (its schema), `family`
+//! Reading order: `options`; `plan` (which family a type belongs to) with `logical` (its schema), `family`
 //! (one match per value), then a file per family: `number` (with `digits`), `numeric`, `money`, `binary`, `bit`,
 //! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; what stands in a
 //! value's place: `default`, `unavailable`.
@@ -171,6 +171,11 @@ impl Codec {
     fn append_fault(&self, fault: Fault, start: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
         let reason = match (fault, &self.missing) {
             (Fault::Bad(reason), _) => reason,
+            (Fault::Absent, _) => {
+                out.truncate(start);
+                self.append_null(out);
+                return Ok(());
+            }
             (Fault::Null | Fault::Failed, Some(missing)) => {
                 out.truncate(start);
                 out.extend_from_slice(missing);

@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn of_two_forms_as_near_the_even_one_is_taken() {
         let mut out = Vec::new();
-        append_f64(70_587_366_952.640_625, &mut out);
+        append_parsed(b"70587366952.640625", false, &mut out).unwrap();
         assert_eq!(out, b"7.058736695264062E10");
     }
 

@@ -60,7 +60,7 @@ fn below_domains(pg_type: &PgType, typmod: i32) -> (&PgType, i32) {
 fn unknown(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
     if base.oid == oid::NAME {
         // Debezium has a schema for it in any case, and a value only with unknown types.
-        let family = if options.include_unknown { Family::Text } else { Family::AlwaysNull };
+        let family = if options.include_unknown { Family::Text } else { Family::Absent };
         return Some((family, Schema::string()));
     }
     options.include_unknown.then(|| (Family::Unknown(BinaryForm(options.binary)), binary_schema(options)))
@@ -78,7 +78,7 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
         }
         // A schema of single values, which lists never fit.
         oid::BIT => {
-            return Some((Family::AlwaysNull, bits_schema(typmod)));
+            return Some((Family::NeverFits, bits_schema(typmod)));
         }
         _ => {}
     }
@@ -257,8 +257,10 @@ fn fallback(family: &Family, options: &TypeOptions) -> Vec<u8> {
             format!("\"0{point}{}\"", "0".repeat(digits)).into_bytes()
         }
         Family::Money(_) => of_text(b"0"),
-        Family::Text | Family::Bytea(_) | Family::Unknown(_) | Family::Bits => b"\"\"".to_vec(),
-        Family::AlwaysNull => b"null".to_vec(),
+        Family::Text | Family::Absent | Family::Bytea(_) | Family::Unknown(_) | Family::Bits => {
+            b"\"\"".to_vec()
+        }
+        Family::NeverFits => b"null".to_vec(),
         Family::Date(_) => of_text(b"1970-01-01"),
         Family::Time(_) => of_text(b"00:00:00"),
         Family::TimeTz | Family::TimeTzStructured(_) => of_text(b"00:00:00+00"),
