@@ -15,6 +15,7 @@ use crate::{compose, printer};
 
 /// Where the services are.
 #[derive(Debug, Clone, Args)]
+#[group(id = "services")]
 pub(crate) struct Options {
     /// PostgreSQL's port
     #[arg(long, default_value_t = 15432)]
