@@ -228,3 +228,39 @@ fn answer(mut stream: &TcpStream, response: &Response) -> std::io::Result<()> {
     bytes.extend(&response.body);
     stream.write_all(&bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+    use std::time::Duration;
+
+    use super::{HttpReceiver, Response};
+
+    /// Posts `body` on a connection of its own and returns the whole answer; empty when it was dropped.
+    fn post(receiver: &HttpReceiver, body: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", receiver.port())).expect("connects");
+        let head = "POST /api HTTP/1.1\r\nConnection: keep-alive\r\nContent-Length:";
+        write!(stream, "{head} {}\r\n\r\n{body}", body.len()).expect("sends");
+        stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a time-out can be set");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer); // ends by the time-out, since the connection is kept alive
+        String::from_utf8(answer).expect("text")
+    }
+
+    #[test]
+    fn records_in_order_and_fails_as_told() {
+        let receiver = HttpReceiver::start(0).expect("listens");
+        receiver.enqueue(Response::status(429).header("Retry-After", "1"));
+        receiver.enqueue(Response::dropped());
+        receiver.respond_with(|request| Response::status(if request.body == b"bad" { 400 } else { 201 }));
+        let answer = post(&receiver, "one");
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains("Retry-After: 1\r\n"), "{answer}");
+        assert_eq!(post(&receiver, "two"), "");
+        assert!(post(&receiver, "bad").starts_with("HTTP/1.1 400 "));
+        assert!(post(&receiver, "three").starts_with("HTTP/1.1 201 "));
+        receiver.wait_for(4, Duration::from_secs(1)).expect("all recorded");
+        let answered: Vec<_> = receiver.requests().iter().map(|request| request.answered).collect();
+        assert_eq!(answered, [Some(429), None, Some(400), Some(201)]);
+    }
+}

@@ -61,3 +61,29 @@ fn cassandra_and_redis_survive_kill9() -> Result<()> {
     timed("  kill9 + restart", || cassandra.kill9().and_then(|()| cassandra.restart()))?;
     timed("  stop", || cassandra.stop())
 }
+
+#[test]
+#[ignore = "starts real services"]
+fn every_schema_loads_twice_on_the_oldest_and_the_newest_version() -> Result<()> {
+    let scratch = Scratch::new("sql")?;
+    let sql = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql");
+    for version in [14, 18] {
+        let pg = Postgres::start(scratch.join(version.to_string()), 0, PostgresOptions::version(version))?;
+        for system in ["engagement", "inventory", "shop", "flights"] {
+            pg.create_database(system)?;
+            for _ in 0..2 {
+                pg.client().sql_file(system, sql.join(system).join("schema.sql"))?;
+                pg.client().sql_file(system, sql.join(system).join("sample.sql"))?;
+            }
+            let tables = pg.sql(system, "SELECT count(*) FROM pg_publication_tables")?;
+            ensure!(
+                tables == if system == "engagement" || system == "shop" { "2" } else { "3" },
+                "{system}: {tables}"
+            );
+        }
+        pg.client().sql_file("engagement", sql.join("engagement/load.sql"))?;
+        pg.sql("engagement", "CALL load_events(2500, 1000)")?;
+        ensure!(pg.sql("engagement", "SELECT count(*) FROM engagement_events")? == "2504");
+    }
+    Ok(())
+}
