@@ -6,11 +6,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
+use crate::watchdog::Watchdog;
+
 /// A fresh directory below `$PGCDC_SCRATCH` (default: `/var/tmp`), removed on drop unless `PGCDC_KEEP` is set.
 ///
 /// It lies outside the user's home because PostgreSQL, which refuses to run as root, must be able to reach it.
 #[derive(Debug)]
-pub struct Scratch(PathBuf);
+pub struct Scratch {
+    path: PathBuf,
+    /// Removes the directory when this value is never dropped; none when the directory is to be kept.
+    watchdog: Option<Watchdog>,
+}
 
 impl Scratch {
     /// Creates the directory; `name` is part of its name.
@@ -28,27 +34,30 @@ impl Scratch {
         std::fs::create_dir_all(&path).with_context(|| {
             format!("cannot create {}; set PGCDC_SCRATCH to a writable directory", path.display())
         })?;
-        Ok(Self(path))
+        let keep = std::env::var_os("PGCDC_KEEP").is_some();
+        let watchdog = if keep { None } else { Some(Watchdog::remove(&path)?) };
+        Ok(Self { path, watchdog })
     }
 }
 
 impl Deref for Scratch {
     type Target = Path;
     fn deref(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl AsRef<Path> for Scratch {
     fn as_ref(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if std::env::var_os("PGCDC_KEEP").is_none() {
-            let _ = std::fs::remove_dir_all(&self.0);
+        if let Some(watchdog) = self.watchdog.take() {
+            let _ = std::fs::remove_dir_all(&self.path);
+            watchdog.dismiss();
         }
     }
 }

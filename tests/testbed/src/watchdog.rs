@@ -14,7 +14,11 @@ use crate::signal::ProcessId;
 
 const SCRIPT: &str = r#"
 read -r word; [ "$word" = done ] && exit 0
-same() { [ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20)" = "$2" ]; }
+same() {
+  s=$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null)
+  case $s in Z*|X*|'') return 1;; esac
+  [ "$(echo "$s" | cut -d' ' -f20)" = "$2" ]
+}
 same "$1" "$2" && kill -s "$3" -- "$1"
 n=0; while same "$1" "$2" && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done
 same "$1" "$2" && kill -s KILL -- "$1"
@@ -22,6 +26,9 @@ same "$1" "$2" && kill -s KILL -- "$1"
 [ -n "$5" ] && rm -rf -- "$5"
 exit 0
 "#;
+
+/// Later than the services' own watchdogs, which stop what writes there.
+const REMOVE: &str = r#"read -r word; [ "$word" = done ] && exit 0; sleep 5; rm -rf -- "$1""#;
 
 #[derive(Debug)]
 pub(crate) struct Watchdog(Child);
@@ -41,9 +48,20 @@ impl Watchdog {
                     .map_or_else(Default::default, |path| path.as_os_str().to_owned()),
             );
         }
+        Self::spawn(command)
+    }
+
+    /// Removes `dir` should this program end without dismissing the watchdog.
+    pub(crate) fn remove(dir: &Path) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", REMOVE, "pgcdc-testbed-watchdog"]).arg(dir);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Result<Self> {
         // Its own group: Ctrl-C in a terminal must reach the owner only.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(Self(command.spawn().context("cannot start sh as the watchdog of a service")?))
+        Ok(Self(command.spawn().context("cannot start sh as a watchdog")?))
     }
 
     /// Tells the watchdog that its process is taken care of.
