@@ -28,7 +28,7 @@ impl ClientProperties {
     ///
     /// # Errors
     /// Names *all* properties that are unknown (with the nearest known name), refused or have a value
-    /// that librdkafka does not accept; [`Error::is_configuration`] is true.
+    /// that librdkafka does not accept, one a line; [`Error::is_configuration`] is true.
     pub fn parse<K: AsRef<str>, V: AsRef<str>>(properties: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
         let mut parsed = Self::default();
         let mut mistakes = Vec::new();
@@ -44,7 +44,7 @@ impl ClientProperties {
                 mistakes.push(rejection(name, error));
             }
         }
-        if mistakes.is_empty() { Ok(parsed) } else { Err(Error::configuration(mistakes.join("; "))) }
+        if mistakes.is_empty() { Ok(parsed) } else { Err(Error::configuration(mistakes.join("\n"))) }
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<(), String> {

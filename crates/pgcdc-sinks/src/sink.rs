@@ -57,6 +57,7 @@ pub struct SinkError {
     pub(crate) kind: SinkErrorKind,
     pub(crate) message: String,
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) progressed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,24 +70,34 @@ pub(crate) enum SinkErrorKind {
 impl SinkError {
     /// The same call may succeed later: the driver repeats it.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { kind: SinkErrorKind::Transient, message: message.into(), retry_after: None }
+        Self { kind: SinkErrorKind::Transient, message: message.into(), retry_after: None, progressed: false }
     }
 
     /// The store holds another offset than this process believes (it was emptied, restored, or another
     /// process wrote): the sink starts again from what the store says.
     pub fn diverged(message: impl Into<String>) -> Self {
-        Self { kind: SinkErrorKind::Diverged, message: message.into(), retry_after: None }
+        Self { kind: SinkErrorKind::Diverged, message: message.into(), retry_after: None, progressed: false }
     }
 
     /// Nobody but a person can mend it: the sink ends.
     pub fn fatal(message: impl Into<String>) -> Self {
-        Self { kind: SinkErrorKind::Fatal, message: message.into(), retry_after: None }
+        Self { kind: SinkErrorKind::Fatal, message: message.into(), retry_after: None, progressed: false }
     }
 
     /// Asks the driver to wait this long before it tries again.
     #[must_use]
     pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
+        self
+    }
+}
+
+impl SinkError {
+    /// Says that some records of the batch were written before the failure: the store is not down, and
+    /// the driver's waits begin anew.
+    #[must_use]
+    pub fn progressed(mut self, progressed: bool) -> Self {
+        self.progressed = progressed;
         self
     }
 }

@@ -83,8 +83,12 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self> {
+        // The error's own Display quotes the line, which may hold a password.
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-            Error::configuration(format!("{file} is not TOML: {}", e.to_string().trim_end()))
+            let line = e
+                .span()
+                .map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+            Error::configuration(format!("{file}:{line}: not TOML: {}", e.message().replace('\n', ", ")))
         })?;
         let mut mistakes = Vec::new();
         let config = parse(&table, &mut mistakes);
@@ -112,14 +116,13 @@ fn parse(table: &toml::Table, mistakes: &mut Vec<String>) -> Option<Config> {
         None => Vec::new(),
     };
     let mut names = BTreeSet::new();
-    let mut parsed = Vec::new();
-    for (at, table) in sinks.into_iter().enumerate() {
-        let Some(sink) = parse_sink(at, table, mistakes) else { continue };
-        if !names.insert(sink.name.clone()) {
-            mistakes.push(format!("two sinks have the name {:?}: names must be unique", sink.name));
+    for name in sinks.iter().filter_map(|table| table.get("name")?.as_str()) {
+        if !names.insert(name) {
+            mistakes.push(format!("two sinks have the name {name:?}: names must be unique"));
         }
-        parsed.push(sink);
     }
+    let sinks = sinks.into_iter().enumerate();
+    let parsed = sinks.filter_map(|(at, table)| parse_sink(at, table, mistakes)).collect();
     let (kafka, group_id) = kafka?;
     Some(Config { kafka, group_id, sinks: parsed })
 }
@@ -148,7 +151,7 @@ fn parse_kafka(table: &toml::Table, mistakes: &mut Vec<String>) -> Option<(Clien
     match ClientProperties::parse(properties) {
         Ok(client) => group_id.map(|group_id| (client, group_id)),
         Err(error) => {
-            mistakes.extend(error.to_string().split("; ").map(|part| format!("[kafka] {part}")));
+            mistakes.extend(error.to_string().lines().map(|part| format!("[kafka] {part}")));
             None
         }
     }

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 const FAILURES_TO_OPEN: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Short, so that a store that is back is found soon: one request in this time is no burden.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A probe that was dropped (its partition was taken away) is replaced after this.
 const PROBE_LIMIT: Duration = Duration::from_secs(60);
 

@@ -118,6 +118,10 @@ impl Driver {
                         SinkErrorKind::Diverged => return Err(Error::transient(context)),
                         SinkErrorKind::Transient => {}
                     }
+                    if error.progressed {
+                        self.breaker.succeeded();
+                        failures = 0;
+                    }
                     self.breaker.failed(Instant::now());
                     failures = failures.saturating_add(1);
                     let wait = error.retry_after.unwrap_or_else(|| self.back_off(failures));

@@ -68,6 +68,11 @@ impl Http {
         settled.get(partition).is_some_and(|offsets| offsets.contains_key(&offset))
     }
 
+    fn settled_count(&self, partition: &Partition) -> usize {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled.get(partition).map_or(0, HashMap::len)
+    }
+
     fn settle(&self, partition: &Partition, offset: i64, rejected: Option<String>) {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         settled.entry(partition.clone()).or_default().insert(offset, rejected);
@@ -167,12 +172,15 @@ impl Sink for Http {
                 }
             }
         }
+        let settled_before = self.settled_count(batch.partition);
         let failed = AtomicBool::new(false);
         let sending: Vec<_> =
             groups.into_iter().map(|group| self.send_group(batch.partition, group, &failed)).collect();
         // After a failure those that are under way are still answered; no new ones begin.
         let results: Vec<_> = stream::iter(sending).buffer_unordered(CONCURRENCY).collect().await;
-        results.into_iter().collect::<Result<(), SinkError>>()?;
+        if let Some(error) = results.into_iter().find_map(Result::err) {
+            return Err(error.progressed(self.settled_count(batch.partition) > settled_before));
+        }
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         let of_partition = settled.remove(batch.partition).unwrap_or_default();
         let rejected = of_partition

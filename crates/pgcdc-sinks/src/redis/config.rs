@@ -34,11 +34,11 @@ pub struct Leaderboard {
 impl RedisConfig {
     pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {
         let url = section.text("url");
-        if let Some(Err(error)) = url.as_deref().map(fred::types::config::Config::from_url) {
-            // The error's details may quote the password.
+        // Neither the URL nor the client's error is shown: both may hold the password.
+        if url.as_deref().is_some_and(|url| !is_redis_url(url)) {
             section.mistake(&format!(
-                "\"url\" is not a Redis URL such as redis://127.0.0.1:6379 ({:?})",
-                error.kind()
+                "\"url\" is not a Redis URL such as redis://user:password@127.0.0.1:6379/0; known schemes are {}",
+                SCHEMES.join(", ")
             ));
         }
         let leaderboard = section.inner("leaderboard", |board| {
@@ -54,6 +54,23 @@ impl RedisConfig {
         }
         Some(Self { url: Secret::new(url?), leaderboard: leaderboard.flatten()? })
     }
+}
+
+const SCHEMES: &[&str] = &[
+    "redis",
+    "rediss",
+    "redis-cluster",
+    "rediss-cluster",
+    "redis-sentinel",
+    "rediss-sentinel",
+    "valkey",
+    "valkeys",
+];
+
+fn is_redis_url(url: &str) -> bool {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| SCHEMES.contains(&scheme))
+        && fred::types::config::Config::from_url(url).is_ok()
 }
 
 impl Leaderboard {

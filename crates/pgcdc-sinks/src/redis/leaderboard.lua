@@ -31,11 +31,17 @@ for _, row in ipairs(old) do
   redis.call('ZREM', expiry, row)
 end
 local more = #old == LIMIT and 1 or 0
-if ARGV[2] == '' then return { 'ok', more } end
+if ARGV[2] == '' then
+  -- How long until the next row is too old, so that nobody has to guess when to come back.
+  local first = redis.call('ZRANGE', expiry, 0, 0, 'WITHSCORES')
+  local wait = -1
+  if more == 1 then wait = 0 elseif first[2] then wait = math.max(first[2] - horizon, 0) end
+  return { 'ok', wait }
+end
 
 local stored = tonumber(redis.call('HGET', offsets, ARGV[2]) or '-1')
 if stored < tonumber(ARGV[3]) then return { 'diverged', stored } end
-if stored >= tonumber(ARGV[4]) then return { 'ok', more } end
+if stored >= tonumber(ARGV[4]) then return { 'ok', 0 } end
 
 for at = 5, #ARGV, 7 do
   if tonumber(ARGV[at]) >= stored then
@@ -60,4 +66,4 @@ for at = 5, #ARGV, 7 do
   end
 end
 redis.call('HSET', offsets, ARGV[2], ARGV[4])
-return { 'ok', more }
+return { 'ok', 0 }

@@ -19,8 +19,10 @@ use super::script::{Answer, Step, classify};
 use super::{Leaderboard, RedisConfig};
 use crate::{Batch, Outcome, Rejected, Sink, SinkError};
 
-/// How often old rows leave when nothing else happens.
-const TICK: Duration = Duration::from_millis(200);
+/// How long after the last look old rows leave at the latest, also those that arrived meanwhile.
+const LONGEST_TICK: Duration = Duration::from_millis(200);
+/// How long they stay together at least, so that a flood of expiring rows costs Redis little.
+const SHORTEST_TICK: Duration = Duration::from_millis(5);
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
 /// A Redis sink.
@@ -80,6 +82,11 @@ impl Redis {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     fn expect(&self, partition: &Partition, offset: Option<i64>) {
         let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
         expected.insert(partition.clone(), offset);
@@ -93,32 +100,28 @@ impl Redis {
 
 /// Lets old rows leave while nothing arrives. Ends with the sink.
 async fn expire(client: Client, step: Arc<Step>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut failed = false;
     loop {
+        let wait = match step.expire(&client).await {
+            Ok(next) => {
+                failed = false;
+                // The script takes a bounded number of rows at a time: zero means that more are due.
+                next.unwrap_or(LONGEST_TICK).clamp(SHORTEST_TICK, LONGEST_TICK)
+            }
+            // The writer reports what lasts; here one line for each outage is enough.
+            Err(error) => {
+                if !std::mem::replace(&mut failed, true) {
+                    tracing::warn!(error = %error, "old rows cannot leave the leaderboard now");
+                }
+                LONGEST_TICK
+            }
+        };
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+            () = tokio::time::sleep(wait) => {}
         }
-        failed = match drain(&client, &step).await {
-            Ok(()) => false,
-            // The writer reports what lasts; here one line for each outage is enough.
-            Err(error) => {
-                if !failed {
-                    tracing::warn!(error = %error, "old rows cannot leave the leaderboard now");
-                }
-                true
-            }
-        };
     }
-}
-
-/// The script takes a bounded number of rows at a time, so that Redis is not held up.
-async fn drain(client: &Client, step: &Step) -> Result<(), SinkError> {
-    while (step.expire(client).await?) == (Answer::Done { more: true }) {}
-    Ok(())
 }
 
 #[async_trait]
@@ -166,7 +169,7 @@ impl Sink for Redis {
             .apply(&self.client, &batch.partition.to_string(), expected, batch.next, entries)
             .await?;
         match answer {
-            Answer::Done { .. } => {
+            Answer::Done => {
                 self.expect(batch.partition, Some(batch.next));
                 Ok(Outcome { durable: true, rejected })
             }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! at any moment: updates replace what a row contributed, deletes take it away, and rows that grow too
-//! old leave by themselves, five times a second, by Redis' own clock, whether or not events arrive.
+//! old leave by themselves, within milliseconds, by Redis' own clock, whether or not events arrive.
 //! Rows whose member, score or time is NULL contribute nothing; rows of the future count, as in the
 //! SQL. A member without rows leaves the set; one whose rows add up to zero stays, with zero.
 //!

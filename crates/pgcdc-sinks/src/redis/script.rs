@@ -1,5 +1,7 @@
 //! Calling the script.
 
+use std::time::Duration;
+
 use fred::clients::Client;
 use fred::types::scripts::Script;
 use fred::types::{MultipleKeys, Value};
@@ -20,8 +22,8 @@ pub(super) struct Step {
 /// What the script answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// Done; whether more rows wait to expire.
-    Done { more: bool },
+    /// Done.
+    Done,
     /// Redis holds this offset instead of the expected one; -1 is none.
     Diverged(i64),
 }
@@ -41,9 +43,11 @@ impl Step {
         self.keys.last().map_or("", String::as_str)
     }
 
-    /// Lets old rows leave.
-    pub(super) async fn expire(&self, client: &Client) -> Result<Answer, SinkError> {
-        self.call(client, vec![self.window_us.as_str().into(), "".into(), "-1".into(), "-1".into()]).await
+    /// Lets old rows leave; returns how long until the next one has to, `None` when there is none.
+    pub(super) async fn expire(&self, client: &Client) -> Result<Option<Duration>, SinkError> {
+        let arguments = vec![self.window_us.as_str().into(), "".into(), "-1".into(), "-1".into()];
+        let (_, wait) = self.call(client, arguments).await?;
+        Ok(u64::try_from(wait).ok().map(Duration::from_micros))
     }
 
     /// Applies records and moves the offset from `expected` (or from nothing) to `next`.
@@ -78,10 +82,14 @@ impl Step {
                 Value::from(lsn),
             ]);
         }
-        self.call(client, arguments).await
+        match self.call(client, arguments).await? {
+            (true, _) => Ok(Answer::Done),
+            (false, stored) => Ok(Answer::Diverged(stored)),
+        }
     }
 
-    async fn call(&self, client: &Client, arguments: Vec<Value>) -> Result<Answer, SinkError> {
+    /// Whether it was done, and the number that the script answers with.
+    async fn call(&self, client: &Client, arguments: Vec<Value>) -> Result<(bool, i64), SinkError> {
         let keys = MultipleKeys::from(self.keys.clone());
         let answer: Vec<Value> = self
             .script
@@ -89,8 +97,8 @@ impl Step {
             .await
             .map_err(|error| classify(&error))?;
         match (answer.first().and_then(Value::as_string).as_deref(), answer.get(1).and_then(Value::as_i64)) {
-            (Some("ok"), Some(more)) => Ok(Answer::Done { more: more != 0 }),
-            (Some("diverged"), Some(stored)) => Ok(Answer::Diverged(stored)),
+            (Some("ok"), Some(number)) => Ok((true, number)),
+            (Some("diverged"), Some(number)) => Ok((false, number)),
             _ => Err(SinkError::fatal("Redis answered the script in an unknown form")),
         }
     }
