@@ -160,7 +160,8 @@ impl CaptureBuilder {
     pub fn to_stdout(self) -> Result<Capture> {
         let Settings { name, topic, offsets, .. } = &self.settings;
         let file = offsets.file.clone().or_else(default_offset_file);
-        let store = file.map_or_else(OffsetStore::nowhere, |file| OffsetStore::file(name, &topic.prefix, file));
+        let store =
+            file.map_or_else(OffsetStore::nowhere, |file| OffsetStore::file(name, &topic.prefix, file));
         let context = context_headers(&self.settings);
         self.start(store, move |_| Ok(Output::Stdout(StdoutOutput::new(&context))))
     }
@@ -172,7 +173,8 @@ impl CaptureBuilder {
     pub fn changes(self) -> Result<Changes> {
         let Settings { name, topic, offsets, .. } = &self.settings;
         let file = offsets.file.clone().or_else(default_offset_file);
-        let store = file.map_or_else(OffsetStore::nowhere, |file| OffsetStore::file(name, &topic.prefix, file));
+        let store =
+            file.map_or_else(OffsetStore::nowhere, |file| OffsetStore::file(name, &topic.prefix, file));
         let (output, changes) = channel();
         let mut output: Option<ChannelOutput> = Some(output);
         let capture = self.start(store, move |_| {

@@ -19,8 +19,8 @@ use crate::offsets::{Offset, OffsetStore};
 use crate::outbox::Outbox;
 use crate::output::Output;
 use crate::postgres::{
-    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle, ensure_publication,
-    inspect_slot, quote_literal,
+    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
+    ensure_publication, inspect_slot, quote_literal,
 };
 use crate::snapshot::{Decision, Known, Snapshotter, decide, now_ns};
 use crate::stream::{Ended, Stream};
@@ -128,7 +128,12 @@ impl Connector {
     }
 
     /// Slot and snapshot; `None` when there is nothing to stream.
-    async fn prepare(&self, query: Query, captured: Vec<CapturedTable>, output: Output) -> Result<Option<Prepared>> {
+    async fn prepare(
+        &self,
+        query: Query,
+        captured: Vec<CapturedTable>,
+        output: Output,
+    ) -> Result<Option<Prepared>> {
         let settings = &self.settings;
         let slot_name = settings.slot.name.as_str();
         let database = database_identity(&query).await?;
@@ -137,11 +142,18 @@ impl Connector {
         if let Some(found) = &offset
             && found.database.as_ref().is_some_and(|of| *of != database)
         {
-            tracing::warn!(of = found.database, here = database, "offsets belong to another database and are ignored");
+            tracing::warn!(
+                of = found.database,
+                here = database,
+                "offsets belong to another database and are ignored"
+            );
             offset = None;
         }
         if let Some(slot) = &slot {
-            if slot.kind != "logical" || slot.plugin != "pgoutput" || slot.database != settings.connection.dbname {
+            if slot.kind != "logical"
+                || slot.plugin != "pgoutput"
+                || slot.database != settings.connection.dbname
+            {
                 return Err(Error::configuration(format!(
                     "replication slot {slot_name} is a {} slot of plug-in {:?} in database {:?}, not one of pgoutput in {}",
                     slot.kind, slot.plugin, slot.database, settings.connection.dbname
@@ -149,8 +161,10 @@ impl Connector {
                 .with_hint("name another slot in slot.name"));
             }
             if let Some(pid) = slot.active_pid {
-                return Err(Error::transient(format!("replication slot {slot_name} is in use by process {pid} of the server"))
-                    .with_hint(format!("stop its reader, or end it: SELECT pg_terminate_backend({pid})")));
+                return Err(Error::transient(format!(
+                    "replication slot {slot_name} is in use by process {pid} of the server"
+                ))
+                .with_hint(format!("stop its reader, or end it: SELECT pg_terminate_backend({pid})")));
             }
         }
         let known = Known {
@@ -287,7 +301,9 @@ impl Connector {
         replication.stop().await;
         let Ended::Idle = ended?;
         if !drained? {
-            tracing::warn!("some records were not acknowledged in time; they will be sent again after the next start");
+            tracing::warn!(
+                "some records were not acknowledged in time; they will be sent again after the next start"
+            );
         }
         if !confirmed.is_zero() {
             self.offsets.store(&self.offset(confirmed, &database), now_ns() / 1000).await?;
@@ -318,7 +334,8 @@ async fn database_identity(query: &Query) -> Result<String> {
 }
 
 async fn current_position(query: &Query) -> Result<Lsn> {
-    let sql = "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END";
+    let sql =
+        "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END";
     let text = query.value("read the server's position", sql).await?;
     Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
 }
@@ -341,7 +358,8 @@ async fn drop_when_free(query: &Query, slot: &str) -> Result<bool> {
 /// Where offsets are when nothing else is said and Kafka is not there to hold them.
 pub(crate) fn default_offset_file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = state.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
+    let state =
+        state.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
     Some(state.join("pgcdc").join("offsets.json"))
 }
 
@@ -354,7 +372,10 @@ struct Backoff {
 
 impl Backoff {
     fn new(wait: Duration) -> Self {
-        Self { ceiling: (wait / 10).max(Duration::from_millis(100)), max: (wait * 6).max(Duration::from_secs(1)) }
+        Self {
+            ceiling: (wait / 10).max(Duration::from_millis(100)),
+            max: (wait * 6).max(Duration::from_secs(1)),
+        }
     }
 
     fn next(&mut self) -> Duration {

@@ -48,8 +48,12 @@ impl Offset {
 
     fn from_json(value: &Value) -> Option<Self> {
         let map = value.as_object()?;
-        let snapshot = map.get("snapshot").is_some_and(|s| !matches!(s.as_str(), Some("false")) && !s.is_null() && *s != json!(false));
-        let completed = map.get("snapshot_completed").and_then(Value::as_bool)
+        let snapshot = map
+            .get("snapshot")
+            .is_some_and(|s| !matches!(s.as_str(), Some("false")) && !s.is_null() && *s != json!(false));
+        let completed = map
+            .get("snapshot_completed")
+            .and_then(Value::as_bool)
             .or_else(|| map.get("last_snapshot_record").and_then(Value::as_bool))
             .unwrap_or(!snapshot);
         Some(Self {
@@ -97,7 +101,10 @@ impl OffsetStore {
             Place::File(path) => read_file(path)?.get(&self.key).cloned(),
             Place::Topic { properties, topic } => {
                 let map = read_compacted(properties, topic).await.map_err(kafka_error)?;
-                map.get(self.key.as_bytes()).cloned().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+                map.get(self.key.as_bytes())
+                    .cloned()
+                    .flatten()
+                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             }
         };
         Ok(value.as_ref().and_then(Offset::from_json))
@@ -125,7 +132,9 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, Value>> {
     match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(bad("cannot be read", error.to_string())),
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| bad("is not a file of offsets", error.to_string())),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map_err(|error| bad("is not a file of offsets", error.to_string()))
+        }
     }
 }
 
@@ -166,7 +175,9 @@ async fn store_in_topic(properties: &ClientProperties, topic: &str, key: &str, v
         }
         producer.poll(&mut delivered).map_err(kafka_error)?;
         if started.elapsed() > LIMIT {
-            return Err(Error::transient(format!("offsets could not be written to topic {topic} within 60 s")));
+            return Err(Error::transient(format!(
+                "offsets could not be written to topic {topic} within 60 s"
+            )));
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
@@ -183,8 +194,14 @@ mod tests {
             let value: Value = serde_json::from_str(text).expect("JSON");
             assert_eq!(Offset::from_json(&value).map(|o| o.snapshot_completed), Some(completed), "{text}");
         };
-        check(r#"{"last_snapshot_record":true,"lsn":1,"snapshot":"INITIAL","snapshot_completed":true}"#, true);
-        check(r#"{"last_snapshot_record":false,"lsn":1,"snapshot":"INITIAL","snapshot_completed":false}"#, false);
+        check(
+            r#"{"last_snapshot_record":true,"lsn":1,"snapshot":"INITIAL","snapshot_completed":true}"#,
+            true,
+        );
+        check(
+            r#"{"last_snapshot_record":false,"lsn":1,"snapshot":"INITIAL","snapshot_completed":false}"#,
+            false,
+        );
         check(r#"{"last_snapshot_record":false,"lsn":1,"snapshot":true}"#, false);
         check(r#"{"transaction_id":null,"lsn_proc":9,"lsn_commit":8,"lsn":9,"txId":5,"ts_usec":1}"#, true);
     }

@@ -72,9 +72,9 @@ impl Outbox {
     pub(crate) fn poll(&mut self) -> Result<()> {
         self.output.poll(&mut self.delivered)?;
         for sequence in self.delivered.drain(..) {
-            self.ledger
-                .delivered(sequence)
-                .map_err(|error| crate::Error::fatal("the output reported a delivery twice").with_source(error))?;
+            self.ledger.delivered(sequence).map_err(|error| {
+                crate::Error::fatal("the output reported a delivery twice").with_source(error)
+            })?;
         }
         Metrics::set(&self.metrics.in_flight, self.ledger.in_flight().records);
         Ok(())

@@ -88,7 +88,11 @@ pub async fn preflight(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-async fn database(settings: &Settings, query: &Query, findings: &mut Vec<Finding>) -> Result<Vec<CapturedTable>> {
+async fn database(
+    settings: &Settings,
+    query: &Query,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<CapturedTable>> {
     server(query, findings).await?;
     role(settings, query, findings).await?;
     slot(settings, query, findings).await?;
@@ -235,8 +239,15 @@ async fn publication(
                 format!("CREATE PUBLICATION {quoted} FOR TABLE {list};"),
             ),
             mode => {
-                let needed = if mode == PublicationMode::AllTables { "a superuser" } else { "the tables' owner, with CREATE on the database" };
-                Finding::ok(subject, format!("does not exist; it is made at the first start, which takes {needed}"))
+                let needed = if mode == PublicationMode::AllTables {
+                    "a superuser"
+                } else {
+                    "the tables' owner, with CREATE on the database"
+                };
+                Finding::ok(
+                    subject,
+                    format!("does not exist; it is made at the first start, which takes {needed}"),
+                )
             }
         });
         return Ok(());
@@ -275,7 +286,10 @@ async fn table(query: &Query, table: &CapturedTable, findings: &mut Vec<Finding>
     let subject = format!("table {}", table.name);
     let quoted = table.name.quoted();
     let readable = query
-        .value("read a table's privileges", &format!("SELECT has_table_privilege({}::regclass, 'SELECT')", table.oid))
+        .value(
+            "read a table's privileges",
+            &format!("SELECT has_table_privilege({}::regclass, 'SELECT')", table.oid),
+        )
         .await?;
     if readable.as_deref() != Some("t") {
         findings.push(Finding::error(
@@ -287,9 +301,11 @@ async fn table(query: &Query, table: &CapturedTable, findings: &mut Vec<Finding>
     }
     let full = format!("ALTER TABLE {quoted} REPLICA IDENTITY FULL;  -- or give it a primary key");
     findings.push(match (table.identity, table.has_primary_key) {
-        (ReplicaIdentity::Nothing, _) => {
-            Finding::error(subject, "has replica identity NOTHING: updates and deletes fail once it is published", full)
-        }
+        (ReplicaIdentity::Nothing, _) => Finding::error(
+            subject,
+            "has replica identity NOTHING: updates and deletes fail once it is published",
+            full,
+        ),
         (ReplicaIdentity::Default, false) => Finding::error(
             subject,
             "has no primary key and so no replica identity: updates and deletes fail once it is published",
@@ -356,7 +372,7 @@ async fn creatable(
 fn reachable(server: &str) -> bool {
     let address = server.rsplit_once("://").map_or(server, |(_, address)| address);
     let Ok(addresses) = address.to_socket_addrs() else { return false };
-    addresses
-        .into_iter()
-        .any(|address| std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(3)).is_ok())
+    addresses.into_iter().any(|address| {
+        std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(3)).is_ok()
+    })
 }

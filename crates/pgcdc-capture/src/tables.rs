@@ -9,10 +9,10 @@ use pgcdc_format::envelope::{
 };
 use pgcdc_format::pgoutput::RelationBody;
 
+use crate::Result;
 use crate::config::{self, FieldSection, Settings};
 use crate::output::Output;
 use crate::postgres::{CapturedTable, Catalog, Query};
-use crate::Result;
 
 /// The tables of one run, by the oid that rows carry.
 #[derive(Debug)]
@@ -61,7 +61,12 @@ impl Tables {
     }
 
     /// Learns a table from its `Relation` message; what was known of it before is replaced.
-    pub(crate) async fn learn(&mut self, body: &RelationBody<'_>, query: &Query, output: &mut Output) -> Result<()> {
+    pub(crate) async fn learn(
+        &mut self,
+        body: &RelationBody<'_>,
+        query: &Query,
+        output: &mut Output,
+    ) -> Result<()> {
         let name = pgcdc_event::TableName::new(body.schema, body.table);
         let encoder = if self.settings.tables.allows(&name) {
             let relation = self.catalog.streamed(query, body).await?;

@@ -92,7 +92,9 @@ impl ChannelOutput {
                 Ok(None)
             }
             Err(mpsc::error::TrySendError::Full(event)) => Ok(Some(event)),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(Error::closed("the reader of the changes went away")),
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                Err(Error::closed("the reader of the changes went away"))
+            }
         }
     }
 

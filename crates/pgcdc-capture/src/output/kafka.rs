@@ -53,7 +53,9 @@ impl KafkaOutput {
             return Ok(*id);
         }
         if topics::describe(&self.properties, name).await.map_err(kafka_error)?.is_none() {
-            topics::ensure(&self.properties, &topic_spec(self.creation.as_ref(), name)).await.map_err(kafka_error)?;
+            topics::ensure(&self.properties, &topic_spec(self.creation.as_ref(), name))
+                .await
+                .map_err(kafka_error)?;
             tracing::info!(topic = name, "created topic");
         }
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
@@ -72,7 +74,8 @@ impl KafkaOutput {
             None if !record.has_headers() => None,
             _ => Some(self.all_headers(record)),
         };
-        let handle = usize::try_from(sequence.0).map_err(|_| Error::fatal("more transactions than can be counted"))?;
+        let handle =
+            usize::try_from(sequence.0).map_err(|_| Error::fatal("more transactions than can be counted"))?;
         match self.producer.send(topic, record.key, record.value, headers, handle) {
             Ok(pgcdc_kafka::Sent::Queued) => Ok(Sent::Queued),
             Ok(pgcdc_kafka::Sent::Full) => Ok(Sent::Full),

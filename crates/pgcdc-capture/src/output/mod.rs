@@ -8,8 +8,8 @@ pub use channel::Changes;
 
 use pgcdc_event::{ChangeEvent, Record, TopicId};
 
-use crate::ledger::Sequence;
 use crate::Result;
+use crate::ledger::Sequence;
 
 pub(crate) use channel::{ChannelOutput, channel};
 pub(crate) use kafka::{KafkaOutput, client_properties, kafka_error, topic_spec};

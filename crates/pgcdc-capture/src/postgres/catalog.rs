@@ -115,7 +115,8 @@ impl Catalog {
                     key_position,
                     in_identity: column.in_identity,
                     generated: extra.is_some_and(|extra| extra.generated),
-                    comment: extra.and_then(|extra| extra.comment.clone()),
+                    // Debezium's streamed schemas have none either.
+                    comment: None,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -149,7 +150,13 @@ impl Catalog {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Relation { oid: table.oid, name: table.name.clone(), identity: table.identity, columns, comment: None })
+        Ok(Relation {
+            oid: table.oid,
+            name: table.name.clone(),
+            identity: table.identity,
+            columns,
+            comment: None,
+        })
     }
 
     fn pg_type(&self, oid: u32) -> Result<Arc<PgType>> {
@@ -192,10 +199,9 @@ impl Catalog {
             let name = text(2);
             let kind = match (text(3), text(4)) {
                 ("e", _) => TypeKind::Enum(text(8).split('\u{1}').map(Into::into).collect()),
-                ("d", _) => TypeKind::Domain {
-                    base: self.pg_type(number(6))?,
-                    typmod: text(7).parse().unwrap_or(-1),
-                },
+                ("d", _) => {
+                    TypeKind::Domain { base: self.pg_type(number(6))?, typmod: text(7).parse().unwrap_or(-1) }
+                }
                 // These two print as numbers with blanks between, not as arrays.
                 (_, "A") if number(5) != 0 && !matches!(name, "int2vector" | "oidvector") => {
                     TypeKind::Array(self.pg_type(number(5))?)

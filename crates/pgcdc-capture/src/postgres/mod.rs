@@ -8,7 +8,7 @@ mod slot;
 mod sqlstate;
 mod tls;
 
-pub(crate) use catalog::{Catalog, CapturedTable, captured_tables};
+pub(crate) use catalog::{CapturedTable, Catalog, captured_tables};
 pub(crate) use publication::{ensure as ensure_publication, inspect as inspect_publication};
 pub(crate) use query::{Query, query_error};
 pub(crate) use replication::{Replication, Wal};

@@ -41,7 +41,11 @@ pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<Publicat
 }
 
 /// Makes the publication what `publication.autocreate.mode` wants; returns what was done.
-pub(crate) async fn ensure(query: &Query, wanted: &Publication, captured: &[CapturedTable]) -> Result<Option<String>> {
+pub(crate) async fn ensure(
+    query: &Query,
+    wanted: &Publication,
+    captured: &[CapturedTable],
+) -> Result<Option<String>> {
     let name = quote_identifier(&wanted.name);
     let state = inspect(query, &wanted.name).await?;
     let with = if wanted.via_partition_root { " WITH (publish_via_partition_root = true)" } else { "" };
@@ -52,7 +56,9 @@ pub(crate) async fn ensure(query: &Query, wanted: &Publication, captured: &[Capt
                 "publication {} does not exist, and publication.autocreate.mode is disabled",
                 wanted.name
             ))
-            .with_hint(format!("CREATE PUBLICATION {name} FOR TABLE …; or set publication.autocreate.mode=filtered")));
+            .with_hint(format!(
+                "CREATE PUBLICATION {name} FOR TABLE …; or set publication.autocreate.mode=filtered"
+            )));
         }
         (PublicationMode::AllTables, None) => format!("CREATE PUBLICATION {name} FOR ALL TABLES{with}"),
         (PublicationMode::NoTables, None) => format!("CREATE PUBLICATION {name}{with}"),
@@ -82,5 +88,7 @@ fn no_tables(publication: &str) -> Error {
     Error::configuration(format!(
         "no table matches the include and exclude lists, so publication {publication} would be empty"
     ))
-    .with_hint("table.include.list is a list of regular expressions over schema.table, each for the whole name")
+    .with_hint(
+        "table.include.list is a list of regular expressions over schema.table, each for the whole name",
+    )
 }

@@ -97,7 +97,11 @@ impl Query {
         self.client.copy_out(sql).await.map_err(|error| query_error(what, &error))
     }
 
-    async fn limited<T>(&self, what: &str, run: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T> {
+    async fn limited<T>(
+        &self,
+        what: &str,
+        run: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
         let run = async { run.await.map_err(|error| query_error(what, &error)) };
         match self.timeout {
             None => run.await,
@@ -133,7 +137,8 @@ fn connect_error(connection: &Connection, error: &tokio_postgres::Error) -> Erro
     match error.as_db_error() {
         Some(db) => classify(Some(db.code().code()), &what, db.message()),
         None if chain(error).contains("password missing") => {
-            Error::configuration(format!("{what}: the server asks for a password")).with_hint("set database.password")
+            Error::configuration(format!("{what}: the server asks for a password"))
+                .with_hint("set database.password")
         }
         None => Error::transient(format!("{what}: {}", chain(error)))
             .with_hint("is the server up, and database.hostname and database.port right?"),

@@ -88,13 +88,15 @@ impl ExportedSlot {
             (true, true) => " (SNAPSHOT 'export', FAILOVER true)",
             (true, false) => " (SNAPSHOT 'nothing', FAILOVER true)",
         };
-        let sql =
-            format!("CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput{options}", quote_identifier(name));
+        let sql = format!(
+            "CREATE_REPLICATION_SLOT {}{temporary} LOGICAL pgoutput{options}",
+            quote_identifier(name)
+        );
         let rows = session.command(&format!("create replication slot {name}"), &sql).await?;
         let column = |at: usize| rows.first().and_then(|row| row.get(at)?.clone());
-        let consistent_point = column(1)
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| Error::fatal(format!("create replication slot {name}: the server named no position")))?;
+        let consistent_point = column(1).and_then(|text| text.parse().ok()).ok_or_else(|| {
+            Error::fatal(format!("create replication slot {name}: the server named no position"))
+        })?;
         Ok(Self { consistent_point, snapshot: column(2).filter(|name| !name.is_empty()) })
     }
 }

@@ -48,7 +48,11 @@ mod tests {
     fn a_restart_passes_and_a_wrong_password_does_not() {
         let check = |code, transient, configuration| {
             let error = classify(Some(code), "connect", "x");
-            assert_eq!((error.is_transient(), error.is_configuration()), (transient, configuration), "{code}");
+            assert_eq!(
+                (error.is_transient(), error.is_configuration()),
+                (transient, configuration),
+                "{code}"
+            );
         };
         check("57P01", true, false);
         check("55006", true, false);

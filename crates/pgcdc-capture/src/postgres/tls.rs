@@ -16,14 +16,20 @@ use crate::{Error, Result};
 /// Builds the client's configuration for `database.sslmode` and its files.
 pub(super) fn client_config(ssl: &Ssl) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let tls = |error: rustls::Error| Error::configuration("database.ssl*: TLS cannot be set up").with_source(error);
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(tls)?;
+    let tls =
+        |error: rustls::Error| Error::configuration("database.ssl*: TLS cannot be set up").with_source(error);
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?;
     let verifier: Arc<dyn ServerCertVerifier> = match ssl.mode {
         SslMode::VerifyFull | SslMode::VerifyCa => {
-            let webpki = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(ssl)?), Arc::clone(&provider))
-                .build()
-                .map_err(|error| Error::configuration("database.sslrootcert holds no usable certificate").with_source(error))?;
+            let webpki =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots(ssl)?), Arc::clone(&provider))
+                    .build()
+                    .map_err(|error| {
+                        Error::configuration("database.sslrootcert holds no usable certificate")
+                            .with_source(error)
+                    })?;
             if ssl.mode == SslMode::VerifyFull { webpki } else { Arc::new(AnyName(webpki)) }
         }
         _ => Arc::new(Unverified(provider)),

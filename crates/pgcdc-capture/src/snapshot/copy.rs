@@ -61,7 +61,12 @@ impl Snapshotter<'_> {
             quote_literal(snapshot)
         );
         query.execute("import the snapshot", &begin).await?;
-        let xid = query.value("read the snapshot's transaction", "SELECT txid_snapshot_xmax(txid_current_snapshot()) & 4294967295").await?;
+        let xid = query
+            .value(
+                "read the snapshot's transaction",
+                "SELECT txid_snapshot_xmax(txid_current_snapshot()) & 4294967295",
+            )
+            .await?;
         let captured: Vec<&CapturedTable> = captured.iter().filter(|table| self.wanted(table)).collect();
         let estimate: i64 = captured.iter().map(|table| table.estimated_rows.max(0)).sum();
         Metrics::set(&self.metrics.snapshot_estimate, u64::try_from(estimate).unwrap_or(0));
@@ -111,7 +116,11 @@ impl Snapshotter<'_> {
         mut before: Option<&mut RelationEncoder>,
         run: &mut Run,
     ) -> Result<u64> {
-        let sql = copy_statement(table, encoder, self.settings.snapshot.select_overrides.get(&table.name.to_string()));
+        let sql = copy_statement(
+            table,
+            encoder,
+            self.settings.snapshot.select_overrides.get(&table.name.to_string()),
+        );
         let what = format!("read table {}", table.name);
         let stream = query.copy_out(&what, &sql).await?;
         let mut stream = pin!(stream);
@@ -142,7 +151,12 @@ impl Snapshotter<'_> {
         Ok(count)
     }
 
-    async fn emit_pending(&mut self, encoder: &mut RelationEncoder, next: Option<usize>, run: &mut Run) -> Result<()> {
+    async fn emit_pending(
+        &mut self,
+        encoder: &mut RelationEncoder,
+        next: Option<usize>,
+        run: &mut Run,
+    ) -> Result<()> {
         let Some(place) = run.pending.place.take() else { return Ok(()) };
         run.context.snapshot = place.marker(next);
         run.context.now_ns = now_ns();
@@ -180,7 +194,9 @@ fn copy_statement(table: &CapturedTable, encoder: &RelationEncoder, statement: O
             let statement = statement.trim().trim_end_matches(';');
             format!("COPY (SELECT {columns} FROM ({statement}) AS pgcdc_override) TO STDOUT")
         }
-        None if table.partitioned => format!("COPY (SELECT {columns} FROM {}) TO STDOUT", table.name.quoted()),
+        None if table.partitioned => {
+            format!("COPY (SELECT {columns} FROM {}) TO STDOUT", table.name.quoted())
+        }
         // Rows of inheriting tables belong to those.
         None => format!("COPY (SELECT {columns} FROM ONLY {}) TO STDOUT", table.name.quoted()),
     }
@@ -208,5 +224,7 @@ fn typed(encoder: &RelationEncoder, line: &Line, context: &Context<'_>) -> Chang
 
 /// Now, nanoseconds since 1970.
 pub(crate) fn now_ns() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -49,7 +49,8 @@ mod tests {
         let mut markers = Markers::default();
         let places: Vec<Place> = tables.iter().map(|&table| markers.row(table)).collect();
         let next = tables.iter().skip(1).copied().map(Some).chain([None]);
-        let found: Vec<&str> = places.iter().zip(next).map(|(place, next)| place.marker(next).as_str()).collect();
+        let found: Vec<&str> =
+            places.iter().zip(next).map(|(place, next)| place.marker(next).as_str()).collect();
         assert_eq!(found, expect, "{tables:?}");
     }
 

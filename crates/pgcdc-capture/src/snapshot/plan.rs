@@ -49,7 +49,11 @@ pub(crate) fn decide(mode: SnapshotMode, known: Known, slot: &str) -> Result<Dec
 }
 
 fn gap(slot: &str, what: &str) -> Error {
-    let end = if what.starts_with("the server") { "still needed: changes are missing" } else { "is gone: changes since are missing" };
+    let end = if what.starts_with("the server") {
+        "still needed: changes are missing"
+    } else {
+        "is gone: changes since are missing"
+    };
     Error::fatal(format!("{what} {slot} {end}")).with_hint(
         "set snapshot.mode=when_needed to take a new snapshot and go on from there \
          (a lost slot must be dropped first: SELECT pg_drop_replication_slot('…'))",

@@ -110,7 +110,8 @@ impl Stream<'_> {
         let heartbeat = match self.settings.heartbeat.interval {
             None => None,
             Some(interval) => {
-                let topic = self.outbox.output.topic(&self.settings.heartbeat.topic(&self.settings.topic)).await?;
+                let topic =
+                    self.outbox.output.topic(&self.settings.heartbeat.topic(&self.settings.topic)).await?;
                 Some(Heartbeat { topic, interval, next: now + interval })
             }
         };
@@ -227,20 +228,25 @@ impl Stream<'_> {
     ) -> Result<()> {
         state.last_change = Instant::now();
         let Some(encoder) = self.tables.get(relation) else {
-            return Err(Error::fatal(format!("replication stream at {lsn}: a row of relation {relation}, which was never announced")));
+            return Err(Error::fatal(format!(
+                "replication stream at {lsn}: a row of relation {relation}, which was never announced"
+            )));
         };
         let Some(encoder) = encoder else { return Ok(()) };
         state.changes += 1;
         let context = state.transaction.context(lsn, state.last_commit);
         if self.outbox.output.wants_events() {
-            let event = typed::event(operation, encoder.relation(), data, before.map(|(_, t)| t), after, &context)
-                .map_err(|error| at(lsn, &error).with_source(error))?;
+            let event =
+                typed::event(operation, encoder.relation(), data, before.map(|(_, t)| t), after, &context)
+                    .map_err(|error| at(lsn, &error).with_source(error))?;
             return self.outbox.event(event).await;
         }
         let old = before.map(|(kind, tuple)| (RowRef::Wire(tuple), kind == RelationIdentity::Row));
         let change = match (operation, old, after) {
             (Operation::Truncate, ..) => Change::Truncate,
-            (_, None, Some(new)) if operation == Operation::Create => Change::Insert { new: RowRef::Wire(new) },
+            (_, None, Some(new)) if operation == Operation::Create => {
+                Change::Insert { new: RowRef::Wire(new) }
+            }
             (_, old, Some(new)) => Change::Update { old, new: RowRef::Wire(new) },
             (_, Some((old, _)), None) => Change::Delete { old },
             (_, None, None) => return Ok(()),

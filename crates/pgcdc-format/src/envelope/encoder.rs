@@ -87,9 +87,10 @@ impl RelationEncoder {
     #[must_use]
     pub fn compile(relation: Arc<Relation>, plan: &TablePlan, options: &EnvelopeOptions) -> Self {
         let row = RowEncoder::compile(&relation, &plan.included, &plan.key, options);
-        let flat = options.unwrap.as_ref().map(|unwrap| {
-            FlatPlan::compile(unwrap, &row, &relation.name, &plan.topic_name, options)
-        });
+        let flat = options
+            .unwrap
+            .as_ref()
+            .map(|unwrap| FlatPlan::compile(unwrap, &row, &relation.name, &plan.topic_name, options));
         let (head, tail): (_, &[u8]) = if options.value_schemas {
             let mut head = br#"{"schema":"#.to_vec();
             envelope_schema(&row, &plan.topic_name, &mut head);
@@ -131,7 +132,12 @@ impl RelationEncoder {
     ///
     /// # Errors
     /// When the row does not fit the relation. `batch` may then hold a part of the change.
-    pub fn encode(&mut self, change: Change<'_>, context: &Context<'_>, batch: &mut RecordBatch) -> Result<(), EncodeError> {
+    pub fn encode(
+        &mut self,
+        change: Change<'_>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+    ) -> Result<(), EncodeError> {
         let mut new_key = std::mem::take(&mut self.new_key);
         let mut old_key = std::mem::take(&mut self.old_key);
         let result = self.encode_with(change, context, batch, &mut new_key, &mut old_key);
@@ -203,7 +209,8 @@ impl RelationEncoder {
             self.keys_only(new, fallback, batch, new_key)?;
         }
         if self.key.is_none() || new_key.same(old_key) {
-            let value = self.value(Operation::Update, Some(old), Some(new), fallback, context, batch, new_key)?;
+            let value =
+                self.value(Operation::Update, Some(old), Some(new), fallback, context, batch, new_key)?;
             let key = self.key(new_key, batch);
             self.push(Operation::Update, key, value, context, batch);
             return Ok(());

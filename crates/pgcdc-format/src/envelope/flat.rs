@@ -70,7 +70,10 @@ enum Origin {
     /// Constant text, as JSON and bare.
     Constant(Box<str>),
     /// A column of the old or the new row.
-    Column { before: bool, at: usize },
+    Column {
+        before: bool,
+        at: usize,
+    },
     /// Always null.
     Null,
 }
@@ -173,7 +176,11 @@ impl FlatPlan {
         row.append(state, fallback, out, key)?;
         out.pop();
         if self.delete.rewrites() {
-            out.extend_from_slice(if deleted { br#","__deleted":"true""# } else { br#","__deleted":"false""# });
+            out.extend_from_slice(if deleted {
+                br#","__deleted":"true""#
+            } else {
+                br#","__deleted":"false""#
+            });
         }
         for added in &self.fields {
             out.extend_from_slice(&added.fragment);
@@ -226,9 +233,9 @@ impl Added {
             (None, "ts_ms") => Origin::Now(1_000_000),
             (None, "ts_us") => Origin::Now(1000),
             (None, "ts_ns") => Origin::Now(1),
-            (Some(scope @ ("before" | "after")), name) => row
-                .position(name)
-                .map_or(Origin::Null, |at| Origin::Column { before: scope == "before", at }),
+            (Some(scope @ ("before" | "after")), name) => {
+                row.position(name).map_or(Origin::Null, |at| Origin::Column { before: scope == "before", at })
+            }
             (None | Some("source"), name) => match name {
                 "version" => text(DEBEZIUM_VERSION),
                 "connector" => text("postgresql"),
@@ -321,7 +328,8 @@ impl Added {
             },
             Origin::Snapshot => out.extend_from_slice(context.snapshot.as_str().as_bytes()),
             Origin::Sequence => {
-                let last = context.last_commit.map_or("null".to_owned(), |lsn| format!("\"{}\"", lsn.as_u64()));
+                let last =
+                    context.last_commit.map_or("null".to_owned(), |lsn| format!("\"{}\"", lsn.as_u64()));
                 out.extend_from_slice(format!("[{last},\"{}\"]", context.lsn.as_u64()).as_bytes());
             }
             Origin::Constant(text) => out.extend_from_slice(text.as_bytes()),

@@ -46,7 +46,14 @@ impl MessageEncoder {
     }
 
     /// Appends the record of a `pg_logical_emit_message`.
-    pub fn logical(&self, topic: TopicId, prefix: &str, content: &[u8], context: &Context<'_>, batch: &mut RecordBatch) {
+    pub fn logical(
+        &self,
+        topic: TopicId,
+        prefix: &str,
+        content: &[u8],
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+    ) {
         let key = wrapped(self.key_schemas.then_some(MESSAGE_KEY_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"prefix":"#);
             write_json_string(prefix.as_bytes(), out);
@@ -107,7 +114,11 @@ impl MessageEncoder {
     }
 }
 
-fn wrapped(schema: Option<&str>, batch: &mut RecordBatch, payload: impl FnOnce(&mut Vec<u8>)) -> std::ops::Range<usize> {
+fn wrapped(
+    schema: Option<&str>,
+    batch: &mut RecordBatch,
+    payload: impl FnOnce(&mut Vec<u8>),
+) -> std::ops::Range<usize> {
     let start = batch.position();
     let out = batch.buffer();
     if let Some(schema) = schema {

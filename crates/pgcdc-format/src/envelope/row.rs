@@ -85,7 +85,12 @@ pub(super) struct KeyParts {
 
 impl RowEncoder {
     /// `included[i]` tells whether column `i` is part of the value; `key` lists the key's columns.
-    pub(super) fn compile(relation: &Relation, included: &[bool], key: &[usize], options: &EnvelopeOptions) -> Self {
+    pub(super) fn compile(
+        relation: &Relation,
+        included: &[bool],
+        key: &[usize],
+        options: &EnvelopeOptions,
+    ) -> Self {
         let mut first = true;
         let columns = relation
             .columns
@@ -161,10 +166,18 @@ impl RowEncoder {
     }
 
     /// Appends one column of a row.
-    pub(super) fn append_column(&self, at: usize, row: RowRef<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    pub(super) fn append_column(
+        &self,
+        at: usize,
+        row: RowRef<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         let value = row.values().nth(at).transpose()?.unwrap_or(TupleValue::Null);
         match self.columns.get(at) {
-            Some(plan) => self.append_value(plan, plan.codec.as_ref(), value, out),
+            Some(plan) => {
+                let copied = matches!(row, RowRef::Copied { .. });
+                self.append_value(plan, plan.codec.as_ref(), value, copied, out)
+            }
             None => Ok(()),
         }
     }
@@ -184,6 +197,7 @@ impl RowEncoder {
             });
         }
         key.reset(self.key_length);
+        let copied = matches!(row, RowRef::Copied { .. });
         let mut old = fallback.map(RowRef::values);
         for (plan, value) in self.columns.iter().zip(row.values()) {
             let mut value = value?;
@@ -196,14 +210,14 @@ impl RowEncoder {
                 && (!plan.in_value || plan.key_codec.is_some())
             {
                 let codec = plan.key_codec.as_ref().or(plan.codec.as_ref());
-                key.put(slot, |bytes| self.append_value(plan, codec, value, bytes))?;
+                key.put(slot, |bytes| self.append_value(plan, codec, value, copied, bytes))?;
             }
             if !plan.in_value {
                 continue;
             }
             out.extend_from_slice(&plan.fragment);
             let start = out.len();
-            self.append_value(plan, plan.codec.as_ref(), value, out)?;
+            self.append_value(plan, plan.codec.as_ref(), value, copied, out)?;
             if let Some(slot) = plan.key_slot
                 && plan.key_codec.is_none()
             {
@@ -222,15 +236,21 @@ impl RowEncoder {
         plan: &ColumnPlan,
         codec: Option<&Codec>,
         value: TupleValue<'_>,
+        copied: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let Some(codec) = codec else { return Ok(()) };
         match value {
-            TupleValue::Text(text) => codec.append(text, out).map_err(|source| EncodeError::Value {
-                table: self.table.clone(),
-                column: plan.name.to_string(),
-                source,
-            })?,
+            TupleValue::Text(text) => {
+                // Debezium reads snapshots by JDBC, which tells some dates otherwise.
+                let appended =
+                    if copied { codec.append_snapshot(text, out) } else { codec.append(text, out) };
+                appended.map_err(|source| EncodeError::Value {
+                    table: self.table.clone(),
+                    column: plan.name.to_string(),
+                    source,
+                })?;
+            }
             TupleValue::Null => codec.append_null(out),
             TupleValue::Unchanged => codec.append_unavailable(out),
             TupleValue::Binary(_) => {

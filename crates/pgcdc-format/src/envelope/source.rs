@@ -19,7 +19,8 @@ impl SourceTemplate {
     #[must_use]
     pub fn compile(options: &EnvelopeOptions, table: Option<&TableName>) -> Self {
         let string = |text: &str, out: &mut Vec<u8>| write_json_string(text.as_bytes(), out);
-        let mut head = format!(r#"{{"version":"{DEBEZIUM_VERSION}","connector":"postgresql","name":"#).into_bytes();
+        let mut head =
+            format!(r#"{{"version":"{DEBEZIUM_VERSION}","connector":"postgresql","name":"#).into_bytes();
         string(&options.topic_prefix, &mut head);
         head.extend_from_slice(br#","ts_ms":"#);
         let mut database = br#"","db":"#.to_vec();

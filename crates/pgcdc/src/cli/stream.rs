@@ -75,7 +75,10 @@ impl Source {
             (Some(file), _) => Capture::from_file(file, &overrides)?,
             (None, Some(url)) => Capture::from_url(url, &self.tables, &overrides)?,
             (None, None) => {
-                return Err(super::usage("nothing to capture", "give --config FILE, or --source URL --tables a.b"));
+                return Err(super::usage(
+                    "nothing to capture",
+                    "give --config FILE, or --source URL --tables a.b",
+                ));
             }
         })
     }
