@@ -9,6 +9,7 @@
 //! [`decode`] goes the other way, for sinks.
 
 pub mod copy;
+pub mod decode;
 pub mod envelope;
 pub mod pgoutput;
 pub mod schema;

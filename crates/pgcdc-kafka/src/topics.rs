@@ -76,7 +76,10 @@ async fn create(client: &ClientProperties, spec: &TopicSpec, validate_only: bool
     for (name, value) in &spec.config {
         topic = topic.set(name, value);
     }
-    let options = AdminOptions::new().operation_timeout(Some(LIMIT)).request_timeout(Some(LIMIT)).validate_only(validate_only);
+    let options = AdminOptions::new()
+        .operation_timeout(Some(LIMIT))
+        .request_timeout(Some(LIMIT))
+        .validate_only(validate_only);
     let results = admin
         .create_topics([&topic], &options)
         .await

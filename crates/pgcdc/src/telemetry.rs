@@ -21,7 +21,8 @@ pub(crate) fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
         LogFormat::Text => {
-            let color = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            let color =
+                stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             builder.with_ansi(color).with_target(false).init();
         }
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -142,7 +142,13 @@ fn decimals() {
     for (text, unscaled, scale) in cases {
         assert_eq!(Decimal::from_text(text), Some(Decimal { unscaled: unscaled.to_vec(), scale }), "{text}");
     }
-    for (text, plain) in [("0", "0"), ("-12.50", "-12.50"), ("1e3", "1000"), ("-0.05", "-0.05"), ("18446744073709551616", "18446744073709551616")] {
+    for (text, plain) in [
+        ("0", "0"),
+        ("-12.50", "-12.50"),
+        ("1e3", "1000"),
+        ("-0.05", "-0.05"),
+        ("18446744073709551616", "18446744073709551616"),
+    ] {
         assert_eq!(Decimal::from_text(text).expect(text).to_string(), plain);
     }
     for text in ["", "-", ".", "NaN", "Infinity", "1x", "1e", "--1"] {
