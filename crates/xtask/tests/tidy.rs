@@ -1,0 +1,98 @@
+//! What a reader relies on, kept true: the edges between crates, the size of files, what the documents name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two levels up").to_owned()
+}
+
+/// Who may depend on whom. Anything else is an error, and so is an edge that is gone.
+const EDGES: &[(&str, &[&str])] = &[
+    ("pgcdc-event", &[]),
+    ("pgcdc-format", &["pgcdc-event"]),
+    ("pgcdc-kafka", &["pgcdc-event"]),
+    ("pgcdc-capture", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
+    ("pgcdc-sinks", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
+    ("pgcdc", &["pgcdc-capture", "pgcdc-event", "pgcdc-sinks"]),
+    ("pgcdc-testbed", &[]),
+    ("xtask", &["pgcdc-testbed"]),
+];
+
+#[test]
+fn crates_depend_only_as_the_architecture_says() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo metadata runs");
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let edges = package["dependencies"].as_array().expect("dependencies").iter();
+        let edges = edges
+            .filter(|d| d["kind"].is_null())
+            .filter_map(|d| d["name"].as_str())
+            .filter(|name| name.starts_with("pgcdc"));
+        let name = package["name"].as_str().expect("a name").to_owned();
+        found.insert(name, edges.map(str::to_owned).collect());
+    }
+    let allowed: BTreeMap<String, BTreeSet<String>> = EDGES
+        .iter()
+        .map(|(name, edges)| ((*name).to_owned(), edges.iter().map(|e| (*e).to_owned()).collect()))
+        .collect();
+    assert_eq!(found, allowed, "left: what cargo sees; right: what ARCHITECTURE.md says");
+}
+
+#[test]
+fn files_can_be_read_in_one_go() {
+    let mut long = Vec::new();
+    visit(&root().join("crates"), &mut |path, text| {
+        let lines = text.lines().count();
+        if lines > 700 {
+            long.push(format!("{} has {lines} lines", path.display()));
+        }
+    });
+    assert!(long.is_empty(), "look for the second noun in them: {long:#?}");
+}
+
+#[test]
+fn one_file_names_the_replication_client() {
+    let mut users = Vec::new();
+    visit(&root().join("crates"), &mut |path, text| {
+        let ours = path.ends_with("postgres/replication.rs") || path.ends_with("tests/tidy.rs");
+        if text.contains("pgwire_replication") && !ours {
+            users.push(path.to_owned());
+        }
+    });
+    assert!(users.is_empty(), "{users:?}");
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    for document in ["GUARANTEES.md", "ARCHITECTURE.md", "README.md"] {
+        let text = std::fs::read_to_string(root().join(document)).expect(document);
+        for word in text.split('`').skip(1).step_by(2) {
+            let path = word.trim_end_matches('/');
+            let names_file = path.starts_with("tests/")
+                || path.starts_with("crates/")
+                || path.starts_with("deploy/")
+                || path.starts_with("sql/");
+            if names_file && !path.contains(['<', '{', '*', ' ']) {
+                assert!(root().join(path).exists(), "{document} names {path}, which is not there");
+            }
+        }
+    }
+}
+
+fn visit(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            visit(&path, look);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            look(&path, &std::fs::read_to_string(&path).expect("UTF-8"));
+        }
+    }
+}
