@@ -1,0 +1,75 @@
+//! The binary under test.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use pgcdc_testbed::Process;
+
+use super::{next, scratch_dir};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pgcdc");
+
+/// Starts `pgcdc stream --config FILE ARGS`; standard output goes to `stdout` and errors to `stderr`, both beside FILE.
+pub(crate) fn stream(config: &Path, args: &[&str]) -> Process {
+    start("stream", config, args)
+}
+
+/// Starts `pgcdc sink --config FILE ARGS`, with the same files.
+pub(crate) fn sink(config: &Path, args: &[&str]) -> Process {
+    start("sink", config, args)
+}
+
+fn start(subcommand: &str, config: &Path, args: &[&str]) -> Process {
+    let dir = config.parent().expect("the file lies in a directory");
+    let mut command = Command::new(BINARY);
+    command.arg(subcommand).arg("--config").arg(config).args(args);
+    command.env("NO_COLOR", "1").env_remove("PGCDC_SOURCE");
+    command.stdout(File::create(dir.join("stdout")).expect("standard output's file"));
+    // A file per start: what an earlier process said must not satisfy a wait.
+    Process::spawn(command, dir.join(format!("stderr-{}", next()))).expect("pgcdc starts")
+}
+
+/// How a command ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The exit code; -1 after a signal.
+    pub(crate) code: i32,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// Both outputs, as a person sees them.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// Runs `pgcdc ARGS` to its end.
+pub(crate) fn pgcdc(args: &[&str]) -> Finished {
+    pgcdc_in(&[], args)
+}
+
+/// Runs `pgcdc ARGS` with more environment; fails the test when it does not end within a minute.
+#[track_caller]
+pub(crate) fn pgcdc_in(environment: &[(&str, &str)], args: &[&str]) -> Finished {
+    let dir = scratch_dir("command");
+    let mut command = Command::new(BINARY);
+    command.args(args).env("NO_COLOR", "1").env_remove("PGCDC_SOURCE").env_remove("PGCDC_LOG");
+    command.env("COLUMNS", "120").envs(environment.iter().copied());
+    command.stdout(File::create(dir.join("stdout")).expect("standard output's file")).stdin(Stdio::null());
+    let mut process = Process::spawn(command, dir.join("stderr")).expect("pgcdc starts");
+    let Some(status) = process.wait_timeout(Duration::from_secs(60)) else {
+        panic!("pgcdc {} has not ended:\n{}", args.join(" "), process.stderr());
+    };
+    let stdout = std::fs::read(dir.join("stdout")).expect("standard output's file");
+    Finished {
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: process.stderr(),
+    }
+}
