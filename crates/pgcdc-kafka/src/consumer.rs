@@ -14,6 +14,7 @@
 //! ```
 
 mod member;
+mod rebalance;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-use super::json::Scanner;
+use super::scan::Scanner;
 use super::{Error, Json, RowSchema, Semantic};
 
 /// A row, or a key.
@@ -31,14 +31,22 @@ pub struct Field<'r, 'a> {
 
 impl<'a> Row<'a> {
     pub(super) fn parse(text: &'a str, schema: Option<Arc<RowSchema>>) -> Result<Self, Error> {
-        let mut fields = Vec::with_capacity(schema.as_ref().map_or(8, |s| s.fields.len()));
         let mut scanner = Scanner::new(text);
+        let row = Self::scan(&mut scanner, schema)?;
+        scanner.end()?;
+        Ok(row)
+    }
+
+    /// Reads the object that comes next.
+    pub(super) fn scan(scanner: &mut Scanner<'a>, schema: Option<Arc<RowSchema>>) -> Result<Self, Error> {
+        let mut fields = Vec::with_capacity(schema.as_ref().map_or(8, |s| s.fields.len()));
+        scanner.space();
+        let start = scanner.position();
         scanner.object(|scanner, name| {
             fields.push((name, scanner.value()?));
             Ok(())
         })?;
-        scanner.end()?;
-        Ok(Self { text, fields, schema, scalar: None })
+        Ok(Self { text: scanner.since(start), fields, schema, scalar: None })
     }
 
     /// A key that is one bare value: a field without a name.

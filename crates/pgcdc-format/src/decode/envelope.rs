@@ -1,0 +1,139 @@
+//! The two forms of a value: Debezium's envelope, and the row alone.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use pgcdc_event::{Lsn, Operation};
+
+use super::scan::Scanner;
+use super::{Change, Error, Form, Json, Row, RowSchema, Source};
+
+/// The parts of an envelope: operation, before, after, source.
+pub(super) type EnvelopeParts<'a> = (Operation, Option<Row<'a>>, Option<Row<'a>>, Source<'a>);
+
+/// What stands at `before`, `after` or `source`.
+enum Part<T> {
+    Missing,
+    Object(T),
+    /// Neither an object nor null: this may be a row with columns of these names.
+    Other,
+}
+
+/// Reads an envelope in one pass; `None` when the object is not one.
+pub(super) fn envelope<'a>(
+    scanner: &mut Scanner<'a>,
+    schema: &Option<Arc<RowSchema>>,
+) -> Result<Option<EnvelopeParts<'a>>, Error> {
+    let mut op = None;
+    let (mut before, mut after, mut source) = (Part::Missing, Part::Missing, Part::Missing);
+    scanner.object(|scanner, name| {
+        match &*name {
+            "before" => before = part(scanner, |scanner| Row::scan(scanner, schema.clone()))?,
+            "after" => after = part(scanner, |scanner| Row::scan(scanner, schema.clone()))?,
+            "source" => source = part(scanner, scan_source)?,
+            "op" => op = Some(scanner.value()?),
+            _ => drop(scanner.raw()?),
+        }
+        Ok(())
+    })?;
+    scanner.end()?;
+    let (Some(Json::String(op)), Part::Object(source)) = (op, source) else { return Ok(None) };
+    let operation = match op.as_bytes() {
+        [letter] => Operation::from_letter(*letter),
+        _ => None,
+    };
+    let operation =
+        operation.ok_or_else(|| Error::new(format!("unknown operation {op:?} in the envelope")))?;
+    let row = |part, which: &str| match part {
+        Part::Missing => Ok(None),
+        Part::Object(row) => Ok(Some(row)),
+        Part::Other => Err(Error::new(format!("{which:?} of the envelope is not an object"))),
+    };
+    let (before, after) = (row(before, "before")?, row(after, "after")?);
+    let needs_after = matches!(operation, Operation::Create | Operation::Update | Operation::Read);
+    if needs_after && after.is_none() {
+        return Err(Error::new(format!("the envelope of operation {op:?} has no \"after\"")));
+    }
+    Ok(Some((operation, before, after, source)))
+}
+
+fn part<'a, T>(
+    scanner: &mut Scanner<'a>,
+    read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Error>,
+) -> Result<Part<T>, Error> {
+    scanner.space();
+    if scanner.peek() == Some(b'{') {
+        return read(scanner).map(Part::Object);
+    }
+    Ok(if scanner.value()?.is_null() { Part::Missing } else { Part::Other })
+}
+
+fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
+    let mut source = Source::default();
+    scanner.object(|scanner, name| {
+        let value = scanner.value()?;
+        match &*name {
+            "lsn" => source.lsn = value.as_i64().and_then(|n| u64::try_from(n).ok()).map(Lsn::new),
+            "ts_us" => source.ts_us = value.as_i64().or(source.ts_us),
+            "ts_ms" => source.ts_us = source.ts_us.or(value.as_i64().and_then(|ms| ms.checked_mul(1000))),
+            "txId" => source.tx_id = value.as_i64().and_then(|n| u64::try_from(n).ok()),
+            "schema" => source.schema = text_of(value),
+            "table" => source.table = text_of(value),
+            "snapshot" => source.snapshot = is_snapshot(&value),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(source)
+}
+
+fn is_snapshot(value: &Json<'_>) -> bool {
+    !matches!(value, Json::Null | Json::Bool(false)) && value.as_str() != Some("false")
+}
+
+fn text_of(value: Json<'_>) -> Option<Cow<'_, str>> {
+    if let Json::String(text) = value { Some(text) } else { None }
+}
+
+/// A row alone, with the fields that `add.fields` and `delete.tombstone.handling.mode=rewrite` add.
+pub(super) fn flattened<'a>(
+    payload: &'a str,
+    schema: Option<Arc<RowSchema>>,
+    key: Option<Row<'a>>,
+) -> Result<Change<'a>, Error> {
+    let row = Row::parse(payload, schema)?;
+    let mut source = Source::default();
+    let mut operation = None;
+    let mut deleted = false;
+    for field in row.fields().filter(|field| field.name.starts_with("__")) {
+        let number = || field.value.as_i64();
+        match field.name {
+            "__deleted" => deleted = field.value == &Json::Bool(true) || field.value.as_str() == Some("true"),
+            "__op" => {
+                operation = field.value.as_str().and_then(|op| match op.as_bytes() {
+                    [letter] => Operation::from_letter(*letter),
+                    _ => None,
+                });
+            }
+            "__lsn" | "__source_lsn" => {
+                source.lsn = number().and_then(|n| u64::try_from(n).ok()).map(Lsn::new).or(source.lsn)
+            }
+            "__source_ts_us" => source.ts_us = number().or(source.ts_us),
+            "__source_ts_ms" => source.ts_us = source.ts_us.or(number().and_then(|ms| ms.checked_mul(1000))),
+            "__txId" | "__source_txId" => {
+                source.tx_id = number().and_then(|n| u64::try_from(n).ok()).or(source.tx_id)
+            }
+            "__schema" | "__source_schema" => source.schema = text_of(field.value.clone()).or(source.schema),
+            "__table" | "__source_table" => source.table = text_of(field.value.clone()).or(source.table),
+            "__snapshot" | "__source_snapshot" => source.snapshot = is_snapshot(field.value),
+            _ => {}
+        }
+    }
+    let deleted = deleted || operation == Some(Operation::Delete);
+    let (operation, before, after) = if deleted {
+        (Operation::Delete, Some(row), None)
+    } else {
+        (operation.unwrap_or(Operation::Update), None, Some(row))
+    };
+    Ok(Change { operation, form: Form::Flattened, key, before, after, source, payload: Some(payload) })
+}

@@ -1,0 +1,155 @@
+//! The rebalance callback: it runs on the polling thread, within `poll`, and waits for the owner.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::KafkaError;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::{mpsc, oneshot};
+
+use super::member::{QUEUE_RECORDS, commit};
+use super::{Event, Message, Partition, Progress, QueueSender, Start, queue};
+use crate::{Error, Result};
+
+/// How long a look at a partition's end may take.
+const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
+
+/// One assigned partition.
+pub(super) struct Slot {
+    pub(super) partition: Partition,
+    pub(super) queue: QueueSender,
+    /// Records that did not fit: the one at which the partition was paused, and any that librdkafka
+    /// had already on the way. While there is one, the partition is paused.
+    pub(super) waiting: VecDeque<Message>,
+}
+
+pub(super) struct Context {
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) progress: Progress,
+    /// Used by the polling thread only, within and outside of the callback; never across `poll`.
+    pub(super) slots: Mutex<Vec<Slot>>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Context {
+    pub(super) fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Tells the owner and waits; `None` when nobody listens any more.
+    fn ask<T>(&self, event: impl FnOnce(oneshot::Sender<T>) -> Event) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.events.blocking_send(event(reply)).ok()?;
+        answer.blocking_recv().ok()
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> Result<()> {
+        let partitions = partitions_of(list);
+        let mut queues = Vec::new();
+        for partition in &partitions {
+            let (sender, records) = queue(QUEUE_RECORDS);
+            self.slots().push(Slot { partition: partition.clone(), queue: sender, waiting: VecDeque::new() });
+            queues.push((partition.clone(), records));
+        }
+        let starts = if partitions.is_empty() {
+            Vec::new()
+        } else {
+            self.ask(|reply| Event::Assigned { partitions: queues, reply }).unwrap_or_default()
+        };
+        for (partition, start) in partitions.iter().zip(starts) {
+            let offset = match start {
+                Start::Committed => continue,
+                Start::Beginning => Offset::Beginning,
+                Start::At(offset) => {
+                    check_end(consumer, partition, offset)?;
+                    Offset::Offset(offset)
+                }
+            };
+            list.set_partition_offset(&partition.topic, partition.id, offset)
+                .map_err(|e| Error::client(format!("start {partition} where the sink left off"), e))?;
+        }
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
+            _ => consumer.assign(list),
+        }
+        .map_err(|e| Error::client("take over partitions", e))
+    }
+
+    fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<()> {
+        let partitions = partitions_of(list);
+        // Dropping the slots ends the queues: the workers see their end after what is in them.
+        self.slots().retain(|slot| !partitions.contains(&slot.partition));
+        if !self.stopping() && !partitions.is_empty() {
+            self.ask(|reply| Event::Revoked { partitions: partitions.clone(), reply });
+        }
+        if !consumer.assignment_lost() {
+            commit(consumer, CommitMode::Sync);
+        }
+        self.progress.forget(&partitions);
+        match consumer.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
+            _ => consumer.unassign(),
+        }
+        .map_err(|e| Error::client("give partitions back", e))
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        crate::client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(target: "librdkafka", %error, reason, "client error");
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let result = match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(consumer, list),
+            other => {
+                let code = RDKafkaErrorCode::from(other);
+                tracing::warn!(%code, "rebalance failed");
+                consumer.unassign().map_err(|e| Error::client("give partitions back", e))
+            }
+        };
+        if let Err(error) = result {
+            let _ = self.events.blocking_send(Event::Failed(error));
+        }
+    }
+}
+
+/// A store that is ahead of its topic belongs to another life of that topic: reading on would ignore
+/// every record up to that offset in silence.
+fn check_end(consumer: &BaseConsumer<Context>, partition: &Partition, offset: i64) -> Result<()> {
+    let (_, end) = consumer
+        .fetch_watermarks(&partition.topic, partition.id, WATERMARK_LIMIT)
+        .map_err(|e| Error::client(format!("read the end of {partition}"), e))?;
+    if offset > end {
+        return Err(Error::other(
+            format!(
+                "the sink has stored offset {offset} for {partition}, which ends at {end}: the topic was \
+                 deleted and made again, or lost records; delete what the sink has stored to begin anew"
+            ),
+            false,
+        ));
+    }
+    Ok(())
+}
+
+fn partitions_of(list: &TopicPartitionList) -> Vec<Partition> {
+    let elements = list.elements();
+    elements.iter().map(|e| Partition { topic: e.topic().into(), id: e.partition() }).collect()
+}
