@@ -168,7 +168,7 @@ pub(super) fn instant_ms(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::instant_ms;
+    use super::{Event, Rows, checksum, compare, instant_ms};
 
     #[test]
     fn instants() {
@@ -181,5 +181,24 @@ mod tests {
         ] {
             assert_eq!(instant_ms(text), expect, "{text}");
         }
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_found() {
+        let row = |duration: &str| Event {
+            content_id: None,
+            user_id: None,
+            event_type: Some("play".into()),
+            event_ms: Some(1),
+            duration_ms: Some(duration.into()),
+            device: None,
+            raw_payload: None,
+        };
+        let source: Rows = [(1, row("1")), (2, row("2"))].into();
+        let held: Rows = [(2, row("3")), (4, row("4"))].into();
+        let found = compare(&source, &held);
+        assert_eq!((found.missing, found.extra, found.different, found.examples.len()), (1, 1, 1, 3));
+        assert_ne!(checksum(&source), checksum(&held));
+        assert_eq!(compare(&source, &source).examples, [""; 0]);
     }
 }
