@@ -49,7 +49,11 @@ impl Reader {
                 return Ok(Rows::new());
             }
             let query = "SELECT id, content_id, user_id, event_type, event_ts, duration_ms, device, raw_payload FROM engagement.engagement_events";
-            let pager = self.session.query_iter(query, &[]).await.context("cannot read engagement.engagement_events")?;
+            let pager = match self.session.query_iter(query, &[]).await {
+                // The table is known to the schema a moment before it can be read.
+                Err(error) if error.to_string().contains("does not exist") => return Ok(Rows::new()),
+                answer => answer.context("cannot read engagement.engagement_events")?,
+            };
             let mut stream = pager.rows_stream::<Row>().context("cassandra's rows")?;
             let mut rows = Rows::new();
             while let Some(row) = stream.try_next().await.context("cannot read a page of engagement.engagement_events")? {
