@@ -41,6 +41,10 @@ impl Outbox {
     /// Sends a batch's records and clears it; waits while the output has no room, which is all
     /// that holds the server back.
     pub(crate) async fn send(&mut self, batch: &mut RecordBatch) -> Result<()> {
+        while self.ledger.in_flight().transactions >= Ledger::MOST_TRANSACTIONS {
+            tokio::time::sleep(ROOM).await;
+            self.poll()?;
+        }
         for record in batch.iter() {
             let sequence = self.ledger.record();
             while self.output.send(&record, sequence)? == Sent::Full {

@@ -50,10 +50,6 @@ impl<'d> Reader<'d> {
         self.text(key).and_then(|v| v.parse().ok()).unwrap_or_else(default)
     }
 
-    pub(super) fn unsigned(&self, key: &str) -> u32 {
-        u32::try_from(self.number(key)).unwrap_or(0)
-    }
-
     pub(super) fn millis(&self, key: &str) -> Duration {
         Duration::from_millis(u64::try_from(self.number(key)).unwrap_or(0))
     }

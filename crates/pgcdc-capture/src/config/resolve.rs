@@ -93,7 +93,6 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
                 .or_else(|| reader.text("offset.storage.topic"))
                 .map(str::to_owned),
             file: reader.path("offset.storage.file.filename"),
-            flush_interval: reader.millis("offset.flush.interval.ms"),
         },
         skipped: skipped(reader),
         tombstones_on_delete: reader.boolean("tombstones.on.delete"),
@@ -143,7 +142,6 @@ fn connection(reader: &mut Reader<'_>) -> Connection {
             root_cert: reader.path("database.sslrootcert"),
             cert: reader.path("database.sslcert"),
             key: reader.path("database.sslkey"),
-            key_password: reader.secret("database.sslpassword"),
         },
         query_timeout: Some(reader.millis("database.query.timeout.ms")).filter(|d| !d.is_zero()),
         initial_statements: statements(&reader.string("database.initial.statements")),
@@ -159,28 +157,10 @@ fn statements(text: &str) -> Vec<String> {
 }
 
 fn slot(reader: &mut Reader<'_>) -> Slot {
-    const PARAMS: &str = "slot.stream.params";
-    let mut stream_params = Vec::new();
-    let text = reader.string(PARAMS);
-    for param in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
-        match param.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() => {
-                stream_params.push((name.trim().to_owned(), value.trim().to_owned()));
-            }
-            _ => reader.mistake(
-                PARAMS,
-                format!("The '{PARAMS}' value is invalid: \"{param}\" is not name=value"),
-                "write name=value;name=value",
-            ),
-        }
-    }
     Slot {
         name: reader.string("slot.name"),
         drop_on_stop: reader.boolean("slot.drop.on.stop"),
         failover: reader.boolean("slot.failover"),
-        stream_params,
-        max_retries: reader.unsigned("slot.max.retries"),
-        retry_delay: reader.millis("slot.retry.delay.ms"),
     }
 }
 
@@ -223,7 +203,6 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
             ],
         ),
         delay: reader.millis("snapshot.delay.ms"),
-        max_threads: usize::try_from(reader.number("snapshot.max.threads")).unwrap_or(1),
         include: patterns(reader, "snapshot.include.collection.list"),
         select_overrides,
     }

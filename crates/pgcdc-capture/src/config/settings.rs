@@ -100,8 +100,6 @@ pub struct Ssl {
     pub cert: Option<PathBuf>,
     /// `database.sslkey`.
     pub key: Option<PathBuf>,
-    /// `database.sslpassword`.
-    pub key_password: Option<Secret>,
 }
 
 /// `database.sslmode`, with libpq's meanings.
@@ -131,12 +129,6 @@ pub struct Slot {
     pub drop_on_stop: bool,
     /// `slot.failover`.
     pub failover: bool,
-    /// `slot.stream.params`.
-    pub stream_params: Vec<(String, String)>,
-    /// `slot.max.retries`.
-    pub max_retries: u32,
-    /// `slot.retry.delay.ms`.
-    pub retry_delay: Duration,
 }
 
 /// `publication.*`.
@@ -171,8 +163,6 @@ pub struct SnapshotSettings {
     pub mode: SnapshotMode,
     /// `snapshot.delay.ms`.
     pub delay: Duration,
-    /// `snapshot.max.threads`.
-    pub max_threads: usize,
     /// `snapshot.include.collection.list`; `None` for all captured tables.
     pub include: Option<Patterns>,
     /// `snapshot.select.statement.overrides`: statement by `schema.table`.
@@ -225,8 +215,6 @@ pub struct OffsetStorage {
     pub topic: Option<String>,
     /// `offset.storage.file.filename`.
     pub file: Option<PathBuf>,
-    /// `offset.flush.interval.ms`.
-    pub flush_interval: Duration,
 }
 
 /// `errors.max.retries` and `retriable.restart.connector.wait.ms`.

@@ -14,8 +14,6 @@ pub struct UnwrapOptions {
     pub add_fields: Vec<AddField>,
     /// `add.headers`, in order.
     pub add_headers: Vec<AddField>,
-    /// `replace.null.with.default`.
-    pub replace_null_with_default: bool,
 }
 
 /// What becomes of a delete and of the tombstone after it.
@@ -128,6 +126,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("route.by.field", ""),
     ("drop.fields.header.name", ""),
     ("drop.fields.from.key", "false"),
+    ("replace.null.with.default", "true"),
     ("predicate", ""),
     ("negate", "false"),
 ];
@@ -161,17 +160,10 @@ fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> UnwrapOptions {
     };
     let fields_prefix = text(reader, "add.fields.prefix", "__");
     let headers_prefix = text(reader, "add.headers.prefix", "__");
-    let replace_key = of("replace.null.with.default");
-    let replace = text(reader, "replace.null.with.default", "true");
-    if !["true", "false"].iter().any(|w| replace.eq_ignore_ascii_case(w)) {
-        let message = format!("The '{replace_key}' value is invalid: Either 'true' or 'false' is expected");
-        reader.mistake(&replace_key, message, "the default is true");
-    }
     UnwrapOptions {
         deletes,
         add_fields: add_fields(reader, &of("add.fields"), &fields_prefix),
         add_headers: add_fields(reader, &of("add.headers"), &headers_prefix),
-        replace_null_with_default: !replace.eq_ignore_ascii_case("false"),
     }
 }
 

@@ -12,8 +12,9 @@
 //! ```
 //!
 //! Only counts matter, not which record of a chunk was delivered, so partitions may answer in any
-//! order. A chunk is one transaction; what carries no records joins the chunk before it, so the
-//! queue is never longer than the number of records in flight, plus one.
+//! order. A chunk is one transaction; what carries no records joins the chunk before it. Whole
+//! chunks queue behind one that waits for a partition that is stuck, so whoever sends must hold
+//! still when [`InFlight::transactions`] grows ([`Ledger::MOST_TRANSACTIONS`]).
 
 use std::collections::VecDeque;
 
@@ -59,6 +60,10 @@ struct Chunk {
 pub struct NotInFlight(pub Sequence);
 
 impl Ledger {
+    /// So many transactions may wait for confirmation before nothing more should be sent: some
+    /// megabytes of counters.
+    pub const MOST_TRANSACTIONS: usize = 1 << 17;
+
     /// Starts with what the server has as confirmed.
     #[must_use]
     pub fn new(confirmed: Lsn) -> Self {

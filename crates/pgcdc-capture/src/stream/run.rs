@@ -82,6 +82,7 @@ impl Stream<'_> {
                 drained += 1;
             }
             self.acknowledge(&mut state)?;
+            self.beat(&mut state).await?;
             if drained == DRAIN {
                 tokio::task::yield_now().await;
                 continue;
@@ -101,7 +102,6 @@ impl Stream<'_> {
                     }
                 }
             }
-            self.beat(&mut state).await?;
         }
     }
 

@@ -5,6 +5,9 @@ use super::Importance::{High, Low, Medium};
 use super::Kind::{Boolean, Int, Long, Password, String};
 use super::{Property, p};
 
+const AGAIN: &str =
+    "the connector starts again by itself, with back-off: see errors.max.retries and retriable.restart.connector.wait.ms";
+
 pub(super) const CONNECTION: &[Property] = &[
     p("database.hostname", String, "", High, "Host name or address of the database server.").required(),
     p("database.port", Int, "5432", High, "Port of the database server.").check(NotNegative),
@@ -37,7 +40,8 @@ pub(super) const CONNECTION: &[Property] = &[
     .one_of(&["allow", "prefer", "disable", "verify-ca", "require", "verify-full"]),
     p("database.sslcert", String, "", Medium, "File with the client's certificate."),
     p("database.sslkey", String, "", Medium, "File with the client's private key."),
-    p("database.sslpassword", Password, "", Medium, "Password of the client's private key."),
+    p("database.sslpassword", Password, "", Medium, "Password of the client's private key.")
+        .refused("rustls reads keys that are not encrypted: decrypt it with `openssl pkey -in KEY -out PLAIN`"),
     p(
         "database.sslrootcert",
         String,
@@ -98,10 +102,14 @@ pub(super) const REPLICATION: &[Property] = &[
         "",
         Low,
         "Parameters for START_REPLICATION, as name=value separated by semicolons.",
-    ),
-    p("slot.max.retries", Int, "6", Low, "How often attaching to the slot is tried.").check(NotNegative),
+    )
+    .refused("the replication client sends options of its own"),
+    p("slot.max.retries", Int, "6", Low, "How often attaching to the slot is tried.")
+        .check(NotNegative)
+        .not_applicable(AGAIN),
     p("slot.retry.delay.ms", Long, "10000", Low, "Pause between these tries, in milliseconds.")
-        .check(NotNegative),
+        .check(NotNegative)
+        .not_applicable(AGAIN),
     p(
         "status.update.interval.ms",
         Int,

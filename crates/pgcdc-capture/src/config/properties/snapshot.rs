@@ -80,7 +80,9 @@ pub(super) const SNAPSHOT: &[Property] = &[
         "Read data anew when the position is lost.",
     )
     .not_applicable(BASED),
-    p("snapshot.max.threads", Int, "1", Medium, "How many connections read at once.").check(Positive),
+    p("snapshot.max.threads", Int, "1", Medium, "How many connections read at once.")
+        .check(Positive)
+        .not_yet("tables are read one after the other"),
     p("snapshot.max.threads.multiplier", Int, "1", Medium, "Parts of a table for each thread.")
         .check(Positive)
         .not_applicable(LEGACY),

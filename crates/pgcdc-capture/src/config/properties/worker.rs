@@ -18,7 +18,8 @@ pub(super) const WORKER: &[Property] = &[
     p("offset.storage.file.filename", String, "", High, "File for the offsets of all connectors.").beside(),
     p("offset.flush.interval.ms", Long, "60000", Low, "How often offsets are written, in milliseconds.")
         .beside()
-        .check(Positive),
+        .check(Positive)
+        .not_applicable("the slot is the position; offsets are written after the snapshot and at the end"),
     p(
         "topic.creation.default.partitions",
         Int,

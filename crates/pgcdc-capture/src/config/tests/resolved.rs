@@ -16,7 +16,7 @@ fn defaults_are_debezium_s() {
         ("dbz_publication", PublicationMode::AllTables)
     );
     assert_eq!(s.types, TypeOptions::default());
-    assert_eq!((s.snapshot.mode, s.snapshot.max_threads), (SnapshotMode::Initial, 1));
+    assert_eq!(s.snapshot.mode, SnapshotMode::Initial);
     assert!(s.key_converter.schemas_enable && s.value_converter.schemas_enable);
     assert!(s.tombstones_on_delete && s.extended_headers && s.topic.creation.is_none());
     assert!(s.skipped.contains(Operation::Truncate) && !s.skipped.contains(Operation::Delete));
@@ -35,7 +35,6 @@ fn what_is_set_is_read() {
         ("name", "c"),
         ("database.port", " 6543 "),
         ("database.sslmode", "Verify-Full"),
-        ("database.sslpassword", "hunter3"),
         ("database.query.timeout.ms", "0"),
         ("database.initial.statements", "SET a = 1; SELECT ';;' ;"),
         ("decimal.handling.mode", "string"),
@@ -63,7 +62,6 @@ fn what_is_set_is_read() {
         ("snapshot.mode", "never"),
         ("snapshot.select.statement.overrides", "public.t"),
         ("snapshot.select.statement.overrides.public.t", "SELECT 1"),
-        ("slot.stream.params", "a=b;c=d"),
         ("errors.max.retries", "0"),
         ("publication.autocreate.mode", "filtered"),
     ]);
@@ -90,7 +88,6 @@ fn what_is_set_is_read() {
     assert_eq!(s.offsets.topic.as_deref(), Some("mine"));
     assert_eq!(s.snapshot.mode, SnapshotMode::NoData);
     assert_eq!(s.snapshot.select_overrides["public.t"], "SELECT 1");
-    assert_eq!(s.slot.stream_params, [("a".into(), "b".into()), ("c".into(), "d".into())]);
     assert_eq!(s.retry.max_retries, Some(0));
     assert_eq!(s.publication.autocreate, PublicationMode::Filtered);
     let shown = format!("{s:?} {s:#?}");
