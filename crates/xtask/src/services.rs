@@ -1,6 +1,6 @@
 //! `up`, `down`, `status`: the four services, started once and left running for whoever wants them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -110,11 +110,15 @@ pub(crate) fn up(options: &Options) -> Result<Running> {
     let mut rows = vec![printer::row(["service", "port", "", "directory"])];
     let mut failed = Vec::new();
     let mut started = false;
+    let mut fresh = Vec::new();
     for (name, result) in NAMES.iter().zip(results) {
         let port = options.port(name).to_string();
         match result {
             Ok((new, seconds)) => {
                 started |= new;
+                if new {
+                    fresh.push(*name);
+                }
                 let how = if new { format!("up in {seconds:.1} s") } else { "was up".to_owned() };
                 rows.push(printer::row([name, &port, &how, &dir.join(name).to_string_lossy()]));
             }
@@ -123,8 +127,10 @@ pub(crate) fn up(options: &Options) -> Result<Running> {
     }
     printer::table(&rows);
     if !failed.is_empty() {
-        // Half a set of services is of no use, and would be forgotten.
-        down(options)?;
+        // Half a set of services is of no use, and would be forgotten. What ran before is not ours to stop.
+        for name in fresh {
+            remove(&dir.join(name), name)?;
+        }
         bail!("{}", failed.join("\n"));
     }
     Ok(options.running(started))
@@ -166,18 +172,23 @@ pub(crate) fn down(options: &Options) -> Result<()> {
         compose::down(options)?;
     }
     for name in NAMES {
-        let place = dir.join(name);
-        // Also one that has crashed: its data may lie outside this directory, and only its record says where.
-        if let Some(daemon) = Daemon::last(&place)? {
-            daemon.remove(Duration::from_secs(20))?;
-            printer::say(&format!("stopped {name} and removed its data"));
-        } else if place.exists() {
-            std::fs::remove_dir_all(&place).with_context(|| format!("cannot remove {}", place.display()))?;
-        }
+        remove(&dir.join(name), name)?;
     }
     // Goes only when nothing of anybody else is in it.
     let _ = std::fs::remove_file(dir.join("compose"));
     let _ = std::fs::remove_dir(&dir);
+    Ok(())
+}
+
+/// Stops one service and removes its data; also one that has crashed, whose data may lie outside its directory: only its
+/// record says where.
+fn remove(place: &Path, name: &str) -> Result<()> {
+    if let Some(daemon) = Daemon::last(place)? {
+        daemon.remove(Duration::from_secs(20))?;
+        printer::say(&format!("stopped {name} and removed its data"));
+    } else if place.exists() {
+        std::fs::remove_dir_all(place).with_context(|| format!("cannot remove {}", place.display()))?;
+    }
     Ok(())
 }
 
