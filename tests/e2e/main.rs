@@ -4,6 +4,7 @@
 //! own, so that tests run side by side. What breaks a service, or fills its WAL, starts one for itself.
 
 mod harness;
+mod services;
 
 mod capture;
 mod chaos;

@@ -1,0 +1,140 @@
+//! What was committed, in order, and whether Kafka tells the same.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::order::without_repeats;
+use super::state::{State, apply};
+use crate::harness::Record;
+
+/// What a committed change did to a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Written, inserted or updated; the row's column `device` has this version.
+    Put(String),
+    /// Gone.
+    Delete,
+}
+
+/// Committed changes of each row, in order, with the number of the transaction.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) rows: BTreeMap<i64, Vec<(u64, Event)>>,
+}
+
+impl History {
+    pub(super) fn len(&self) -> usize {
+        self.rows.values().map(Vec::len).sum()
+    }
+
+    pub(super) fn transactions(&self) -> u64 {
+        self.rows.values().flatten().map(|(transaction, _)| *transaction).max().unwrap_or(0)
+    }
+}
+
+/// Compares the topic with the history and returns the state that a reader of the topic ends with.
+///
+/// # Errors
+/// The first row whose records are wrong, and how.
+pub(super) fn check(
+    records: &[Record],
+    history: &History,
+    streamed_from: u64,
+    restarts: u64,
+) -> Result<State, String> {
+    let mut by_key: BTreeMap<i64, Vec<&Record>> = BTreeMap::new();
+    for record in records {
+        by_key.entry(key(record)).or_default().push(record);
+    }
+    let mut state = State::new();
+    for (id, records) in &by_key {
+        let partitions: Vec<i32> = records.iter().map(|record| record.partition).collect();
+        if partitions.iter().any(|partition| *partition != partitions[0]) {
+            return Err(format!("row {id} is in several partitions: {partitions:?}"));
+        }
+        let told = of_row(records, restarts).map_err(|why| format!("row {id}: {why}"))?;
+        let committed = history.rows.get(id).map_or(&[][..], Vec::as_slice);
+        compare(&told, committed, streamed_from).map_err(|why| format!("row {id}: {why}"))?;
+        for record in records {
+            apply(&mut state, *id, &record.json());
+        }
+    }
+    let silent = history.rows.iter().find(|(id, committed)| {
+        !by_key.contains_key(id) && committed.iter().any(|(transaction, _)| *transaction > streamed_from)
+    });
+    match silent {
+        Some((id, committed)) => Err(format!("row {id} is not there at all: {committed:?}")),
+        None => Ok(state),
+    }
+}
+
+/// The streamed changes of one row, each once.
+fn of_row(records: &[&Record], restarts: u64) -> Result<Vec<Event>, String> {
+    let mut streamed = Vec::new();
+    let mut position = 0;
+    let mut snapshot = 0;
+    for record in records {
+        let mut value = record.json();
+        // A tombstone belongs to the delete before it; every other record has a position of its own.
+        if value.is_null() {
+            streamed.push((position + 1, Value::Null));
+            continue;
+        }
+        let lsn = value["source"]["lsn"].as_u64().ok_or("a record without source.lsn")?;
+        if value["op"] == "r" {
+            if !streamed.is_empty() {
+                return Err(format!("a snapshot's record at {lsn} after streamed ones"));
+            }
+            if lsn < snapshot {
+                return Err(format!("a snapshot's record at {lsn} after one at {snapshot}"));
+            }
+            snapshot = lsn;
+            continue;
+        }
+        position = lsn * 2;
+        // When and by which process it was written is all that a repeat may tell differently.
+        for name in ["ts_ms", "ts_us", "ts_ns"] {
+            value.as_object_mut().ok_or("a value that is no object")?.remove(name);
+        }
+        streamed.push((position, value));
+    }
+    let (distinct, repeats) = without_repeats(&streamed)?;
+    if repeats > restarts {
+        return Err(format!("{repeats} repeats with {restarts} restarts"));
+    }
+    let mut events = Vec::new();
+    for (at, (_, value)) in distinct.iter().enumerate() {
+        let after_delete = at > 0 && distinct[at - 1].1["op"] == "d";
+        if value.is_null() != after_delete {
+            return Err("a delete without tombstone, or a tombstone without delete".to_owned());
+        }
+        match value["op"].as_str() {
+            Some("d") => events.push(Event::Delete),
+            Some("c" | "u") => {
+                events.push(Event::Put(value["after"]["device"].as_str().unwrap_or_default().to_owned()));
+            }
+            None if value.is_null() => {}
+            other => return Err(format!("op {other:?}")),
+        }
+    }
+    if distinct.last().is_some_and(|(_, value)| value["op"] == "d") {
+        return Err("the last delete has no tombstone".to_owned());
+    }
+    Ok(events)
+}
+
+/// What was streamed are the last of the committed changes, and none is missing since the stream began.
+fn compare(told: &[Event], committed: &[(u64, Event)], streamed_from: u64) -> Result<(), String> {
+    let missing = committed.len().checked_sub(told.len());
+    let agree = missing.is_some_and(|missing| {
+        committed[missing..].iter().map(|(_, event)| event).eq(told)
+            && committed[..missing].iter().all(|(transaction, _)| *transaction <= streamed_from)
+    });
+    if agree { Ok(()) } else { Err(format!("Kafka tells {told:?}, committed was {committed:?}")) }
+}
+
+fn key(record: &Record) -> i64 {
+    let key: Option<Value> = record.key.as_deref().and_then(|key| serde_json::from_str(key).ok());
+    key.and_then(|key| key["id"].as_i64()).expect("the key holds the id")
+}
