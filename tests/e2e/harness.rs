@@ -47,6 +47,7 @@ pub(crate) fn kafka() -> &'static Kafka {
 pub(crate) fn postgres_options() -> PostgresOptions {
     PostgresOptions::default()
         .setting("fsync", "off")
+        .setting("timezone", "UTC")
         .setting("max_wal_senders", "80")
         .setting("max_replication_slots", "80")
 }
