@@ -2,10 +2,17 @@
 //!
 //! With a Connect schema the types are exact. Without one they are guessed from the values, on the
 //! safe side: whole numbers → `bigint`, others → `double`, ISO 8601 texts with an offset →
-//! `timestamp`, every other text, UUIDs among them, and whatever was null → `text`, which takes
-//! anything. All key columns together are the partition key.
+//! `timestamp`, every other text, UUIDs among them → `text`, which takes anything. A NULL says nothing
+//! of its type: its column is added when a value comes. So is a column that the source adds later. All
+//! key columns together are the partition key.
+//!
+//! Only tables that were made here grow, known by their comment; one that the user made keeps the
+//! columns it has.
 
 use pgcdc_format::decode::{Change, Field, Json, Semantic, iso_instant_us};
+
+/// The comment of tables made here.
+pub(super) const COMMENT: &str = "made by pgcdc";
 
 /// `CREATE TABLE`, or why it cannot be said.
 pub(super) fn create_table(keyspace: &str, table: &str, change: &Change<'_>) -> Result<String, String> {
@@ -23,16 +30,32 @@ pub(super) fn create_table(keyspace: &str, table: &str, change: &Change<'_>) -> 
     }
     let missing = key.fields().filter(|field| row.get(field.name).is_none());
     let columns: Vec<String> = missing
-        .chain(row.fields().filter(|field| !field.name.starts_with("__")))
+        .chain(row.fields().filter(|field| key.get(field.name).is_some() || says_its_type(field)))
         .map(|field| format!("{} {}", quote(field.name), cql_type(&field)))
         .collect();
     Ok(format!(
-        "CREATE TABLE IF NOT EXISTS {}.{} ({}, PRIMARY KEY (({})))",
+        "CREATE TABLE IF NOT EXISTS {}.{} ({}, PRIMARY KEY (({}))) WITH comment = '{COMMENT}'",
         quote(keyspace),
         quote(table),
         columns.join(", "),
         keys.join(", ")
     ))
+}
+
+/// Whether a column can be made for a field. Those that `add.fields` adds are not the table's.
+pub(super) fn says_its_type(field: &Field<'_, '_>) -> bool {
+    !field.name.starts_with("__") && (field.semantic.is_some() || !field.value.is_null())
+}
+
+/// `ALTER TABLE … ADD`.
+pub(super) fn add_columns<'r>(
+    keyspace: &str,
+    table: &str,
+    fields: impl Iterator<Item = Field<'r, 'r>>,
+) -> String {
+    let columns: Vec<String> =
+        fields.map(|field| format!("{} {}", quote(field.name), cql_type(&field))).collect();
+    format!("ALTER TABLE {}.{} ADD ({})", quote(keyspace), quote(table), columns.join(", "))
 }
 
 /// A CQL identifier with its case kept.

@@ -1,6 +1,6 @@
 //! A target table: its columns and its two statements.
 
-use pgcdc_format::decode::{Change, Placeholder, Row};
+use pgcdc_format::decode::{Change, Field, Placeholder, Row};
 use scylla::client::session::Session;
 use scylla::cluster::metadata::ColumnType;
 use scylla::errors::PrepareError;
@@ -8,7 +8,7 @@ use scylla::statement::Consistency;
 use scylla::statement::prepared::PreparedStatement;
 use scylla::value::{CqlValue, MaybeUnset};
 
-use super::create::quote;
+use super::create::{COMMENT, quote, says_its_type};
 use super::map::to_cql;
 
 /// What a statement is executed with.
@@ -21,6 +21,8 @@ pub(super) struct Target {
     columns: Vec<(String, ColumnType<'static>)>,
     /// How many of them are the primary key.
     keys: usize,
+    /// Whether the table was made here, and columns may be added to it.
+    grows: bool,
     pub(super) upsert: PreparedStatement,
     pub(super) delete: PreparedStatement,
 }
@@ -56,13 +58,29 @@ impl Target {
             "DELETE FROM {place} USING TIMESTAMP ? WHERE {}",
             list(&names[..keys], " AND ", |name| format!("{} = ?", quote(name)))
         );
+        let grows = is_ours(session, keyspace, table).await;
         let prepare = async |text: String| {
             let mut statement = session.prepare(text).await?;
             statement.set_is_idempotent(true); // the timestamp makes it so
             statement.set_consistency(consistency);
             Ok::<_, PrepareError>(statement)
         };
-        Ok(Some(Self { columns, keys, upsert: prepare(upsert).await?, delete: prepare(delete).await? }))
+        Ok(Some(Self {
+            columns,
+            keys,
+            grows,
+            upsert: prepare(upsert).await?,
+            delete: prepare(delete).await?,
+        }))
+    }
+
+    /// Fields of a row for which a column is to be added.
+    pub(super) fn lacks<'r>(&self, row: &'r Row<'r>, placeholder: &Placeholder) -> Vec<Field<'r, 'r>> {
+        if !self.grows {
+            return Vec::new();
+        }
+        let known = |name: &str| self.columns.iter().any(|(column, _)| column == name);
+        row.fields().filter(|f| !known(f.name) && says_its_type(f) && !placeholder.is(f.value)).collect()
     }
 
     /// Values of the upsert for a row.
@@ -103,4 +121,12 @@ impl Target {
         }
         Ok(values)
     }
+}
+
+/// Whether the table carries our comment. One that cannot be asked is left as it is.
+async fn is_ours(session: &Session, keyspace: &str, table: &str) -> bool {
+    let question = "SELECT comment FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?";
+    let Ok(answer) = session.query_unpaged(question, (keyspace, table)).await else { return false };
+    let Ok(rows) = answer.into_rows_result() else { return false };
+    matches!(rows.maybe_first_row::<(Option<String>,)>(), Ok(Some((Some(comment),))) if comment == COMMENT)
 }

@@ -16,7 +16,7 @@ use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptErr
 use scylla::statement::prepared::PreparedStatement;
 
 use super::CassandraConfig;
-use super::create::{create_table, quote};
+use super::create::{add_columns, create_table, quote};
 use super::table::{Target, Values};
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
@@ -108,6 +108,38 @@ impl Cassandra {
             (None, Some(table)) if !table.is_empty() => table,
             (None, _) => of_topic(),
         };
+        let target = match self.existing(name, change).await? {
+            Ok(target) => target,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let Some(row) = change.after.as_ref().filter(|_| self.config.create) else { return Ok(Ok(target)) };
+        let fields = target.lacks(row, &self.placeholder);
+        if fields.is_empty() {
+            return Ok(Ok(target));
+        }
+        let statement = add_columns(&self.config.keyspace, name, fields.into_iter());
+        let added = define(&self.session, &statement).await;
+        self.targets.lock().await.remove(name);
+        let refreshed = self.session.refresh_metadata().await;
+        refreshed.map_err(|e| SinkError::transient(format!("cannot read Cassandra's schema: {e}")))?;
+        let target = self.existing(name, change).await?;
+        match (&target, added) {
+            // Another process may have added them at the same time.
+            (Ok(target), Err(error)) if !target.lacks(row, &self.placeholder).is_empty() => {
+                return Err(error);
+            }
+            (_, Ok(())) => tracing::info!(table = name, "columns added"),
+            _ => {}
+        }
+        Ok(target)
+    }
+
+    /// A table by its name, made if it is to be made.
+    async fn existing(
+        &self,
+        name: &str,
+        change: &Change<'_>,
+    ) -> Result<Result<Arc<Target>, String>, SinkError> {
         let keyspace = &self.config.keyspace;
         let mut targets = self.targets.lock().await;
         if let Some(target) = targets.get(name) {
