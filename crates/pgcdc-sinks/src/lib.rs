@@ -21,6 +21,9 @@
 //! # Ok(()) }
 //! ```
 
+#[cfg(not(any(feature = "cassandra", feature = "redis", feature = "http")))]
+compile_error!("pgcdc-sinks without a store is nothing: enable one of the features cassandra, redis, http");
+
 mod config;
 pub mod driver;
 mod error;
