@@ -199,7 +199,8 @@ impl Connector {
                     drop_if_idle(&prepared.query, slot_name).await?;
                 }
                 let reuse = known.slot && !recreate;
-                self.snapshot(&mut prepared, &captured, reuse, stream).await?;
+                let interrupted = offset.filter(|offset| !offset.snapshot_completed).map(|offset| offset.lsn);
+                self.snapshot(&mut prepared, &captured, reuse, interrupted, stream).await?;
                 if !stream {
                     return Ok(None);
                 }
@@ -219,11 +220,15 @@ impl Connector {
 
     /// Takes the snapshot at the start of a slot: the connector's own if it is made now, else a
     /// temporary one, from whose start the existing slot is then read.
+    ///
+    /// After an `interrupted` snapshot the slot is read from where that one stood: rows that it sent and that
+    /// were deleted since are not in the new one, and only the stream can tell that they are gone.
     async fn snapshot(
         &self,
         prepared: &mut Prepared,
         captured: &[CapturedTable],
         reuse: bool,
+        interrupted: Option<Lsn>,
         stream: bool,
     ) -> Result<()> {
         let settings = &self.settings;
@@ -241,6 +246,13 @@ impl Connector {
             return Err(Error::fatal("the server exported no snapshot with the new slot"));
         };
         tracing::info!(slot = slot.name, at = %made.consistent_point, "snapshot begins");
+        if interrupted.is_none() {
+            let begun = Offset {
+                snapshot_completed: false,
+                ..self.offset(made.consistent_point, &prepared.database)
+            };
+            self.offsets.store(&begun, now_ns() / 1000).await?;
+        }
         let reader = Query::connect(&settings.connection).await?;
         let rows = Snapshotter {
             settings,
@@ -256,7 +268,7 @@ impl Connector {
         // What the snapshot's rows left open in the ledger belongs to no transaction.
         prepared.outbox.ledger_mut().idle(Lsn::ZERO);
         if reuse {
-            prepared.start = made.consistent_point;
+            prepared.start = interrupted.unwrap_or(made.consistent_point);
         }
         Ok(())
     }
