@@ -93,9 +93,17 @@ fn of_row(records: &[&Record], restarts: u64) -> Result<Vec<Event>, String> {
             continue;
         }
         position = lsn * 2;
-        // When and by which process it was written is all that a repeat may tell differently.
+        // When it was written is all that a repeat may tell differently, and the position of the commit before, which
+        // a process does not know of the first transaction that it reads.
         for name in ["ts_ms", "ts_us", "ts_ns"] {
             value.as_object_mut().ok_or("a value that is no object")?.remove(name);
+        }
+        let sequence: Option<Vec<Option<String>>> =
+            value["source"]["sequence"].take().as_str().and_then(|text| serde_json::from_str(text).ok());
+        let sequence = sequence.ok_or("a record without source.sequence")?;
+        let before: Option<u64> = sequence[0].as_ref().and_then(|text| text.parse().ok());
+        if before.is_some_and(|before| before > lsn) || sequence[1] != Some(lsn.to_string()) {
+            return Err(format!("at {lsn} the sequence is {sequence:?}"));
         }
         streamed.push((position, value));
     }

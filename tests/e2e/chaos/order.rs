@@ -33,10 +33,7 @@ pub(super) fn without_repeats<T: Clone + Debug + PartialEq>(
             return Err(format!("{position} comes after {} and was not there before", distinct[due - 1].0));
         };
         if distinct[known].1 != *content {
-            return Err(format!(
-                "{position} came again as {content:?}, it was {:?}",
-                distinct[known].1
-            ));
+            return Err(format!("{position} came again as {content:?}, it was {:?}", distinct[known].1));
         }
         if known > due {
             return Err(format!("{position} skips {} in a repeat", distinct[due].0));
