@@ -1,1 +1,72 @@
-//! (to come)
+//! Capture: Postgres to Kafka, with everything that may happen on the way.
+
+mod delivery;
+mod faults;
+mod limits;
+mod position;
+mod schema;
+mod slot;
+mod snapshot;
+
+use std::path::Path;
+use std::time::Duration;
+
+use pgcdc_testbed::Process;
+use serde_json::Value;
+
+use crate::harness::{Connector, LONG};
+
+/// Starts a connector towards Kafka and waits until it streams.
+#[track_caller]
+fn streaming(connector: &Connector) -> Process {
+    let mut process = connector.start();
+    wait_streaming(&mut process);
+    process
+}
+
+#[track_caller]
+fn wait_streaming(process: &mut Process) {
+    if let Err(error) = process.wait_for_stderr("streaming", LONG) {
+        panic!("{error:#}");
+    }
+}
+
+/// Asks a process to stop and expects that it does so without a complaint.
+#[track_caller]
+fn stop(mut process: Process) {
+    match process.sigterm_and_wait(Duration::from_secs(30)) {
+        Ok(status) => assert!(status.success(), "{status}: {}", process.stderr()),
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
+/// Runs a connector with `--stdout` until idle; the values of its records, and what it said.
+#[track_caller]
+fn run_until_idle(connector: &Connector) -> (Vec<Value>, String) {
+    let mut process = connector.start_with(&["--stdout", "--until-idle", "0.5"]);
+    let status = process.wait_timeout(LONG);
+    let said = process.stderr();
+    assert!(status.is_some_and(|status| status.success()), "{status:?}: {said}");
+    (values(&connector.dir.join("stdout")), said)
+}
+
+/// The values of what `--stdout` wrote; null for a tombstone.
+fn values(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).expect("standard output's file");
+    let lines = text.lines().map(|line| {
+        let record: Value = serde_json::from_str(line).expect("a line of JSON");
+        record["value"]
+            .as_str()
+            .map_or(Value::Null, |value| serde_json::from_str(value).expect("the value is JSON"))
+    });
+    lines.collect()
+}
+
+/// `r1 r2 c3`: operation and id of each value.
+fn ops(values: &[Value]) -> String {
+    let one = |value: &Value| {
+        let row = if value["after"].is_null() { &value["before"] } else { &value["after"] };
+        format!("{}{}", value["op"].as_str().unwrap_or("-"), row["id"])
+    };
+    values.iter().map(one).collect::<Vec<_>>().join(" ")
+}
