@@ -99,7 +99,7 @@ async fn database(
     let tables = captured_tables(query, settings).await?;
     publication(settings, query, &tables, findings).await?;
     for table in &tables {
-        self::table(query, table, findings).await?;
+        self::table(query, table, &settings.connection.user, findings).await?;
     }
     if tables.is_empty() {
         findings.push(Finding::error(
@@ -282,7 +282,7 @@ async fn publication(
     Ok(())
 }
 
-async fn table(query: &Query, table: &CapturedTable, findings: &mut Vec<Finding>) -> Result<()> {
+async fn table(query: &Query, table: &CapturedTable, user: &str, findings: &mut Vec<Finding>) -> Result<()> {
     let subject = format!("table {}", table.name);
     let quoted = table.name.quoted();
     let readable = query
@@ -295,7 +295,7 @@ async fn table(query: &Query, table: &CapturedTable, findings: &mut Vec<Finding>
         findings.push(Finding::error(
             subject,
             "may not be read, which a snapshot needs",
-            format!("GRANT SELECT ON {quoted} TO CURRENT_USER;  -- as its owner, naming the role"),
+            format!("GRANT SELECT ON {quoted} TO {};", quote_identifier(user)),
         ));
         return Ok(());
     }
@@ -317,6 +317,14 @@ async fn table(query: &Query, table: &CapturedTable, findings: &mut Vec<Finding>
 }
 
 async fn kafka(settings: &Settings, names: &[String], findings: &mut Vec<Finding>) {
+    if !settings.producer.contains_key("bootstrap.servers") {
+        findings.push(Finding::warning(
+            "kafka",
+            "bootstrap.servers is not set: only --stdout can be used",
+            "give --bootstrap-servers HOST:PORT, or set bootstrap.servers (or producer.bootstrap.servers) in the file",
+        ));
+        return;
+    }
     let properties = match client_properties(settings) {
         Ok(properties) => properties,
         Err(error) => {
