@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use pgcdc_testbed::{Cassandra, CassandraOptions, Redis, RedisOptions};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use scylla::errors::ExecutionError;
 use scylla::value::{CqlValue, Row};
 use tokio::runtime::Runtime;
 
@@ -70,31 +71,36 @@ impl Cql {
             .collect()
     }
 
-    /// All rows of a table, sorted; none while there is no such table.
+    /// All rows of a table, sorted; none while there is no such table, or one that is only just being made.
     #[track_caller]
     pub(crate) fn rows(&self, keyspace: &str, table: &str) -> Vec<Fields> {
-        if self.columns(keyspace, table).is_empty() {
-            return Vec::new();
+        let query = format!("SELECT * FROM \"{keyspace}\".\"{table}\"");
+        match self.try_select(&query) {
+            Ok(mut rows) => {
+                rows.sort();
+                rows
+            }
+            Err(error) if error.to_string().contains("does not exist") => Vec::new(),
+            Err(error) => panic!("{query}: {error}"),
         }
-        let mut rows = self.select(&format!("SELECT * FROM \"{keyspace}\".\"{table}\""));
-        rows.sort();
-        rows
     }
 
     /// The rows that a query answers with.
     #[track_caller]
-    pub(crate) fn select(&self, query: &str) -> Vec<Fields> {
-        let answer = match self.runtime.block_on(self.session.query_unpaged(query, ())) {
-            Ok(answer) => answer.into_rows_result().expect("a SELECT answers with rows"),
-            Err(error) => panic!("{query}: {error}"),
-        };
+    fn select(&self, query: &str) -> Vec<Fields> {
+        self.try_select(query).unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    fn try_select(&self, query: &str) -> Result<Vec<Fields>, ExecutionError> {
+        let answer = self.runtime.block_on(self.session.query_unpaged(query, ()))?;
+        let answer = answer.into_rows_result().expect("a SELECT answers with rows");
         let names: Vec<String> = answer.column_specs().iter().map(|spec| spec.name().to_owned()).collect();
         let rows = answer.rows::<Row>().expect("rows of any type");
-        rows.map(|row| {
+        let fields = rows.map(|row| {
             let values = row.expect("a row").columns.into_iter().map(|value| value.map(text));
             names.iter().cloned().zip(values).collect()
-        })
-        .collect()
+        });
+        Ok(fields.collect())
     }
 }
 

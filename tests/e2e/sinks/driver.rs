@@ -1,1 +1,168 @@
-//! (to come)
+//! What all sinks share: stores that are away, processes that share a group, records that are no changes.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use pgcdc_testbed::{HttpReceiver, Redis, RedisOptions, Request};
+use serde_json::{Value, json};
+
+use super::rig::{Change, SinkFile, Topic, board, end, scores};
+use crate::harness::{LONG, eventually, scratch_dir};
+
+const BOARD: &str = "top";
+
+/// Rows `from` up to `to`, each one point for `a`.
+fn points(from: i64, to: i64) -> Vec<Change> {
+    (from..to).map(|id| Change::event(id, 100 + id as u64, "a", 1, 0)).collect()
+}
+
+fn is_at(redis: &Redis, points: f64) -> bool {
+    board(redis.client(), BOARD) == scores(&[("a", points)])
+}
+
+#[test]
+fn a_store_that_is_down_at_the_start_and_killed_later_loses_nothing() {
+    let topic = Topic::create("store_down", 2);
+    let port = pgcdc_testbed::ports::free().expect("a port");
+    let file = SinkFile::new().leaderboard(&topic.name, &format!("redis://127.0.0.1:{port}"), BOARD, "10m");
+    topic.rows(0, &points(0, 100));
+    let mut sink = file.start();
+    sink.wait_for_stderr("the store is not there; trying again", LONG).expect("it says so");
+    let options = RedisOptions { append_only: true };
+    let mut redis = Redis::start(scratch_dir("own-redis"), port, options).expect("Redis starts");
+    eventually(LONG, "what waited arrives", || is_at(&redis, 100.0));
+    for round in 1..4 {
+        redis.kill9().expect("killed");
+        topic.rows(0, &points(round * 100, round * 100 + 50));
+        topic.rows(1, &points(round * 100 + 50, round * 100 + 100));
+        redis.restart().expect("Redis starts again");
+        eventually(LONG, "nothing is lost or counted twice", || is_at(&redis, 100.0 * (round + 1) as f64));
+    }
+    assert!(sink.is_running(), "{}", sink.stderr());
+    end(sink);
+}
+
+#[test]
+fn a_store_that_was_emptied_is_filled_again() {
+    let topic = Topic::create("store_emptied", 1);
+    let options = RedisOptions { append_only: false };
+    let mut redis = Redis::start(scratch_dir("own-redis"), 0, options).expect("Redis starts");
+    topic.rows(0, &points(0, 100));
+    let sink = SinkFile::new().leaderboard(&topic.name, &redis.url(), BOARD, "10m").start();
+    eventually(LONG, "the rows are counted", || is_at(&redis, 100.0));
+    redis.kill9().expect("killed");
+    redis.restart().expect("Redis starts again, empty");
+    topic.rows(0, &points(100, 101));
+    eventually(LONG, "everything is counted again", || is_at(&redis, 101.0));
+    end(sink);
+}
+
+#[test]
+fn processes_of_one_group_share_partitions_and_one_takes_over_from_another() {
+    let (topic, receiver) = (Topic::create("shared", 4), HttpReceiver::start(0).expect("it listens"));
+    let file = SinkFile::new();
+    let start = |process: &str| {
+        let headers = format!("headers = {{ X-Process = \"{process}\" }}");
+        // Two files, one group.
+        let mut copy = file.clone().http(&topic.name, &receiver.url("/api"), &headers);
+        copy.move_to(scratch_dir("sink"));
+        copy.start()
+    };
+    let (mut first, second) = (start("first"), start("second"));
+    let posted = || -> Vec<(i64, String, i64)> {
+        let one = |request: &Request| {
+            let body: Value = serde_json::from_slice(&request.body).expect("a body is JSON");
+            let process = request.header("X-Process").unwrap_or_default().to_owned();
+            let partition = request.header("X-Pgcdc-Partition").and_then(|text| text.parse().ok());
+            (body["after"]["id"].as_i64().expect("an id"), process, partition.expect("a partition"))
+        };
+        receiver.with_requests(|requests| requests.iter().map(one).collect())
+    };
+    let mut written = 0;
+    let mut write = || {
+        for partition in 0..4 {
+            topic.rows(partition, &points(written, written + 10));
+            written += 10;
+        }
+        written
+    };
+    eventually(LONG, "both have partitions", || {
+        receiver.clear();
+        let all = write();
+        let arrived = |posted: &[(i64, String, i64)]| posted.iter().any(|(id, ..)| *id == all - 1);
+        eventually(LONG, "what was written arrives", || arrived(&posted()));
+        let processes: HashSet<String> = posted().into_iter().map(|(_, process, _)| process).collect();
+        processes.len() == 2
+    });
+    // Each partition has one reader.
+    receiver.clear();
+    let from = write();
+    let count = || {
+        posted().into_iter().filter(|(id, ..)| *id >= from - 40).map(|(id, ..)| id).collect::<HashSet<_>>()
+    };
+    eventually(LONG, "all four partitions are read", || count().len() == 40);
+    let readers: HashSet<(i64, String)> =
+        posted().into_iter().map(|(_, process, partition)| (partition, process)).collect();
+    assert_eq!(readers.len(), 4, "{readers:?}");
+
+    receiver.clear();
+    first.kill9().expect("killed");
+    let until = write();
+    eventually(LONG, "the other takes over without loss", || {
+        let ids: HashSet<i64> = posted().into_iter().map(|(id, ..)| id).collect();
+        (until - 40..until).all(|id| ids.contains(&id))
+    });
+    let processes: HashSet<String> = posted().into_iter().map(|(_, process, _)| process).collect();
+    assert!(processes.contains("second"), "{processes:?}");
+    end(second);
+}
+
+#[test]
+fn records_that_are_no_changes_go_to_the_dead_letters_and_stop_nobody() {
+    let (topic, receiver) = (Topic::create("no_changes", 2), HttpReceiver::start(0).expect("it listens"));
+    let bad = [
+        ("{\"id\":1}", "not JSON"),
+        ("{\"id\":2}", "{\"op\":\"c\",\"after\":"),
+        ("not JSON", "{\"id\":3}"),
+        ("{\"id\":4}", "[1,2]"),
+    ];
+    topic.rows(1, &points(0, 3));
+    topic.write(&bad.map(|(key, value)| (1, Some(key), Some(value))));
+    topic.rows(1, &points(3, 6));
+    topic.rows(0, &points(6, 9));
+    let sink = SinkFile::new().http(&topic.name, &receiver.url("/api"), "").start();
+    let mut dead = topic.dead_letters(bad.len());
+    receiver.wait_for(9, Duration::from_secs(60)).expect("the others arrive");
+    end(sink);
+    // They are spread by their keys, as the topic's own records are.
+    dead.sort_by_key(|letter| {
+        bad.iter().position(|(key, _)| letter.key.as_deref() == Some(key)).expect("a record that was written")
+    });
+    for (at, letter) in dead.iter().enumerate() {
+        assert_eq!(
+            (letter.key.as_deref(), letter.value.as_deref()),
+            (Some(bad[at].0), Some(bad[at].1)),
+            "unchanged"
+        );
+        let header = |name: &str| {
+            let found = letter.headers.iter().find(|(found, _)| found == name);
+            let bytes = found.and_then(|(_, value)| value.clone()).unwrap_or_default();
+            String::from_utf8(bytes).expect("headers are text")
+        };
+        assert_eq!(header("__pgcdc.error.topic"), topic.name);
+        assert_eq!(header("__pgcdc.error.partition"), "1");
+        assert_eq!(header("__pgcdc.error.offset"), (at + 3).to_string());
+        assert_eq!(header("__pgcdc.error.sink"), "api");
+        assert!(!header("__pgcdc.error.message").is_empty());
+        assert_eq!(header("__connect.errors.exception.message"), header("__pgcdc.error.message"));
+    }
+    let ids: HashSet<i64> = receiver
+        .requests()
+        .iter()
+        .map(|request| {
+            serde_json::from_slice::<Value>(&request.body).unwrap_or(json!(null))["after"]["id"].as_i64()
+        })
+        .map(|id| id.expect("an id"))
+        .collect();
+    assert_eq!((ids, receiver.requests().len()), ((0..9).collect(), 9));
+}

@@ -83,6 +83,11 @@ impl SinkFile {
         }
     }
 
+    /// Puts the file into another directory, for a second process.
+    pub(crate) fn move_to(&mut self, dir: PathBuf) {
+        self.dir = dir;
+    }
+
     /// Writes the file.
     pub(crate) fn write(&self) -> PathBuf {
         let file = self.dir.join("sinks.toml");
