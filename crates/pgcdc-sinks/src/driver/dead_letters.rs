@@ -17,10 +17,10 @@ use crate::Error;
 
 /// Writes dead letters with acks=all.
 ///
-/// Key, value, headers and partition are those of the record. Added headers: `__pgcdc.error.message`,
-/// `.topic`, `.partition`, `.offset`, `.sink`, and the names under which Kafka Connect's own error
-/// handler writes the same: `__connect.errors.topic`, `.partition`, `.offset`, `.connector.name`,
-/// `.exception.message`.
+/// Key, value, time and headers are those of the record; the key decides the partition, as Java's
+/// default partitioner would. Added headers: `__pgcdc.error.message`, `.topic`, `.partition`,
+/// `.offset`, `.sink`, and the names under which Kafka Connect's own error handler writes the same:
+/// `__connect.errors.topic`, `.partition`, `.offset`, `.connector.name`, `.exception.message`.
 pub struct DeadLetters {
     sink: String,
     client: ClientProperties,
