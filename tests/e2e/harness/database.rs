@@ -137,13 +137,6 @@ impl Connector {
         self
     }
 
-    /// Removes a property.
-    #[must_use]
-    pub(crate) fn without(mut self, key: &str) -> Self {
-        self.properties.remove(key);
-        self
-    }
-
     /// Writes to `broker` in place of the shared one.
     #[must_use]
     pub(crate) fn to(self, broker: &Kafka) -> Self {
