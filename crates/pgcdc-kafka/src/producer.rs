@@ -88,7 +88,7 @@ impl Producer {
     /// Connects lazily: an unreachable broker shows when records are not delivered.
     ///
     /// Defaults where the properties are silent: idempotence and acks=all (which cannot be weakened),
-    /// lz4, Java's partitioner, and a queue of at most 32 MiB.
+    /// lz4, Java's partitioner, and a queue of at most 16 MiB (twice `message.max.bytes` if that is more).
     ///
     /// # Errors
     /// When the properties do not go together.
@@ -100,8 +100,11 @@ impl Producer {
             .set_default("compression.type", "lz4")
             .set_default("partitioner", "murmur2_random")
             .set_default("linger.ms", "5")
-            .set_default("queue.buffering.max.messages", "200000")
-            .set_default("queue.buffering.max.kbytes", "32768");
+            .set_default("queue.buffering.max.messages", "200000");
+        // A record that is larger than the whole queue would wait for room for ever.
+        let largest: u64 = properties.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        let queue = (2 * largest / 1024).max(16 * 1024);
+        properties.set_default("queue.buffering.max.kbytes", &queue.to_string());
         let client = BaseProducer::from_config_and_context(&properties.config(), Reports::default())
             .map_err(|error| Error::client("create the Kafka producer", error))?;
         Ok(Self { client })
@@ -130,7 +133,9 @@ impl Producer {
         };
         match self.client.send(record) {
             Ok(()) => Ok(Sent::Queued),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Ok(Sent::Full),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if self.in_flight() > 0 => {
+                Ok(Sent::Full)
+            }
             Err((error, _)) => {
                 let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
                 Err(Error::client(

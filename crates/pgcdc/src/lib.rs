@@ -31,3 +31,8 @@ pub use pgcdc_sinks as sinks;
 
 pub use pgcdc_capture::{Capture, CaptureBuilder, Changes};
 pub use pgcdc_event::{ChangeEvent, Datum, Lsn, Operation, Relation};
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -8,8 +8,9 @@
 //!
 //! **Flattened records** have an LSN only if `add.fields` names it (`lsn` or `source.lsn`). Without one
 //! the offset of the record stands in: right as long as a row stays in its partition and the topic is
-//! not made again. A tombstone of a topic whose rows carry LSNs gets the highest LSN seen before it;
-//! prefer `delete.tombstone.handling.mode=rewrite`, which gives deletes an LSN of their own.
+//! not made again. A tombstone of a topic whose rows carry LSNs gets the highest LSN seen before it by
+//! this process; if it is the very first record after a start, its delete is lost. So where rows carry
+//! LSNs use `delete.tombstone.handling.mode=rewrite`, which gives deletes an LSN of their own.
 //!
 //! **Do not mix** writers: cells written with a wall-clock timestamp by somebody else are above every
 //! LSN. The same holds for a source database whose LSNs began anew (restored from a dump): empty the
