@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use pgcdc_testbed::{Cassandra, CassandraOptions, Redis, RedisOptions};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
-use scylla::errors::ExecutionError;
 use scylla::value::{CqlValue, Row};
 use tokio::runtime::Runtime;
 
@@ -32,7 +31,7 @@ pub(crate) fn redis() -> &'static Redis {
 /// A row: column → value as text, whatever the column's type; none for null.
 pub(crate) type Fields = BTreeMap<String, Option<String>>;
 
-/// A connection to the shared Cassandra.
+/// A connection to Cassandra.
 pub(crate) struct Cql {
     runtime: Runtime,
     session: Session,
@@ -41,7 +40,12 @@ pub(crate) struct Cql {
 impl Cql {
     /// Connects, and starts Cassandra first when no test has yet.
     pub(crate) fn connect() -> Self {
-        let point = cassandra().contact_point();
+        Self::connect_to(cassandra())
+    }
+
+    /// Connects to a Cassandra of the test's own.
+    pub(crate) fn connect_to(cassandra: &Cassandra) -> Self {
+        let point = cassandra.contact_point();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime can be made");
         let session = runtime.block_on(SessionBuilder::new().known_node(point).build());
@@ -80,7 +84,7 @@ impl Cql {
                 rows.sort();
                 rows
             }
-            Err(error) if error.to_string().contains("does not exist") => Vec::new(),
+            Err(error) if error.contains("does not exist") => Vec::new(),
             Err(error) => panic!("{query}: {error}"),
         }
     }
@@ -91,8 +95,9 @@ impl Cql {
         self.try_select(query).unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
-    fn try_select(&self, query: &str) -> Result<Vec<Fields>, ExecutionError> {
-        let answer = self.runtime.block_on(self.session.query_unpaged(query, ()))?;
+    fn try_select(&self, query: &str) -> Result<Vec<Fields>, String> {
+        let answer = self.runtime.block_on(self.session.query_unpaged(query, ()));
+        let answer = answer.map_err(|error| error.to_string())?;
         let answer = answer.into_rows_result().expect("a SELECT answers with rows");
         let names: Vec<String> = answer.column_specs().iter().map(|spec| spec.name().to_owned()).collect();
         let rows = answer.rows::<Row>().expect("rows of any type");

@@ -216,7 +216,7 @@ impl Session {
 
     /// Runs SQL and waits until it is done; psql ends at the first error, which ends the load.
     fn run(&mut self, sql: &str) {
-        write!(self.input, "{sql}\\echo done\n").and_then(|()| self.input.flush()).expect("psql reads");
+        writeln!(self.input, "{sql}\\echo done").and_then(|()| self.input.flush()).expect("psql reads");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("psql answers");
         assert_eq!(line, "done\n", "psql failed on: {sql}");

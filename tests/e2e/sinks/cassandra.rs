@@ -45,10 +45,12 @@ fn eventually_holds(cql: &Cql, keyspace: &str, table: &str, source: impl Fn() ->
             return;
         }
         if Instant::now() > deadline {
-            for (held, wanted) in held.iter().zip(&wanted).filter(|(held, wanted)| held != wanted) {
-                eprintln!("Cassandra: {held:?}\nPostgres:  {wanted:?}");
-            }
-            panic!("{keyspace}.{table} holds {} rows, Postgres {}", held.len(), wanted.len());
+            let pairs = held.iter().zip(&wanted).find(|(held, wanted)| held != wanted);
+            panic!(
+                "{keyspace}.{table} holds {} rows, Postgres {}; the first that differ: {pairs:#?}",
+                held.len(),
+                wanted.len()
+            );
         }
         std::thread::sleep(Duration::from_millis(100));
     }
