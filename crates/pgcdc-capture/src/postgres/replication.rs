@@ -43,6 +43,8 @@ pub(crate) enum Wal {
 pub(crate) struct Replication {
     client: ReplicationClient,
     confirmed: Lsn,
+    /// START_REPLICATION was sent.
+    started: bool,
     /// The client has reported its end, after which it must not be asked again.
     ended: bool,
 }
@@ -82,7 +84,7 @@ impl Replication {
             .await
             .map_err(|_| Error::transient(format!("{what}: no answer within 30 s")))?
             .map_err(|error| wire_error(&what, &error))?;
-        let mut session = Self { client, confirmed: start, ended: false };
+        let mut session = Self { client, confirmed: start, started: false, ended: false };
         // Connecting is lazy: a first command brings refusals to light here.
         session.command("IDENTIFY_SYSTEM", "IDENTIFY_SYSTEM").await?;
         Ok(session)
@@ -100,6 +102,7 @@ impl Replication {
         const START_TIMEOUT: Duration = Duration::from_secs(300);
         let what = "START_REPLICATION";
         self.client.start().await.map_err(|error| wire_error(what, &error))?;
+        self.started = true;
         tokio::time::timeout(START_TIMEOUT, self.client.wait_started())
             .await
             .map_err(|_| Error::transient("START_REPLICATION: no answer within 300 s"))?
@@ -175,6 +178,11 @@ impl Replication {
     /// Ends the session, after the last confirmation has really been sent.
     pub(crate) async fn stop(mut self) {
         const LIMIT: Duration = Duration::from_secs(3);
+        if !self.started {
+            // Nothing was confirmed, and a client that waits for commands does not answer a shutdown.
+            self.client.abort();
+            return;
+        }
         let metrics = self.client.metrics();
         let target = self.confirmed.as_u64();
         let deadline = tokio::time::Instant::now() + LIMIT;
