@@ -1,4 +1,4 @@
-use pgcdc_event::TableName;
+use pgcdc_event::{Snapshot, TableName};
 
 use super::{Context, EnvelopeOptions};
 use crate::types::write_json_string;
@@ -12,6 +12,9 @@ pub struct SourceTemplate {
     head: Vec<u8>,
     database: Vec<u8>,
     table: Vec<u8>,
+    /// Debezium leaves `snapshot` null while it streams; what is seen is the schema's default, or with
+    /// `replace.null.with.default=false` the null.
+    streamed: &'static [u8],
 }
 
 impl SourceTemplate {
@@ -23,7 +26,7 @@ impl SourceTemplate {
             format!(r#"{{"version":"{DEBEZIUM_VERSION}","connector":"postgresql","name":"#).into_bytes();
         string(&options.topic_prefix, &mut head);
         head.extend_from_slice(br#","ts_ms":"#);
-        let mut database = br#"","db":"#.to_vec();
+        let mut database = br#","db":"#.to_vec();
         string(&options.database, &mut database);
         database.extend_from_slice(br#","sequence":"["#);
         let mut tail = br#","schema":"#.to_vec();
@@ -31,7 +34,8 @@ impl SourceTemplate {
         tail.extend_from_slice(br#","table":"#);
         string(table.map_or("", |table| &table.table), &mut tail);
         tail.extend_from_slice(br#","txId":"#);
-        Self { head, database, table: tail }
+        let streamed: &[u8] = if options.types.replace_null_with_default { br#""false""# } else { b"null" };
+        Self { head, database, table: tail, streamed }
     }
 
     /// Appends the block.
@@ -40,8 +44,14 @@ impl SourceTemplate {
         let timestamp_us = context.timestamp_us;
         out.extend_from_slice(&self.head);
         out.extend_from_slice(digits.format(timestamp_us.div_euclid(1000)).as_bytes());
-        out.extend_from_slice(br#","snapshot":""#);
-        out.extend_from_slice(context.snapshot.as_str().as_bytes());
+        out.extend_from_slice(br#","snapshot":"#);
+        if context.snapshot == Snapshot::False {
+            out.extend_from_slice(self.streamed);
+        } else {
+            out.push(b'"');
+            out.extend_from_slice(context.snapshot.as_str().as_bytes());
+            out.push(b'"');
+        }
         out.extend_from_slice(&self.database);
         match context.last_commit {
             None => out.extend_from_slice(b"null"),
