@@ -50,6 +50,9 @@ impl Member {
             .set_default("partition.assignment.strategy", "cooperative-sticky")
             // A topic that appears later (the first change of a table makes it) is noticed soon.
             .set_default("topic.metadata.refresh.interval.ms", "5000")
+            // A killed member's partitions are given to others after this.
+            .set_default("session.timeout.ms", "10000")
+            .set_default("heartbeat.interval.ms", "2000")
             // What librdkafka fetches ahead is thrown away when a full queue pauses its partition.
             .set_default("queued.min.messages", "4096")
             .set_default("queued.max.messages.kbytes", "8192");
