@@ -1,13 +1,14 @@
 //! What all sinks share: stores that are away, processes that share a group, records that are no changes.
 
-use std::collections::HashSet;
-use std::time::Duration;
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
 
-use pgcdc_testbed::{HttpReceiver, Redis, RedisOptions, Request};
+use pgcdc_testbed::{Cassandra, CassandraOptions, HttpReceiver, Redis, RedisOptions, Request};
 use serde_json::{Value, json};
 
 use super::rig::{Change, SinkFile, Topic, board, end, scores};
 use crate::harness::{LONG, eventually, scratch_dir};
+use crate::services::Cql;
 
 const BOARD: &str = "top";
 
@@ -37,6 +38,36 @@ fn a_store_that_is_down_at_the_start_and_killed_later_loses_nothing() {
         topic.rows(1, &points(round * 100 + 50, round * 100 + 100));
         redis.restart().expect("Redis starts again");
         eventually(LONG, "nothing is lost or counted twice", || is_at(&redis, 100.0 * (round + 1) as f64));
+    }
+    assert!(sink.is_running(), "{}", sink.stderr());
+    end(sink);
+}
+
+#[test]
+fn cassandra_may_come_late_and_be_killed_too() {
+    let topic = Topic::create("cassandra_down", 2);
+    let port = pgcdc_testbed::ports::free().expect("a port");
+    let lines = format!("contact_points = [\"127.0.0.1:{port}\"]\nkeyspace = \"late\"\ncreate = true");
+    topic.rows(0, &points(0, 100));
+    let mut sink = SinkFile::new().sink("events", "cassandra", &topic.name, &lines).start();
+    sink.wait_for_stderr("the store is not there; trying again", LONG).expect("it says so");
+    let options = CassandraOptions { heap_mb: 400, fsync: true };
+    let mut store = Cassandra::start(scratch_dir("own-cassandra"), port, options).expect("Cassandra starts");
+    let ids = |store: &Cassandra| -> BTreeSet<i64> {
+        let rows = Cql::connect_to(store).rows("late", "events");
+        rows.iter().map(|row| row["id"].as_deref().and_then(|id| id.parse().ok()).expect("an id")).collect()
+    };
+    eventually(LONG, "what waited arrives", || ids(&store) == (0..100).collect());
+    topic.rows(1, &points(100, 200));
+    store.kill9().expect("killed");
+    topic.rows(0, &points(200, 300));
+    sink.wait_for_stderr("write failed; trying again", LONG).expect("it says so");
+    store.restart().expect("Cassandra starts again");
+    let deadline = Instant::now() + LONG;
+    while ids(&store) != (0..300).collect() {
+        let missing: Vec<i64> = (0..300).filter(|id| !ids(&store).contains(id)).collect();
+        assert!(Instant::now() < deadline, "lost are {missing:?}");
+        std::thread::sleep(Duration::from_millis(200));
     }
     assert!(sink.is_running(), "{}", sink.stderr());
     end(sink);

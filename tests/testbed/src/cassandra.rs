@@ -59,11 +59,14 @@ const OPENED: &[&str] = &[
 pub struct CassandraOptions {
     /// Heap in MiB.
     pub heap_mb: u32,
+    /// Makes every write durable before it is acknowledged, so that `kill9` loses none. Without it the last ones may
+    /// go: Cassandra marks where its commit log ends only every tenth of a second.
+    pub fsync: bool,
 }
 
 impl Default for CassandraOptions {
     fn default() -> Self {
-        Self { heap_mb: 640 }
+        Self { heap_mb: 640, fsync: false }
     }
 }
 
@@ -89,7 +92,7 @@ impl Cassandra {
         let config = dir.join("cassandra.yaml");
         let logback = dir.join("logback.xml");
         let storage = previous_storage_port(&config).map_or_else(ports::free, Ok)?;
-        fs::write(&config, yaml(dir, port, storage))
+        fs::write(&config, yaml(dir, port, storage, options.fsync))
             .with_context(|| format!("cannot write {}", config.display()))?;
         fs::write(&logback, LOGBACK).with_context(|| format!("cannot write {}", logback.display()))?;
         let spec = Spec {
@@ -159,11 +162,11 @@ impl Cassandra {
     }
 }
 
-fn yaml(dir: &Path, port: u16, storage: u16) -> String {
+fn yaml(dir: &Path, port: u16, storage: u16, fsync: bool) -> String {
     let data = dir.join("data");
     let data = data.display();
-    // Legacy means memory-mapped: a write is in the page cache before it is acknowledged, so it survives kill -9 of the
-    // process, which the end-to-end tests rely on.
+    let sync = if fsync { "batch" } else { "periodic\ncommitlog_sync_period: 1000ms" };
+    // Legacy means memory-mapped: what was marked as written is in the page cache, and so survives kill -9.
     format!(
         "cluster_name: pgcdc
 num_tokens: 1
@@ -173,8 +176,7 @@ commitlog_directory: {data}/commitlog
 hints_directory: {data}/hints
 saved_caches_directory: {data}/saved_caches
 cdc_raw_directory: {data}/cdc_raw
-commitlog_sync: periodic
-commitlog_sync_period: 1000ms
+commitlog_sync: {sync}
 commitlog_disk_access_mode: legacy
 endpoint_snitch: SimpleSnitch
 listen_address: 127.0.0.1
