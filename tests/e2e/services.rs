@@ -84,7 +84,8 @@ impl Cql {
                 rows.sort();
                 rows
             }
-            Err(error) if error.contains("does not exist") => Vec::new(),
+            // The second is what Cassandra says of a table that its schema has and its storage not yet.
+            Err(error) if error.contains("does not exist") || error.contains("Unknown CF") => Vec::new(),
             Err(error) => panic!("{query}: {error}"),
         }
     }
