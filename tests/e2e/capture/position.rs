@@ -1,6 +1,7 @@
 //! The slot's position: confirmed after delivery, moving when idle, exact after an orderly stop.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{stop, streaming};
@@ -78,4 +79,24 @@ fn moves_on_while_only_another_database_writes() {
         idle.has_confirmed(&position)
     });
     stop(process);
+}
+
+/// What others write keeps the server talking, and is no reason to wait.
+#[test]
+fn until_idle_ends_while_only_another_database_writes() {
+    let (idle, busy) = (Database::create("quiet"), Database::create("noisy"));
+    idle.sql("CREATE TABLE t(id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    busy.sql("CREATE TABLE t(id bigserial PRIMARY KEY)");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                busy.sql(&"INSERT INTO t DEFAULT VALUES;".repeat(200));
+            }
+        });
+        let mut process = idle.connector().start_with(&["--stdout", "--until-idle", "0.5"]);
+        let status = process.wait_timeout(Duration::from_secs(40));
+        done.store(true, Ordering::Relaxed);
+        assert!(status.is_some_and(|status| status.success()), "{status:?}: {}", process.stderr());
+    });
 }

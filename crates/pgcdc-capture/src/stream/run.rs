@@ -95,12 +95,11 @@ impl Stream<'_> {
             }
             match tokio::time::timeout(self.patience(&state), self.replication.receive()).await {
                 Ok(wal) => self.take(wal?, &mut state).await?,
-                Err(_) => {
-                    self.acknowledge(&mut state)?;
-                    if self.is_idle(&state) {
-                        return Ok(Ended::Idle);
-                    }
-                }
+                Err(_) => self.acknowledge(&mut state)?,
+            }
+            // Not only when nothing came: other databases' load keeps the server talking without a change for us.
+            if self.is_idle(&state) {
+                return Ok(Ended::Idle);
             }
         }
     }
