@@ -180,10 +180,12 @@ impl Connector {
             outbox: Outbox::new(output, confirmed, Arc::clone(&self.metrics)),
             query,
             start: Lsn::ZERO,
+            last_commit: None,
             database,
         };
         match decision {
-            Decision::Stream => {}
+            // A restart goes on as if the transaction before had just been read.
+            Decision::Stream => prepared.last_commit = Some(confirmed).filter(|lsn| !lsn.is_zero()),
             Decision::Finished => {
                 tracing::info!("the snapshot was completed before, and snapshot.mode is initial_only");
                 return Ok(None);
@@ -278,7 +280,7 @@ impl Connector {
     }
 
     async fn stream(&self, prepared: Prepared) -> Result<Outcome> {
-        let Prepared { mut tables, mut outbox, query, start, database } = prepared;
+        let Prepared { mut tables, mut outbox, query, start, last_commit, database } = prepared;
         let mut replication = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => return Ok(Outcome::Done),
@@ -299,6 +301,7 @@ impl Connector {
             metrics: &self.metrics,
             until_idle: self.until_idle,
             catch_up,
+            last_commit,
         };
         let ended = tokio::select! {
             biased;
@@ -336,6 +339,8 @@ struct Prepared {
     query: Query,
     /// Where to start; zero for the slot's own position.
     start: Lsn,
+    /// End of the transaction before the first one.
+    last_commit: Option<Lsn>,
     database: String,
 }
 

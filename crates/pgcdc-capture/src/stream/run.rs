@@ -41,6 +41,8 @@ pub(crate) struct Stream<'a> {
     pub(crate) until_idle: Option<Duration>,
     /// Position that must have been seen before the stream can count as idle.
     pub(crate) catch_up: Lsn,
+    /// End of the transaction before the first one, where that is known.
+    pub(crate) last_commit: Option<Lsn>,
 }
 
 /// What the loop keeps between messages.
@@ -116,7 +118,7 @@ impl Stream<'_> {
         };
         Ok(State {
             transaction: Transaction::default(),
-            last_commit: None,
+            last_commit: self.last_commit,
             batch: RecordBatch::new(),
             messages: self.tables.messages(),
             message_topic: None,
