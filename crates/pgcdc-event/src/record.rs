@@ -65,7 +65,9 @@ impl<'a> Record<'a> {
     /// The record's own headers in order: name, and value (`None` is a null value).
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let bytes = self.bytes;
-        self.headers.iter().map(move |(name, value)| (name.as_str(), value.clone().map(|range| &bytes[range])))
+        self.headers
+            .iter()
+            .map(move |(name, value)| (name.as_str(), value.clone().map(|range| &bytes[range])))
     }
 
     /// Whether it has headers of its own.

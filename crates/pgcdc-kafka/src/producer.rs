@@ -102,7 +102,8 @@ impl Producer {
             .set_default("linger.ms", "5")
             .set_default("queue.buffering.max.messages", "200000");
         // A record that is larger than the whole queue would wait for room for ever.
-        let largest: u64 = properties.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        let largest: u64 =
+            properties.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
         let queue = (2 * largest / 1024).max(16 * 1024);
         properties.set_default("queue.buffering.max.kbytes", &queue.to_string());
         let client = BaseProducer::from_config_and_context(&properties.config(), Reports::default())

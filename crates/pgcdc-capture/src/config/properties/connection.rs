@@ -5,8 +5,7 @@ use super::Importance::{High, Low, Medium};
 use super::Kind::{Boolean, Int, Long, Password, String};
 use super::{Property, p};
 
-const AGAIN: &str =
-    "the connector starts again by itself, with back-off: see errors.max.retries and retriable.restart.connector.wait.ms";
+const AGAIN: &str = "the connector starts again by itself, with back-off: see errors.max.retries and retriable.restart.connector.wait.ms";
 
 pub(super) const CONNECTION: &[Property] = &[
     p("database.hostname", String, "", High, "Host name or address of the database server.").required(),
@@ -40,8 +39,9 @@ pub(super) const CONNECTION: &[Property] = &[
     .one_of(&["allow", "prefer", "disable", "verify-ca", "require", "verify-full"]),
     p("database.sslcert", String, "", Medium, "File with the client's certificate."),
     p("database.sslkey", String, "", Medium, "File with the client's private key."),
-    p("database.sslpassword", Password, "", Medium, "Password of the client's private key.")
-        .refused("rustls reads keys that are not encrypted: decrypt it with `openssl pkey -in KEY -out PLAIN`"),
+    p("database.sslpassword", Password, "", Medium, "Password of the client's private key.").refused(
+        "rustls reads keys that are not encrypted: decrypt it with `openssl pkey -in KEY -out PLAIN`",
+    ),
     p(
         "database.sslrootcert",
         String,
