@@ -10,7 +10,7 @@ use crate::config::{Document, Settings};
 use crate::connector::{Connector, default_offset_file};
 use crate::metrics::Metrics;
 use crate::offsets::OffsetStore;
-use crate::output::{Changes, ChannelOutput, KafkaOutput, Output, StdoutOutput, channel, client_properties};
+use crate::output::{Changes, KafkaOutput, Output, StdoutOutput, channel, client_properties};
 use crate::{Error, Result};
 
 /// Where Kafka Connect keeps offsets unless told otherwise.
@@ -50,8 +50,7 @@ impl Capture {
     /// When the URL is not one, or no table is named.
     pub fn builder(url: &str, tables: &[&str]) -> Result<CaptureBuilder> {
         let tables: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
-        let settings = Settings::from_source_url(url, &tables).map_err(configuration)?;
-        Ok(CaptureBuilder { named_tables: tables, ..CaptureBuilder::new(settings) })
+        Self::from_url(url, &tables, &[])
     }
 
     /// Captures what a Debezium registration says; the file is JSON or `.properties`.
@@ -70,7 +69,7 @@ impl Capture {
         let mut document = Document::from_source_url(url, tables).map_err(configuration)?;
         document.apply(overrides);
         let settings = Settings::from_document(&document).map_err(configuration)?;
-        Ok(CaptureBuilder { named_tables: tables.to_vec(), ..CaptureBuilder::new(settings) })
+        Ok(CaptureBuilder { named_tables: full_names(tables), ..CaptureBuilder::new(settings) })
     }
 
     /// What it has done so far.
@@ -158,12 +157,9 @@ impl CaptureBuilder {
     /// # Errors
     /// None at present.
     pub fn to_stdout(self) -> Result<Capture> {
-        let Settings { name, topic, offsets, .. } = &self.settings;
-        let file = offsets.file.clone().or_else(default_offset_file);
-        let store =
-            file.map_or_else(OffsetStore::nowhere, |file| OffsetStore::file(name, &topic.prefix, file));
+        let store = local_offsets(&self.settings);
         let context = context_headers(&self.settings);
-        self.start(store, move |_| Ok(Output::Stdout(StdoutOutput::new(&context))))
+        self.start(store, move |_| Ok(Output::Stdout(StdoutOutput::new(&context)?)))
     }
 
     /// Hands typed changes to this program.
@@ -171,18 +167,10 @@ impl CaptureBuilder {
     /// # Errors
     /// When the thread cannot be started.
     pub fn changes(self) -> Result<Changes> {
-        let Settings { name, topic, offsets, .. } = &self.settings;
-        let file = offsets.file.clone().or_else(default_offset_file);
-        let store =
-            file.map_or_else(OffsetStore::nowhere, |file| OffsetStore::file(name, &topic.prefix, file));
+        let store = local_offsets(&self.settings);
         let (output, changes) = channel();
-        let mut output: Option<ChannelOutput> = Some(output);
-        let capture = self.start(store, move |_| {
-            let output = output.take().ok_or_else(|| {
-                Error::closed("capture was interrupted; open it again to go on where it was confirmed")
-            })?;
-            Ok(Output::Channel(output))
-        })?;
+        // After a failure the next attempt goes on with the same reader.
+        let capture = self.start(store, move |_| Ok(Output::Channel(output.attach())))?;
         Ok(changes.owning(capture))
     }
 
@@ -222,7 +210,26 @@ fn run(connector: &Connector, make_output: impl FnMut(&Settings) -> Result<Outpu
         .enable_all()
         .build()
         .map_err(|error| Error::fatal("the capture runtime could not be started").with_source(error))?;
-    runtime.block_on(Box::pin(connector.run(make_output)))
+    let result = runtime.block_on(Box::pin(connector.run(make_output)));
+    // A call into librdkafka that still waits for a broker must not hold the end up.
+    runtime.shutdown_background();
+    result
+}
+
+/// Tables as `schema.table`, as the URL's settings understand them.
+fn full_names(tables: &[String]) -> Vec<String> {
+    let full = |name: &str| if name.contains('.') { name.to_owned() } else { format!("public.{name}") };
+    tables.iter().map(|name| full(name.trim())).collect()
+}
+
+/// Offsets in a file: the configured one, or one of our own where nothing is said.
+fn local_offsets(settings: &Settings) -> OffsetStore {
+    let Settings { name, topic, offsets, .. } = settings;
+    let at = |path| OffsetStore::file(name, &topic.prefix, path);
+    match &offsets.file {
+        Some(path) => at(path.clone()),
+        None => default_offset_file().map_or_else(OffsetStore::nowhere, |path| at(path).implicit()),
+    }
 }
 
 /// The headers that Debezium gives every record (`extended.headers.enabled`).

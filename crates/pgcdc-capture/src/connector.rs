@@ -23,12 +23,15 @@ use crate::postgres::{
     ensure_publication, inspect_slot, quote_literal,
 };
 use crate::snapshot::{Decision, Known, Snapshotter, decide, now_ns};
-use crate::stream::{Ended, Stream};
+use crate::stream::Stream;
 use crate::tables::Tables;
 use crate::{Error, Result};
 
 /// How long a stop may take to get what was read delivered and confirmed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long the last write of offsets may take.
+const LAST_WORD: Duration = Duration::from_secs(5);
 
 /// What a connector runs with.
 pub(crate) struct Connector {
@@ -149,6 +152,10 @@ impl Connector {
             );
             offset = None;
         }
+        if slot.is_none() && offset.is_some() && self.offsets.is_implicit() {
+            tracing::warn!(slot = slot_name, "the slot is gone: this is a first start");
+            offset = None;
+        }
         if let Some(slot) = &slot {
             if slot.kind != "logical"
                 || slot.plugin != "pgoutput"
@@ -184,8 +191,13 @@ impl Connector {
             database,
         };
         match decision {
-            // A restart goes on as if the transaction before had just been read.
-            Decision::Stream => prepared.last_commit = Some(confirmed).filter(|lsn| !lsn.is_zero()),
+            Decision::Stream => {
+                // A restart goes on as if the transaction before had just been read.
+                prepared.last_commit = Some(confirmed).filter(|lsn| !lsn.is_zero());
+                if offset.is_none() {
+                    self.started(confirmed, &prepared.database).await?;
+                }
+            }
             Decision::Finished => {
                 tracing::info!("the snapshot was completed before, and snapshot.mode is initial_only");
                 return Ok(None);
@@ -195,6 +207,7 @@ impl Connector {
                 let made = ExportedSlot::create(&mut session, self.new_slot(false, false)).await?;
                 tracing::info!(slot = slot_name, at = %made.consistent_point, "replication slot made");
                 session.stop().await;
+                self.started(made.consistent_point, &prepared.database).await?;
             }
             Decision::Snapshot { recreate, stream } => {
                 if recreate {
@@ -209,6 +222,11 @@ impl Connector {
             }
         }
         Ok(Some(prepared))
+    }
+
+    /// Notes a first start, so that a slot that is lost later is noticed.
+    async fn started(&self, lsn: Lsn, database: &str) -> Result<()> {
+        self.offsets.store(&self.offset(lsn, database), now_ns() / 1000).await
     }
 
     fn new_slot(&self, temporary: bool, export: bool) -> NewSlot<'_> {
@@ -238,7 +256,7 @@ impl Connector {
             tokio::time::sleep(settings.snapshot.delay).await;
         }
         let mut session = Replication::connect(settings, &settings.slot.name, Lsn::ZERO).await?;
-        let temporary = format!("pgcdc_snapshot_{}", std::process::id());
+        let temporary = format!("pgcdc_snapshot_{:016x}", fastrand::u64(..));
         let mut slot = self.new_slot(reuse || !stream, true);
         if slot.temporary {
             slot.name = &temporary;
@@ -305,7 +323,7 @@ impl Connector {
         };
         let ended = tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => Ok(Ended::Idle),
+            () = self.shutdown.cancelled() => Ok(()),
             ended = Box::pin(stream.run()) => ended,
         };
         // Even after a failure, what did arrive is confirmed, so that little comes twice.
@@ -314,18 +332,24 @@ impl Connector {
         let confirmed = outbox.ledger().confirmed();
         replication.confirm(confirmed);
         replication.stop().await;
-        let Ended::Idle = ended?;
+        ended?;
         if !drained? {
             tracing::warn!(
                 "some records were not acknowledged in time; they will be sent again after the next start"
             );
+            return Ok(Outcome::Done);
         }
-        if !confirmed.is_zero() {
-            self.offsets.store(&self.offset(confirmed, &database), now_ns() / 1000).await?;
-        }
+        let mut last = self.offset(confirmed, &database);
         if self.settings.slot.drop_on_stop {
             let dropped = drop_when_free(&query, &self.settings.slot.name).await?;
             tracing::info!(slot = self.settings.slot.name, dropped, "slot.drop.on.stop");
+            // The next start begins anew.
+            last = Offset { snapshot_completed: false, lsn: Lsn::ZERO, ..last };
+        }
+        // The position is the slot's; this one is for people, and worth no long wait.
+        let stored = tokio::time::timeout(LAST_WORD, self.offsets.store(&last, now_ns() / 1000)).await;
+        if !matches!(stored, Ok(Ok(()))) {
+            tracing::warn!("the last offset could not be written; the slot's own position is what counts");
         }
         tracing::info!(confirmed = %confirmed, "drained and stopped");
         Ok(Outcome::Done)

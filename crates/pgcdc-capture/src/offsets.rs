@@ -69,6 +69,8 @@ impl Offset {
 pub(crate) struct OffsetStore {
     key: String,
     place: Place,
+    /// Nobody asked for it: a slot that is gone then means a new beginning.
+    implicit: bool,
 }
 
 #[derive(Debug)]
@@ -81,17 +83,28 @@ enum Place {
 impl OffsetStore {
     /// In a compacted topic, which is made when it is missing.
     pub(crate) fn topic(name: &str, server: &str, properties: ClientProperties, topic: String) -> Self {
-        Self { key: key(name, server), place: Place::Topic { properties, topic } }
+        Self { key: key(name, server), place: Place::Topic { properties, topic }, implicit: false }
     }
 
     /// In a file: one JSON object of all connectors that share it.
     pub(crate) fn file(name: &str, server: &str, path: PathBuf) -> Self {
-        Self { key: key(name, server), place: Place::File(path) }
+        Self { key: key(name, server), place: Place::File(path), implicit: false }
     }
 
     /// Nowhere: the slot alone says whether there was a start before.
     pub(crate) fn nowhere() -> Self {
-        Self { key: String::new(), place: Place::Nowhere }
+        Self { key: String::new(), place: Place::Nowhere, implicit: true }
+    }
+
+    /// The same, where nobody asked for it.
+    pub(crate) fn implicit(mut self) -> Self {
+        self.implicit = true;
+        self
+    }
+
+    /// Whether nobody asked for this store.
+    pub(crate) fn is_implicit(&self) -> bool {
+        self.implicit
     }
 
     /// Reads the connector's offset.

@@ -27,9 +27,20 @@ impl TopicSettings {
             }
             TopicNaming::Table => format!("{prefix}{delimiter}{}", table.table),
         };
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
+        sanitised(&name)
     }
+
+    /// The topic of logical decoding messages.
+    #[must_use]
+    pub fn of_messages(&self) -> String {
+        sanitised(&format!("{}{}message", self.prefix, self.delimiter))
+    }
+}
+
+/// A name with what Kafka does not take replaced by underscores, as Debezium replaces it.
+fn sanitised(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
 }
 
 /// `topic.naming.strategy`.

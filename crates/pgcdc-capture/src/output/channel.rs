@@ -16,8 +16,9 @@ const CAPACITY: usize = 1024;
 pub(crate) fn channel() -> (ChannelOutput, Changes) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
     let taken = Arc::new(AtomicU64::new(0));
+    let total = Arc::new(AtomicU64::new(0));
     let changes = Changes { receiver, taken: Arc::clone(&taken), handed: 0, capture: None };
-    (ChannelOutput { sender, taken, sent: Vec::new(), reported: 0, ids: HashMap::new() }, changes)
+    (ChannelOutput { sender, taken, total, sent: Vec::new(), reported: 0, ids: HashMap::new() }, changes)
 }
 
 /// The stream of changes for a program that embeds capture.
@@ -72,13 +73,28 @@ impl Changes {
 pub(crate) struct ChannelOutput {
     sender: mpsc::Sender<ChangeEvent>,
     taken: Arc<AtomicU64>,
+    /// Events handed over since the channel was made, by every attempt.
+    total: Arc<AtomicU64>,
     /// Sequences of events that were handed over and not yet reported, oldest first.
     sent: Vec<Sequence>,
+    /// How many of `taken` belong to events that were reported, or to attempts before.
     reported: u64,
     ids: HashMap<String, TopicId>,
 }
 
 impl ChannelOutput {
+    /// A sending end for the next attempt: what the reader takes of the attempts before is not its own.
+    pub(crate) fn attach(&self) -> Self {
+        Self {
+            sender: self.sender.clone(),
+            taken: Arc::clone(&self.taken),
+            total: Arc::clone(&self.total),
+            sent: Vec::new(),
+            reported: self.total.load(Ordering::Acquire),
+            ids: HashMap::new(),
+        }
+    }
+
     pub(crate) fn topic(&mut self, name: &str) -> TopicId {
         let next = TopicId(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
         *self.ids.entry(name.to_owned()).or_insert(next)
@@ -88,6 +104,7 @@ impl ChannelOutput {
     pub(crate) fn send(&mut self, event: ChangeEvent, sequence: Sequence) -> Result<Option<ChangeEvent>> {
         match self.sender.try_send(event) {
             Ok(()) => {
+                self.total.fetch_add(1, Ordering::AcqRel);
                 self.sent.push(sequence);
                 Ok(None)
             }
@@ -100,9 +117,9 @@ impl ChannelOutput {
 
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         let taken = self.taken.load(Ordering::Acquire);
-        let new = usize::try_from(taken - self.reported).unwrap_or(0).min(self.sent.len());
+        let new = usize::try_from(taken.saturating_sub(self.reported)).unwrap_or(0).min(self.sent.len());
         delivered.extend(self.sent.drain(..new));
-        self.reported = taken;
+        self.reported += new as u64;
         Ok(())
     }
 }

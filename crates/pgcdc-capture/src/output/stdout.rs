@@ -1,5 +1,7 @@
 use std::collections::HashMap;
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::thread;
 
 use pgcdc_event::{Record, TopicId};
 use pgcdc_format::types::write_json_string;
@@ -8,33 +10,83 @@ use super::Sent;
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
+/// Bytes that are handed to the writer at once.
+const CHUNK: usize = 1 << 16;
+
+/// Chunks that may wait for a slow reader of the pipe.
+const WAITING: usize = 4;
+
 /// Records as JSON lines: `{"topic","partition":null,"key","value","headers"}`, key and value as the
 /// text that would be in Kafka. What was written and flushed is delivered.
+///
+/// A thread writes, since a pipe that nobody reads would otherwise hold up the stream's feedback.
 #[derive(Debug)]
 pub(crate) struct StdoutOutput {
-    out: BufWriter<Stdout>,
+    writer: SyncSender<Chunk>,
+    written: Receiver<io::Result<Vec<Sequence>>>,
+    open: Chunk,
     /// Each topic's line up to the key.
     topics: Vec<Vec<u8>>,
     ids: HashMap<String, TopicId>,
     /// The constant headers, as JSON with commas between.
     context: Vec<u8>,
-    written: Vec<Sequence>,
-    line: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    records: Vec<Sequence>,
 }
 
 impl StdoutOutput {
-    pub(crate) fn new(context: &[(String, String)]) -> Self {
+    pub(crate) fn new(context: &[(String, String)]) -> Result<Self> {
         let mut rendered = Vec::new();
         for (name, value) in context {
             header(name, Some(value.as_bytes()), &mut rendered);
         }
-        Self {
-            out: BufWriter::with_capacity(1 << 16, io::stdout()),
+        let (writer, chunks) = sync_channel::<Chunk>(WAITING);
+        let (reports, written) = channel();
+        thread::Builder::new()
+            .name("pgcdc-stdout".to_owned())
+            .spawn(move || {
+                for chunk in chunks {
+                    let mut out = io::stdout().lock();
+                    let done = out.write_all(&chunk.bytes).and_then(|()| out.flush());
+                    let failed = done.is_err();
+                    if reports.send(done.map(|()| chunk.records)).is_err() || failed {
+                        return;
+                    }
+                }
+            })
+            .map_err(|error| {
+                Error::fatal("the thread for standard output could not be started").with_source(error)
+            })?;
+        Ok(Self {
+            writer,
+            written,
+            open: Chunk::default(),
             topics: Vec::new(),
             ids: HashMap::new(),
             context: rendered,
-            written: Vec::new(),
-            line: Vec::new(),
+        })
+    }
+
+    /// Hands the open chunk to the writer; false when it has enough already.
+    fn hand_over(&mut self) -> Result<bool> {
+        if self.open.records.is_empty() {
+            return Ok(true);
+        }
+        match self.writer.try_send(std::mem::take(&mut self.open)) {
+            Ok(()) => Ok(true),
+            Err(TrySendError::Full(chunk)) => {
+                self.open = chunk;
+                Ok(false)
+            }
+            // Why it ended is in its last report.
+            Err(TrySendError::Disconnected(_)) => match self.written.try_iter().find_map(Result::err) {
+                Some(error) => Err(write_error(&error)),
+                None => Err(Error::fatal("the thread for standard output ended")),
+            },
         }
     }
 
@@ -52,8 +104,10 @@ impl StdoutOutput {
     }
 
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
-        let line = &mut self.line;
-        line.clear();
+        if self.open.bytes.len() >= CHUNK && !self.hand_over()? {
+            return Ok(Sent::Full);
+        }
+        let line = &mut self.open.bytes;
         line.extend_from_slice(self.topics.get(record.topic.0 as usize).map_or(b"", Vec::as_slice));
         text(record.key, line);
         line.extend_from_slice(br#","value":"#);
@@ -73,18 +127,19 @@ impl StdoutOutput {
             line.extend_from_slice(&self.context);
         }
         line.extend_from_slice(b"]}\n");
-        self.out.write_all(line).map_err(|error| write_error(&error))?;
-        self.line.shrink_to(1 << 20);
-        self.written.push(sequence);
+        self.open.records.push(sequence);
         Ok(Sent::Queued)
     }
 
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
-        if !self.written.is_empty() {
-            self.out.flush().map_err(|error| write_error(&error))?;
-            delivered.append(&mut self.written);
+        self.hand_over()?;
+        loop {
+            match self.written.try_recv() {
+                Ok(Ok(mut records)) => delivered.append(&mut records),
+                Ok(Err(error)) => return Err(write_error(&error)),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
+            }
         }
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use pgcdc_event::Lsn;
 use pgwire_replication::{
     PgWireError, ReplicationClient, ReplicationConfig, ReplicationEvent, SslMode as WireSslMode, TlsConfig,
 };
+use tokio::time::Instant;
 
 use super::sqlstate::from_suffix;
 use super::{SESSION_OPTIONS, classify, quote_identifier};
@@ -45,6 +46,8 @@ pub(crate) struct Replication {
     confirmed: Lsn,
     /// START_REPLICATION was sent.
     started: bool,
+    /// Since when nothing was there to read; `None` while there is.
+    quiet_since: Option<Instant>,
     /// The client has reported its end, after which it must not be asked again.
     ended: bool,
 }
@@ -84,7 +87,7 @@ impl Replication {
             .await
             .map_err(|_| Error::transient(format!("{what}: no answer within 30 s")))?
             .map_err(|error| wire_error(&what, &error))?;
-        let mut session = Self { client, confirmed: start, started: false, ended: false };
+        let mut session = Self { client, confirmed: start, started: false, quiet_since: None, ended: false };
         // Connecting is lazy: a first command brings refusals to light here.
         session.command("IDENTIFY_SYSTEM", "IDENTIFY_SYSTEM").await?;
         Ok(session)
@@ -115,10 +118,13 @@ impl Replication {
     /// Nothing is lost when the future is dropped, except after the stream has ended.
     pub(crate) async fn receive(&mut self) -> Result<Wal> {
         loop {
-            let silent = tokio::time::timeout(WAL_SENDER_TIMEOUT * 2, self.client.recv()).await;
-            let Ok(event) = silent else {
+            // Callers give up waiting and come again, so the time is kept here.
+            let since = *self.quiet_since.get_or_insert_with(Instant::now);
+            let Ok(event) = tokio::time::timeout_at(since + WAL_SENDER_TIMEOUT * 2, self.client.recv()).await
+            else {
                 return Err(Error::transient("the server has been silent for 60 s"));
             };
+            self.quiet_since = None;
             if let Some(wal) = self.translate(event)? {
                 return Ok(wal);
             }
@@ -130,8 +136,10 @@ impl Replication {
         loop {
             // Outside of tokio's budget, which would answer "not yet" after 128 events.
             let Some(event) = tokio::task::unconstrained(self.client.recv()).now_or_never() else {
+                self.quiet_since.get_or_insert_with(Instant::now);
                 return Ok(None);
             };
+            self.quiet_since = None;
             if let Some(wal) = self.translate(event)? {
                 return Ok(Some(wal));
             }
@@ -232,6 +240,10 @@ fn wire_error(what: &str, error: &PgWireError) -> Error {
             classify(Some(code.unwrap_or("28000")), what, text)
         }
         PgWireError::Io(_) | PgWireError::Task(_) => Error::transient(format!("{what}: {message}")),
+        // A handshake that a restarting server cuts short passes; a certificate that is wrong does not.
+        PgWireError::Tls(text) if !text.contains("certificate") && text.contains("handshake") => {
+            Error::transient(format!("{what}: {message}"))
+        }
         PgWireError::Tls(_) => Error::configuration(format!("{what}: {message}"))
             .with_hint("check database.sslmode, database.sslrootcert and the server's certificate"),
         PgWireError::MessageTooLarge { .. } => Error::fatal(format!("{what}: {message}")),

@@ -19,6 +19,7 @@ pub(crate) fn classify(sqlstate: Option<&str>, what: &str, message: &str) -> Err
         "53300" => Error::transient(text)
             .with_hint("raise max_connections, or for replication connections max_wal_senders"),
         "57P01" | "57P02" | "57P03" | "57P05" | "40001" | "40P01" | "25P03" => Error::transient(text),
+        "53400" => Error::fatal(text).with_hint("raise max_replication_slots, or drop a slot that nobody uses"),
         _ if code.starts_with("08") || code.starts_with("53") => Error::transient(text),
         "28P01" | "28000" => Error::configuration(text)
             .with_hint("check database.user and database.password, and pg_hba.conf (it needs an entry that allows replication connections too)"),
@@ -26,7 +27,6 @@ pub(crate) fn classify(sqlstate: Option<&str>, what: &str, message: &str) -> Err
         "42501" => Error::fatal(text)
             .with_hint("the role needs REPLICATION, and SELECT on the tables; `pgcdc check` prints the statements"),
         "42704" => Error::fatal(text).with_hint("`pgcdc check` says what is missing and the SQL that makes it"),
-        "53400" => Error::fatal(text).with_hint("raise max_replication_slots, or drop a slot that nobody uses"),
         "55000" if message.contains("wal_level") => Error::fatal(text)
             .with_hint("ALTER SYSTEM SET wal_level = logical; then restart the server"),
         "42P01" | "42703" => Error::fatal(text),
@@ -59,6 +59,8 @@ mod tests {
         check("08006", true, false);
         check("28P01", false, true);
         check("42501", false, false);
+        check("53300", true, false);
+        check("53400", false, false);
     }
 
     #[test]

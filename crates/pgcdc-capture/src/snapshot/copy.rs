@@ -68,6 +68,7 @@ impl Snapshotter<'_> {
             )
             .await?;
         let captured: Vec<&CapturedTable> = captured.iter().filter(|table| self.wanted(table)).collect();
+        lock(query, &captured).await?;
         let estimate: i64 = captured.iter().map(|table| table.estimated_rows.max(0)).sum();
         Metrics::set(&self.metrics.snapshot_estimate, u64::try_from(estimate).unwrap_or(0));
         let mut run = Run {
@@ -122,7 +123,11 @@ impl Snapshotter<'_> {
             self.settings.snapshot.select_overrides.get(&table.name.to_string()),
         );
         let what = format!("read table {}", table.name);
-        let stream = query.copy_out(&what, &sql).await?;
+        // A column that was dropped since the snapshot was exported: a new one knows.
+        let stream = query.copy_out(&what, &sql).await.map_err(|error| match error.to_string() {
+            text if text.contains("42703") => Error::transient(text),
+            _ => error,
+        })?;
         let mut stream = pin!(stream);
         let mut count = 0;
         let mut partial: Vec<u8> = Vec::new();
@@ -181,6 +186,33 @@ impl Snapshotter<'_> {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
         }
         Ok(())
+    }
+}
+
+/// Holds the tables' shape until the snapshot ends, and makes sure that it has not changed since the
+/// snapshot was exported: a rewritten table would read as empty under it.
+async fn lock(query: &Query, tables: &[&CapturedTable]) -> Result<()> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let again = |what: &str| Error::transient(format!("{what} while the snapshot began; it is taken again"));
+    let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
+    let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
+    query.execute("lock the snapshot's tables", &sql).await.map_err(|error| {
+        if error.to_string().contains("42P01") { again("a table was dropped") } else { error }
+    })?;
+    let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
+    // The catalog as of the snapshot beside the catalog as of now.
+    let sql = format!(
+        "SELECT c.relname FROM pg_class c
+         WHERE c.oid IN (SELECT t FROM unnest('{{{0}}}'::oid[]) u(t)
+                         UNION SELECT p.relid FROM unnest('{{{0}}}'::oid[]) u(t), pg_partition_tree(u.t) p)
+           AND c.relkind = 'r' AND pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode",
+        oids.join(",")
+    );
+    match query.value("look whether a table was rewritten", &sql).await? {
+        Some(table) => Err(again(&format!("table {table} was rewritten"))),
+        None => Ok(()),
     }
 }
 

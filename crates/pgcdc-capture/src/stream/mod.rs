@@ -4,4 +4,4 @@ mod pace;
 mod run;
 mod typed;
 
-pub(crate) use run::{Ended, Stream};
+pub(crate) use run::Stream;

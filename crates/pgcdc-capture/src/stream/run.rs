@@ -11,20 +11,13 @@ use super::typed;
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::postgres::{Query, Replication, Wal};
+use crate::postgres::{Query, Replication, Wal, quote_literal};
 use crate::snapshot::now_ns;
 use crate::tables::Tables;
 use crate::{Error, Result};
 
 /// Changes read before deliveries are looked at again.
 const DRAIN: u32 = 1024;
-
-/// Why the stream ended without an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// Nothing happened for as long as was asked for.
-    Idle,
-}
 
 /// One run of the stream, from START_REPLICATION to an error, an end or a cancellation.
 ///
@@ -54,6 +47,8 @@ struct State {
     message_topic: Option<TopicId>,
     heartbeat: Option<Heartbeat>,
     last_change: Instant,
+    /// When the server was last asked how far it is.
+    asked: Instant,
     seen: Lsn,
     pace: Pace,
     changes: u64,
@@ -74,7 +69,7 @@ struct Heartbeat {
 
 impl Stream<'_> {
     /// Runs until an error, or until idle.
-    pub(crate) async fn run(&mut self) -> Result<Ended> {
+    pub(crate) async fn run(&mut self) -> Result<()> {
         let mut state = self.state().await?;
         loop {
             let mut drained = 0;
@@ -100,8 +95,8 @@ impl Stream<'_> {
                 Err(_) => self.acknowledge(&mut state)?,
             }
             // Not only when nothing came: other databases' load keeps the server talking without a change for us.
-            if self.is_idle(&state) {
-                return Ok(Ended::Idle);
+            if self.is_idle(&mut state).await? {
+                return Ok(());
             }
         }
     }
@@ -124,6 +119,7 @@ impl Stream<'_> {
             message_topic: None,
             heartbeat,
             last_change: now,
+            asked: now,
             seen: Lsn::ZERO,
             pace: Pace::new(now),
             changes: 0,
@@ -142,14 +138,29 @@ impl Stream<'_> {
         patience
     }
 
-    fn is_idle(&self, state: &State) -> bool {
-        let Some(limit) = self.until_idle else { return false };
-        let quiet = state.last_change.elapsed();
+    async fn is_idle(&self, state: &mut State) -> Result<bool> {
+        let Some(limit) = self.until_idle else { return Ok(false) };
         let ledger = self.outbox.ledger();
         let done = !ledger.in_transaction() && ledger.in_flight().records == 0;
-        // A server that is still reading old WAL says nothing for a while; it is not idle.
-        let caught_up = state.seen >= self.catch_up || quiet > limit * 5 + Duration::from_secs(5);
-        done && quiet >= limit && caught_up
+        if !done || state.last_change.elapsed() < limit {
+            return Ok(false);
+        }
+        if state.seen >= self.catch_up {
+            return Ok(true);
+        }
+        // A server that still reads old WAL says nothing for a while: ask it how far it is.
+        if state.asked.elapsed() < Duration::from_secs(1) {
+            return Ok(false);
+        }
+        state.asked = Instant::now();
+        let sql = format!(
+            "SELECT r.sent_lsn FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
+             WHERE s.slot_name = {}",
+            quote_literal(&self.settings.slot.name)
+        );
+        let sent = self.query.value("read how far the server has come", &sql).await?;
+        state.seen = state.seen.max(sent.and_then(|lsn| lsn.parse().ok()).unwrap_or_default());
+        Ok(false)
     }
 
     /// Takes deliveries in and confirms what they complete.
@@ -273,8 +284,7 @@ impl Stream<'_> {
         let topic = match state.message_topic {
             Some(topic) => topic,
             None => {
-                let TopicParts { prefix, delimiter } = TopicParts::of(self.settings);
-                let topic = self.outbox.output.topic(&format!("{prefix}{delimiter}message")).await?;
+                let topic = self.outbox.output.topic(&self.settings.topic.of_messages()).await?;
                 *state.message_topic.insert(topic)
             }
         };
@@ -300,20 +310,14 @@ impl Stream<'_> {
             self.outbox.send(&mut state.batch).await?;
         }
         if let Some(statement) = &self.settings.heartbeat.action_query {
-            self.query.execute("heartbeat.action.query", statement).await?;
+            match self.query.execute("heartbeat.action.query", statement).await {
+                Err(error) if !error.is_transient() => {
+                    tracing::warn!(%error, "the heartbeat's action failed; capture goes on");
+                }
+                result => result?,
+            }
         }
         Ok(())
-    }
-}
-
-struct TopicParts<'a> {
-    prefix: &'a str,
-    delimiter: &'a str,
-}
-
-impl<'a> TopicParts<'a> {
-    fn of(settings: &'a Settings) -> Self {
-        Self { prefix: &settings.topic.prefix, delimiter: &settings.topic.delimiter }
     }
 }
 
