@@ -104,11 +104,14 @@ pub(super) fn flattened<'a>(
     let row = Row::parse(payload, schema)?;
     let mut source = Source::default();
     let mut operation = None;
-    let mut deleted = false;
+    let (mut rewritten, mut deleted) = (false, false);
     for field in row.fields().filter(|field| field.name.starts_with("__")) {
         let number = || field.value.as_i64();
         match field.name {
-            "__deleted" => deleted = field.value == &Json::Bool(true) || field.value.as_str() == Some("true"),
+            "__deleted" => {
+                rewritten = true;
+                deleted = field.value == &Json::Bool(true) || field.value.as_str() == Some("true");
+            }
             "__op" => {
                 operation = field.value.as_str().and_then(|op| match op.as_bytes() {
                     [letter] => Operation::from_letter(*letter),
@@ -135,5 +138,6 @@ pub(super) fn flattened<'a>(
     } else {
         (operation.unwrap_or(Operation::Update), None, Some(row))
     };
-    Ok(Change { operation, form: Form::Flattened, key, before, after, source, payload: Some(payload) })
+    let payload = Some(payload);
+    Ok(Change { operation, form: Form::Flattened, key, before, after, source, rewritten, payload })
 }

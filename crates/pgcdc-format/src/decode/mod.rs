@@ -96,6 +96,9 @@ pub struct Change<'a> {
     pub after: Option<Row<'a>>,
     /// Where and when.
     pub source: Source<'a>,
+    /// Whether a flattened record says `__deleted`, true or false: the deletes of its topic are rows of
+    /// their own (`delete.tombstone.handling.mode=rewrite`), and a tombstone only follows one.
+    pub rewritten: bool,
     /// The value as JSON text, without the schema around it; `None` for a tombstone.
     pub payload: Option<&'a str>,
 }
@@ -136,6 +139,7 @@ fn tombstone(key: Option<Row<'_>>) -> Change<'_> {
         before: None,
         after: None,
         source: Source::default(),
+        rewritten: false,
         payload: None,
     }
 }
@@ -165,9 +169,16 @@ fn decode_value<'a>(
         _ => return Err(Error::new("is neither an envelope nor a row: it is not a JSON object".to_owned())),
     }
     match envelope(&mut scanner, &schema)? {
-        Some((operation, before, after, source)) => {
-            Ok(Change { operation, form: Form::Envelope, key, before, after, source, payload: Some(payload) })
-        }
+        Some((operation, before, after, source)) => Ok(Change {
+            operation,
+            form: Form::Envelope,
+            key,
+            before,
+            after,
+            source,
+            rewritten: false,
+            payload: Some(payload),
+        }),
         None => flattened(payload, schema, key),
     }
 }

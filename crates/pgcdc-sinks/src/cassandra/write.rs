@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
-use pgcdc_event::{Lsn, Operation};
-use pgcdc_format::decode::{Change, Form, Placeholder};
+use pgcdc_event::Operation;
+use pgcdc_format::decode::{Change, Placeholder};
 use pgcdc_kafka::consumer::Partition;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
@@ -16,9 +16,10 @@ use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptErr
 use scylla::statement::prepared::PreparedStatement;
 
 use super::CassandraConfig;
+use super::clock::Clock;
 use super::create::{add_columns, create_table, quote};
 use super::table::{Target, Values};
-use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
+use crate::{Batch, Outcome, Rejected, Sink, SinkError};
 
 /// Statements of one batch in flight at a time.
 const PIPELINE: usize = 128;
@@ -30,15 +31,7 @@ pub struct Cassandra {
     placeholder: Placeholder,
     /// Tables met so far. The lock is held while one is made, so that partitions do not make it twice.
     targets: tokio::sync::Mutex<HashMap<String, Arc<Target>>>,
-    /// What each partition's records have shown of their form and LSNs.
-    seen: Mutex<HashMap<Partition, Seen>>,
-}
-
-/// What is needed to place a tombstone, which carries nothing but a key.
-#[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    envelope: bool,
-    highest: Option<Lsn>,
+    clock: Clock,
 }
 
 impl fmt::Debug for Cassandra {
@@ -92,7 +85,7 @@ impl Cassandra {
             config: config.clone(),
             placeholder,
             targets: tokio::sync::Mutex::default(),
-            seen: Mutex::default(),
+            clock: Clock::default(),
         })
     }
 
@@ -174,26 +167,6 @@ impl Cassandra {
         Ok(Ok(target))
     }
 
-    /// Notes the record's form; returns its timestamp, or nothing when there is nothing to write.
-    fn timestamp(&self, partition: &Partition, record: &Record<'_>) -> Option<i64> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = match seen.get_mut(partition) {
-            Some(entry) => entry,
-            None => seen.entry(partition.clone()).or_default(),
-        };
-        let change = &record.change;
-        let lsn = match change.form {
-            Form::Tombstone if entry.envelope => return None,
-            Form::Tombstone => entry.highest,
-            Form::Envelope | Form::Flattened => {
-                entry.envelope = change.form == Form::Envelope;
-                entry.highest = entry.highest.max(change.source.lsn);
-                change.source.lsn
-            }
-        };
-        Some(lsn.map_or(record.message.offset, |lsn| i64::try_from(lsn.as_u64()).unwrap_or(i64::MAX)))
-    }
-
     async fn execute(
         &self,
         statement: &PreparedStatement,
@@ -253,7 +226,7 @@ impl Sink for Cassandra {
         let mut targets = Vec::with_capacity(batch.records.len());
         for record in &batch.records {
             let offset = record.message.offset;
-            let Some(timestamp) = self.timestamp(batch.partition, record) else { continue };
+            let Some(timestamp) = self.clock.timestamp(batch.partition, record) else { continue };
             match record.change.operation {
                 Operation::Message => continue,
                 Operation::Truncate => {
@@ -302,6 +275,6 @@ impl Sink for Cassandra {
     }
 
     async fn released(&self, partition: &Partition) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+        self.clock.forget(partition);
     }
 }
