@@ -129,7 +129,7 @@ fn clock_us(text: &str) -> Option<i64> {
     }
     let micros: i64 = format!("{:0<6.6}", fraction).parse().ok()?;
     let valid = (0..=24).contains(&hours) && (0..60).contains(&minutes) && (0..=60).contains(&seconds);
-    valid.then_some(((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros)
+    valid.then(|| ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros)
 }
 
 /// Howard Hinnant's `days_from_civil`, over the proleptic Gregorian calendar.
@@ -150,6 +150,9 @@ fn iso_date_days(text: &str) -> Option<i64> {
     let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
     Some(era * 146_097 + day_of_era - 719_468)
 }
+
+/// More than a numeric of Postgres can have.
+const MAX_DIGITS: usize = 150_000;
 
 /// A decimal as `unscaled × 10^-scale`, the unscaled value as big-endian two's complement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,7 +196,9 @@ impl Decimal {
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits = || whole.bytes().chain(fraction.bytes());
-        if digits().next().is_none() || !digits().all(|b| b.is_ascii_digit()) {
+        if !(1..=MAX_DIGITS).contains(&(whole.len() + fraction.len()))
+            || !digits().all(|b| b.is_ascii_digit())
+        {
             return None;
         }
         // Base 256, least significant first; lengths are those of a numeric column, so plain schoolbook does.
@@ -228,10 +233,10 @@ impl Decimal {
         Self { unscaled: bytes, scale }.within_limits()
     }
 
-    /// Postgres' own limits are 131,072 digits before the point and 16,383 after it; a scale beyond
-    /// that would only serve to fill memory with zeros.
+    /// Postgres' own limits are 131,072 digits before the point and 16,383 after it; more of them would
+    /// only serve to fill memory with zeros, and time with long divisions.
     fn within_limits(self) -> Option<Self> {
-        (self.scale.unsigned_abs() <= 200_000).then_some(self)
+        (self.scale.unsigned_abs() <= 200_000 && self.unscaled.len() <= MAX_DIGITS / 2).then_some(self)
     }
 
     /// The nearest double.

@@ -162,7 +162,16 @@ fn instants_without_a_schema() {
     assert_eq!(iso_instant_us("1969-12-31T23:59:59.999999Z"), Some(-1));
     assert_eq!(iso_instant_us("2024-02-29 12:34:56+02:00"), Some(1_709_202_896_000_000));
     assert_eq!(iso_instant_us("0001-01-01T00:00:00Z"), Some(-62_135_596_800_000_000));
-    for text in ["", "T", "2024", "2024-13-01", "2024-01-01T25:00:00Z", "hello", "2024-01-01Tx"] {
+    for text in [
+        "",
+        "T",
+        "2024",
+        "2024-13-01",
+        "2024-01-01T999999999999999999:00:00Z",
+        "2024-01-01T25:00:00Z",
+        "hello",
+        "2024-01-01Tx",
+    ] {
         assert_eq!(iso_instant_us(text), None, "{text:?}");
     }
     assert_eq!(instant_us(&Json::Number("1709210096789"), None), Some(1_709_210_096_789_000));
@@ -260,6 +269,19 @@ proptest! {
         let ours = Json::parse(&text);
         // The scanner may leave escapes in skipped parts unread; serde reads numbers of any size too.
         if theirs { prop_assert!(ours.is_ok(), "{:?} should be JSON", text); }
+    }
+
+    #[test]
+    fn numbers_in_texts_never_overflow(text in "[-+]?[0-9]{1,22}([-:T Z.+eE][-+]?[0-9]{0,22}){0,6}Z?", number: i64) {
+        let number = number.to_string();
+        for value in [Json::String(text.as_str().into()), Json::Number(&number)] {
+            for semantic in [None, Some(Semantic::Date), Some(Semantic::Timestamp(Unit::Milli)), Some(Semantic::Time(Unit::Milli)),
+                Some(Semantic::Timestamp(Unit::Nano)), Some(Semantic::Decimal(3)), Some(Semantic::MicroDuration)] {
+                let semantic = semantic.as_ref();
+                let _ = (instant_us(&value, semantic), time_of_day_ns(&value, semantic), date_days(&value, semantic));
+                let _ = Decimal::of(&value, semantic).map(|decimal| (decimal.to_f64(), decimal.to_string()));
+            }
+        }
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn convert_native(value: &Json<'_>, semantic: Option<&Semantic>, target: &Native
             CqlValue::Timestamp(CqlTimestamp(instant_us(value, semantic)?.div_euclid(1_000)))
         }
         NativeType::Date => {
-            let days = date_days(value, semantic)? + (1_i64 << 31);
+            let days = date_days(value, semantic)?.checked_add(1 << 31)?;
             CqlValue::Date(CqlDate(days.try_into().ok()?))
         }
         NativeType::Time => CqlValue::Time(CqlTime(time_of_day_ns(value, semantic)?)),
