@@ -4,13 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgcdc_event::{Operation, Relation, TopicId};
-use pgcdc_format::envelope::{
-    AddedField, DeleteHandling, EnvelopeOptions, MessageEncoder, RelationEncoder, TablePlan, Unwrap,
-};
+use pgcdc_format::envelope::{EnvelopeOptions, MessageEncoder, RelationEncoder, TablePlan};
 use pgcdc_format::pgoutput::RelationBody;
 
 use crate::Result;
-use crate::config::{self, FieldSection, Settings};
+use crate::config::Settings;
 use crate::output::Output;
 use crate::postgres::{CapturedTable, Catalog, Query};
 
@@ -125,38 +123,6 @@ fn envelope_options(settings: &Settings) -> EnvelopeOptions {
         skipped,
         types: settings.types.clone(),
         key_types: settings.key_types(),
-        unwrap: settings.unwrap.as_ref().map(unwrap),
-    }
-}
-
-fn unwrap(options: &config::UnwrapOptions) -> Unwrap {
-    let added = |fields: &[config::AddField]| {
-        fields
-            .iter()
-            .map(|field| AddedField {
-                scope: field.section.map(|section| {
-                    match section {
-                        FieldSection::Source => "source",
-                        FieldSection::Before => "before",
-                        FieldSection::After => "after",
-                        FieldSection::Transaction => "transaction",
-                    }
-                    .to_owned()
-                }),
-                field: field.field.clone(),
-                name: field.name.clone(),
-            })
-            .collect()
-    };
-    Unwrap {
-        delete: match options.deletes {
-            config::DeleteHandling::Drop => DeleteHandling::Drop,
-            config::DeleteHandling::Tombstone => DeleteHandling::Tombstone,
-            config::DeleteHandling::Rewrite => DeleteHandling::Rewrite,
-            config::DeleteHandling::RewriteWithTombstone => DeleteHandling::RewriteWithTombstone,
-            config::DeleteHandling::DeleteToTombstone => DeleteHandling::DeleteToTombstone,
-        },
-        add_fields: added(&options.add_fields),
-        add_headers: added(&options.add_headers),
+        unwrap: settings.unwrap.clone(),
     }
 }

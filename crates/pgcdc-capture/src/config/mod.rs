@@ -35,5 +35,5 @@ pub use parse::parse_override;
 pub use settings::{
     AddField, ClientProperties, Connection, Converter, DeleteHandling, FieldSection, Heartbeat,
     OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot, SnapshotMode,
-    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, UnwrapOptions,
+    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, Unwrap,
 };

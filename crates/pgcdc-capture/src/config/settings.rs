@@ -13,7 +13,7 @@ use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilt
 use super::mistake::Warning;
 
 pub use super::topic::{Heartbeat, TopicCreation, TopicNaming, TopicSettings};
-pub use super::transforms::{AddField, DeleteHandling, FieldSection, UnwrapOptions};
+pub use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
 
 /// A connector's configuration, checked and resolved. `Debug` shows no secret.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub struct Settings {
     /// How values become bytes.
     pub value_converter: Converter,
     /// `ExtractNewRecordState`, where a transform asks for it.
-    pub unwrap: Option<UnwrapOptions>,
+    pub unwrap: Option<Unwrap>,
     /// Heartbeats.
     pub heartbeat: Heartbeat,
     /// Properties of the Kafka producer, by their Kafka names, with `bootstrap.servers`.

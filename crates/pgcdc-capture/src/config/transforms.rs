@@ -1,64 +1,14 @@
 //! `transforms.*`: of single message transforms, `ExtractNewRecordState` is built in.
 
+use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
+
 use super::mistake::Warning;
 use super::reader::Reader;
 
 const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
 
-/// Options of `io.debezium.transforms.ExtractNewRecordState`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnwrapOptions {
-    /// `delete.tombstone.handling.mode`.
-    pub deletes: DeleteHandling,
-    /// `add.fields`, in order.
-    pub add_fields: Vec<AddField>,
-    /// `add.headers`, in order.
-    pub add_headers: Vec<AddField>,
-}
-
-/// What becomes of a delete and of the tombstone after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DeleteHandling {
-    /// Both are dropped.
-    Drop,
-    /// The delete is dropped, the tombstone stays.
-    #[default]
-    Tombstone,
-    /// The delete becomes its old row with `__deleted`; the tombstone is dropped.
-    Rewrite,
-    /// As `Rewrite`, and the tombstone stays.
-    RewriteWithTombstone,
-    /// The delete becomes a tombstone; the tombstone after it is dropped.
-    DeleteToTombstone,
-}
-
-/// A piece of the envelope that is added to the flat record or its headers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddField {
-    /// The block to look in; `None` for a field as Debezium looks it up: one of the envelope's own
-    /// (`op`, `ts_ms`, …) if there is one of that name, else one of the source block.
-    pub section: Option<FieldSection>,
-    /// The field's name there.
-    pub field: String,
-    /// The name it gets, prefix included.
-    pub name: String,
-}
-
-/// A block of Debezium's envelope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldSection {
-    /// `source`.
-    Source,
-    /// `before`.
-    Before,
-    /// `after`.
-    After,
-    /// `transaction`.
-    Transaction,
-}
-
 /// Reads the chain of transforms; warnings are about settings of transforms that are not in it.
-pub(super) fn resolve(reader: &mut Reader<'_>) -> (Option<UnwrapOptions>, Vec<Warning>) {
+pub(super) fn resolve(reader: &mut Reader<'_>) -> (Option<Unwrap>, Vec<Warning>) {
     let list = reader.string("transforms");
     let names: Vec<&str> = list.split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
     let mut unwrap = None;
@@ -131,7 +81,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("negate", "false"),
 ];
 
-fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> UnwrapOptions {
+fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> Unwrap {
     let prefix = format!("transforms.{name}.");
     let given: Vec<_> = reader.below(&prefix).map(|(rest, e)| (rest, e.key.clone())).collect();
     for (option, key) in given {
@@ -160,8 +110,8 @@ fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> UnwrapOptions {
     };
     let fields_prefix = text(reader, "add.fields.prefix", "__");
     let headers_prefix = text(reader, "add.headers.prefix", "__");
-    UnwrapOptions {
-        deletes,
+    Unwrap {
+        delete: deletes,
         add_fields: add_fields(reader, &of("add.fields"), &fields_prefix),
         add_headers: add_fields(reader, &of("add.headers"), &headers_prefix),
     }

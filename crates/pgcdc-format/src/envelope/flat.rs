@@ -33,14 +33,28 @@ impl DeleteHandling {
     }
 }
 
+/// A block of the envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldSection {
+    /// `source`.
+    Source,
+    /// `before`.
+    Before,
+    /// `after`.
+    After,
+    /// `transaction`.
+    Transaction,
+}
+
 /// A field of `add.fields` or `add.headers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AddedField {
-    /// `source`, `before`, `after` or `transaction`; `None` when the field was named alone.
-    pub scope: Option<String>,
-    /// The field in that struct.
+pub struct AddField {
+    /// The block to look in; `None` for a field as Debezium looks it up: one of the envelope's own
+    /// (`op`, `ts_ms`, …) if there is one of that name, else one of the source block.
+    pub section: Option<FieldSection>,
+    /// The field's name there.
     pub field: String,
-    /// The name in the record, with the prefix.
+    /// The name it gets, prefix included.
     pub name: String,
 }
 
@@ -50,9 +64,9 @@ pub struct Unwrap {
     /// `delete.tombstone.handling.mode`.
     pub delete: DeleteHandling,
     /// `add.fields`.
-    pub add_fields: Vec<AddedField>,
+    pub add_fields: Vec<AddField>,
     /// `add.headers`.
-    pub add_headers: Vec<AddedField>,
+    pub add_headers: Vec<AddField>,
 }
 
 /// Where an added field's value comes from.
@@ -113,7 +127,7 @@ impl FlatPlan {
         topic: &str,
         options: &EnvelopeOptions,
     ) -> Self {
-        let added = |fields: &[AddedField]| -> Vec<Added> {
+        let added = |fields: &[AddField]| -> Vec<Added> {
             fields.iter().map(|field| Added::compile(field, row, table, options)).collect()
         };
         let fields = added(&unwrap.add_fields);
@@ -226,17 +240,17 @@ fn schema_head(row: &RowEncoder, topic: &str, optional: bool, deleted: bool, fie
 }
 
 impl Added {
-    fn compile(field: &AddedField, row: &RowEncoder, table: &TableName, options: &EnvelopeOptions) -> Self {
+    fn compile(field: &AddField, row: &RowEncoder, table: &TableName, options: &EnvelopeOptions) -> Self {
         let text = |text: &str| Origin::Constant(text.into());
-        let origin = match (field.scope.as_deref(), field.field.as_str()) {
+        let origin = match (field.section, field.field.as_str()) {
             (None, "op") => Origin::Operation,
             (None, "ts_ms") => Origin::Now(1_000_000),
             (None, "ts_us") => Origin::Now(1000),
             (None, "ts_ns") => Origin::Now(1),
-            (Some(scope @ ("before" | "after")), name) => {
-                row.position(name).map_or(Origin::Null, |at| Origin::Column { before: scope == "before", at })
-            }
-            (None | Some("source"), name) => match name {
+            (Some(section @ (FieldSection::Before | FieldSection::After)), name) => row
+                .position(name)
+                .map_or(Origin::Null, |at| Origin::Column { before: section == FieldSection::Before, at }),
+            (None | Some(FieldSection::Source), name) => match name {
                 "version" => text(DEBEZIUM_VERSION),
                 "connector" => text("postgresql"),
                 "name" => text(&options.topic_prefix),

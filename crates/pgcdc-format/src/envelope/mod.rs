@@ -12,7 +12,7 @@ mod row;
 mod source;
 
 pub use encoder::{Change, RelationEncoder, TablePlan};
-pub use flat::{AddedField, DeleteHandling, Unwrap};
+pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
 pub use message::MessageEncoder;
 pub use row::RowRef;
 pub use source::SourceTemplate;

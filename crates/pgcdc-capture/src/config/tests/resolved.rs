@@ -125,7 +125,7 @@ fn values_that_do_not_fit() {
 fn unwrap_options() {
     let unwrap = ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState");
     let plain = settings(&[("transforms", "u"), unwrap]).unwrap.unwrap();
-    assert_eq!((plain.deletes, plain.add_fields.len()), (DeleteHandling::Tombstone, 0));
+    assert_eq!((plain.delete, plain.add_fields.len()), (DeleteHandling::Tombstone, 0));
     let options = settings(&[
         ("transforms", " u "),
         unwrap,
@@ -136,7 +136,7 @@ fn unwrap_options() {
     ])
     .unwrap
     .unwrap();
-    assert_eq!(options.deletes, DeleteHandling::RewriteWithTombstone);
+    assert_eq!(options.delete, DeleteHandling::RewriteWithTombstone);
     let field =
         |section, field: &str, name: &str| AddField { section, field: field.into(), name: name.into() };
     let fields = [
