@@ -1,9 +1,11 @@
 //! What all sinks share: stores that are away, processes that share a group, records that are no changes.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pgcdc_testbed::{Cassandra, CassandraOptions, HttpReceiver, Redis, RedisOptions, Request};
+use pgcdc_testbed::{Cassandra, CassandraOptions, HttpReceiver, Redis, RedisOptions, Request, Response};
 use serde_json::{Value, json};
 
 use super::rig::{Change, SinkFile, Topic, board, end, scores};
@@ -15,6 +17,11 @@ const BOARD: &str = "top";
 /// Rows `from` up to `to`, each one point for `a`.
 fn points(from: i64, to: i64) -> Vec<Change> {
     (from..to).map(|id| Change::event(id, 100 + id as u64, "a", 1, 0)).collect()
+}
+
+fn id(request: &Request) -> i64 {
+    let body: Value = serde_json::from_slice(&request.body).expect("a body is JSON");
+    body["after"]["id"].as_i64().expect("an id")
 }
 
 fn is_at(redis: &Redis, points: f64) -> bool {
@@ -146,6 +153,46 @@ fn processes_of_one_group_share_partitions_and_one_takes_over_from_another() {
     let processes: HashSet<String> = posted().into_iter().map(|(_, process, _)| process).collect();
     assert!(processes.contains("second"), "{processes:?}");
     end(second);
+}
+
+/// A slow store fills the queues, so that partitions are paused; one goes to another process and comes back.
+#[test]
+fn a_partition_that_was_paused_when_it_went_is_read_when_it_comes_back() {
+    const ROWS: i64 = 6_000;
+    let (topic, receiver) = (Topic::create("paused", 2), HttpReceiver::start(0).expect("it listens"));
+    let slow = Arc::new(AtomicBool::new(true));
+    let delay = Arc::clone(&slow);
+    receiver.respond_with(move |_| {
+        Response::status(204).after(Duration::from_millis(if delay.load(Ordering::Relaxed) { 200 } else { 0 }))
+    });
+    for partition in 0..2 {
+        let from = i64::from(partition) * ROWS;
+        topic.rows(partition, &points(from, from + ROWS));
+    }
+    let file = SinkFile::new();
+    let start = |process: &str| {
+        let headers = format!("headers = {{ X-Process = \"{process}\" }}\nbatch = {{ max = 100 }}");
+        let mut copy = file.clone().http(&topic.name, &receiver.url("/api"), &headers);
+        copy.move_to(scratch_dir("sink"));
+        copy.start()
+    };
+    let partitions_of = |process: &str| -> HashSet<String> {
+        receiver.with_requests(|requests| {
+            let his = requests.iter().filter(|request| request.header("X-Process") == Some(process));
+            his.filter_map(|request| request.header("X-Pgcdc-Partition")).map(str::to_owned).collect()
+        })
+    };
+    let first = start("first");
+    eventually(LONG, "the first has both partitions", || partitions_of("first").len() == 2);
+    let second = start("second");
+    eventually(LONG, "the second has one of them", || partitions_of("second").len() == 1);
+    end(second);
+    slow.store(false, Ordering::Relaxed);
+    eventually(LONG, "everything arrives", || {
+        let ids: HashSet<i64> = receiver.with_requests(|requests| requests.iter().map(id).collect());
+        ids.len() as i64 == 2 * ROWS
+    });
+    end(first);
 }
 
 #[test]

@@ -78,6 +78,7 @@ impl Context {
             list.set_partition_offset(&partition.topic, partition.id, offset)
                 .map_err(|e| Error::client(format!("start {partition} where the sink left off"), e))?;
         }
+        unpause(consumer, list);
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
             _ => consumer.assign(list),
@@ -96,6 +97,7 @@ impl Context {
             commit(consumer, CommitMode::Sync);
         }
         self.progress.forget(&partitions);
+        unpause(consumer, list);
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
             _ => consumer.unassign(),
@@ -128,6 +130,14 @@ impl ConsumerContext for Context {
         if let Err(error) = result {
             let _ = self.events.blocking_send(Event::Failed(error));
         }
+    }
+}
+
+/// librdkafka keeps an application's pause across assignments, and with the slot of a partition nobody is
+/// left who would end it: a partition that comes back would never be read again.
+fn unpause(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) {
+    if let Err(error) = consumer.resume(list) {
+        tracing::warn!(%error, "could not resume partitions");
     }
 }
 
