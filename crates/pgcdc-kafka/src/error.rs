@@ -148,6 +148,8 @@ pub fn is_transient(code: RDKafkaErrorCode) -> bool {
             | C::WaitingForCoordinator
             | C::InProgress
             | C::AssignmentLost
+            // The member was put out of its group for its silence; it joins again at the next poll.
+            | C::PollExceeded
             | C::NoOffset
             | C::RequestTimedOut
             | C::BrokerNotAvailable
@@ -209,6 +211,8 @@ mod tests {
         assert!(fenced.is_fenced() && fenced.is_fatal() && !fenced.is_transient());
         let down = Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::AllBrokersDown));
         assert!(down.is_transient() && !down.is_fatal());
+        let silent = Error::client("read", KafkaError::MessageConsumption(RDKafkaErrorCode::PollExceeded));
+        assert!(silent.is_transient() && !silent.is_fatal());
         let large =
             Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge));
         assert!(!large.is_transient() && !large.is_fatal());

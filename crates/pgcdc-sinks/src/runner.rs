@@ -1,18 +1,24 @@
 //! Running sinks: one consumer per sink, one ordered worker per partition.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use pgcdc_format::decode::Decoder;
 use pgcdc_kafka::consumer::{Event, Member, Partition, Progress, Records, Start};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::{Backoff, sleep};
 use crate::driver::{Breaker, DeadLetters, Driver, Written};
 use crate::sink::SinkErrorKind;
 use crate::{Config, Error, Result, Sink, SinkConfig, Store};
+
+/// How long a sink may take to say where a partition begins. Well below `max.poll.interval.ms`.
+const RESUME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs every sink of the file until `shutdown`, which drains: batches in hand are finished, offsets
 /// committed, groups left.
@@ -48,7 +54,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
 /// # Errors
 /// When the store refuses what the configuration says; a store that is away is waited for instead.
 async fn open(config: &SinkConfig, stop: &CancellationToken) -> Result<Option<Arc<dyn Sink>>> {
-    let mut wait = config.retry_initial;
+    let mut backoff = Backoff::new(config.retry_initial, config.retry_max);
     loop {
         let opened: Result<Arc<dyn Sink>, _> = match &config.store {
             #[cfg(feature = "cassandra")]
@@ -67,10 +73,8 @@ async fn open(config: &SinkConfig, stop: &CancellationToken) -> Result<Option<Ar
             }
             Err(error) => {
                 tracing::warn!(sink = %config.name, error = %error, "the store is not there; trying again");
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return Ok(None),
-                    () = tokio::time::sleep(wait) => wait = (wait * 2).min(config.retry_max),
+                if !sleep(backoff.next(), stop).await {
+                    return Ok(None);
                 }
             }
         }
@@ -94,15 +98,18 @@ async fn run_sink(
         retry_max: config.retry_max,
     };
     tracing::info!(sink = %config.name, group, topics = ?config.topics, "sink started");
-    let mut wait = config.retry_initial;
+    let mut backoff = Backoff::new(config.retry_initial, config.retry_max);
     let result = loop {
+        let began = Instant::now();
         match session(&config, &kafka, &driver, &stop).await {
             Err(error) if error.is_transient() && !stop.is_cancelled() => {
+                if began.elapsed() > config.retry_max {
+                    backoff.reset(); // it had begun well; what ended it is another trouble
+                }
+                let wait = backoff.next();
                 tracing::warn!(sink = %config.name, error = %error, wait_ms = wait.as_millis(), "starting the sink again");
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => break Ok(()),
-                    () = tokio::time::sleep(wait) => wait = (wait * 2).min(config.retry_max),
+                if !sleep(wait, &stop).await {
+                    break Ok(());
                 }
             }
             ended => break ended,
@@ -187,21 +194,31 @@ async fn drain(workers: Vec<(Partition, Worker)>, driver: &Driver) {
 }
 
 /// Asks the sink where to begin, until it answers; `None` when told to stop.
+///
+/// # Errors
+/// Transient when the answer takes too long: the member does not poll meanwhile, and the broker would put
+/// it out of its group.
 async fn resume(driver: &Driver, partition: &Partition, stop: &CancellationToken) -> Result<Option<Start>> {
-    let mut wait = driver.retry_initial;
+    let asked = tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(None),
+        asked = tokio::time::timeout(RESUME_LIMIT, ask(driver, partition)) => asked,
+    };
+    let late = |_| Error::transient(format!("sink {:?} does not say where {partition} begins", driver.name));
+    asked.map_err(late)?.map(Some)
+}
+
+async fn ask(driver: &Driver, partition: &Partition) -> Result<Start> {
+    let mut backoff = Backoff::new(driver.retry_initial, driver.retry_max.min(Duration::from_secs(10)));
     loop {
         match driver.sink.resume(partition).await {
-            Ok(start) => return Ok(Some(start)),
+            Ok(start) => return Ok(start),
             Err(error) if error.kind == SinkErrorKind::Fatal => {
                 return Err(Error::fatal(format!("sink {:?}: {error}", driver.name)));
             }
             Err(error) => {
                 tracing::warn!(sink = %driver.name, %partition, error = %error, "the sink does not say where to begin; asking again");
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => return Ok(None),
-                    () = tokio::time::sleep(wait) => wait = (wait * 2).min(Duration::from_secs(10)),
-                }
+                tokio::time::sleep(backoff.next()).await;
             }
         }
     }
@@ -218,26 +235,110 @@ fn spawn(
     let stop = CancellationToken::new();
     let (driver, progress, failed, token) = (driver.clone(), progress.clone(), failed.clone(), stop.clone());
     let task = tokio::spawn(async move {
-        let mut decoder = Decoder::default();
-        loop {
-            let messages = tokio::select! {
-                biased;
-                () = token.cancelled() => break,
-                messages = records.next(batch_max) => messages,
-            };
-            if messages.is_empty() {
-                break;
-            }
-            match driver.write(&partition, &messages, &mut decoder, &token).await {
-                Ok(Written::Durable(next)) => progress.durable(&partition, next),
-                Ok(Written::Stopped) => break,
-                Err(error) => {
-                    // One failure ends the session; those of other partitions add nothing.
-                    let _ = failed.try_send(error);
-                    break;
+        let work = async {
+            let mut decoder = Decoder::default();
+            loop {
+                let messages = tokio::select! {
+                    biased;
+                    () = token.cancelled() => return Ok(()),
+                    messages = records.next(batch_max) => messages,
+                };
+                if messages.is_empty() {
+                    return Ok(());
+                }
+                match driver.write(&partition, &messages, &mut decoder, &token).await? {
+                    Written::Durable(next) => progress.durable(&partition, next),
+                    Written::Stopped => return Ok(()),
                 }
             }
+        };
+        // Nothing of the worker is used after a panic, and the sink ends. The panic's text is on stderr;
+        // it may quote a value and is not repeated.
+        let ended = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+            Err(Error::fatal(format!("sink {:?}: the worker of {partition} panicked: a defect", driver.name)))
+        });
+        if let Err(error) = ended {
+            // One failure ends the session; those of other partitions add nothing.
+            let _ = failed.try_send(error);
         }
     });
     Worker { stop, task }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use pgcdc_kafka::consumer::{Message, queue};
+
+    use super::*;
+    use crate::driver::Rejections;
+    use crate::{Batch, Outcome, SinkError};
+
+    /// Panics when it is to write; never says where to begin.
+    #[derive(Debug, Default)]
+    struct Broken {
+        asked: Mutex<u32>,
+    }
+
+    #[async_trait]
+    impl Sink for Broken {
+        async fn check(&self) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        async fn resume(&self, _: &Partition) -> Result<Start, SinkError> {
+            *self.asked.lock().expect("no panic") += 1;
+            Err(SinkError::transient("down"))
+        }
+
+        async fn write(&self, _: &Batch<'_>) -> Result<Outcome, SinkError> {
+            panic!("as the test wants")
+        }
+    }
+
+    #[async_trait]
+    impl Rejections for Broken {
+        async fn send(&self, _: &Partition, _: &Message, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    fn driver(sink: &Arc<Broken>) -> Driver {
+        Driver {
+            name: "test".into(),
+            sink: sink.clone(),
+            rejections: sink.clone(),
+            breaker: Arc::default(),
+            retry_initial: Duration::from_millis(200),
+            retry_max: Duration::from_secs(30),
+        }
+    }
+
+    fn partition() -> Partition {
+        Partition { topic: "t".into(), id: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_ends_its_sink() {
+        let (sender, records) = queue(1);
+        let (failed, mut failures) = mpsc::channel(1);
+        let _worker = spawn(&driver(&Arc::default()), partition(), records, 1, &Progress::default(), &failed);
+        sender.offer(Message { value: Some(b"{}".to_vec()), ..Message::default() }).expect("room");
+        let told = tokio::time::timeout(Duration::from_secs(10), failures.recv()).await;
+        let error = told.expect("in time").expect("a failure");
+        assert!(!error.is_transient() && error.to_string().contains("panicked"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_that_never_says_where_to_begin_ends_the_session() {
+        let sink: Arc<Broken> = Arc::default();
+        let error = resume(&driver(&sink), &partition(), &CancellationToken::new()).await.expect_err("late");
+        assert!(error.is_transient(), "{error}");
+        assert!(*sink.asked.lock().expect("no panic") > 3);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        assert_eq!(resume(&driver(&sink), &partition(), &stop).await.expect("no error"), None);
+    }
 }

@@ -17,7 +17,7 @@ const FAILURES_TO_OPEN: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Short, so that a store that is back is found soon: one request in this time is no burden.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A probe that was dropped (its partition was taken away) is replaced after this.
+/// A probe of which nothing was heard (its task is gone) is replaced after this.
 const PROBE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Shared by all writers of one sink. Takes the time as an argument, so that it can be tested.
@@ -74,6 +74,14 @@ impl Breaker {
         *self.state() = State::Closed { failures: 0 };
     }
 
+    /// A call was given up before its end: says nothing of the store. If it was the probe, another may go.
+    pub fn abandoned(&self, now: Instant) {
+        let mut state = self.state();
+        if let State::HalfOpen { pause, .. } = *state {
+            *state = State::Open { until: now, pause };
+        }
+    }
+
     /// A call failed because of the store.
     pub fn failed(&self, now: Instant) {
         let mut state = self.state();
@@ -111,6 +119,8 @@ mod tests {
         assert_eq!(breaker.admit(later), Admission::Wait(FIRST_PAUSE * 2));
         let again = later + FIRST_PAUSE * 2;
         assert_eq!(breaker.admit(again), Admission::Go);
+        breaker.abandoned(again);
+        assert_eq!(breaker.admit(again), Admission::Go, "a probe that was given up is replaced at once");
         breaker.succeeded();
         assert_eq!(breaker.admit(again), Admission::Go);
         assert_eq!(breaker.admit(again), Admission::Go);

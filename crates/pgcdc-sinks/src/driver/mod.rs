@@ -18,8 +18,13 @@ use tokio_util::sync::CancellationToken;
 pub use breaker::{Admission, Breaker};
 pub use dead_letters::DeadLetters;
 
+use crate::backoff::{Backoff, sleep};
 use crate::sink::SinkErrorKind;
 use crate::{Batch, Error, Record, Rejected, Sink};
+
+/// How long a call in hand may go on after its partition was taken away. The whole group waits for it, and
+/// no poll of Kafka happens meanwhile.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Where rejected records go. A trait so that the driver can be tested without Kafka.
 #[async_trait]
@@ -60,7 +65,7 @@ pub enum Written {
 impl Driver {
     /// Writes consecutive messages of one partition.
     ///
-    /// Being told to stop ends waiting, never a call of the sink.
+    /// Being told to stop ends waiting; a call of the sink in hand is given a few seconds to end, then dropped.
     ///
     /// # Errors
     /// Fatal failures of the sink or the dead letter topic; transient when the sink has to start again.
@@ -85,15 +90,20 @@ impl Driver {
             return Ok(Written::Stopped);
         }
         let mut batch = Batch { partition, next, records };
-        let mut failures = 0_u32;
+        let mut backoff = self.backoff();
         loop {
             if !self.admitted(stop).await {
                 return Ok(Written::Stopped);
             }
-            match self.sink.write(&batch).await {
+            let Some(result) = within_grace(self.sink.write(&batch), stop).await else {
+                self.breaker.abandoned(Instant::now());
+                tracing::warn!(sink = %self.name, %partition, "the store did not answer before the partition had to go");
+                return Ok(Written::Stopped);
+            };
+            match result {
                 Ok(outcome) => {
                     self.breaker.succeeded();
-                    failures = 0;
+                    backoff.reset();
                     if !self.bury(partition, messages, &outcome.rejected, stop).await? {
                         return Ok(Written::Stopped);
                     }
@@ -113,19 +123,26 @@ impl Driver {
                 }
                 Err(error) => {
                     let context = format!("sink {:?}, {partition}: {error}", self.name);
+                    // Whoever was admitted reports: the other partitions wait for a probe's result.
                     match error.kind {
-                        SinkErrorKind::Fatal => return Err(Error::fatal(context)),
-                        SinkErrorKind::Diverged => return Err(Error::transient(context)),
+                        SinkErrorKind::Fatal => {
+                            self.breaker.failed(Instant::now());
+                            return Err(Error::fatal(context));
+                        }
+                        SinkErrorKind::Diverged => {
+                            self.breaker.succeeded(); // the store answers
+                            return Err(Error::transient(context));
+                        }
                         SinkErrorKind::Transient => {}
                     }
                     if error.progressed {
                         self.breaker.succeeded();
-                        failures = 0;
+                        backoff.reset();
                     }
                     self.breaker.failed(Instant::now());
-                    failures = failures.saturating_add(1);
-                    let wait = error.retry_after.unwrap_or_else(|| self.back_off(failures));
-                    tracing::warn!(sink = %self.name, %partition, failures, wait_ms = wait.as_millis(), error = %error, "write failed; trying again");
+                    let wait = backoff.next();
+                    let wait = error.retry_after.unwrap_or(wait);
+                    tracing::warn!(sink = %self.name, %partition, failures = backoff.failures(), wait_ms = wait.as_millis(), error = %error, "write failed; trying again");
                     if !sleep(wait, stop).await {
                         return Ok(Written::Stopped);
                     }
@@ -134,25 +151,19 @@ impl Driver {
         }
     }
 
-    /// Exponential with full jitter: a wait anywhere up to the doubled one, so that many writers do
-    /// not come back at once.
-    fn back_off(&self, failures: u32) -> Duration {
-        let doubled = self.retry_initial.saturating_mul(1_u32 << failures.min(20).saturating_sub(1));
-        doubled.min(self.retry_max).mul_f64(fastrand::f64())
+    fn backoff(&self) -> Backoff {
+        Backoff::new(self.retry_initial, self.retry_max)
     }
 
     /// Waits until the breaker lets a call through; `false` when told to stop.
     async fn admitted(&self, stop: &CancellationToken) -> bool {
-        loop {
+        while !stop.is_cancelled() {
             match self.breaker.admit(Instant::now()) {
-                Admission::Go => return !stop.is_cancelled(),
-                Admission::Wait(wait) => {
-                    if !sleep(wait, stop).await {
-                        return false;
-                    }
-                }
+                Admission::Go => return true,
+                Admission::Wait(wait) => drop(sleep(wait, stop).await),
             }
         }
+        false
     }
 
     /// Sends records to the dead letters, in order; `false` when told to stop before all were there.
@@ -166,14 +177,16 @@ impl Driver {
         let by_offset: BTreeMap<i64, &str> = rejected.iter().map(|r| (r.offset, r.reason.as_str())).collect();
         for (offset, reason) in by_offset {
             let Some(message) = messages.iter().find(|message| message.offset == offset) else { continue };
-            let mut failures = 0_u32;
-            while let Err(error) = self.rejections.send(partition, message, reason).await {
+            let mut backoff = self.backoff();
+            loop {
+                let sent = within_grace(self.rejections.send(partition, message, reason), stop).await;
+                let Some(sent) = sent else { return Ok(false) };
+                let Err(error) = sent else { break };
                 if !error.is_transient() {
                     return Err(error);
                 }
-                failures = failures.saturating_add(1);
                 tracing::warn!(sink = %self.name, %partition, offset, error = %error, "could not write a dead letter; trying again");
-                if !sleep(self.back_off(failures), stop).await {
+                if !sleep(backoff.next(), stop).await {
                     return Ok(false);
                 }
             }
@@ -183,11 +196,14 @@ impl Driver {
     }
 }
 
-/// `false` when told to stop meanwhile.
-async fn sleep(wait: Duration, stop: &CancellationToken) -> bool {
+/// The result of a call that goes on for [`GRACE`] after being told to stop; `None` when that was too
+/// short and the call was dropped.
+async fn within_grace<T>(call: impl Future<Output = T>, stop: &CancellationToken) -> Option<T> {
+    tokio::pin!(call);
     tokio::select! {
         biased;
-        () = stop.cancelled() => false,
-        () = tokio::time::sleep(wait) => true,
+        result = &mut call => return Some(result),
+        () = stop.cancelled() => {}
     }
+    tokio::time::timeout(GRACE, call).await.ok()
 }
