@@ -1,7 +1,9 @@
 -- One step of a leaderboard: rows that are too old leave, records are applied, the offset moves.
 -- KEYS: 1 sorted set, 2 rows, 3 expiry, 4 counts, 5 offsets
 -- ARGV: 1 window in us, 2 offset field or '' for expiry alone, 3 expected offset or -1, 4 next offset,
---       then per record: offset, row, kind ('u' counts, 'd' does not), time in us, score, member, LSN
+--       then per record: offset, row, kind ('u' counts, 'd' does not, 't' is a tombstone), time in us, score, member, LSN
+-- A row with an LSN came from records whose deletes have one too: a tombstone of it only follows such a
+-- delete, and one that is repeated must not take a newer row away.
 -- A row is 'LSN score member', or 'LSN' alone once deleted; the LSN has 20 digits or is empty.
 local board, rows, expiry, counts, offsets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local clock = redis.call('TIME')
@@ -48,7 +50,7 @@ for at = 5, #ARGV, 7 do
     local row, kind, time, score, member, lsn = ARGV[at+1], ARGV[at+2], ARGV[at+3], ARGV[at+4], ARGV[at+5], ARGV[at+6]
     local packed = redis.call('HGET', rows, row)
     local known = packed and string.match(packed, '^(%d*)') or ''
-    if lsn == '' or known == '' or lsn >= known then
+    if known == '' or (lsn == '' and kind ~= 't') or (lsn ~= '' and lsn >= known) then
       local deleted = packed and not string.find(packed, ' ', 1, true)
       if packed then withdraw(packed) end
       if kind == 'u' and tonumber(time) > horizon then

@@ -1,7 +1,7 @@
 //! A change → what its row contributes.
 
 use pgcdc_event::{Lsn, Operation};
-use pgcdc_format::decode::{Change, Decimal, Field, Json, Placeholder, Row, Semantic, instant_us};
+use pgcdc_format::decode::{Change, Decimal, Field, Form, Json, Placeholder, Row, Semantic, instant_us};
 use pgcdc_kafka::consumer::Partition;
 
 use super::Leaderboard;
@@ -14,6 +14,8 @@ pub(super) struct Entry {
     /// Names the row among all that the leaderboard reads.
     pub(super) row: String,
     pub(super) lsn: Option<Lsn>,
+    /// Whether it is a tombstone, which takes away only what was stored without an LSN.
+    pub(super) tombstone: bool,
     /// `None`: the row contributes nothing (any more).
     pub(super) contribution: Option<Contribution>,
 }
@@ -52,7 +54,12 @@ pub(super) fn entry(
         }
         None => return Err("the record has no key: which row changed cannot be told".to_owned()),
     };
-    Ok(Some(Entry { offset: record.message.offset, row, lsn: change.source.lsn, contribution }))
+    // An LSN helps only where deletes have one too: repeated records are told by it. Rows alone, whose
+    // deletes are tombstones, go by their order.
+    let by_lsn = change.form == Form::Envelope || change.rewritten;
+    let lsn = change.source.lsn.filter(|_| by_lsn);
+    let tombstone = change.form == Form::Tombstone;
+    Ok(Some(Entry { offset: record.message.offset, row, lsn, tombstone, contribution }))
 }
 
 /// The key's values: the same with and without schema, and whatever the white space.

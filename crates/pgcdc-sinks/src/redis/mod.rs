@@ -16,7 +16,10 @@
 //! offset. A Redis that was emptied or restored is noticed: its offset is not the expected one, and
 //! the sink starts again from what Redis says, from the beginning of the topic if it says nothing.
 //! Records that capture repeats under new offsets (after a crash of its own) are recognised by their
-//! LSN, which each row of the window keeps; a deleted row keeps it too until its time is over.
+//! LSN, which each row of the window keeps; a deleted row keeps it too until its time is over. Of
+//! flattened records this holds with `delete.tombstone.handling.mode=rewrite` and `add.fields=lsn`; where
+//! deletes are tombstones, which carry no LSN, records go by their order alone. A tombstone never takes a
+//! row away that has an LSN.
 //!
 //! Beside `key` there are four auxiliary keys, all in the slot of `key`: `{key}:rows` (row → LSN, score,
 //! member), `{key}:expiry` (row by time), `{key}:counts` (member → rows), `{key}:offsets`.

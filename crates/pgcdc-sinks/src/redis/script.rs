@@ -69,7 +69,10 @@ impl Step {
         for entry in entries {
             let (kind, time, score, member) = match entry.contribution {
                 Some(c) => ("u", c.time_us.to_string(), c.score, c.member),
-                None => ("d", "0".to_owned(), "0".to_owned(), String::new()),
+                None => {
+                    let kind = if entry.tombstone { "t" } else { "d" };
+                    (kind, "0".to_owned(), "0".to_owned(), String::new())
+                }
             };
             let lsn = entry.lsn.map_or_else(String::new, |lsn| format!("{:020}", lsn.as_u64()));
             arguments.extend([
