@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
@@ -12,13 +12,18 @@ use pgcdc_format::decode::Form;
 use pgcdc_kafka::consumer::Partition;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 
 use super::{HttpConfig, retry_after};
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
 /// Keys of one batch that are sent at the same time.
 const CONCURRENCY: usize = 16;
+
+/// Of an answer's body so much is read at most, …
+const DRAIN_BYTES: usize = 64 * 1024;
+/// … for so long.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// An HTTP sink.
 pub struct Http {
@@ -126,11 +131,13 @@ impl Http {
             SinkError::transient(format!("the request failed{timeout}: {}", root_cause(&e.without_url())))
         })?;
         let status = answer.status();
+        let retry_after = answer.headers().get(RETRY_AFTER).cloned();
+        drain(answer).await;
         if status.is_success() {
             return Ok(None);
         }
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-            let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let header = retry_after.as_ref().and_then(|value| value.to_str().ok());
             let wait = header.and_then(|text| retry_after::parse(text, SystemTime::now()));
             return Err(SinkError::transient(format!("the endpoint answered {status}")).retry_after(wait));
         }
@@ -139,6 +146,21 @@ impl Http {
         }
         Err(SinkError::fatal(format!("the endpoint answered {status}; is the URL right?")))
     }
+}
+
+/// Reads the body that nobody wants: only then the connection can be used again.
+async fn drain(mut answer: Response) {
+    let read = async {
+        let mut left = DRAIN_BYTES;
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // One that is long or slow costs more than a new connection.
+    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
 /// The innermost error says what happened ("connection refused"), the outer ones only where.
