@@ -163,7 +163,11 @@ fn a_partition_that_was_paused_when_it_went_is_read_when_it_comes_back() {
     let slow = Arc::new(AtomicBool::new(true));
     let delay = Arc::clone(&slow);
     receiver.respond_with(move |_| {
-        Response::status(204).after(Duration::from_millis(if delay.load(Ordering::Relaxed) { 200 } else { 0 }))
+        Response::status(204).after(Duration::from_millis(if delay.load(Ordering::Relaxed) {
+            200
+        } else {
+            0
+        }))
     });
     for partition in 0..2 {
         let from = i64::from(partition) * ROWS;
@@ -243,4 +247,20 @@ fn records_that_are_no_changes_go_to_the_dead_letters_and_stop_nobody() {
         .map(|id| id.expect("an id"))
         .collect();
     assert_eq!((ids, receiver.requests().len()), ((0..9).collect(), 9));
+}
+
+#[test]
+fn a_record_that_is_too_large_with_the_reason_goes_to_the_dead_letters_without_its_value() {
+    let (topic, receiver) = (Topic::create("too_large", 1), HttpReceiver::start(0).expect("it listens"));
+    // The broker's limit for a batch of one, 1 MiB and 12 bytes, leaves no room for ten more headers.
+    let large = "x".repeat(1024 * 1024 - 150);
+    topic.write(&[(0, Some("{\"id\":1}"), Some(&large))]);
+    topic.rows(0, &points(2, 3));
+    let sink = SinkFile::new().http(&topic.name, &receiver.url("/api"), "").start();
+    receiver.wait_for(1, LONG).expect("the next record arrives");
+    let dead = topic.dead_letters(1);
+    end(sink);
+    assert_eq!((dead[0].key.as_deref(), dead[0].value.as_deref()), (Some("{\"id\":1}"), None));
+    let omitted = dead[0].headers.iter().find(|(name, _)| name == "__pgcdc.error.omitted");
+    assert_eq!(omitted.and_then(|(_, value)| value.as_deref()), Some(&b"value"[..]));
 }

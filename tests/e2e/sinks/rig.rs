@@ -123,7 +123,9 @@ impl Topic {
         let spec = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
         let made = runtime.block_on(admin.create_topics([&spec], &AdminOptions::new()));
         made.expect("the broker answers").remove(0).expect("the topic can be made");
-        Self { name, producer: client(kafka()).create().expect("a producer") }
+        // The broker alone decides what is too large.
+        let producer = client(kafka()).set("message.max.bytes", "10000000").create().expect("a producer");
+        Self { name, producer }
     }
 
     /// Writes records, in order: partition, key, value. Returns when the broker has them.

@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use pgcdc_kafka::consumer::{Message, Partition};
 use pgcdc_kafka::topics::{TopicSpec, describe, ensure};
 use pgcdc_kafka::{ClientProperties, Logging};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::Mutex;
 
 use super::Rejections;
@@ -21,6 +23,9 @@ use crate::Error;
 /// default partitioner would. Added headers: `__pgcdc.error.message`, `.topic`, `.partition`,
 /// `.offset`, `.sink`, and the names under which Kafka Connect's own error handler writes the same:
 /// `__connect.errors.topic`, `.partition`, `.offset`, `.connector.name`, `.exception.message`.
+///
+/// A record that these headers make too large for the broker goes without its value, if need be without
+/// all that is its own; `__pgcdc.error.omitted` says so, and topic and offset say where it is whole.
 pub struct DeadLetters {
     sink: String,
     client: ClientProperties,
@@ -78,9 +83,63 @@ impl Rejections for DeadLetters {
     async fn send(&self, partition: &Partition, message: &Message, reason: &str) -> Result<(), Error> {
         let topic = format!("{}.dlq", partition.topic);
         self.ensure(&partition.topic, &topic).await?;
+        let mut kept = Kept::Everything;
+        loop {
+            let error = match self.try_send(&topic, partition, message, reason, kept).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            kept = match kept.less() {
+                Some(less) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                    less
+                }
+                _ => {
+                    let error =
+                        pgcdc_kafka::Error::client(format!("write a dead letter to {topic:?}"), error);
+                    return Err(Error::because(
+                        format!("sink {:?}: no dead letter for {partition} at {}", self.sink, message.offset),
+                        error,
+                    ));
+                }
+            };
+        }
+    }
+}
+
+/// What a dead letter keeps of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    Everything,
+    /// All but the value: with our headers it is beyond the broker's limit.
+    KeyAndHeaders,
+    /// Nothing: key or headers are too large as well.
+    Nothing,
+}
+
+impl Kept {
+    fn less(self) -> Option<Self> {
+        match self {
+            Self::Everything => Some(Self::KeyAndHeaders),
+            Self::KeyAndHeaders => Some(Self::Nothing),
+            Self::Nothing => None,
+        }
+    }
+}
+
+impl DeadLetters {
+    async fn try_send(
+        &self,
+        topic: &str,
+        partition: &Partition,
+        message: &Message,
+        reason: &str,
+        kept: Kept,
+    ) -> Result<(), KafkaError> {
         let mut headers = OwnedHeaders::new();
-        for (name, value) in &message.headers {
-            headers = headers.insert(Header { key: name, value: value.as_deref() });
+        if kept != Kept::Nothing {
+            for (name, value) in &message.headers {
+                headers = headers.insert(Header { key: name, value: value.as_deref() });
+            }
         }
         let (id, offset) = (partition.id.to_string(), message.offset.to_string());
         let added: [(&str, &str); 10] = [
@@ -98,26 +157,25 @@ impl Rejections for DeadLetters {
         for (name, value) in added {
             headers = headers.insert(Header { key: name, value: Some(value) });
         }
-        let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&topic).headers(headers);
-        if let Some(key) = &message.key {
+        let omitted = match kept {
+            Kept::Everything => None,
+            Kept::KeyAndHeaders => Some("value"),
+            Kept::Nothing => Some("key, value and headers"),
+        };
+        if omitted.is_some() {
+            headers = headers.insert(Header { key: "__pgcdc.error.omitted", value: omitted });
+        }
+        let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).headers(headers);
+        if let Some(key) = message.key.as_ref().filter(|_| kept != Kept::Nothing) {
             record = record.key(key);
         }
-        if let Some(value) = &message.value {
+        if let Some(value) = message.value.as_ref().filter(|_| kept == Kept::Everything) {
             record = record.payload(value);
         }
         if let Some(timestamp) = message.timestamp_ms {
             record = record.timestamp(timestamp);
         }
-        match self.producer.send(record, Duration::from_secs(30)).await {
-            Ok(_) => Ok(()),
-            Err((error, _)) => {
-                let error = pgcdc_kafka::Error::client(format!("write a dead letter to {topic:?}"), error);
-                Err(Error::because(
-                    format!("sink {:?}: no dead letter for {partition} at {}", self.sink, message.offset),
-                    error,
-                ))
-            }
-        }
+        self.producer.send(record, Duration::from_secs(30)).await.map(drop).map_err(|(error, _)| error)
     }
 }
 
