@@ -20,8 +20,8 @@ use crate::{Config, Error, Result, Sink, SinkConfig, Store};
 /// How long a sink may take to say where a partition begins. Well below `max.poll.interval.ms`.
 const RESUME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs every sink of the file until `shutdown`, which drains: batches in hand are finished, offsets
-/// committed, groups left.
+/// Runs every sink of the file until `shutdown`, which drains: batches in hand get a few seconds to be
+/// finished, offsets are committed, groups left.
 ///
 /// # Errors
 /// The first failure that no retry mends ends all sinks: the process exits and its supervisor sees it.
@@ -182,7 +182,8 @@ async fn session(
     result
 }
 
-/// Stops workers after the batch that each has in hand.
+/// Stops workers, each within the grace that the call in its hand has. Nothing works on their partitions
+/// afterwards.
 async fn drain(workers: Vec<(Partition, Worker)>, driver: &Driver) {
     for (_, worker) in &workers {
         worker.stop.cancel();

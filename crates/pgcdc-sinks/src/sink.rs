@@ -136,7 +136,8 @@ pub trait Sink: Send + Sync + fmt::Debug {
     /// Writes a batch. When this returns, what it calls durable is durable.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves each record written or not written; the batch comes again.
+    /// Dropping the future leaves each record written or not written; the batch comes again. The driver
+    /// drops it when its partition is taken away and the store does not answer in time.
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError>;
 
     /// The partition is another process's now: forget what was kept for it.
