@@ -209,7 +209,8 @@ fn an_old_record_that_comes_late_changes_nothing() {
             row("d", 3, 300, "new delete"),
             row("u", 3, 250, "old update"),
             row("r", 4, 200, "snapshot"),
-            row("u", 4, 201, "newest"),
+            row("u", 4, 200, "newest, a change at the snapshot's own position"),
+            row("r", 4, 200, "snapshot"),
             row("c", 99, 1, "the last of the topic"),
         ],
     );
@@ -223,8 +224,46 @@ fn an_old_record_that_comes_late_changes_nothing() {
     // Statements of one batch run at once: only the last look counts.
     eventually(LONG, "the records are written", || held().len() == 4);
     end(sink);
-    let wanted = [("1", "new"), ("2", "new"), ("4", "newest"), ("99", "the last of the topic")];
+    let wanted = [
+        ("1", "new"),
+        ("2", "new"),
+        ("4", "newest, a change at the snapshot's own position"),
+        ("99", "the last of the topic"),
+    ];
     assert_eq!(held(), wanted.map(|(id, text)| (id.to_owned(), text.to_owned())));
+}
+
+/// Rows alone with an LSN, deletes as tombstones without one: repeated by capture, and met first by a new process.
+#[test]
+fn tombstones_of_rows_alone_delete_what_came_before_them_and_nothing_else() {
+    let (cql, topic) = (Cql::connect(), Topic::create("bare_tombstones", 1));
+    let keyspace = format!("tombstones_{}", crate::harness::next());
+    let (one, two, last) = (Some("{\"id\":1}"), Some("{\"id\":2}"), Some("{\"id\":99}"));
+    let old = Some("{\"id\":1,\"t\":\"old\",\"__lsn\":500000}");
+    let new = Some("{\"id\":1,\"t\":\"new\",\"__lsn\":900000}");
+    let row = Some("{\"id\":2,\"t\":\"to be deleted\",\"__lsn\":600000}");
+    topic.write(&[
+        (0, one, old),
+        (0, one, None),
+        (0, one, new),
+        (0, one, None),
+        (0, one, new),
+        (0, two, row),
+    ]);
+    let file = SinkFile::new().cassandra(&topic.name, &keyspace);
+    let held = || -> Vec<(String, String)> {
+        let rows = cql.rows(&keyspace, "bare_tombstones");
+        let text = |row: &Fields, name: &str| row[name].clone().unwrap_or_default();
+        rows.iter().map(|row| (text(row, "id"), text(row, "t"))).collect()
+    };
+    let pair = |id: &str, text: &str| (id.to_owned(), text.to_owned());
+    let sink = file.start();
+    eventually(LONG, "both rows are there", || held() == [pair("1", "new"), pair("2", "to be deleted")]);
+    end(sink);
+    topic.write(&[(0, two, None), (0, last, Some("{\"id\":99,\"t\":\"last\",\"__lsn\":1000000}"))]);
+    let sink = file.start();
+    eventually(LONG, "the row is deleted", || held() == [pair("1", "new"), pair("99", "last")]);
+    end(sink);
 }
 
 #[test]
