@@ -21,9 +21,8 @@ const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// How long the server waits for a sign of life, and so how often it gives one.
 const WAL_SENDER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Events that may wait between the socket and us. Small on purpose: it bounds memory, and a full
-/// channel makes the reader take the socket's bytes in larger pieces.
-const BUFFERED_EVENTS: usize = 512;
+/// Events that may wait between the socket and us. Few, because rows may be large: it bounds memory.
+const BUFFERED_EVENTS: usize = 64;
 
 /// What the stream says.
 #[derive(Debug)]

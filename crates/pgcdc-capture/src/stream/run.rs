@@ -72,12 +72,7 @@ impl Stream<'_> {
     pub(crate) async fn run(&mut self) -> Result<()> {
         let mut state = self.state().await?;
         loop {
-            let mut drained = 0;
-            while drained < DRAIN {
-                let Some(wal) = self.replication.try_receive()? else { break };
-                self.take(wal, &mut state).await?;
-                drained += 1;
-            }
+            let drained = self.drain(&mut state).await?;
             self.acknowledge(&mut state)?;
             self.beat(&mut state).await?;
             if drained == DRAIN {
@@ -99,6 +94,27 @@ impl Stream<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes what is there without waiting for the server, up to a limit; returns how many messages.
+    async fn drain(&mut self, state: &mut State) -> Result<u32> {
+        let (mut drained, mut asked) = (0, false);
+        while drained < DRAIN {
+            match self.replication.try_receive()? {
+                Some(wal) => {
+                    self.take(wal, state).await?;
+                    drained += 1;
+                    asked = false;
+                }
+                None if asked => break,
+                None => {
+                    // The client's reader shares this thread: it may have more in hand than fits its queue.
+                    tokio::task::yield_now().await;
+                    asked = true;
+                }
+            }
+        }
+        Ok(drained)
     }
 
     async fn state(&mut self) -> Result<State> {
