@@ -121,6 +121,7 @@ fn envelope_options(settings: &Settings) -> EnvelopeOptions {
         tombstones: settings.tombstones_on_delete,
         context_headers: settings.extended_headers,
         skipped,
+        skip_unchanged: settings.skip_unchanged,
         types: settings.types.clone(),
         key_types: settings.key_types(),
         unwrap: settings.unwrap.clone(),

@@ -25,7 +25,7 @@ fn start(subcommand: &str, config: &Path, args: &[&str]) -> Process {
     let dir = config.parent().expect("the file lies in a directory");
     let mut command = Command::new(BINARY);
     command.arg(subcommand).arg("--config").arg(config).args(args);
-    command.env("NO_COLOR", "1").env_remove("PGCDC_SOURCE");
+    command.env("NO_COLOR", "1");
     command.stdout(File::create(dir.join("stdout")).expect("standard output's file"));
     // A file per start: what an earlier process said must not satisfy a wait.
     Process::spawn(command, dir.join(format!("stderr-{}", next()))).expect("pgcdc starts")
@@ -59,7 +59,7 @@ pub(crate) fn pgcdc(args: &[&str]) -> Finished {
 pub(crate) fn pgcdc_in(environment: &[(&str, &str)], args: &[&str]) -> Finished {
     let dir = scratch_dir("command");
     let mut command = Command::new(BINARY);
-    command.args(args).env("NO_COLOR", "1").env_remove("PGCDC_SOURCE").env_remove("PGCDC_LOG");
+    command.args(args).env("NO_COLOR", "1").env_remove("PGCDC_LOG");
     command.env("COLUMNS", "120").envs(environment.iter().copied());
     command.stdout(File::create(dir.join("stdout")).expect("standard output's file")).stdin(Stdio::null());
     let mut process = Process::spawn(command, dir.join("stderr")).expect("pgcdc starts");

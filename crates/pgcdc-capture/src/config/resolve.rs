@@ -95,6 +95,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             file: reader.path("offset.storage.file.filename"),
         },
         skipped: skipped(reader),
+        skip_unchanged: reader.boolean("skip.messages.without.change"),
         tombstones_on_delete: reader.boolean("tombstones.on.delete"),
         extended_headers: reader.boolean("extended.headers.enabled"),
         status_interval: reader.millis("status.update.interval.ms"),

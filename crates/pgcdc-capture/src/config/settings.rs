@@ -54,6 +54,8 @@ pub struct Settings {
     pub offsets: OffsetStorage,
     /// `skipped.operations`.
     pub skipped: SkippedOperations,
+    /// `skip.messages.without.change`.
+    pub skip_unchanged: bool,
     /// `tombstones.on.delete`.
     pub tombstones_on_delete: bool,
     /// `extended.headers.enabled`.

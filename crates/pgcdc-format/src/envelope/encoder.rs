@@ -60,6 +60,7 @@ pub struct RelationEncoder {
     tombstones: bool,
     context_headers: bool,
     skipped: Skipped,
+    skip_unchanged: bool,
     flat: Option<FlatPlan>,
     new_key: KeyParts,
     old_key: KeyParts,
@@ -115,6 +116,7 @@ impl RelationEncoder {
                 delete: options.skipped.contains('d'),
                 truncate: options.skipped.contains('t'),
             },
+            skip_unchanged: options.skip_unchanged,
             flat,
             new_key: KeyParts::default(),
             old_key: KeyParts::default(),
@@ -204,6 +206,9 @@ impl RelationEncoder {
         old_key: &mut KeyParts,
     ) -> Result<(), EncodeError> {
         let fallback = whole.then_some(old);
+        if self.skip_unchanged && whole && self.unchanged(old, new, batch, new_key)? {
+            return Ok(());
+        }
         if self.key.is_some() {
             self.keys_only(old, None, batch, old_key)?;
             self.keys_only(new, fallback, batch, new_key)?;
@@ -233,6 +238,23 @@ impl RelationEncoder {
             self.push(Operation::Create, key, value, context, batch);
         }
         Ok(())
+    }
+
+    /// Whether two whole rows have the same included columns, as they would be written.
+    fn unchanged(
+        &self,
+        old: RowRef<'_>,
+        new: RowRef<'_>,
+        batch: &mut RecordBatch,
+        key: &mut KeyParts,
+    ) -> Result<bool, EncodeError> {
+        let start = batch.position();
+        self.row.append(old, None, batch.buffer(), key)?;
+        let middle = batch.position();
+        self.row.append(new, Some(old), batch.buffer(), key)?;
+        let same = batch.bytes(start..middle) == batch.bytes(middle..batch.position());
+        batch.buffer().truncate(start);
+        Ok(same)
     }
 
     /// Gathers a row's key without leaving its value in the batch.

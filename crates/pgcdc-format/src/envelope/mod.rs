@@ -39,6 +39,9 @@ pub struct EnvelopeOptions {
     pub context_headers: bool,
     /// Which operations are left out (`skipped.operations`): letters of `c`, `u`, `d`, `t`.
     pub skipped: String,
+    /// `skip.messages.without.change`: no record for an update that changes no included column, as
+    /// far as the replica identity tells.
+    pub skip_unchanged: bool,
     /// How values are written.
     pub types: TypeOptions,
     /// How keys are written.

@@ -43,7 +43,7 @@ pub(crate) struct Source {
     config: Option<PathBuf>,
 
     /// The database, in place of a file.
-    #[arg(long, value_name = "URL", requires = "tables", env = "PGCDC_SOURCE", hide_env_values = true)]
+    #[arg(long, value_name = "URL", requires = "tables")]
     source: Option<String>,
 
     /// Tables of --source, as schema.table.

@@ -19,9 +19,8 @@ pub(super) const CONNECTOR: &[Property] = &[
         Boolean,
         "false",
         Medium,
-        "Write no record for an update that changes no captured column.",
-    )
-    .refused("updates without a change would still be written"),
+        "Write no record for an update that changes no captured column, where the replica identity is full.",
+    ),
     p("tombstones.on.delete", Boolean, "true", Medium, "Write a record with a null value after each delete."),
     p("binary.handling.mode", String, "bytes", Low, "How bytea is written.").one_of(&[
         "bytes",

@@ -17,8 +17,7 @@ fn refused(config: &Map<String, Value>) -> Option<String> {
                     | "schema.name.adjustment.mode"
                     | "replica.identity.autoset.values"
             )
-            || matches!(key.as_str(), "skip.messages.without.change" | "provide.transaction.metadata")
-                && value == "true"
+            || *key == "provide.transaction.metadata" && value == "true"
             || key.starts_with("transforms.")
                 && key.ends_with(".type")
                 && value != "io.debezium.transforms.ExtractNewRecordState"

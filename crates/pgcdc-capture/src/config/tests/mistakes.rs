@@ -82,7 +82,6 @@ fn what_would_change_the_data_is_refused() {
         ("snapshot.mode", "custom"),
         ("snapshot.mode", "Configuration_Based"),
         ("exactly.once.support", "required"),
-        ("skip.messages.without.change", "true"),
         ("provide.transaction.metadata", "true"),
         ("column.mask.with.5.chars", "public.t.a"),
         ("column.mask.hash.v2.SHA-256.with.salt.X", "public.t.a"),
@@ -128,7 +127,6 @@ fn what_would_change_the_data_is_refused() {
 #[test]
 fn defaults_of_refused_properties_are_silent() {
     let quiet = settings(&[
-        ("skip.messages.without.change", "false"),
         ("provide.transaction.metadata", "False"),
         ("schema.name.adjustment.mode", "none"),
         ("value.converter", "JsonConverter"),
