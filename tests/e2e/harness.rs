@@ -43,9 +43,14 @@ pub(crate) fn kafka() -> &'static Kafka {
     &KAFKA
 }
 
-/// Options of a PostgreSQL for tests: no fsync, since no test pulls the plug of the machine.
+/// Options of a PostgreSQL for tests: no fsync, since no test pulls the plug of the machine. `PGCDC_PG_VERSION`
+/// picks the major version.
 pub(crate) fn postgres_options() -> PostgresOptions {
-    PostgresOptions::default()
+    let version = std::env::var("PGCDC_PG_VERSION").ok();
+    version
+        .map_or_else(PostgresOptions::default, |version| {
+            PostgresOptions::version(version.parse().expect("PGCDC_PG_VERSION is a major version"))
+        })
         .setting("fsync", "off")
         .setting("timezone", "UTC")
         .setting("max_wal_senders", "80")
