@@ -140,6 +140,10 @@ fn connect_error(connection: &Connection, error: &tokio_postgres::Error) -> Erro
             Error::configuration(format!("{what}: the server asks for a password"))
                 .with_hint("set database.password")
         }
+        None if chain(error).contains("invalid peer certificate") => {
+            Error::configuration(format!("{what}: {}", chain(error)))
+                .with_hint("check database.sslrootcert and database.sslmode against the server's certificate")
+        }
         None => Error::transient(format!("{what}: {}", chain(error)))
             .with_hint("is the server up, and database.hostname and database.port right?"),
     }
