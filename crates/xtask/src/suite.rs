@@ -18,9 +18,13 @@ pub(crate) struct Options {
     e2e: Option<String>,
 }
 
+/// The recordings are of PostgreSQL 15; the newest must give the same.
+const NEWEST: &str = "Debezium's recordings on PostgreSQL 18";
+
 /// Runs the steps and stops at the first that fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut steps: Vec<(&str, Vec<&str>)> = Vec::new();
+    let e2e = ["test", "-p", "pgcdc", "--test", "e2e", "--"];
     if options.e2e.is_none() {
         steps.push(("format", vec!["fmt", "--all", "--check"]));
         steps.push((
@@ -30,19 +34,28 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         steps.push(("unit and doc tests", vec!["test", "--workspace", "--quiet"]));
     }
     if !options.no_e2e {
-        let mut args = vec!["test", "-p", "pgcdc", "--test", "e2e", "--"];
+        let mut args = e2e.to_vec();
         args.extend(options.e2e.as_deref());
         // One after the other: two cores carry two JVMs and a database already.
         args.push("--test-threads=1");
         steps.push(("end-to-end tests on real services", args));
+    }
+    if options.e2e.is_none() && !options.no_e2e {
+        let services =
+            ["test", "-p", "pgcdc-testbed", "--test", "services", "--", "--ignored", "--test-threads=1"];
+        steps.push(("services and sample data, oldest and newest PostgreSQL", services.to_vec()));
+        steps.push((NEWEST, [&e2e[..], &["golden", "--test-threads=1"]].concat()));
     }
     let total = Instant::now();
     let mut rows = vec![printer::row(["step", "time"])];
     for (name, args) in steps {
         printer::say(&format!("{name}: cargo {}", args.join(" ")));
         let begin = Instant::now();
-        let status =
-            cargo::cargo(&args)?.status().with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
+        let mut command = cargo::cargo(&args)?;
+        if name == NEWEST {
+            command.env("PGCDC_PG_VERSION", "18");
+        }
+        let status = command.status().with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
         if !status.success() {
             bail!(
                 "{name} failed after {:.1} s, see above\n\nhint: cargo {}",
