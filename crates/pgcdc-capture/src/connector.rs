@@ -44,12 +44,6 @@ pub(crate) struct Connector {
     pub(crate) shutdown: CancellationToken,
 }
 
-/// The end of one attempt.
-enum Outcome {
-    /// Asked to stop, idle, or nothing more to do.
-    Done,
-}
-
 impl Connector {
     /// Runs until stopped, idle, or a failure that does not pass. `make_output` is called for each
     /// attempt, since a broken producer is replaced, not mended.
@@ -59,7 +53,7 @@ impl Connector {
         loop {
             let before = Metrics::get(&self.metrics.confirmed_lsn);
             let error = match self.attempt(&mut make_output).await {
-                Ok(Outcome::Done) => return Ok(()),
+                Ok(()) => return Ok(()),
                 Err(error) if !error.is_transient() || self.shutdown.is_cancelled() => return Err(error),
                 Err(error) => error,
             };
@@ -82,7 +76,7 @@ impl Connector {
         }
     }
 
-    async fn attempt(&self, make_output: &mut impl FnMut(&Settings) -> Result<Output>) -> Result<Outcome> {
+    async fn attempt(&self, make_output: &mut impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
         let work = async {
             let output = make_output(&self.settings)?;
             let query = Query::connect(&self.settings.connection).await?;
@@ -94,11 +88,11 @@ impl Connector {
         };
         let prepared = tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => return Ok(Outcome::Done),
+            () = self.shutdown.cancelled() => return Ok(()),
             prepared = work => prepared?,
         };
         match prepared {
-            None => Ok(Outcome::Done),
+            None => Ok(()),
             Some(prepared) => self.stream(prepared).await,
         }
     }
@@ -297,11 +291,11 @@ impl Connector {
         Offset { snapshot_completed: true, lsn, database: Some(database.to_owned()) }
     }
 
-    async fn stream(&self, prepared: Prepared) -> Result<Outcome> {
+    async fn stream(&self, prepared: Prepared) -> Result<()> {
         let Prepared { mut tables, mut outbox, query, start, last_commit, database } = prepared;
         let mut replication = tokio::select! {
             biased;
-            () = self.shutdown.cancelled() => return Ok(Outcome::Done),
+            () = self.shutdown.cancelled() => return Ok(()),
             session = async {
                 let mut session = Replication::connect(&self.settings, &self.settings.slot.name, start).await?;
                 session.start().await?;
@@ -337,7 +331,7 @@ impl Connector {
             tracing::warn!(
                 "some records were not acknowledged in time; they will be sent again after the next start"
             );
-            return Ok(Outcome::Done);
+            return Ok(());
         }
         let mut last = self.offset(confirmed, &database);
         if self.settings.slot.drop_on_stop {
@@ -352,7 +346,7 @@ impl Connector {
             tracing::warn!("the last offset could not be written; the slot's own position is what counts");
         }
         tracing::info!(confirmed = %confirmed, "drained and stopped");
-        Ok(Outcome::Done)
+        Ok(())
     }
 }
 

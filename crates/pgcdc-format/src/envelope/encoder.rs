@@ -210,8 +210,8 @@ impl RelationEncoder {
             return Ok(());
         }
         if self.key.is_some() {
-            self.keys_only(old, None, batch, old_key)?;
-            self.keys_only(new, fallback, batch, new_key)?;
+            self.row.gather_key(old, None, old_key)?;
+            self.row.gather_key(new, fallback, new_key)?;
         }
         if self.key.is_none() || new_key.same(old_key) {
             let value =
@@ -255,20 +255,6 @@ impl RelationEncoder {
         let same = batch.bytes(start..middle) == batch.bytes(middle..batch.position());
         batch.buffer().truncate(start);
         Ok(same)
-    }
-
-    /// Gathers a row's key without leaving its value in the batch.
-    fn keys_only(
-        &self,
-        row: RowRef<'_>,
-        fallback: Option<RowRef<'_>>,
-        batch: &mut RecordBatch,
-        key: &mut KeyParts,
-    ) -> Result<(), EncodeError> {
-        let start = batch.position();
-        let result = self.row.append(row, fallback, batch.buffer(), key);
-        batch.buffer().truncate(start);
-        result
     }
 
     /// Whether an operation becomes a record at all in the configured form.

@@ -135,7 +135,7 @@ impl RowEncoder {
     /// Name and schema of a key's column by its position in the relation.
     pub(super) fn key_field(&self, at: usize) -> Option<(&str, &Schema)> {
         let column = self.columns.get(at)?;
-        Some((&*column.name, column.key_codec.as_ref().or(column.codec.as_ref())?.schema()))
+        Some((&*column.name, column.in_key()?.schema()))
     }
 
     /// Name and schema of a column by its position in the relation.
@@ -165,6 +165,25 @@ impl RowEncoder {
         Ok(())
     }
 
+    /// Gathers a row's key columns alone.
+    pub(super) fn gather_key(
+        &self,
+        row: RowRef<'_>,
+        fallback: Option<RowRef<'_>>,
+        key: &mut KeyParts,
+    ) -> Result<(), EncodeError> {
+        self.fits(row)?;
+        key.reset(self.key_length);
+        let copied = matches!(row, RowRef::Copied { .. });
+        for (plan, value) in self.columns.iter().zip(merged(row, fallback)) {
+            let value = value?;
+            if let Some(slot) = plan.key_slot {
+                key.put(slot, |bytes| self.append_value(plan, plan.in_key(), value, copied, bytes))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Appends one column of a row.
     pub(super) fn append_column(
         &self,
@@ -182,6 +201,17 @@ impl RowEncoder {
         }
     }
 
+    fn fits(&self, row: RowRef<'_>) -> Result<(), EncodeError> {
+        if row.len() == self.columns.len() {
+            return Ok(());
+        }
+        Err(EncodeError::ColumnCount {
+            table: self.table.clone(),
+            expected: self.columns.len(),
+            found: row.len(),
+        })
+    }
+
     fn visit(
         &self,
         row: RowRef<'_>,
@@ -189,28 +219,15 @@ impl RowEncoder {
         key: &mut KeyParts,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        if row.len() != self.columns.len() {
-            return Err(EncodeError::ColumnCount {
-                table: self.table.clone(),
-                expected: self.columns.len(),
-                found: row.len(),
-            });
-        }
+        self.fits(row)?;
         key.reset(self.key_length);
         let copied = matches!(row, RowRef::Copied { .. });
-        let mut old = fallback.map(RowRef::values);
-        for (plan, value) in self.columns.iter().zip(row.values()) {
-            let mut value = value?;
-            if let Some(old) = old.as_mut().and_then(Iterator::next).transpose()?
-                && value == TupleValue::Unchanged
-            {
-                value = old;
-            }
+        for (plan, value) in self.columns.iter().zip(merged(row, fallback)) {
+            let value = value?;
             if let Some(slot) = plan.key_slot
                 && (!plan.in_value || plan.key_codec.is_some())
             {
-                let codec = plan.key_codec.as_ref().or(plan.codec.as_ref());
-                key.put(slot, |bytes| self.append_value(plan, codec, value, copied, bytes))?;
+                key.put(slot, |bytes| self.append_value(plan, plan.in_key(), value, copied, bytes))?;
             }
             if !plan.in_value {
                 continue;
@@ -259,6 +276,28 @@ impl RowEncoder {
         }
         Ok(())
     }
+}
+
+impl ColumnPlan {
+    /// The codec that writes the column in a key.
+    fn in_key(&self) -> Option<&Codec> {
+        self.key_codec.as_ref().or(self.codec.as_ref())
+    }
+}
+
+/// A row's values, with those that were not sent taken from the old row, where that was sent whole.
+fn merged<'a>(
+    row: RowRef<'a>,
+    fallback: Option<RowRef<'a>>,
+) -> impl Iterator<Item = Result<TupleValue<'a>, DecodeError>> {
+    let mut old = fallback.map(RowRef::values);
+    row.values().map(move |value| {
+        let before = old.as_mut().and_then(Iterator::next).transpose()?;
+        match (value?, before) {
+            (TupleValue::Unchanged, Some(before)) => Ok(before),
+            (value, _) => Ok(value),
+        }
+    })
 }
 
 impl KeyParts {
