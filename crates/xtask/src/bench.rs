@@ -1,8 +1,16 @@
-//! `bench`: figures with the command that makes them and the physical limit beside them.
+//! `bench`: figures with the command that makes them, and what to compare them with in the same run.
+//!
+//! A further benchmark is a module with `Options` (clap's, [`Common`] flattened into them) and `run(&Options)`, and a line in
+//! [`Bench`] and in [`run`]. [`lab`] starts the services, [`measure`] watches processes, [`report`] prints what came out.
 
 mod capture;
+mod chart;
+mod lab;
 mod measure;
+mod memory;
 mod report;
+mod scaling;
+mod sinks;
 
 use std::path::PathBuf;
 
@@ -12,35 +20,64 @@ use clap::{Args, Subcommand};
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Drain a backlog: `pgcdc stream` into Kafka beside `pg_recvlogical` into /dev/null, in turns
-    Capture(CaptureOptions),
+    /// Drain a backlog: pgcdc beside pg_recvlogical, a bare librdkafka loop and Debezium, in turns
+    Capture(capture::Options),
+    /// Write into Cassandra and Redis: `pgcdc sink` beside bare driver loops
+    Sinks(sinks::Options),
+    /// Cost as work grows: tables, columns, rows per transaction
+    Scaling(scaling::Options),
+    /// Peak memory: long backlogs, one large transaction, large rows
+    Memory(memory::Options),
 }
 
-/// How to measure capture.
+/// What all benchmarks have in common.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct CaptureOptions {
-    /// Rows of the backlog, about 300 bytes each, in transactions of 1000
-    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1000..))]
-    rows: u32,
-    /// How often each program drains it
+pub(crate) struct Common {
+    /// How often each contender runs; the table shows medians
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=12))]
-    rounds: u32,
-    /// Writes all figures to this file as JSON
+    pub(crate) rounds: u32,
+    /// Contenders to leave out, separated by commas; a wrong name shows the right ones
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) without: Vec<String>,
+    /// Leave Debezium out: no Kafka Connect is started
+    #[arg(long)]
+    pub(crate) no_debezium: bool,
+    /// Skip the unmeasured first run of each contender
+    #[arg(long)]
+    pub(crate) no_warm_up: bool,
+    /// Write all figures to this file as JSON
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
+    /// Draw the medians into this file
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) chart: Option<PathBuf>,
     /// PostgreSQL's major version
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(14..=18))]
-    postgres_version: u32,
-    /// Connect schemas in keys and values
-    #[arg(long)]
-    schemas: bool,
-    /// Further connector properties, key=value
+    pub(crate) postgres_version: u32,
+    /// A further property for pgcdc, key=value
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    pub(crate) set: Vec<String>,
+}
+
+impl Common {
+    /// Says whether `contender`, one of `all`, is to run.
+    ///
+    /// # Errors
+    /// When `--without` names something that is not there.
+    pub(crate) fn wants(&self, contender: &str, all: &[&str]) -> Result<bool> {
+        if let Some(unknown) = self.without.iter().find(|name| !all.contains(&name.as_str())) {
+            anyhow::bail!("--without {unknown}: there is no such contender; choose from {}", all.join(", "));
+        }
+        let left_out = self.no_debezium && contender.starts_with("debezium");
+        Ok(!left_out && !self.without.iter().any(|name| name == contender))
+    }
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Capture(options) => capture::run(options),
+        Bench::Sinks(options) => sinks::run(options),
+        Bench::Scaling(options) => scaling::run(options),
+        Bench::Memory(options) => memory::run(options),
     }
 }

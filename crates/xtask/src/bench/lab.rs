@@ -1,0 +1,142 @@
+//! What a benchmark of capture runs on: PostgreSQL, Kafka and an optimised pgcdc, all on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use pgcdc_testbed::{Kafka, KafkaOptions, Postgres, PostgresOptions, Process, Scratch, tools};
+use serde_json::{Map, Value, json};
+
+use super::Common;
+use crate::{cargo, printer};
+
+/// The database that benchmarks use.
+pub(super) const DATABASE: &str = "engagement";
+
+/// Services and programs, stopped and removed on drop.
+pub(super) struct Lab {
+    pub(super) binary: PathBuf,
+    pub(super) postgres: Postgres,
+    pub(super) kafka: Kafka,
+    set: Vec<String>,
+    // Last: what runs in it is stopped first.
+    pub(super) scratch: Scratch,
+}
+
+impl Lab {
+    /// Builds pgcdc, starts the services and creates an empty database.
+    pub(super) fn start(options: &Common) -> Result<Self> {
+        printer::say("building pgcdc with optimisations");
+        let binary = cargo::build_pgcdc(true)?;
+        let scratch = Scratch::new("bench")?;
+        printer::say("starting PostgreSQL and Kafka");
+        // Slots hold WAL back on purpose, and a checkpoint amid a run would be somebody's bad luck.
+        let settings = PostgresOptions::version(options.postgres_version)
+            .setting("shared_buffers", "512MB")
+            .setting("max_replication_slots", "120")
+            .setting("max_wal_size", "32GB")
+            .setting("checkpoint_timeout", "1h");
+        let postgres = Postgres::start(scratch.join("postgres"), 0, settings)?;
+        let heap = KafkaOptions { heap_mb: 1024, ..KafkaOptions::default() };
+        let kafka = Kafka::start(scratch.join("kafka"), 0, heap)?;
+        postgres.create_database(DATABASE)?;
+        Ok(Self { binary, postgres, kafka, set: options.set.clone(), scratch })
+    }
+
+    /// Creates the engagement tables and the procedure `load_events(rows, rows per transaction)`.
+    pub(super) fn engagement(&self) -> Result<()> {
+        let sql = cargo::root().join("sql/engagement");
+        for file in ["schema.sql", "load.sql"] {
+            self.postgres.client().sql_file(DATABASE, sql.join(file))?;
+        }
+        Ok(())
+    }
+
+    /// Runs statements in the benchmark's database.
+    pub(super) fn sql(&self, text: &str) -> Result<String> {
+        self.postgres.sql(DATABASE, text)
+    }
+
+    /// Makes a slot at the present position.
+    pub(super) fn slot(&self, name: &str) -> Result<()> {
+        let quoted = name.replace('\'', "''");
+        self.sql(&format!("SELECT pg_create_logical_replication_slot('{quoted}', 'pgoutput')")).map(|_| ())
+    }
+
+    /// A connector's properties, for pgcdc as for Debezium: topics begin with `prefix`, `slot` is its slot, publication
+    /// `engagement_pub`, one table, no snapshot, JSON with or without schemas. Everything else stays at its default.
+    pub(super) fn connector(&self, prefix: &str, slot: &str, schemas: bool) -> Connector {
+        let json = "org.apache.kafka.connect.json.JsonConverter";
+        let port = self.postgres.port().to_string();
+        Connector::default()
+            .with("connector.class", "io.debezium.connector.postgresql.PostgresConnector")
+            .with("plugin.name", "pgoutput")
+            .with("database.hostname", "127.0.0.1")
+            .with("database.port", &port)
+            .with("database.user", "postgres")
+            .with("database.password", "postgres")
+            .with("database.dbname", DATABASE)
+            .with("topic.prefix", prefix)
+            .with("slot.name", slot)
+            .with("publication.name", "engagement_pub")
+            .with("publication.autocreate.mode", "disabled")
+            .with("table.include.list", "public.engagement_events")
+            .with("snapshot.mode", "no_data")
+            .with("key.converter", json)
+            .with("key.converter.schemas.enable", &schemas.to_string())
+            .with("value.converter", json)
+            .with("value.converter.schemas.enable", &schemas.to_string())
+    }
+
+    /// `pgcdc stream` for a connector, with the options' `--set` and further arguments; its log is in [`Lab::log`].
+    pub(super) fn pgcdc(&self, name: &str, connector: &Connector, more: &[&str]) -> Result<Command> {
+        // What a Connect worker knows and a connector need not say.
+        let connector = connector.clone().with("bootstrap.servers", &self.kafka.bootstrap());
+        let file = self.scratch.join(format!("{name}.json"));
+        let text = json!({"name": name, "config": connector.0}).to_string();
+        std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut command = Command::new(&self.binary);
+        command.args(["stream", "--config"]).arg(file);
+        for set in &self.set {
+            command.args(["--set", set]);
+        }
+        command.args(more);
+        Ok(command)
+    }
+
+    /// Where the log of a run belongs.
+    pub(super) fn log(&self, name: &str) -> PathBuf {
+        self.scratch.join(format!("{name}.log"))
+    }
+
+    /// Starts a contender in a process of its own, standard output to /dev/null, standard error to its log.
+    pub(super) fn spawn(&self, name: &str, mut command: Command) -> Result<Process> {
+        command.stdout(std::process::Stdio::null());
+        Process::spawn(command, self.log(name))
+    }
+}
+
+/// A connector's properties.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Connector(pub(super) Map<String, Value>);
+
+impl Connector {
+    /// Sets a property.
+    #[must_use]
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), Value::from(value));
+        self
+    }
+}
+
+/// Debian keeps it beside the server's programs as well as, by a wrapper, on the PATH; the program itself is measured.
+pub(super) fn client_program(name: &str) -> Result<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let found = versions.map(|entry| entry.path().join("bin").join(name)).find(|path| path.is_file());
+    found.map_or_else(|| tools::ensure(name, "postgresql-client"), Ok)
+}
+
+/// The end of a log, for an error.
+pub(super) fn tail(log: &Path) -> String {
+    pgcdc_testbed::daemon::tail(log, 20)
+}
