@@ -1,5 +1,6 @@
 //! The stream: from replication messages to records on their way, and back to a confirmed position.
 
+mod apply;
 mod pace;
 mod run;
 mod typed;

@@ -1,0 +1,152 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pgcdc_event::Lsn;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// Between 1970-01-01 and 2000-01-01, Postgres' epoch.
+const POSTGRES_EPOCH: Duration = Duration::from_secs(946_684_800);
+
+/// Tells the server how far we are, at an interval and when it asks, whatever the reader does: a
+/// task of its own, so that an output which takes nothing for minutes does not cost the session.
+#[derive(Debug)]
+pub(super) struct Feedback {
+    shared: Arc<Shared>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Read from the socket; reported as written.
+    received: AtomicU64,
+    /// Durable at the output; reported as flushed and applied.
+    confirmed: AtomicU64,
+    /// The confirmation that was sent last.
+    sent: AtomicU64,
+    now: Notify,
+    stopping: AtomicBool,
+}
+
+impl Feedback {
+    pub(super) fn start<W>(mut writer: W, interval: Duration) -> Self
+    where
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let shared = Arc::new(Shared::default());
+        let task = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move {
+                loop {
+                    let stopping = shared.stopping.load(Ordering::Acquire);
+                    let confirmed = shared.confirmed.load(Ordering::Acquire);
+                    let received = shared.received.load(Ordering::Relaxed);
+                    writer.write_all(&status(Lsn::new(received), Lsn::new(confirmed), now_us())).await?;
+                    if stopping {
+                        // CopyDone, and Terminate behind it.
+                        writer.write_all(b"c\0\0\0\x04X\0\0\0\x04").await?;
+                    }
+                    writer.flush().await?;
+                    shared.sent.store(confirmed, Ordering::Release);
+                    if stopping {
+                        return Ok(());
+                    }
+                    let _ = tokio::time::timeout(interval, shared.now.notified()).await;
+                }
+            }
+        });
+        Self { shared, task }
+    }
+
+    /// Everything up to here was read.
+    #[inline]
+    pub(super) fn received(&self, lsn: Lsn) {
+        // Only the reader writes it.
+        if lsn.as_u64() > self.shared.received.load(Ordering::Relaxed) {
+            self.shared.received.store(lsn.as_u64(), Ordering::Relaxed);
+        }
+    }
+
+    /// Everything up to here is durable; sent at the next interval.
+    pub(super) fn confirm(&self, lsn: Lsn) {
+        self.shared.confirmed.fetch_max(lsn.as_u64(), Ordering::Release);
+    }
+
+    /// Sends a status at once.
+    pub(super) fn send_now(&self) {
+        self.shared.now.notify_one();
+    }
+
+    /// Sends the last status and ends the copy.
+    pub(super) fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.now.notify_one();
+    }
+
+    /// Whether a confirmation was sent.
+    pub(super) fn is_sent(&self, lsn: Lsn) -> bool {
+        self.shared.sent.load(Ordering::Acquire) >= lsn.as_u64()
+    }
+}
+
+impl Drop for Feedback {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A standby status update in its CopyData. Source: PostgreSQL manual, "Streaming Replication
+/// Protocol", *Standby status update*.
+fn status(received: Lsn, confirmed: Lsn, now_us: i64) -> [u8; 39] {
+    let mut message = [0; 39];
+    message[0] = b'd';
+    message[1..5].copy_from_slice(&38_u32.to_be_bytes());
+    message[5] = b'r';
+    message[6..14].copy_from_slice(&received.max(confirmed).as_u64().to_be_bytes());
+    message[14..22].copy_from_slice(&confirmed.as_u64().to_be_bytes());
+    message[22..30].copy_from_slice(&confirmed.as_u64().to_be_bytes());
+    message[30..38].copy_from_slice(&now_us.to_be_bytes());
+    message
+}
+
+/// Microseconds since 2000-01-01.
+fn now_us() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH + POSTGRES_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_laid_out_as_the_manual_says() {
+        let message = status(Lsn::new(0x0102), Lsn::new(1), 5);
+        assert_eq!(message[..6], [b'd', 0, 0, 0, 38, b'r']);
+        assert_eq!(message[6..14], [0, 0, 0, 0, 0, 0, 1, 2], "written");
+        assert_eq!(message[14..22], [0, 0, 0, 0, 0, 0, 0, 1], "flushed");
+        assert_eq!(message[22..30], [0, 0, 0, 0, 0, 0, 0, 1], "applied");
+        assert_eq!(message[30..], [0, 0, 0, 0, 0, 0, 0, 5, 0], "clock, no reply wanted");
+        assert_eq!(status(Lsn::ZERO, Lsn::new(9), 0)[13], 9, "what is flushed was also written");
+    }
+
+    #[tokio::test]
+    async fn the_last_confirmation_goes_out_before_the_copy_ends() {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let feedback = Feedback::start(ours, Duration::from_secs(3600));
+        let mut first = [0; 39];
+        theirs.read_exact(&mut first).await.unwrap();
+        assert_eq!(first[21], 0, "nothing is confirmed yet");
+        feedback.confirm(Lsn::new(7));
+        assert!(!feedback.is_sent(Lsn::new(7)));
+        feedback.stop();
+        let mut rest = Vec::new();
+        theirs.read_to_end(&mut rest).await.unwrap();
+        assert_eq!((rest[21], &rest[39..]), (7, &b"c\0\0\0\x04X\0\0\0\x04"[..]));
+        assert!(feedback.is_sent(Lsn::new(7)));
+    }
+}

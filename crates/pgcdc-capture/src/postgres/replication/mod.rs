@@ -1,0 +1,304 @@
+//! The replication connection: login and commands on the framing and the SCRAM of
+//! `pgwire-replication`, then a stream that is taken apart where it was read. This folder is the
+//! only place that names the crate.
+//!
+//! The crate's own client hands each message over through a channel, in memory of its own, which
+//! costs an eighth of what capture costs and lets dozens of huge rows wait at once. Here one buffer
+//! is read into, and a message of several megabytes gets memory only when the reader says so.
+
+mod feedback;
+mod inbox;
+mod login;
+mod socket;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use pgcdc_event::Lsn;
+use tokio::io::{AsyncReadExt, ReadHalf};
+use tokio::time::Instant;
+
+use self::feedback::Feedback;
+pub(crate) use self::inbox::LARGE_MESSAGE;
+use self::inbox::{Inbox, Next};
+use self::socket::Duplex;
+use super::{quote_identifier, quote_literal};
+use crate::config::Settings;
+use crate::{Error, Result};
+
+/// How long the server waits for a sign of life, and so how often it gives one.
+const WAL_SENDER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the stream says.
+#[derive(Debug)]
+pub(crate) enum Wal {
+    /// A pgoutput message.
+    Data {
+        /// Position of the change; zero for what has none.
+        lsn: Lsn,
+        /// What [`Replication::bytes`] has it by, until the next is received.
+        data: Range<usize>,
+    },
+    /// The server is alive and has sent everything up to here.
+    KeepAlive {
+        /// The server's position.
+        wal_end: Lsn,
+    },
+    /// A message of several megabytes is next: [`Replication::admit`] it once there is room.
+    Large,
+}
+
+/// A replication session.
+pub(crate) struct Replication {
+    link: Link,
+    inbox: Inbox,
+    start_sql: String,
+    status_interval: Duration,
+    confirmed: Lsn,
+    /// Since when nothing was there to read; `None` while there is.
+    quiet_since: Option<Instant>,
+    /// The stream has ended or broken.
+    ended: bool,
+}
+
+enum Link {
+    /// Takes commands.
+    Idle(Box<dyn Duplex>),
+    Streaming {
+        reader: ReadHalf<Box<dyn Duplex>>,
+        feedback: Feedback,
+    },
+    /// A start failed.
+    Closed,
+}
+
+impl std::fmt::Debug for Replication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replication").field("confirmed", &self.confirmed).finish_non_exhaustive()
+    }
+}
+
+impl Replication {
+    /// Connects and authenticates, and waits there: commands may be run before [`start`](Self::start).
+    pub(crate) async fn connect(settings: &Settings, slot: &str, start: Lsn) -> Result<Self> {
+        const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+        let connection = &settings.connection;
+        let what = format!("replication connection to {}:{}", connection.host, connection.port);
+        let session = async {
+            let mut stream = socket::connect(connection, &what).await?;
+            let options = format!("-c wal_sender_timeout={}", WAL_SENDER_TIMEOUT.as_millis());
+            login::log_in(&mut stream, connection, &options, &what).await?;
+            Ok(stream)
+        };
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, session)
+            .await
+            .map_err(|_| Error::transient(format!("{what}: no answer within 30 s")))??;
+        let publication = quote_literal(&quote_identifier(&settings.publication.name));
+        let options = format!("proto_version '1', publication_names {publication}, messages 'true'");
+        Ok(Self {
+            link: Link::Idle(stream),
+            inbox: Inbox::new(),
+            start_sql: format!(
+                "START_REPLICATION SLOT {} LOGICAL {start} ({options})",
+                quote_identifier(slot)
+            ),
+            status_interval: settings
+                .status_interval
+                .clamp(Duration::from_millis(10), Duration::from_millis(500)),
+            confirmed: start,
+            quiet_since: None,
+            ended: false,
+        })
+    }
+
+    /// Runs a command on the session before it streams; each row's columns as text.
+    pub(crate) async fn command(&mut self, what: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
+        match &mut self.link {
+            Link::Idle(stream) => login::command(stream, what, sql).await,
+            _ => Err(Error::fatal(format!("{what}: the session streams already"))),
+        }
+    }
+
+    /// Starts streaming and waits until the server has agreed.
+    pub(crate) async fn start(&mut self) -> Result<()> {
+        const START_TIMEOUT: Duration = Duration::from_secs(300);
+        let Link::Idle(mut stream) = std::mem::replace(&mut self.link, Link::Closed) else {
+            return Err(Error::fatal("START_REPLICATION: the session streams already"));
+        };
+        tokio::time::timeout(START_TIMEOUT, login::start(&mut stream, "START_REPLICATION", &self.start_sql))
+            .await
+            .map_err(|_| Error::transient("START_REPLICATION: no answer within 300 s"))??;
+        let (reader, writer) = tokio::io::split(stream);
+        let feedback = Feedback::start(writer, self.status_interval);
+        feedback.confirm(self.confirmed);
+        self.link = Link::Streaming { reader, feedback };
+        Ok(())
+    }
+
+    /// The next event. What an earlier one pointed to is gone then.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(crate) async fn receive(&mut self) -> Result<Wal> {
+        loop {
+            if let Some(wal) = self.next()? {
+                return Ok(wal);
+            }
+            // Callers give up waiting and come again, so the time is kept here.
+            let since = *self.quiet_since.get_or_insert_with(Instant::now);
+            let Ok(read) = tokio::time::timeout_at(since + WAL_SENDER_TIMEOUT * 2, self.read()).await else {
+                return Err(Error::transient("the server has been silent for 60 s"));
+            };
+            read?;
+        }
+    }
+
+    /// The next event if it is there already. What an earlier one pointed to is gone then.
+    #[inline]
+    pub(crate) fn try_receive(&mut self) -> Result<Option<Wal>> {
+        loop {
+            if let Some(wal) = self.next()? {
+                return Ok(Some(wal));
+            }
+            // Outside of tokio's budget, which would answer "not yet" after some reads.
+            match tokio::task::unconstrained(self.read()).now_or_never() {
+                Some(read) => read?,
+                None => {
+                    self.quiet_since.get_or_insert_with(Instant::now);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The bytes of the message that was received last.
+    #[inline]
+    pub(crate) fn bytes(&self, data: Range<usize>) -> &[u8] {
+        self.inbox.bytes(data)
+    }
+
+    /// Gives the large message that is next its memory.
+    pub(crate) fn admit(&mut self) {
+        self.inbox.admit();
+    }
+
+    /// Frees the memory of a large message, once it has been dealt with.
+    pub(crate) fn release(&mut self) {
+        self.inbox.release();
+    }
+
+    /// Tells the server that everything up to `lsn` is durable; sent within half a second.
+    pub(crate) fn confirm(&mut self, lsn: Lsn) {
+        if lsn > self.confirmed {
+            self.confirmed = lsn;
+            if let Link::Streaming { feedback, .. } = &self.link {
+                feedback.confirm(lsn);
+            }
+        }
+    }
+
+    /// Ends the session, after the last confirmation has really been sent.
+    pub(crate) async fn stop(mut self) {
+        const LIMIT: Duration = Duration::from_secs(3);
+        match &mut self.link {
+            Link::Streaming { feedback, .. } => feedback.stop(),
+            Link::Idle(stream) => {
+                let _ = tokio::time::timeout(LIMIT, login::terminate(stream)).await;
+                return;
+            }
+            Link::Closed => return,
+        }
+        // A socket closed on unread data resets the connection, and the confirmation may go with
+        // it: read until the server ends the copy.
+        let _ = tokio::time::timeout(LIMIT, async {
+            while !self.ended {
+                match self.receive().await {
+                    Ok(Wal::Large) => break,
+                    Ok(_) => {}
+                    Err(_) => self.ended = true,
+                }
+            }
+        })
+        .await;
+        if let Link::Streaming { feedback, .. } = &self.link
+            && !feedback.is_sent(self.confirmed)
+        {
+            tracing::warn!("the last confirmation did not reach the server; its tail will be sent again");
+        }
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        let Link::Streaming { reader, .. } = &mut self.link else {
+            return Err(Error::fatal("the replication stream was not started"));
+        };
+        match reader.read(self.inbox.room()).await {
+            Ok(0) => {
+                self.ended = true;
+                Err(Error::transient("the server ended the replication stream"))
+            }
+            Ok(bytes) => {
+                self.inbox.filled(bytes);
+                self.quiet_since = None;
+                Ok(())
+            }
+            Err(error) => {
+                self.ended = true;
+                Err(Error::transient(format!("replication stream: {error}")).with_source(error))
+            }
+        }
+    }
+
+    /// The next event of what was read. Source: PostgreSQL manual, "Streaming Replication Protocol".
+    #[inline]
+    fn next(&mut self) -> Result<Option<Wal>> {
+        loop {
+            let (tag, body) = match self.inbox.next() {
+                Next::Message(tag, body) => (tag, body),
+                Next::Incomplete => return Ok(None),
+                Next::Large => return Ok(Some(Wal::Large)),
+                Next::Malformed(length) => {
+                    return Err(Error::fatal(format!("replication stream: a message of {length} bytes")));
+                }
+            };
+            match (tag, self.inbox.bytes(body.clone())) {
+                // XLogData: where the WAL begins, the server's end of it, its clock, the message.
+                (b'd', [b'w', rest @ ..]) if rest.len() >= 24 => {
+                    let lsn = lsn(rest);
+                    if let Link::Streaming { feedback, .. } = &self.link {
+                        feedback.received(lsn);
+                    }
+                    return Ok(Some(Wal::Data { lsn, data: body.start + 25..body.end }));
+                }
+                // Keepalive: the server's position, its clock, whether it wants an answer.
+                (b'd', [b'k', rest @ ..]) if rest.len() >= 17 => {
+                    let (wal_end, urgent) = (lsn(rest), rest[16] != 0);
+                    if let Link::Streaming { feedback, .. } = &self.link {
+                        feedback.received(wal_end);
+                        if urgent {
+                            feedback.send_now();
+                        }
+                    }
+                    return Ok(Some(Wal::KeepAlive { wal_end }));
+                }
+                (b'd', _) => return Err(Error::fatal("replication stream: neither data nor a keepalive")),
+                (b'E', payload) => {
+                    self.ended = true;
+                    return Err(login::refused("replication stream", payload));
+                }
+                (b'c' | b'C', _) => {
+                    self.ended = true;
+                    return Err(Error::transient("the server ended the replication stream"));
+                }
+                // Notices and changes of parameters.
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The first eight bytes, of at least as many.
+#[inline]
+fn lsn(bytes: &[u8]) -> Lsn {
+    Lsn::new(bytes.first_chunk().map_or(0, |eight| u64::from_be_bytes(*eight)))
+}

@@ -1,0 +1,273 @@
+use std::sync::Arc;
+
+use pgcdc_event::{Lsn, Operation, RecordBatch, TopicId};
+use pgcdc_format::envelope::{Change, Context, MessageEncoder, RowRef};
+use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
+
+use super::typed;
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::postgres::{LARGE_MESSAGE, Query};
+use crate::snapshot::now_ns;
+use crate::tables::Tables;
+use crate::{Error, Result};
+
+/// Encoded bytes that are gathered before they go to the output.
+const GATHERED: usize = 64 * 1024;
+
+/// Changes that share one look at the clock: it costs as much as decoding a row.
+const PER_TICK: u32 = 32;
+
+/// Turns messages into records, gathered in a batch that goes out at each commit at the latest:
+/// the ledger must have counted a transaction's records before it hears of its end.
+pub(super) struct Applier<'a> {
+    settings: &'a Settings,
+    query: &'a Query,
+    tables: &'a mut Tables,
+    pub(super) outbox: &'a mut Outbox,
+    metrics: &'a Arc<Metrics>,
+    transaction: Transaction,
+    last_commit: Option<Lsn>,
+    batch: RecordBatch,
+    messages: MessageEncoder,
+    message_topic: Option<TopicId>,
+    /// The furthest position that the server has shown.
+    pub(super) seen: Lsn,
+    now_ns: i64,
+    /// Changes until the clock is looked at again.
+    ticks: u32,
+    changes: u64,
+}
+
+#[derive(Default)]
+struct Transaction {
+    xid: Option<u32>,
+    commit_time_us: i64,
+    origin: Option<(String, Lsn)>,
+}
+
+impl<'a> Applier<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        query: &'a Query,
+        tables: &'a mut Tables,
+        outbox: &'a mut Outbox,
+        metrics: &'a Arc<Metrics>,
+        last_commit: Option<Lsn>,
+    ) -> Self {
+        Self {
+            messages: tables.messages(),
+            settings,
+            query,
+            tables,
+            outbox,
+            metrics,
+            transaction: Transaction::default(),
+            last_commit,
+            batch: RecordBatch::new(),
+            message_topic: None,
+            seen: Lsn::ZERO,
+            now_ns: 0,
+            ticks: 0,
+            changes: 0,
+        }
+    }
+
+    /// Changes taken since the last call.
+    pub(super) fn take_changes(&mut self) -> u64 {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Bytes that wait in the batch. [`take`](Self::take) leaves a batch of [`LARGE_MESSAGE`] or more to
+    /// its caller, who frees the message's memory before the output copies the record.
+    pub(super) fn gathered(&self) -> usize {
+        self.batch.position()
+    }
+
+    /// Hands what was gathered to the output.
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        // Some time has passed: the next change looks at the clock.
+        self.ticks = 0;
+        if self.batch.is_empty() { Ok(()) } else { self.outbox.send(&mut self.batch).await }
+    }
+
+    /// The server has nothing more up to here.
+    pub(super) async fn keepalive(&mut self, wal_end: Lsn) -> Result<()> {
+        // What waits in the batch lies before it.
+        self.flush().await?;
+        self.outbox.ledger_mut().idle(wal_end);
+        self.seen = self.seen.max(wal_end);
+        Ok(())
+    }
+
+    /// Sends a heartbeat's record.
+    pub(super) async fn heartbeat(&mut self, topic: TopicId) -> Result<()> {
+        if self.outbox.output.wants_events() {
+            return Ok(());
+        }
+        self.messages.heartbeat(topic, now_ns(), &mut self.batch);
+        self.flush().await
+    }
+
+    /// Takes one message. `lsn` is the change's position.
+    #[inline]
+    pub(super) async fn take(&mut self, lsn: Lsn, data: &[u8]) -> Result<()> {
+        let message = decode(data).map_err(|error| at(lsn, &error).with_source(error))?;
+        let (relation, operation, before, after) = match message {
+            Message::Insert { relation, new } => (relation, Operation::Create, None, Some(new)),
+            Message::Update { relation, old, new } => (relation, Operation::Update, old, Some(new)),
+            Message::Delete { relation, kind, old } => (relation, Operation::Delete, Some((kind, old)), None),
+            Message::Begin { final_lsn, commit_time_us, xid } => {
+                tracing::trace!(%final_lsn, xid, "begin");
+                self.transaction = Transaction { xid: Some(xid), commit_time_us, origin: None };
+                self.outbox.ledger_mut().begin();
+                return Ok(());
+            }
+            Message::Commit { end_lsn, .. } => {
+                self.flush().await?;
+                self.outbox.ledger_mut().commit(end_lsn);
+                self.last_commit = Some(end_lsn);
+                self.seen = self.seen.max(end_lsn);
+                self.transaction = Transaction::default();
+                Metrics::add(&self.metrics.transactions, 1);
+                return Ok(());
+            }
+            other => return self.rare(lsn, other, data).await,
+        };
+        if self.outbox.output.wants_events() {
+            return self.event(lsn, relation, operation, before, after, data).await;
+        }
+        self.change(lsn, relation, operation, before, after)?;
+        if (GATHERED..LARGE_MESSAGE).contains(&self.batch.position()) {
+            self.outbox.send(&mut self.batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn rare(&mut self, lsn: Lsn, message: Message<'_>, data: &[u8]) -> Result<()> {
+        match message {
+            Message::Relation(body) => {
+                self.tables.learn(&body, self.query, &mut self.outbox.output).await?;
+            }
+            Message::Truncate { relations, .. } => {
+                for oid in relations.chunks_exact(4) {
+                    let oid = u32::from_be_bytes([oid[0], oid[1], oid[2], oid[3]]);
+                    if self.outbox.output.wants_events() {
+                        self.event(lsn, oid, Operation::Truncate, None, None, data).await?;
+                    } else {
+                        self.change(lsn, oid, Operation::Truncate, None, None)?;
+                    }
+                }
+            }
+            Message::Origin { lsn, name } => self.transaction.origin = Some((name.to_owned(), lsn)),
+            Message::Logical { transactional, lsn, prefix, content } => {
+                self.logical(transactional, lsn, prefix, content).await?;
+            }
+            // Types are read from the catalog.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn change(
+        &mut self,
+        lsn: Lsn,
+        relation: u32,
+        operation: Operation,
+        before: Option<(RelationIdentity, Tuple<'_>)>,
+        after: Option<Tuple<'_>>,
+    ) -> Result<()> {
+        let now_ns = self.tick();
+        let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
+        let Some(encoder) = encoder else { return Ok(()) };
+        self.changes += 1;
+        let context = self.transaction.context(lsn, self.last_commit, now_ns);
+        let old = before.map(|(kind, tuple)| (RowRef::Wire(tuple), kind == RelationIdentity::Row));
+        let change = match (operation, old, after) {
+            (Operation::Truncate, ..) => Change::Truncate,
+            (_, None, Some(new)) if operation == Operation::Create => {
+                Change::Insert { new: RowRef::Wire(new) }
+            }
+            (_, old, Some(new)) => Change::Update { old, new: RowRef::Wire(new) },
+            (_, Some((old, _)), None) => Change::Delete { old },
+            (_, None, None) => return Ok(()),
+        };
+        encoder.encode(change, &context, &mut self.batch).map_err(|error| at(lsn, &error).with_source(error))
+    }
+
+    async fn event(
+        &mut self,
+        lsn: Lsn,
+        relation: u32,
+        operation: Operation,
+        before: Option<(RelationIdentity, Tuple<'_>)>,
+        after: Option<Tuple<'_>>,
+        data: &[u8],
+    ) -> Result<()> {
+        let now_ns = self.tick();
+        let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
+        let Some(encoder) = encoder else { return Ok(()) };
+        self.changes += 1;
+        let context = self.transaction.context(lsn, self.last_commit, now_ns);
+        let before = before.map(|(_, tuple)| tuple);
+        let event = typed::event(operation, encoder.relation(), data, before, after, &context)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
+        self.outbox.event(event).await
+    }
+
+    /// The time, looked up now and then.
+    #[inline]
+    fn tick(&mut self) -> i64 {
+        if self.ticks == 0 {
+            self.now_ns = now_ns();
+            self.ticks = PER_TICK;
+        }
+        self.ticks -= 1;
+        self.now_ns
+    }
+
+    async fn logical(&mut self, transactional: bool, lsn: Lsn, prefix: &str, content: &[u8]) -> Result<()> {
+        if !self.settings.messages.allows(prefix) || self.outbox.output.wants_events() {
+            return Ok(());
+        }
+        let topic = match self.message_topic {
+            Some(topic) => topic,
+            None => {
+                let topic = self.outbox.output.topic(&self.settings.topic.of_messages()).await?;
+                *self.message_topic.insert(topic)
+            }
+        };
+        self.changes += 1;
+        let now = now_ns();
+        let outside = Transaction { xid: None, commit_time_us: now / 1000, origin: None };
+        let transaction = if transactional { &self.transaction } else { &outside };
+        let context = transaction.context(lsn, self.last_commit, now);
+        self.messages.logical(topic, prefix, content, &context, &mut self.batch);
+        Ok(())
+    }
+}
+
+impl Transaction {
+    #[inline]
+    fn context(&self, lsn: Lsn, last_commit: Option<Lsn>, now_ns: i64) -> Context<'_> {
+        Context {
+            lsn,
+            last_commit,
+            xid: self.xid,
+            timestamp_us: self.commit_time_us,
+            snapshot: pgcdc_event::Snapshot::False,
+            origin: self.origin.as_ref().map(|(name, lsn)| (name.as_str(), *lsn)),
+            now_ns,
+        }
+    }
+}
+
+fn unannounced(lsn: Lsn, relation: u32) -> Error {
+    Error::fatal(format!("replication stream at {lsn}: a row of relation {relation}, which was never announced"))
+}
+
+fn at(lsn: Lsn, error: &dyn std::error::Error) -> Error {
+    Error::fatal(format!("replication stream at {lsn}: {error}"))
+}
