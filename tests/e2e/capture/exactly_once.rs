@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{stop, streaming, wait_streaming};
-use crate::harness::{Connector, Database, LONG, Reader, Record, eventually, kafka};
+use crate::harness::{
+    Connector, Database, LONG, Reader, Record, eventually, kafka, kafka_options, own_kafka,
+};
 
 /// Rows of the one huge transaction.
 const HUGE: i64 = 300_000;
@@ -129,6 +131,36 @@ fn a_stop_and_a_start_repeat_nothing_and_the_snapshot_is_there_once() {
     // Rows of the snapshot come in the table's own order.
     ids[..5000].sort_unstable();
     assert_once_in_order(&ids, last);
+    stop(process);
+}
+
+#[test]
+fn a_broker_that_is_killed_and_a_connection_that_is_cut_repeat_nothing() {
+    let (mut broker, _) = own_kafka(kafka_options());
+    let database = Database::create("once_faults");
+    database.sql("CREATE TABLE t(id bigint PRIMARY KEY)");
+    let process = streaming(&connector(&database).to(&broker));
+    let mut last = 0;
+    let mut insert = |database: &Database, count: i64| {
+        for _ in 0..count {
+            database.sql(&format!("INSERT INTO t SELECT generate_series({}, {})", last + 1, last + 40));
+            last += 40;
+        }
+        last
+    };
+    for _ in 0..4 {
+        insert(&database, 10);
+        database.sql("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND database = current_database()");
+        insert(&database, 10);
+        eventually(LONG, "it streams again", || database.is_streaming());
+    }
+    insert(&database, 10);
+    broker.kill9().expect("the broker can be killed");
+    insert(&database, 10);
+    broker.restart().expect("the broker starts again");
+    let last = insert(&database, 10);
+    let mut reader = Reader::new(&broker, &[&database.topic("t")]);
+    assert_once_in_order(&ids_until(&mut reader, last, LONG), last);
     stop(process);
 }
 
