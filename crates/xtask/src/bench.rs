@@ -8,11 +8,13 @@ mod capture;
 mod chart;
 mod debezium;
 mod lab;
+mod latency;
 mod measure;
 mod memory;
 mod report;
 mod scaling;
 mod sinks;
+mod snapshot;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -28,6 +30,10 @@ use crate::{cargo, printer};
 pub(crate) enum Bench {
     /// Drain a backlog: pgcdc beside pg_recvlogical, a bare librdkafka loop and Debezium, in turns
     Capture(capture::Options),
+    /// The initial snapshot of a large table: pgcdc beside Debezium, and beside a bare COPY
+    Snapshot(snapshot::Options),
+    /// From commit to consumer at steady rates: pgcdc beside Debezium
+    Latency(latency::Options),
     /// Write into Cassandra and Redis: `pgcdc sink` beside bare driver loops
     Sinks(sinks::Options),
     /// Cost as work grows: tables, columns, rows per transaction
@@ -93,6 +99,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::BareProducer(options) => bare::run(options),
         Bench::Capture(options) => capture::run(options),
+        Bench::Snapshot(options) => snapshot::run(options),
+        Bench::Latency(options) => latency::run(options),
         Bench::Sinks(options) => sinks::run(options),
         Bench::Scaling(options) => scaling::run(options),
         Bench::Memory(options) => memory::run(options),

@@ -106,8 +106,9 @@ impl<'a> Applier<'a> {
         if self.outbox.output.wants_events() {
             return Ok(());
         }
+        self.flush().await?;
         self.messages.heartbeat(topic, now_ns(), &mut self.batch);
-        self.flush().await
+        self.outbox.send_beside(&mut self.batch).await
     }
 
     /// Takes one message. `lsn` is the change's position.
@@ -121,12 +122,12 @@ impl<'a> Applier<'a> {
             Message::Begin { final_lsn, commit_time_us, xid } => {
                 tracing::trace!(%final_lsn, xid, "begin");
                 self.transaction = Transaction { xid: Some(xid), commit_time_us, origin: None };
-                self.outbox.ledger_mut().begin();
+                self.outbox.begin(final_lsn);
                 return Ok(());
             }
             Message::Commit { end_lsn, .. } => {
                 self.flush().await?;
-                self.outbox.ledger_mut().commit(end_lsn);
+                self.outbox.commit(end_lsn)?;
                 self.last_commit = Some(end_lsn);
                 self.seen = self.seen.max(end_lsn);
                 self.transaction = Transaction::default();
@@ -138,8 +139,14 @@ impl<'a> Applier<'a> {
         if self.outbox.output.wants_events() {
             return self.event(lsn, relation, operation, before, after, data).await;
         }
-        self.change(lsn, relation, operation, before, after)?;
-        if (GATHERED..LARGE_MESSAGE).contains(&self.batch.position()) {
+        if self.change(lsn, relation, operation, before, after)? { self.changed().await } else { Ok(()) }
+    }
+
+    /// A change was encoded: it goes out when enough is gathered, or alone where changes are counted.
+    #[inline]
+    async fn changed(&mut self) -> Result<()> {
+        let gathered = self.batch.position();
+        if gathered < LARGE_MESSAGE && (gathered >= GATHERED || self.outbox.counts_changes()) {
             self.outbox.send(&mut self.batch).await?;
         }
         Ok(())
@@ -155,8 +162,8 @@ impl<'a> Applier<'a> {
                     let oid = u32::from_be_bytes([oid[0], oid[1], oid[2], oid[3]]);
                     if self.outbox.output.wants_events() {
                         self.event(lsn, oid, Operation::Truncate, None, None, data).await?;
-                    } else {
-                        self.change(lsn, oid, Operation::Truncate, None, None)?;
+                    } else if self.change(lsn, oid, Operation::Truncate, None, None)? {
+                        self.changed().await?;
                     }
                 }
             }
@@ -170,6 +177,7 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
+    /// Encodes a change; false when its table is not captured.
     #[inline]
     fn change(
         &mut self,
@@ -178,10 +186,10 @@ impl<'a> Applier<'a> {
         operation: Operation,
         before: Option<(RelationIdentity, Tuple<'_>)>,
         after: Option<Tuple<'_>>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let now_ns = self.tick();
         let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
-        let Some(encoder) = encoder else { return Ok(()) };
+        let Some(encoder) = encoder else { return Ok(false) };
         self.changes += 1;
         let context = self.transaction.context(lsn, self.last_commit, now_ns);
         let old = before.map(|(kind, tuple)| (RowRef::Wire(tuple), kind == RelationIdentity::Row));
@@ -192,9 +200,12 @@ impl<'a> Applier<'a> {
             }
             (_, old, Some(new)) => Change::Update { old, new: RowRef::Wire(new) },
             (_, Some((old, _)), None) => Change::Delete { old },
-            (_, None, None) => return Ok(()),
+            (_, None, None) => return Ok(true),
         };
-        encoder.encode(change, &context, &mut self.batch).map_err(|error| at(lsn, &error).with_source(error))
+        encoder
+            .encode(change, &context, &mut self.batch)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
+        Ok(true)
     }
 
     async fn event(
@@ -240,12 +251,16 @@ impl<'a> Applier<'a> {
             }
         };
         self.changes += 1;
+        if !transactional {
+            self.flush().await?;
+            self.outbox.outside(lsn);
+        }
         let now = now_ns();
         let outside = Transaction { xid: None, commit_time_us: now / 1000, origin: None };
         let transaction = if transactional { &self.transaction } else { &outside };
         let context = transaction.context(lsn, self.last_commit, now);
         self.messages.logical(topic, prefix, content, &context, &mut self.batch);
-        Ok(())
+        self.changed().await
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use pgcdc_testbed::{Kafka, KafkaOptions, Postgres, PostgresOptions, Process, Scratch, tools};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Map, Value, json};
 
@@ -72,11 +72,20 @@ impl Lab {
         Ok(())
     }
 
+    /// Creates a topic with one partition, for a reader that comes before the first writer.
+    pub(super) fn topic(&self, topic: &str) -> Result<()> {
+        let topic = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+        let (admin, runtime) = self.admin()?;
+        let outcomes = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()))?;
+        for outcome in outcomes {
+            outcome.map_err(|(topic, code)| anyhow::anyhow!("cannot create topic {topic}: {code}"))?;
+        }
+        Ok(())
+    }
+
     /// Removes a topic with what is in it.
     pub(super) fn forget(&self, topic: &str) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", self.kafka.bootstrap()).create()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (admin, runtime) = self.admin()?;
         let outcomes = runtime.block_on(admin.delete_topics(&[topic], &AdminOptions::new()))?;
         for outcome in outcomes {
             outcome.map_err(|(topic, code)| anyhow::anyhow!("cannot remove topic {topic}: {code}"))?;
@@ -84,6 +93,11 @@ impl Lab {
         // The broker removes its files half a second later.
         std::thread::sleep(Duration::from_millis(700));
         Ok(())
+    }
+
+    fn admin(&self) -> Result<(AdminClient<DefaultClientContext>, tokio::runtime::Runtime)> {
+        let admin = ClientConfig::new().set("bootstrap.servers", self.kafka.bootstrap()).create()?;
+        Ok((admin, tokio::runtime::Builder::new_current_thread().enable_all().build()?))
     }
 
     /// Runs statements in the benchmark's database.
@@ -95,6 +109,20 @@ impl Lab {
     pub(super) fn slot(&self, name: &str) -> Result<()> {
         let quoted = name.replace('\'', "''");
         self.sql(&format!("SELECT pg_create_logical_replication_slot('{quoted}', 'pgoutput')")).map(|_| ())
+    }
+
+    /// Drops a slot once whoever used it has let go of it.
+    pub(super) fn drop_slot(&self, name: &str) -> Result<()> {
+        let quoted = name.replace('\'', "''");
+        let active =
+            format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{quoted}' AND active");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.sql(&active)? != "0" {
+            anyhow::ensure!(Instant::now() < deadline, "slot {name} is still in use");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots";
+        self.sql(&format!("{drop} WHERE slot_name = '{quoted}'")).map(|_| ())
     }
 
     /// A connector's properties, for pgcdc as for Debezium: topics begin with `prefix`, `slot` is its slot, publication

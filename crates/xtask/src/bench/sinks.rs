@@ -199,8 +199,8 @@ impl<'a> Bench<'a> {
                 "type = \"redis\"\nurl = \"{url}\"\nleaderboard = {{ key = \"{key}\", member = \"user_id\", score = \"duration_ms\", \
                  window = \"24h\", time = \"event_ts\" }}"
             );
-            let phase =
-                self.sink(&format!("redis_{round}"), &board, |_| stores::offset(&redis, &key, TOPIC))?;
+            let mut offsets = stores::Offsets::connect(&redis, &key, TOPIC)?;
+            let phase = self.sink(&format!("redis_{round}"), &board, |_| offsets.next())?;
             let found = stores::scores(&redis, &key)?;
             ensure!(found == expected, "Redis holds {found} (members, sum of scores), Postgres {expected}");
             report.run("pgcdc sink > Redis", &self.figures(&phase));
@@ -233,7 +233,12 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs `pgcdc sink` until `progress` reaches its goal: 2 for Cassandra, the end of the topic for Redis.
-    fn sink(&mut self, name: &str, section: &str, progress: impl Fn(&Watch) -> Result<u64>) -> Result<Phase> {
+    fn sink(
+        &mut self,
+        name: &str,
+        section: &str,
+        progress: impl FnMut(&Watch) -> Result<u64>,
+    ) -> Result<Phase> {
         let file = self.lab.scratch.join(format!("{name}.toml"));
         let text = format!(
             "[kafka]\n\"bootstrap.servers\" = \"{}\"\n\"group.id\" = \"{name}\"\n\n[[sink]]\nname = \"sink\"\ntopics = [\"{TOPIC}\"]\n{section}\n",
@@ -246,7 +251,7 @@ impl<'a> Bench<'a> {
         let mut process = self.lab.spawn(name, command)?;
         let mut watch = Watch::begin(process.id().context("pgcdc sink ended at once")?, &mut self.lab);
         let goal = if name.starts_with("cassandra") { 2 } else { u64::from(self.options.rows) };
-        let pace = (Some(goal), Duration::from_millis(10), LIMIT);
+        let pace = (Some(goal), Duration::from_millis(5), LIMIT);
         let log = self.lab.log(name);
         let phase = follow(&mut watch, begin, pace, progress)
             .with_context(|| format!("pgcdc sink: {}", tail(&log)))?;

@@ -1,5 +1,9 @@
 //! Looking into the stores while they are filled.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use futures_util::TryStreamExt as _;
 use pgcdc_testbed::Redis;
@@ -64,10 +68,34 @@ impl Tables {
     }
 }
 
-/// Up to which offset Redis holds the topic's only partition.
-pub(super) fn offset(redis: &Redis, key: &str, topic: &str) -> Result<u64> {
-    let answer = redis.command(&["HGET", &format!("{{{key}}}:offsets"), &format!("{topic}-0")])?;
-    Ok(answer.first().and_then(|line| line.parse().ok()).unwrap_or(0))
+/// Asks Redis how far it is, without a process for each question.
+pub(super) struct Offsets {
+    answers: BufReader<TcpStream>,
+    question: String,
+}
+
+impl Offsets {
+    pub(super) fn connect(redis: &Redis, key: &str, topic: &str) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", redis.port())).context("cannot connect to Redis")?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).context("cannot limit a wait")?;
+        Ok(Self {
+            answers: BufReader::new(stream),
+            question: format!("HGET {{{key}}}:offsets {topic}-0\r\n"),
+        })
+    }
+
+    /// The offset after the last record that is there.
+    pub(super) fn next(&mut self) -> Result<u64> {
+        self.answers.get_mut().write_all(self.question.as_bytes()).context("cannot ask Redis")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line).context("Redis does not answer")?;
+        if line.starts_with("$-1") {
+            return Ok(0);
+        }
+        line.clear();
+        self.answers.read_line(&mut line).context("Redis does not answer")?;
+        line.trim().parse().with_context(|| format!("Redis answered {line:?}"))
+    }
 }
 
 /// Members and the sum of their scores.
