@@ -235,11 +235,12 @@ async fn store_in_topic(properties: &ClientProperties, topic: &str, key: &str, v
     const LIMIT: Duration = Duration::from_secs(60);
     make_topic(properties, topic).await?;
     let producer = Producer::new(&properties.connection()).map_err(kafka_error)?;
+    let handle = producer.topic(topic).map_err(kafka_error)?;
     let (value, mut delivered, started) = (value.to_string(), Vec::new(), Instant::now());
     let mut sent = false;
     while delivered.is_empty() {
         if !sent {
-            let outcome = producer.send(topic, Some(key.as_bytes()), Some(value.as_bytes()), None, 0);
+            let outcome = producer.send(&handle, Some(key.as_bytes()), Some(value.as_bytes()), None, 0);
             sent = outcome.map_err(kafka_error)? == Sent::Queued;
         }
         producer.poll(&mut delivered).map_err(kafka_error)?;

@@ -22,6 +22,7 @@ pub mod consumer;
 mod error;
 mod java;
 mod known;
+mod native;
 pub mod producer;
 pub mod topics;
 pub mod transaction;
@@ -29,6 +30,7 @@ pub mod transaction;
 pub use client::{ClientProperties, Logging};
 pub use compacted::{read_compacted, read_compacted_settled};
 pub use error::{Error, is_transient};
+pub use native::{Headers, Topic};
 pub use producer::{Producer, Sent};
 pub use transaction::Transactions;
 

@@ -2,16 +2,20 @@
 //! with a plain number as each record's handle.
 
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Message, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::{ClientProperties, Error, Logging, Result};
+use crate::{ClientProperties, Error, Headers, Logging, Result, Topic};
+
+/// Bytes of keys and values that may be on their way at once, unless the properties say otherwise.
+const QUEUE: usize = 16 << 20;
 
 /// What became of a record that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,9 @@ pub enum Sent {
 #[derive(Clone)]
 pub struct Producer {
     client: Arc<BaseProducer<Reports>>,
+    /// Bytes of keys and values that were handed over and not yet reported.
+    queued: Arc<AtomicUsize>,
+    most_queued: usize,
 }
 
 impl std::fmt::Debug for Producer {
@@ -43,6 +50,8 @@ pub(crate) struct Reports {
 #[derive(Default)]
 struct Collected {
     delivered: Vec<usize>,
+    /// Bytes of their keys and values.
+    bytes: usize,
     failure: Option<Error>,
 }
 
@@ -74,7 +83,10 @@ impl ProducerContext for Reports {
     fn delivery(&self, result: &DeliveryResult<'_>, handle: usize) {
         let mut collected = self.lock();
         match result {
-            Ok(_) => collected.delivered.push(handle),
+            Ok(message) => {
+                collected.delivered.push(handle);
+                collected.bytes += message.key_len() + message.payload_len();
+            }
             Err((error, message)) => {
                 let topic = message.topic();
                 collected.failure.get_or_insert_with(|| {
@@ -89,7 +101,7 @@ impl Producer {
     /// Connects lazily: an unreachable broker shows when records are not delivered.
     ///
     /// Defaults where the properties are silent: idempotence and acks=all (which cannot be weakened),
-    /// lz4, Java's partitioner, and a queue of at most 16 MiB (twice `message.max.bytes` if that is more).
+    /// lz4, Java's partitioner, and a queue of at most 16 MiB; a record that is larger travels alone.
     ///
     /// # Errors
     /// When the properties do not go together.
@@ -102,49 +114,60 @@ impl Producer {
             .set_default("partitioner", "murmur2_random")
             .set_default("linger.ms", "5")
             .set_default("queue.buffering.max.messages", "200000");
-        // A record that is larger than the whole queue would wait for room for ever.
-        let largest: u64 =
-            properties.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
-        let queue = (2 * largest / 1024).max(16 * 1024);
-        properties.set_default("queue.buffering.max.kbytes", &queue.to_string());
+        let number = |name: &str| properties.get(name).and_then(|value| value.parse::<usize>().ok());
+        let most_queued =
+            number("queue.buffering.max.kbytes").map_or(QUEUE, |kbytes| kbytes.saturating_mul(1024));
+        // Bytes are counted here; librdkafka would refuse for ever what is larger than its whole queue.
+        let largest = number("message.max.bytes").unwrap_or(0);
+        let queue = most_queued.max(largest.saturating_add(1 << 20)) / 1024;
+        properties.set("queue.buffering.max.kbytes", &queue.to_string());
         let client = BaseProducer::from_config_and_context(&properties.config(), Reports::default())
             .map_err(|error| Error::client("create the Kafka producer", error))?;
-        Ok(Self { client: Arc::new(client) })
+        Ok(Self { client: Arc::new(client), queued: Arc::default(), most_queued })
+    }
+
+    /// A topic to send to, whether it exists or not.
+    ///
+    /// # Errors
+    /// When no topic can be called so.
+    pub fn topic(&self, name: &str) -> Result<Topic> {
+        Topic::new(&self.client, name).ok_or_else(|| {
+            Error::client(
+                format!("{name:?} is no topic's name"),
+                KafkaError::MessageProduction(RDKafkaErrorCode::InvalidTopic),
+            )
+        })
     }
 
     /// Hands a record over; its bytes are copied. `handle` comes back from [`poll`](Self::poll).
     ///
     /// # Errors
     /// When the record can never be sent (too large, no such topic), or the producer is broken.
+    #[inline]
     pub fn send(
         &self,
-        topic: &str,
+        topic: &Topic,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        headers: Option<OwnedHeaders>,
+        headers: Option<Headers>,
         handle: usize,
     ) -> Result<Sent> {
-        let record = BaseRecord {
-            topic,
-            partition: None,
-            payload: value,
-            key,
-            timestamp: None,
-            headers,
-            delivery_opaque: handle,
-        };
-        match self.client.send(record) {
-            Ok(()) => Ok(Sent::Queued),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if self.in_flight() > 0 => {
-                Ok(Sent::Full)
+        debug_assert!(topic.is_of(&self.client), "a topic of another producer");
+        let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+        let queued = self.queued.load(Ordering::Relaxed);
+        if queued > 0 && queued + bytes > self.most_queued {
+            return Ok(Sent::Full);
+        }
+        match topic.produce(key, value, headers, handle) {
+            Ok(()) => {
+                self.queued.fetch_add(bytes, Ordering::Relaxed);
+                Ok(Sent::Queued)
             }
-            Err((error, _)) => {
-                let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-                Err(Error::client(
-                    format!("a record of {bytes} bytes for topic {topic:?} was refused"),
-                    error,
-                ))
-            }
+            Err(RDKafkaErrorCode::QueueFull) if self.in_flight() > 0 => Ok(Sent::Full),
+            Err(code) => Err(Error::client(
+                format!("a record of {bytes} bytes for topic {:?} was refused", topic.name()),
+                KafkaError::MessageProduction(code),
+            )),
         }
     }
 
@@ -164,6 +187,7 @@ impl Producer {
             if collected.delivered.is_empty() && self.client.in_flight_count() >= before {
                 return Ok(());
             }
+            self.queued.fetch_sub(mem::take(&mut collected.bytes), Ordering::Relaxed);
             delivered.append(&mut collected.delivered);
         }
     }

@@ -2,8 +2,7 @@ use std::collections::HashMap;
 
 use pgcdc_event::{Record, TopicId};
 use pgcdc_kafka::topics::{self, TopicSpec};
-use pgcdc_kafka::{ClientProperties, Producer};
-use rdkafka::message::{Header, OwnedHeaders};
+use pgcdc_kafka::{ClientProperties, Headers, Producer, Topic};
 
 use super::Sent;
 use crate::config::{Settings, TopicCreation};
@@ -16,11 +15,11 @@ pub(crate) struct KafkaOutput {
     properties: ClientProperties,
     producer: Producer,
     creation: Option<TopicCreation>,
-    topics: Vec<String>,
+    topics: Vec<Topic>,
     ids: HashMap<String, TopicId>,
     context: Vec<(String, String)>,
     /// The constant headers, copied for each record that has no others.
-    context_headers: OwnedHeaders,
+    context_headers: Headers,
     handles: Vec<usize>,
 }
 
@@ -32,9 +31,9 @@ impl KafkaOutput {
             tracing::warn!("{warning}");
         }
         let producer = Producer::new(&properties).map_err(kafka_error)?;
-        let mut context_headers = OwnedHeaders::new_with_capacity(context.len());
+        let mut context_headers = Headers::with_capacity(context.len());
         for (name, value) in &context {
-            context_headers = context_headers.insert(Header { key: name, value: Some(value) });
+            context_headers.add(name, Some(value.as_bytes()));
         }
         Ok(Self {
             properties,
@@ -64,7 +63,7 @@ impl KafkaOutput {
             tracing::info!(topic = name, "created topic");
         }
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        self.topics.push(name.to_owned());
+        self.topics.push(self.producer.topic(name).map_err(kafka_error)?);
         self.ids.insert(name.to_owned(), id);
         Ok(id)
     }
@@ -89,24 +88,23 @@ impl KafkaOutput {
     }
 
     /// Headers of a record that has its own, around the constant ones.
-    fn all_headers(&self, record: &Record<'_>) -> OwnedHeaders {
-        let mut all = OwnedHeaders::new();
-        let context = |mut all: OwnedHeaders| {
+    fn all_headers(&self, record: &Record<'_>) -> Headers {
+        let mut all = Headers::with_capacity(self.context.len() + 4);
+        let context = |all: &mut Headers| {
             for (name, value) in &self.context {
-                all = all.insert(Header { key: name, value: Some(value) });
+                all.add(name, Some(value.as_bytes()));
             }
-            all
         };
         let mut count = 0;
         for (name, value) in record.headers() {
             if record.context_at == Some(count) {
-                all = context(all);
+                context(&mut all);
             }
-            all = all.insert(Header { key: name, value });
+            all.add(name, value);
             count += 1;
         }
         if record.context_at == Some(count) {
-            all = context(all);
+            context(&mut all);
         }
         all
     }

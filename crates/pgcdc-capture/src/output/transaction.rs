@@ -164,7 +164,8 @@ impl TransactionalOutput {
     fn close(&mut self) -> Result<()> {
         let State::Closing(offset) = &self.state else { return Ok(()) };
         if let Some(OffsetRecord { topic, key, value }) = offset {
-            let sent = self.producer.send(topic, Some(key.as_bytes()), Some(value.as_bytes()), None, 0);
+            let topic = self.producer.topic(topic).map_err(|error| self.fail(error))?;
+            let sent = self.producer.send(&topic, Some(key.as_bytes()), Some(value.as_bytes()), None, 0);
             if sent.map_err(|error| self.fail(error))? == pgcdc_kafka::Sent::Full {
                 return Ok(());
             }

@@ -280,7 +280,9 @@ impl Transaction {
 }
 
 fn unannounced(lsn: Lsn, relation: u32) -> Error {
-    Error::fatal(format!("replication stream at {lsn}: a row of relation {relation}, which was never announced"))
+    Error::fatal(format!(
+        "replication stream at {lsn}: a row of relation {relation}, which was never announced"
+    ))
 }
 
 fn at(lsn: Lsn, error: &dyn std::error::Error) -> Error {

@@ -16,7 +16,12 @@ use crate::{Error, Result};
 const VERSION: i32 = 196_608;
 
 /// Starts a replication session: startup parameters, authentication, until the server is ready.
-pub(super) async fn log_in<S>(stream: &mut S, connection: &Connection, options: &str, what: &str) -> Result<()>
+pub(super) async fn log_in<S>(
+    stream: &mut S,
+    connection: &Connection,
+    options: &str,
+    what: &str,
+) -> Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -83,8 +88,10 @@ where
             ))
         }
         other => {
-            let text = format!("{what}: the server asks for authentication of kind {other}, which is not supported");
-            Err(Error::configuration(text).with_hint("use scram-sha-256, password, cert or trust in pg_hba.conf"))
+            let text =
+                format!("{what}: the server asks for authentication of kind {other}, which is not supported");
+            Err(Error::configuration(text)
+                .with_hint("use scram-sha-256, password, cert or trust in pg_hba.conf"))
         }
     }
 }
@@ -99,7 +106,9 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut S, expected: i32, what: &str)
             b'R' => {
                 let (kind, data) = parse_auth_request(&message.payload).map_err(failed)?;
                 if kind != expected {
-                    return Err(Error::fatal(format!("{what}: authentication step {kind} in place of {expected}")));
+                    return Err(Error::fatal(format!(
+                        "{what}: authentication step {kind} in place of {expected}"
+                    )));
                 }
                 return Ok(String::from_utf8_lossy(data).into_owned());
             }

@@ -1,0 +1,197 @@
+//! Producing by a topic's handle: what rdkafka's safe interface does not offer, and so the one file with `unsafe`.
+//!
+//! By name, each record costs a copy of the name and, in librdkafka, a search through the list of all topics the
+//! producer knows: with a thousand tables as much as everything else together.
+#![expect(unsafe_code, reason = "calls of librdkafka, each with what it relies on")]
+
+use std::ffi::{CString, c_void};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+use rdkafka::bindings::{
+    RD_KAFKA_MSG_F_COPY, rd_kafka_header_add, rd_kafka_headers_copy, rd_kafka_headers_destroy,
+    rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_producev, rd_kafka_resp_err_t, rd_kafka_topic_destroy,
+    rd_kafka_topic_new, rd_kafka_topic_t, rd_kafka_vtype_t,
+};
+use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::producer::Reports;
+
+/// A record's headers.
+#[derive(Debug)]
+pub struct Headers(NonNull<rd_kafka_headers_t>);
+
+// SAFETY: an owned list without ties to a thread; nothing changes it by a shared reference.
+unsafe impl Send for Headers {}
+// SAFETY: as above; copying only reads it.
+unsafe impl Sync for Headers {}
+
+impl Headers {
+    /// An empty list with room for so many.
+    ///
+    /// # Panics
+    /// When there is no memory for it, as other collections do.
+    #[must_use]
+    pub fn with_capacity(count: usize) -> Self {
+        // SAFETY: has no preconditions; librdkafka itself aborts when there is no memory.
+        Self::owned(unsafe { rd_kafka_headers_new(count) })
+    }
+
+    /// Appends a header; `None` is a null value.
+    pub fn add(&mut self, name: &str, value: Option<&[u8]>) {
+        let (bytes, length) = parts(value);
+        // SAFETY: the list is ours; name and value are copied, with their lengths given.
+        unsafe {
+            rd_kafka_header_add(
+                self.0.as_ptr(),
+                name.as_ptr().cast(),
+                name.len().cast_signed(),
+                bytes,
+                length.cast_signed(),
+            );
+        }
+    }
+
+    fn owned(list: *mut rd_kafka_headers_t) -> Self {
+        match NonNull::new(list) {
+            Some(list) => Self(list),
+            None => std::alloc::handle_alloc_error(std::alloc::Layout::new::<usize>()),
+        }
+    }
+}
+
+impl Clone for Headers {
+    fn clone(&self) -> Self {
+        // SAFETY: the list is alive as long as `self`.
+        Self::owned(unsafe { rd_kafka_headers_copy(self.0.as_ptr()) })
+    }
+}
+
+impl Drop for Headers {
+    fn drop(&mut self) {
+        // SAFETY: nobody else owns the list.
+        unsafe { rd_kafka_headers_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// A topic of one producer.
+pub struct Topic {
+    handle: NonNull<rd_kafka_topic_t>,
+    name: String,
+    /// The client must outlive the handle.
+    client: Arc<BaseProducer<Reports>>,
+}
+
+// SAFETY: librdkafka's topic handles may be used by any thread ("rdkafka.h", threads).
+unsafe impl Send for Topic {}
+// SAFETY: as above.
+unsafe impl Sync for Topic {}
+
+impl std::fmt::Debug for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Topic").field(&self.name).finish()
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, dropped once; the client is still there.
+        unsafe { rd_kafka_topic_destroy(self.handle.as_ptr()) }
+    }
+}
+
+impl Topic {
+    /// `None` when it is no name that Kafka could know.
+    pub(crate) fn new(client: &Arc<BaseProducer<Reports>>, name: &str) -> Option<Self> {
+        let text = CString::new(name).ok()?;
+        // SAFETY: the client is alive, the name ends with a zero; no configuration: the client's own.
+        let handle =
+            unsafe { rd_kafka_topic_new(client.client().native_ptr(), text.as_ptr(), ptr::null_mut()) };
+        Some(Self { handle: NonNull::new(handle)?, name: name.to_owned(), client: Arc::clone(client) })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it belongs to this client.
+    pub(crate) fn is_of(&self, client: &Arc<BaseProducer<Reports>>) -> bool {
+        Arc::ptr_eq(&self.client, client)
+    }
+
+    /// Hands a record over; its bytes are copied.
+    #[inline]
+    pub(crate) fn produce(
+        &self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Option<Headers>,
+        handle: usize,
+    ) -> Result<(), RDKafkaErrorCode> {
+        let (key, key_length) = parts(key);
+        let (value, value_length) = parts(value);
+        let list = headers.as_ref().map_or(ptr::null_mut(), |headers| headers.0.as_ptr());
+        // SAFETY: client and topic are alive; each tag is followed by the types that it stands for; key and value are
+        // copied; the opaque is a number that comes back as such in the delivery report.
+        let answer = unsafe {
+            rd_kafka_producev(
+                self.client.client().native_ptr(),
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
+                self.handle.as_ptr(),
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
+                RD_KAFKA_MSG_F_COPY,
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,
+                value,
+                value_length,
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
+                key,
+                key_length,
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_OPAQUE,
+                ptr::without_provenance_mut::<c_void>(handle),
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
+                list,
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_END,
+            )
+        };
+        if answer == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            // The list is librdkafka's now; on failure it stays ours.
+            std::mem::forget(headers);
+            return Ok(());
+        }
+        Err(answer.into())
+    }
+}
+
+fn parts(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
+    bytes.map_or((ptr::null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClientProperties, Producer};
+
+    #[test]
+    fn handles_and_headers_are_made_copied_and_dropped() {
+        let properties = ClientProperties::parse([("bootstrap.servers", "127.0.0.1:1")]).unwrap();
+        let producer = Producer::new(&properties).unwrap();
+        assert!(producer.topic("a\0b").is_err());
+        let topic = producer.topic("t").unwrap();
+        let mut headers = Headers::with_capacity(1);
+        headers.add("name", Some(b"value"));
+        headers.add("null", None);
+        for handle in 0..100 {
+            let sent = producer.send(&topic, Some(b"k"), Some(b"v"), Some(headers.clone()), handle);
+            assert_eq!(sent.unwrap(), crate::Sent::Queued);
+        }
+        assert!(
+            producer.in_flight() >= 100,
+            "and what librdkafka has to say of the broker that is not there"
+        );
+        drop(producer);
+        assert_eq!(topic.name(), "t");
+    }
+}
