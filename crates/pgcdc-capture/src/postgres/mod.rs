@@ -11,7 +11,7 @@ mod tls;
 pub(crate) use catalog::{CapturedTable, Catalog, captured_tables};
 pub(crate) use publication::{ensure as ensure_publication, inspect as inspect_publication};
 pub(crate) use query::{Query, query_error};
-pub(crate) use replication::{LARGE_MESSAGE, Replication, Wal};
+pub(crate) use replication::{Replication, Wal};
 pub(crate) use slot::{ExportedSlot, NewSlot, SlotState, drop_if_idle, inspect as inspect_slot};
 pub(crate) use sqlstate::classify;
 

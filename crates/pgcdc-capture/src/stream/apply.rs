@@ -8,7 +8,7 @@ use super::typed;
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::postgres::{LARGE_MESSAGE, Query};
+use crate::postgres::{Query, Replication};
 use crate::snapshot::now_ns;
 use crate::tables::Tables;
 use crate::{Error, Result};
@@ -79,7 +79,7 @@ impl<'a> Applier<'a> {
         std::mem::take(&mut self.changes)
     }
 
-    /// Bytes that wait in the batch. [`take`](Self::take) leaves a batch of [`LARGE_MESSAGE`] or more to
+    /// Bytes that wait in the batch. [`take`](Self::take) leaves a batch of [`Replication::LARGE`] or more to
     /// its caller, who frees the message's memory before the output copies the record.
     pub(super) fn gathered(&self) -> usize {
         self.batch.position()
@@ -146,7 +146,7 @@ impl<'a> Applier<'a> {
     #[inline]
     async fn changed(&mut self) -> Result<()> {
         let gathered = self.batch.position();
-        if gathered < LARGE_MESSAGE && (gathered >= GATHERED || self.outbox.counts_changes()) {
+        if gathered < Replication::LARGE && (gathered >= GATHERED || self.outbox.counts_changes()) {
             self.outbox.send(&mut self.batch).await?;
         }
         Ok(())

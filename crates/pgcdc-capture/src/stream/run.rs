@@ -9,7 +9,7 @@ use crate::Result;
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::postgres::{LARGE_MESSAGE, Query, Replication, Wal, quote_literal};
+use crate::postgres::{Query, Replication, Wal, quote_literal};
 use crate::tables::Tables;
 
 /// Messages taken before deliveries are looked at again.
@@ -139,12 +139,12 @@ impl Run<'_> {
     async fn take(&mut self, wal: Wal) -> Result<()> {
         match wal {
             Wal::Data { lsn, data } => {
-                let large = data.len() > LARGE_MESSAGE;
+                let large = data.len() > Replication::LARGE;
                 self.applier.take(lsn, self.replication.bytes(data)).await?;
                 if large {
                     self.replication.release();
                 }
-                if self.applier.gathered() >= LARGE_MESSAGE {
+                if self.applier.gathered() >= Replication::LARGE {
                     self.applier.flush().await?;
                 }
             }

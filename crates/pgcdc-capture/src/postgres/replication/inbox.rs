@@ -7,7 +7,7 @@ const ROOM: usize = 256 * 1024;
 const WORTHWHILE: usize = 64 * 1024;
 
 /// A message of more than this is announced before memory is given to it.
-pub(crate) const LARGE_MESSAGE: usize = 4 * 1024 * 1024;
+pub(super) const LARGE_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// Bytes of tag and length.
 const HEAD: usize = 5;

@@ -20,7 +20,6 @@ use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::time::Instant;
 
 use self::feedback::Feedback;
-pub(crate) use self::inbox::LARGE_MESSAGE;
 use self::inbox::{Inbox, Next};
 use self::socket::Duplex;
 use super::{quote_identifier, quote_literal};
@@ -80,6 +79,9 @@ impl std::fmt::Debug for Replication {
 }
 
 impl Replication {
+    /// A message of more bytes than that comes alone, after [`Wal::Large`].
+    pub(crate) const LARGE: usize = inbox::LARGE_MESSAGE;
+
     /// Connects and authenticates, and waits there: commands may be run before [`start`](Self::start).
     pub(crate) async fn connect(settings: &Settings, slot: &str, start: Lsn) -> Result<Self> {
         const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
