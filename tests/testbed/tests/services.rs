@@ -1,12 +1,14 @@
 //! Starts every service for real; takes minutes on a cold cache: `cargo test -p pgcdc-testbed -- --ignored`.
 #![allow(clippy::print_stderr, reason = "timings for whoever runs this by hand")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use pgcdc_testbed::{
-    Cassandra, CassandraOptions, Kafka, KafkaOptions, Postgres, PostgresOptions, Redis, RedisOptions, Scratch,
+    Cassandra, CassandraOptions, Connect, ConnectOptions, Kafka, KafkaOptions, Postgres, PostgresOptions,
+    Redis, RedisOptions, Scratch,
 };
+use serde_json::{Map, Value};
 
 fn timed<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
@@ -45,6 +47,54 @@ fn kafka_survives_kill9() -> Result<()> {
     ensure!(kafka.end_offset("nothing", 0)?.is_none());
     timed("  kill9 + restart", || kafka.kill9().and_then(|()| kafka.restart()))?;
     timed("  stop", || kafka.stop())
+}
+
+#[test]
+#[ignore = "starts real services"]
+fn connect_runs_debezium_and_survives_kill9() -> Result<()> {
+    let scratch = Scratch::new("connect")?;
+    let postgres = Postgres::start(scratch.join("p"), 0, PostgresOptions::default())?;
+    postgres.create_database("shop")?;
+    postgres.sql("shop", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")?;
+    let kafka = Kafka::start(scratch.join("k"), 0, KafkaOptions::default())?;
+    let mut connect = timed("start connect", || {
+        Connect::start(scratch.join("c"), 0, &kafka.bootstrap(), &ConnectOptions::default())
+    })?;
+    let port = postgres.port().to_string();
+    let mut config: Map<String, Value> = [
+        ("connector.class", "io.debezium.connector.postgresql.PostgresConnector"),
+        ("plugin.name", "pgoutput"),
+        ("database.hostname", "127.0.0.1"),
+        ("database.port", &port),
+        ("database.user", "postgres"),
+        ("database.dbname", "shop"),
+        ("topic.prefix", "x"),
+    ]
+    .map(|(name, value)| (name.to_owned(), Value::from(value)))
+    .into_iter()
+    .collect();
+    timed("  connector", || {
+        connect.create("x", &config)?;
+        connect.wait_running("x", Duration::from_secs(60))
+    })?;
+    let arrives = |count: u64| -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while kafka.end_offset("x.public.t", 0)?.unwrap_or(0) < count {
+            ensure!(Instant::now() < deadline, "fewer than {count} records in Kafka");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    };
+    arrives(1)?;
+    timed("  kill9 + restart", || connect.kill9().and_then(|()| connect.restart()))?;
+    postgres.sql("shop", "INSERT INTO t VALUES (2)")?;
+    arrives(2)?;
+    connect.delete("x")?;
+    ensure!(connect.status("x").is_err(), "it is gone");
+    config.insert("topic.prefix".to_owned(), Value::Null);
+    let refusal = connect.create("y", &config).expect_err("a connector needs a prefix");
+    ensure!(format!("{refusal:#}").contains("topic.prefix"), "{refusal:#}");
+    timed("  stop", || connect.stop())
 }
 
 #[test]

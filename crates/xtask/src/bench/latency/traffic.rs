@@ -57,7 +57,7 @@ impl Stamps {
 
 /// One row, about 300 bytes in the stream.
 const INSERT: &str = "INSERT INTO engagement_events (id, user_id, event_type, event_ts, duration_ms, device, raw_payload) \
-     VALUES ($1, md5($1::text)::uuid, 'play', now(), 1500, 'web-firefox', jsonb_build_object('session', md5('s' || $1), \
+     VALUES ($1, md5(($1::bigint)::text)::uuid, 'play', now(), 1500, 'web-firefox', jsonb_build_object('session', md5('s' || $1::bigint), \
      'app', 17, 'from', 'https://example.test/article/1500', 'net', jsonb_build_object('ip', '10.1.2.7', 'kind', 'wifi')))";
 
 /// Commits a row per stamp at `rate` a second, from `clients` connections in turns, and returns how long it took.
