@@ -42,6 +42,9 @@ impl fmt::Display for Partition {
     }
 }
 
+/// Headers in order: name, and value (`None` is a null value). Shared, since records of a table mostly have the same.
+pub type Headers = Arc<[(String, Option<Vec<u8>>)]>;
+
 /// One record as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
@@ -54,7 +57,7 @@ pub struct Message {
     /// The value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
     /// The headers, in order.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Headers,
 }
 
 impl Message {

@@ -1,15 +1,20 @@
 //! Topics: is it there, how is it cut, make it.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
+use tokio::sync::Mutex;
 
 use crate::{ClientProperties, Error, Logging, Result};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// How long a list of topics is believed: somebody may remove one.
+const TRUSTED: Duration = Duration::from_secs(10);
 
 /// How a topic is to be made when it is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,48 +54,114 @@ pub struct Description {
     pub replication_factor: i32,
 }
 
-/// Makes the topic if it is missing.
+/// Asks and tells the brokers about topics, all through one client.
+pub struct Topics {
+    admin: Arc<AdminClient<Logging>>,
+    /// The names that were there, and when.
+    listed: Mutex<Option<(Instant, HashSet<String>)>>,
+}
+
+impl fmt::Debug for Topics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topics").finish_non_exhaustive()
+    }
+}
+
+impl Topics {
+    /// Connects lazily.
+    ///
+    /// # Errors
+    /// When librdkafka does not accept the properties.
+    pub fn new(client: &ClientProperties) -> Result<Self> {
+        let mut properties = client.connection();
+        properties.set("allow.auto.create.topics", "false");
+        let admin = properties
+            .config()
+            .create_with_context(Logging)
+            .map_err(|e| Error::client("make an admin client", e))?;
+        Ok(Self { admin: Arc::new(admin), listed: Mutex::default() })
+    }
+
+    /// Whether there is a topic of this name, as far as the user may see it. A list of all is asked for once and used
+    /// for a while: at a start there are many questions.
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub async fn exists(&self, topic: &str) -> Result<bool> {
+        let mut listed = self.listed.lock().await;
+        if let Some((at, names)) = &*listed
+            && at.elapsed() < TRUSTED
+        {
+            return Ok(names.contains(topic));
+        }
+        let admin = Arc::clone(&self.admin);
+        let names: HashSet<String> = blocking(move || {
+            let metadata = admin.inner().fetch_metadata(None, LIMIT);
+            let metadata = metadata.map_err(|e| Error::client("read the list of topics", e))?;
+            Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+        })
+        .await?;
+        let found = names.contains(topic);
+        *listed = Some((Instant::now(), names));
+        Ok(found)
+    }
+
+    /// What is known of a topic; `None` when there is none of that name. Never makes it.
+    ///
+    /// # Errors
+    /// When no broker answers, or the topic may not be seen.
+    pub async fn describe(&self, topic: &str) -> Result<Option<Description>> {
+        let (admin, topic) = (Arc::clone(&self.admin), topic.to_owned());
+        blocking(move || describe_by(admin.inner(), &topic)).await
+    }
+
+    /// Makes the topic if it is missing.
+    ///
+    /// # Errors
+    /// Says which topic, and what the broker objects to, with the property to change where that is known.
+    pub async fn ensure(&self, spec: &TopicSpec) -> Result<Ensured> {
+        self.create(spec, false).await
+    }
+
+    async fn create(&self, spec: &TopicSpec, validate_only: bool) -> Result<Ensured> {
+        let mut topic =
+            NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(spec.replication_factor));
+        for (name, value) in &spec.config {
+            topic = topic.set(name, value);
+        }
+        let options = AdminOptions::new()
+            .operation_timeout(Some(LIMIT))
+            .request_timeout(Some(LIMIT))
+            .validate_only(validate_only);
+        let results = self
+            .admin
+            .create_topics([&topic], &options)
+            .await
+            .map_err(|e| Error::client(format!("create topic {:?}", spec.name), e))?;
+        match results.into_iter().next() {
+            None | Some(Ok(_)) => Ok(Ensured::Created),
+            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(Ensured::AlreadyThere),
+            Some(Err((name, code))) => {
+                Err(Error::topic(format!("could not create topic {name:?}{}", hint(code, spec)), code))
+            }
+        }
+    }
+}
+
+/// [`Topics::ensure`] with a client of its own.
 ///
 /// # Errors
-/// Says which topic, and what the broker objects to, with the property to change where that is known.
+/// As there.
 pub async fn ensure(client: &ClientProperties, spec: &TopicSpec) -> Result<Ensured> {
-    create(client, spec, false).await
+    Topics::new(client)?.ensure(spec).await
 }
 
 /// Asks the brokers whether they would make the topic, and makes none.
 ///
 /// # Errors
-/// As [`ensure`].
+/// As [`Topics::ensure`].
 pub async fn validate(client: &ClientProperties, spec: &TopicSpec) -> Result<()> {
-    create(client, spec, true).await.map(|_| ())
-}
-
-async fn create(client: &ClientProperties, spec: &TopicSpec, validate_only: bool) -> Result<Ensured> {
-    let admin: AdminClient<Logging> = client
-        .connection()
-        .config()
-        .create_with_context(Logging)
-        .map_err(|e| Error::client("make an admin client", e))?;
-    let mut topic =
-        NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(spec.replication_factor));
-    for (name, value) in &spec.config {
-        topic = topic.set(name, value);
-    }
-    let options = AdminOptions::new()
-        .operation_timeout(Some(LIMIT))
-        .request_timeout(Some(LIMIT))
-        .validate_only(validate_only);
-    let results = admin
-        .create_topics([&topic], &options)
-        .await
-        .map_err(|e| Error::client(format!("create topic {:?}", spec.name), e))?;
-    match results.into_iter().next() {
-        None | Some(Ok(_)) => Ok(Ensured::Created),
-        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(Ensured::AlreadyThere),
-        Some(Err((name, code))) => {
-            Err(Error::topic(format!("could not create topic {name:?}{}", hint(code, spec)), code))
-        }
-    }
+    Topics::new(client)?.create(spec, true).await.map(|_| ())
 }
 
 fn hint(code: RDKafkaErrorCode, spec: &TopicSpec) -> String {
@@ -110,30 +181,27 @@ fn hint(code: RDKafkaErrorCode, spec: &TopicSpec) -> String {
     }
 }
 
-/// Asks the brokers about a topic; `None` when there is none of that name. Never makes it.
+/// [`Topics::describe`] with a client of its own.
 ///
 /// # Errors
-/// When no broker answers, or the topic may not be seen.
+/// As there.
 pub async fn describe(client: &ClientProperties, topic: &str) -> Result<Option<Description>> {
-    let mut properties = client.connection();
-    properties.set("allow.auto.create.topics", "false");
-    let topic = topic.to_owned();
-    blocking(move || {
-        let consumer: BaseConsumer<Logging> = properties
-            .config()
-            .create_with_context(Logging)
-            .map_err(|e| Error::client("make a client", e))?;
-        describe_with(&consumer, &topic)
-    })
-    .await
+    Topics::new(client)?.describe(topic).await
 }
 
 pub(crate) fn describe_with<C: rdkafka::consumer::ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topic: &str,
 ) -> Result<Option<Description>> {
+    describe_by(consumer.client(), topic)
+}
+
+fn describe_by<C: rdkafka::ClientContext>(
+    client: &rdkafka::client::Client<C>,
+    topic: &str,
+) -> Result<Option<Description>> {
     let what = || format!("read the metadata of topic {topic:?}");
-    let metadata = consumer.fetch_metadata(Some(topic), LIMIT).map_err(|e| Error::client(what(), e))?;
+    let metadata = client.fetch_metadata(Some(topic), LIMIT).map_err(|e| Error::client(what(), e))?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
     match found.error().map(RDKafkaErrorCode::from) {
         None => {}

@@ -18,8 +18,9 @@ use crate::driver::{Breaker, DeadLetters, Decoded, Driver, Written};
 use crate::sink::SinkErrorKind;
 use crate::{Config, Error, Result, Sink, SinkConfig, Store};
 
-/// Batches that a worker takes from its queue at once: while one is written, the next is decoded.
-const BATCHES_AHEAD: usize = 4;
+/// Records that a worker takes from its queue at once, if a batch is not more: while a part is written, the next is
+/// decoded.
+const AHEAD: usize = 2000;
 
 /// How long a sink may take to say where a partition begins. Well below `max.poll.interval.ms`.
 const RESUME_LIMIT: Duration = Duration::from_secs(60);
@@ -137,7 +138,7 @@ pub async fn run_with(
     let driver = Driver {
         name: config.name.as_str().into(),
         sink: Arc::clone(&sink),
-        rejections: Arc::new(DeadLetters::new(&config.name, &kafka)?),
+        rejections: Arc::new(DeadLetters::new(&config.name, &kafka)),
         breaker: Arc::new(Breaker::default()),
         retry_initial: config.retry_initial,
         retry_max: config.retry_max,
@@ -287,7 +288,7 @@ fn spawn(
                 let messages = tokio::select! {
                     biased;
                     () = token.cancelled() => return Ok(()),
-                    messages = records.next(batch_max * BATCHES_AHEAD) => messages,
+                    messages = records.next(batch_max.max(AHEAD)) => messages,
                 };
                 if messages.is_empty() {
                     return Ok(());

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use pgcdc_event::{Record, TopicId};
-use pgcdc_kafka::topics::{self, TopicSpec};
+use pgcdc_kafka::topics::{Ensured, TopicSpec, Topics};
 use pgcdc_kafka::{ClientProperties, Headers, Producer, Topic};
 
 use super::Sent;
@@ -15,6 +15,7 @@ pub(crate) struct KafkaOutput {
     properties: ClientProperties,
     producer: Producer,
     creation: Option<TopicCreation>,
+    admin: Option<Topics>,
     topics: Vec<Topic>,
     ids: HashMap<String, TopicId>,
     context: Vec<(String, String)>,
@@ -39,6 +40,7 @@ impl KafkaOutput {
             properties,
             producer,
             creation: settings.topic.creation.clone(),
+            admin: None,
             topics: Vec::new(),
             ids: HashMap::new(),
             context,
@@ -56,11 +58,17 @@ impl KafkaOutput {
         if let Some(id) = self.ids.get(name) {
             return Ok(*id);
         }
-        if topics::describe(&self.properties, name).await.map_err(kafka_error)?.is_none() {
-            topics::ensure(&self.properties, &topic_spec(self.creation.as_ref(), name))
-                .await
-                .map_err(kafka_error)?;
-            tracing::info!(topic = name, "created topic");
+        // One client for all of them: a thousand tables would make two thousand.
+        if self.admin.is_none() {
+            self.admin = Some(Topics::new(&self.properties).map_err(kafka_error)?);
+        }
+        if let Some(admin) = &self.admin
+            && !admin.exists(name).await.map_err(kafka_error)?
+        {
+            let spec = topic_spec(self.creation.as_ref(), name);
+            if admin.ensure(&spec).await.map_err(kafka_error)? == Ensured::Created {
+                tracing::info!(topic = name, "created topic");
+            }
         }
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
         self.topics.push(self.producer.topic(name).map_err(kafka_error)?);

@@ -6,19 +6,29 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message as _};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::rebalance::Context;
-use super::{Event, Message, Partition, Progress};
+use super::rebalance::{Context, Slot};
+use super::{Event, Headers, Message, Partition, Progress, Refused};
 use crate::{ClientProperties, Error, Result};
 
 /// Records that wait for one partition's worker.
 pub(super) const QUEUE_RECORDS: usize = 4096;
 /// Bytes that wait for one partition's worker.
 pub(super) const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+/// How long one poll of librdkafka waits.
+const POLL: Duration = Duration::from_millis(100);
+/// The same while a partition is paused, so that its worker does not run dry.
+const PAUSED_POLL: Duration = Duration::from_millis(10);
+/// Records that are taken from librdkafka, if they are there, before they are handed to the workers: waking one costs
+/// as much as reading several.
+const GATHERED: usize = 128;
+/// How long a full queue is waited for before its partition is paused, since what was fetched ahead is then fetched
+/// again. Other partitions wait with it.
+const ROOM_WAIT: Duration = Duration::from_millis(100);
 /// How often durable offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -54,8 +64,10 @@ impl Member {
             .set_default("session.timeout.ms", "10000")
             .set_default("heartbeat.interval.ms", "2000")
             // What librdkafka fetches ahead is thrown away when a full queue pauses its partition.
-            .set_default("queued.min.messages", "4096")
-            .set_default("queued.max.messages.kbytes", "8192");
+            .set_default("queued.min.messages", "16384")
+            .set_default("queued.max.messages.kbytes", "16384")
+            // Having so much, it looks again after this: its default of a second leaves a fast store without work.
+            .set_default("fetch.queue.backoff.ms", "5");
         let (events, receiver) = mpsc::channel(1);
         let progress = Progress::default();
         let stop = Arc::new(AtomicBool::new(false));
@@ -109,11 +121,17 @@ pub(super) fn commit(consumer: &BaseConsumer<Context>, mode: CommitMode) {
 fn run(consumer: &BaseConsumer<Context>) {
     let context = Arc::clone(consumer.context());
     let mut last_commit = Instant::now();
-    let mut told = false;
+    let (mut told, mut gathered, mut wait) = (false, 0, POLL);
     while !context.stopping() {
-        match consumer.poll(Duration::from_millis(100)) {
+        match consumer.poll(if gathered == 0 { wait } else { Duration::ZERO }) {
+            Some(Ok(message)) => {
+                gather(&context, &message);
+                gathered += 1;
+                if gathered < GATHERED {
+                    continue;
+                }
+            }
             None => {}
-            Some(Ok(message)) => deliver(consumer, &context, &message),
             Some(Err(KafkaError::MessageConsumption(
                 RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
             ))) if told => {}
@@ -132,7 +150,8 @@ fn run(consumer: &BaseConsumer<Context>) {
                 tracing::debug!(error = %error, "read failed; librdkafka goes on by itself");
             }
         }
-        resume(consumer, &context);
+        gathered = 0;
+        wait = if deliver(consumer, &context) { PAUSED_POLL } else { POLL };
         if last_commit.elapsed() >= COMMIT_INTERVAL {
             commit(consumer, CommitMode::Async);
             last_commit = Instant::now();
@@ -143,7 +162,7 @@ fn run(consumer: &BaseConsumer<Context>) {
     consumer.unsubscribe();
 }
 
-fn deliver(consumer: &BaseConsumer<Context>, context: &Context, message: &BorrowedMessage<'_>) {
+fn gather(context: &Context, message: &BorrowedMessage<'_>) {
     let mut slots = context.slots();
     let Some(slot) = slots
         .iter_mut()
@@ -151,34 +170,47 @@ fn deliver(consumer: &BaseConsumer<Context>, context: &Context, message: &Borrow
     else {
         return; // taken away meanwhile
     };
-    let owned = own(message);
-    if !slot.waiting.is_empty() {
-        slot.waiting.push_back(owned);
-        return;
-    }
-    if let Err(refused) = slot.queue.offer(owned) {
-        if refused.closed {
-            return;
-        }
-        set_paused(consumer, &slot.partition, true);
-        slot.waiting.push_back(refused.message);
-    }
+    let owned = own(message, &mut slot.headers);
+    slot.waiting.push_back(owned);
 }
 
-fn resume(consumer: &BaseConsumer<Context>, context: &Context) {
-    for slot in context.slots().iter_mut().filter(|slot| !slot.waiting.is_empty() && slot.queue.has_room()) {
-        while let Some(message) = slot.waiting.pop_front() {
-            if let Err(refused) = slot.queue.offer(message) {
-                if !refused.closed {
-                    slot.waiting.push_front(refused.message);
-                }
-                break;
-            }
+/// Fills the queues; pauses what has no room for a while, and ends such a pause. Says whether there is one.
+fn deliver(consumer: &BaseConsumer<Context>, context: &Context) -> bool {
+    let mut slots = context.slots();
+    for slot in slots.iter_mut().filter(|slot| !slot.waiting.is_empty()) {
+        if slot.paused && !slot.queue.has_room() {
+            continue;
         }
-        if slot.waiting.is_empty() {
-            set_paused(consumer, &slot.partition, false);
+        while let Some(message) = slot.waiting.pop_front() {
+            let Err(refused) = offer(slot, message, context) else { continue };
+            if refused.closed {
+                slot.waiting.clear(); // taken away: read again by whoever has it
+            } else {
+                slot.waiting.push_front(refused.message);
+            }
+            break;
+        }
+        let full = !slot.waiting.is_empty();
+        if full != slot.paused {
+            set_paused(consumer, &slot.partition, full);
+            slot.paused = full;
         }
     }
+    slots.iter().any(|slot| slot.paused)
+}
+
+/// Puts a message into its queue, or gives it back when there is no room for a while.
+fn offer(slot: &Slot, message: Message, context: &Context) -> std::result::Result<(), Refused> {
+    let Err(mut refused) = slot.queue.offer(message) else { return Ok(()) };
+    let begin = Instant::now();
+    while !slot.paused && !refused.closed && !context.stopping() && begin.elapsed() < ROOM_WAIT {
+        std::thread::sleep(Duration::from_millis(1));
+        match slot.queue.offer(refused.message) {
+            Ok(()) => return Ok(()),
+            Err(again) => refused = again,
+        }
+    }
+    Err(refused)
 }
 
 fn set_paused(consumer: &BaseConsumer<Context>, partition: &Partition, paused: bool) {
@@ -190,15 +222,27 @@ fn set_paused(consumer: &BaseConsumer<Context>, partition: &Partition, paused: b
     }
 }
 
-fn own(message: &BorrowedMessage<'_>) -> Message {
-    let headers = message.headers().map(|headers| {
-        headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
-    });
+fn own(message: &BorrowedMessage<'_>, last: &mut Headers) -> Message {
+    if !same_headers(message, last) {
+        let headers = message.headers().map(|headers| {
+            headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
+        });
+        *last = headers.unwrap_or_default();
+    }
     Message {
         offset: message.offset(),
         timestamp_ms: message.timestamp().to_millis(),
         key: message.key().map(<[u8]>::to_vec),
         value: message.payload().map(<[u8]>::to_vec),
-        headers: headers.unwrap_or_default(),
+        headers: Arc::clone(last),
     }
+}
+
+fn same_headers(message: &BorrowedMessage<'_>, last: &Headers) -> bool {
+    let Some(headers) = message.headers() else { return last.is_empty() };
+    headers.count() == last.len()
+        && headers
+            .iter()
+            .zip(last.iter())
+            .all(|(header, (name, value))| header.key == name.as_str() && header.value == value.as_deref())
 }

@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
 use super::member::{QUEUE_RECORDS, commit};
-use super::{Event, Message, Partition, Progress, QueueSender, Start, queue};
+use super::{Event, Headers, Message, Partition, Progress, QueueSender, Start, queue};
 use crate::{Error, Result};
 
 /// How long a look at a partition's end may take.
@@ -24,9 +24,13 @@ const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Slot {
     pub(super) partition: Partition,
     pub(super) queue: QueueSender,
-    /// Records that did not fit: the one at which the partition was paused, and any that librdkafka
-    /// had already on the way. While there is one, the partition is paused.
+    /// Those of the last record.
+    pub(super) headers: Headers,
+    /// Records on their way into the queue: gathered, so that its worker is woken once for many, or those that did not
+    /// fit and any that librdkafka had already on the way.
     pub(super) waiting: VecDeque<Message>,
+    /// Whether the partition is not read because its queue is full.
+    pub(super) paused: bool,
 }
 
 pub(super) struct Context {
@@ -58,7 +62,13 @@ impl Context {
         let mut queues = Vec::new();
         for partition in &partitions {
             let (sender, records) = queue(QUEUE_RECORDS);
-            self.slots().push(Slot { partition: partition.clone(), queue: sender, waiting: VecDeque::new() });
+            self.slots().push(Slot {
+                partition: partition.clone(),
+                queue: sender,
+                headers: Headers::default(),
+                waiting: VecDeque::new(),
+                paused: false,
+            });
             queues.push((partition.clone(), records));
         }
         let starts = if partitions.is_empty() {

@@ -13,7 +13,7 @@ use pgcdc_kafka::consumer::Partition;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
-use scylla::statement::prepared::PreparedStatement;
+use tokio::task::JoinSet;
 
 use super::CassandraConfig;
 use super::clock::Clock;
@@ -21,17 +21,22 @@ use super::create::{add_columns, create_table, quote};
 use super::table::{Target, Values};
 use crate::{Batch, Outcome, Rejected, Sink, SinkError};
 
-/// Statements of one batch in flight at a time.
-const PIPELINE: usize = 128;
+/// Statements of one lane in flight at a time.
+const PIPELINE: usize = 512;
+/// A batch is split into so many lanes at most, which run in parallel.
+const LANES: usize = 4;
+/// Statements that a lane of its own is worth.
+const LANE: usize = 64;
 
 /// A Cassandra sink.
 pub struct Cassandra {
-    session: Session,
+    session: Arc<Session>,
     config: CassandraConfig,
     placeholder: Placeholder,
     /// Tables met so far. The lock is held while one is made, so that partitions do not make it twice.
     targets: tokio::sync::Mutex<HashMap<String, Arc<Target>>>,
     clock: Clock,
+    lanes: usize,
 }
 
 impl fmt::Debug for Cassandra {
@@ -81,7 +86,8 @@ impl Cassandra {
         }
         let placeholder = config.placeholder.as_deref().map_or_else(Placeholder::default, Placeholder::new);
         Ok(Self {
-            session,
+            session: Arc::new(session),
+            lanes: std::thread::available_parallelism().map_or(1, usize::from).min(LANES),
             config: config.clone(),
             placeholder,
             targets: tokio::sync::Mutex::default(),
@@ -167,20 +173,56 @@ impl Cassandra {
         Ok(Ok(target))
     }
 
-    async fn execute(
-        &self,
-        statement: &PreparedStatement,
-        values: Values,
-    ) -> Result<Option<String>, SinkError> {
-        match self.session.execute_unpaged(statement, values).await {
-            Ok(_) => Ok(None),
-            Err(error) => classify(&error).map(Some),
+    /// Executes statements in any order; returns those that can never be. Dropping the future ends it.
+    async fn execute(&self, statements: Vec<Statement>) -> Result<Vec<Rejected>, SinkError> {
+        let lanes = statements.len().div_ceil(LANE).clamp(1, self.lanes);
+        if lanes == 1 {
+            return execute(&self.session, statements).await;
         }
+        let share = statements.len().div_ceil(lanes);
+        let (mut statements, mut running) = (statements.into_iter(), JoinSet::new());
+        for _ in 0..lanes {
+            let (session, lane) = (Arc::clone(&self.session), statements.by_ref().take(share).collect());
+            running.spawn(async move { execute(&session, lane).await });
+        }
+        let mut rejected = Vec::new();
+        while let Some(ended) = running.join_next().await {
+            rejected.extend(match ended {
+                Ok(executed) => executed?,
+                // The worker's panic then, as if it had executed them itself.
+                Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
+                Err(_) => return Err(SinkError::transient("writing to Cassandra was cut short")),
+            });
+        }
+        Ok(rejected)
     }
 
     async fn forget_targets(&self) {
         self.targets.lock().await.clear();
     }
+}
+
+/// A record's statement, ready to be executed.
+struct Statement {
+    offset: i64,
+    target: Arc<Target>,
+    upsert: bool,
+    values: Values,
+}
+
+async fn execute(session: &Session, statements: Vec<Statement>) -> Result<Vec<Rejected>, SinkError> {
+    let executed = statements.into_iter().map(|Statement { offset, target, upsert, values }| async move {
+        let statement = if upsert { &target.upsert } else { &target.delete };
+        (offset, session.execute_unpaged(statement, values).await)
+    });
+    let mut results = stream::iter(executed).buffer_unordered(PIPELINE);
+    let mut rejected = Vec::new();
+    while let Some((offset, result)) = results.next().await {
+        if let Err(error) = result {
+            rejected.push(Rejected { offset, reason: classify(&error)? });
+        }
+    }
+    Ok(rejected)
 }
 
 /// A statement of the data definition language.
@@ -244,31 +286,24 @@ impl Sink for Cassandra {
             }
         }
         let mut statements = Vec::with_capacity(targets.len());
-        for (record, target, timestamp) in &targets {
-            let offset = record.message.offset;
+        for (record, target, timestamp) in targets {
             let values = match (&record.change.after, record.change.operation) {
                 (Some(row), Operation::Create | Operation::Update | Operation::Read) => {
-                    target.upsert(row, *timestamp, &self.placeholder).map(|values| (&target.upsert, values))
+                    target.upsert(row, timestamp, &self.placeholder).map(|values| (true, values))
                 }
-                _ => target.delete(&record.change, *timestamp).map(|values| (&target.delete, values)),
+                _ => target.delete(&record.change, timestamp).map(|values| (false, values)),
             };
+            let offset = record.message.offset;
             match values {
-                Ok((statement, values)) => {
-                    statements.push(async move { (offset, self.execute(statement, values).await) });
-                }
+                Ok((upsert, values)) => statements.push(Statement { offset, target, upsert, values }),
                 Err(reason) => outcome.rejected.push(Rejected { offset, reason }),
             }
         }
-        let mut results = stream::iter(statements).buffer_unordered(PIPELINE);
-        while let Some((offset, result)) = results.next().await {
-            match result {
-                Ok(None) => {}
-                Ok(Some(reason)) => outcome.rejected.push(Rejected { offset, reason }),
-                Err(error) => {
-                    drop(results);
-                    self.forget_targets().await;
-                    return Err(error);
-                }
+        match self.execute(statements).await {
+            Ok(rejected) => outcome.rejected.extend(rejected),
+            Err(error) => {
+                self.forget_targets().await;
+                return Err(error);
             }
         }
         Ok(outcome)

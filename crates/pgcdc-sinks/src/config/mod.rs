@@ -32,7 +32,8 @@ pub struct SinkConfig {
     pub name: String,
     /// The topics it reads.
     pub topics: Vec<String>,
-    /// How many records go to the store in one batch at most (`batch.max`, default 500).
+    /// How many records go to the store in one batch at most (`batch.max`, default 500; Cassandra, where a batch's statements
+    /// stand alone and each batch's last ones leave the rest of the pipeline empty: 4000).
     pub batch_max: usize,
     /// Longest wait between two tries (`retry.max`, default 30 s).
     pub retry_max: Duration,
@@ -210,10 +211,11 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
         None => return None,
     };
     section.finish();
+    let batch_default = if kind.as_deref() == Some("cassandra") { 4000 } else { 500 };
     Some(SinkConfig {
         name: name?,
         topics: topics?,
-        batch_max: batch_max.flatten().and_then(|n| usize::try_from(n).ok()).unwrap_or(500),
+        batch_max: batch_max.flatten().and_then(|n| usize::try_from(n).ok()).unwrap_or(batch_default),
         retry_initial: retry_initial.unwrap_or(Duration::from_millis(200)),
         retry_max: retry_max.unwrap_or(Duration::from_secs(30)),
         store: store?,

@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pgcdc_kafka::consumer::{Message, Partition};
 use pgcdc_kafka::topics::{TopicSpec, describe, ensure};
 use pgcdc_kafka::{ClientProperties, Logging};
+use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
@@ -29,7 +31,10 @@ use crate::Error;
 pub struct DeadLetters {
     sink: String,
     client: ClientProperties,
-    producer: FutureProducer<Logging>,
+    /// What the producer is made of.
+    producing: ClientConfig,
+    /// Made for the first dead letter: mostly there is none, and an idle one keeps a thread busy.
+    producer: OnceLock<FutureProducer<Logging>>,
     /// Topics that are known to exist.
     ensured: Mutex<HashSet<String>>,
 }
@@ -41,11 +46,9 @@ impl fmt::Debug for DeadLetters {
 }
 
 impl DeadLetters {
-    /// For one sink.
-    ///
-    /// # Errors
-    /// When librdkafka does not accept the properties.
-    pub fn new(sink: &str, client: &ClientProperties) -> Result<Self, Error> {
+    /// For one sink. Nothing is connected yet.
+    #[must_use]
+    pub fn new(sink: &str, client: &ClientProperties) -> Self {
         let client = client.connection();
         let mut properties = client.clone();
         properties
@@ -54,11 +57,17 @@ impl DeadLetters {
             .set("message.max.bytes", "104857600") // whatever was read must be writable; the broker decides
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "0");
-        let producer = properties
-            .config()
-            .create_with_context(Logging)
-            .map_err(|e| pgcdc_kafka::Error::client("make a producer for dead letters", e))?;
-        Ok(Self { sink: sink.to_owned(), client, producer, ensured: Mutex::default() })
+        let producing = properties.config();
+        let (sink, producer, ensured) = (sink.to_owned(), OnceLock::new(), Mutex::default());
+        Self { sink, client, producing, producer, ensured }
+    }
+
+    fn producer(&self) -> Result<&FutureProducer<Logging>, KafkaError> {
+        if let Some(producer) = self.producer.get() {
+            return Ok(producer);
+        }
+        let made = self.producing.create_with_context(Logging)?;
+        Ok(self.producer.get_or_init(|| made))
     }
 
     /// Makes the topic with as many partitions as its source, if it is missing.
@@ -137,7 +146,7 @@ impl DeadLetters {
     ) -> Result<(), KafkaError> {
         let mut headers = OwnedHeaders::new();
         if kept != Kept::Nothing {
-            for (name, value) in &message.headers {
+            for (name, value) in message.headers.iter() {
                 headers = headers.insert(Header { key: name, value: value.as_deref() });
             }
         }
@@ -175,13 +184,15 @@ impl DeadLetters {
         if let Some(timestamp) = message.timestamp_ms {
             record = record.timestamp(timestamp);
         }
-        self.producer.send(record, Duration::from_secs(30)).await.map(drop).map_err(|(error, _)| error)
+        self.producer()?.send(record, Duration::from_secs(30)).await.map(drop).map_err(|(error, _)| error)
     }
 }
 
 impl Drop for DeadLetters {
     fn drop(&mut self) {
         // Nothing is in flight: every send was awaited, or its record comes again.
-        self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        if let Some(producer) = self.producer.get() {
+            producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
+        }
     }
 }

@@ -10,6 +10,8 @@ use fred::clients::Client;
 use fred::interfaces::{ClientLike, HashesInterface};
 use fred::types::Builder;
 use fred::types::config::{Config, ReconnectPolicy};
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
 use pgcdc_format::decode::Placeholder;
 use pgcdc_kafka::consumer::{Partition, Start};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,10 @@ use crate::{Batch, Outcome, Rejected, Sink, SinkError};
 const LONGEST_TICK: Duration = Duration::from_millis(200);
 /// How long they stay together at least, so that a flood of expiring rows costs Redis little.
 const SHORTEST_TICK: Duration = Duration::from_millis(5);
+/// Records of one call of the script.
+const STEP: usize = 125;
+/// Calls that wait for an answer while another is made.
+const STEPS_AHEAD: usize = 2;
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
 /// A Redis sink.
@@ -98,6 +104,28 @@ impl Redis {
     }
 }
 
+impl Redis {
+    /// Notes how far Redis is.
+    fn done(
+        &self,
+        partition: &Partition,
+        expected: Option<i64>,
+        next: i64,
+        answer: Answer,
+    ) -> Result<(), SinkError> {
+        match answer {
+            Answer::Done => {
+                self.expect(partition, Some(next));
+                Ok(())
+            }
+            Answer::Diverged(stored) => Err(SinkError::diverged(format!(
+                "Redis holds offset {stored} where {} was expected: it was emptied or restored, or another process writes",
+                expected.unwrap_or(-1)
+            ))),
+        }
+    }
+}
+
 /// Lets old rows leave while nothing arrives. Ends with the sink.
 async fn expire(client: Client, step: Arc<Step>, stop: CancellationToken) {
     let mut failed = false;
@@ -151,33 +179,48 @@ impl Sink for Redis {
     }
 
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
+        let field = batch.partition.to_string();
+        let mut expected = self.expected(batch.partition);
         let mut rejected = Vec::new();
-        let mut entries = Vec::with_capacity(batch.records.len());
-        for record in &batch.records {
-            match entry(&self.board, batch.partition, record, &self.placeholder) {
-                Ok(entry) => entries.extend(entry),
-                Err(reason) => rejected.push(Rejected { offset: record.message.offset, reason }),
+        // Each step moves the offset as far as it reaches, and finds that of the one before: while Redis takes one, the
+        // next is made.
+        let mut steps = FuturesOrdered::new();
+        let mut rest = batch.records.as_slice();
+        loop {
+            let (now, later) = rest.split_at(rest.len().min(STEP));
+            let mut entries = Vec::with_capacity(now.len());
+            for record in now {
+                match entry(&self.board, batch.partition, record, &self.placeholder) {
+                    Ok(entry) => entries.extend(entry),
+                    Err(reason) => rejected.push(Rejected { offset: record.message.offset, reason }),
+                }
+            }
+            // The script moves the offset past them: rejected ones must be among the dead letters before.
+            if rejected.is_empty() {
+                let next = later.first().map_or(batch.next, |record| record.message.offset);
+                let (client, field) = (&self.client, &field);
+                steps.push_back(async move {
+                    let answer = self.step.apply(client, field, expected, next, entries).await?;
+                    self.done(batch.partition, expected, next, answer)
+                });
+                expected = Some(next);
+            }
+            // Sends it; waits only when enough is under way.
+            let ended = if steps.len() > STEPS_AHEAD {
+                steps.next().await
+            } else {
+                steps.next().now_or_never().flatten()
+            };
+            ended.transpose()?;
+            rest = later;
+            if rest.is_empty() {
+                break;
             }
         }
-        if !rejected.is_empty() {
-            // The script moves the offset past them: they must be among the dead letters before.
-            return Ok(Outcome { durable: false, rejected });
+        while let Some(ended) = steps.next().await {
+            ended?;
         }
-        let expected = self.expected(batch.partition);
-        let answer = self
-            .step
-            .apply(&self.client, &batch.partition.to_string(), expected, batch.next, entries)
-            .await?;
-        match answer {
-            Answer::Done => {
-                self.expect(batch.partition, Some(batch.next));
-                Ok(Outcome { durable: true, rejected })
-            }
-            Answer::Diverged(stored) => Err(SinkError::diverged(format!(
-                "Redis holds offset {stored} where {} was expected: it was emptied or restored, or another process writes",
-                expected.unwrap_or(-1)
-            ))),
-        }
+        Ok(Outcome { durable: rejected.is_empty(), rejected })
     }
 
     async fn released(&self, partition: &Partition) {
