@@ -105,6 +105,8 @@ impl TransactionalOutput {
 
     /// What the committed offset says: what is not further is not written again.
     pub(crate) fn continue_from(&mut self, reached: Reached) {
+        let open_ms = self.pace.age(Instant::now()).as_millis();
+        tracing::debug!(open_ms, runs = self.runs.0.len(), "a Kafka transaction ends");
         self.written = reached;
     }
 
@@ -132,6 +134,7 @@ impl TransactionalOutput {
             }
             self.state = State::Open;
             self.pace.restart(Instant::now());
+            tracing::debug!(held = self.held.sequences.len(), "it is committed");
         }
         self.handles.clear();
         self.producer.poll_transaction(&mut self.handles).map_err(|error| self.fail(error))?;

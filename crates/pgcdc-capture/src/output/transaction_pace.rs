@@ -20,6 +20,13 @@ const SLOW: Duration = Duration::from_millis(10);
 /// So many records a millisecond are slow.
 const SLOW_RATE: u64 = 10;
 
+/// A transaction of so many records was no trickle: a short silence after it means that the server is scheduled out, and a
+/// commit would cost more than it brings.
+const MANY: u64 = 1000;
+
+/// When there were many, nothing more is to be read after so long without a record.
+const SILENCE: Duration = Duration::from_millis(20);
+
 /// After so long without a record the next one is committed as soon as it can be.
 const QUIET: Duration = Duration::from_millis(50);
 
@@ -35,8 +42,11 @@ pub(super) struct Pace {
     /// The first came after a pause.
     after_pause: bool,
     records: u64,
-    /// Records at the last look.
+    /// Records at the last look, and when it was that they had become more.
     seen: u64,
+    moved: Instant,
+    /// The transaction before held many records, and they came fast.
+    flood: bool,
     /// When the transaction before ended.
     ended: Option<Instant>,
 }
@@ -48,7 +58,17 @@ impl Pace {
             TransactionBoundary::Interval(interval) => Some(interval),
         };
         let longest = (interval.unwrap_or(BUSY) + WHOLE).min(timeout / 2);
-        Self { interval, longest, began: now, after_pause: false, records: 0, seen: 0, ended: None }
+        Self {
+            interval,
+            longest,
+            began: now,
+            after_pause: false,
+            records: 0,
+            seen: 0,
+            moved: now,
+            flood: false,
+            ended: None,
+        }
     }
 
     /// A record was written into the transaction. `now` is asked for the first one alone.
@@ -64,6 +84,7 @@ impl Pace {
 
     /// The transaction has ended; the next one has nothing in it.
     pub(super) fn restart(&mut self, now: Instant) {
+        self.flood = self.is_fast(self.age(now));
         (self.records, self.seen, self.ended) = (0, 0, Some(now));
     }
 
@@ -86,15 +107,24 @@ impl Pace {
         match self.interval {
             _ if inside => age >= self.longest,
             Some(interval) => age >= interval.min(self.longest),
-            None => age >= BUSY || (age >= SLOW && self.is_slow(age)),
+            None => age >= BUSY || (age >= SLOW && !self.flood && self.is_slow(age)),
         }
     }
 
     /// As [`is_due`](Self::is_due), when what was there has been read: also when no record came since the last look.
     pub(super) fn look(&mut self, inside: bool, now: Instant) -> bool {
-        let paused = self.records == std::mem::replace(&mut self.seen, self.records);
+        if std::mem::replace(&mut self.seen, self.records) != self.records {
+            self.moved = now;
+        }
+        let quiet = now.saturating_duration_since(self.moved);
+        let paused =
+            if self.flood || self.is_fast(self.age(now)) { quiet >= SILENCE } else { !quiet.is_zero() };
         let early = self.interval.is_none() && !inside && !self.is_empty() && (paused || self.after_pause);
         early || self.is_due(inside, now)
+    }
+
+    fn is_fast(&self, age: Duration) -> bool {
+        self.records >= MANY && !self.is_slow(age)
     }
 
     fn is_slow(&self, age: Duration) -> bool {
@@ -132,8 +162,16 @@ mod tests {
             }
         }
         assert_eq!(due, [501]);
-        assert!(pace.look(false, at(1000)), "nothing came since");
-        assert!(!pace.look(true, at(1000)), "half of a transaction waits for the rest");
+        assert!(!pace.look(false, at(1001)) && !pace.look(false, at(1001)), "the server is scheduled out");
+        pace.restart(at(1001));
+        pace.record(|| at(1002));
+        assert!(!pace.look(false, at(1002)) && !pace.look(false, at(1021)), "more is likely to come");
+        assert!(pace.look(false, at(1022)), "it did not");
+        assert!(!pace.look(true, at(1022)), "half of a transaction waits for the rest");
+        pace.restart(at(1022));
+        pace.record(|| at(1023));
+        assert!(!pace.look(false, at(1023)));
+        assert!(pace.look(false, at(1024)), "a trickle again");
     }
 
     #[test]
@@ -148,6 +186,26 @@ mod tests {
             })
             .collect();
         assert_eq!(due, [10, 11]);
+    }
+
+    #[test]
+    fn a_flood_that_becomes_a_stream_is_committed_soon_again() {
+        let start = Instant::now();
+        let mut pace = Pace::new(TransactionBoundary::Poll, TIMEOUT, start);
+        (0..50_000).for_each(|_| pace.record(|| start));
+        pace.restart(start + ms(500));
+        let mut lasted = Vec::new();
+        let mut began = 500;
+        // Three records a millisecond from now on.
+        for n in 501..2000 {
+            (0..3).for_each(|_| pace.record(|| start + ms(n)));
+            if pace.look(false, start + ms(n)) {
+                lasted.push(n - began);
+                pace.restart(start + ms(n));
+                began = n;
+            }
+        }
+        assert_eq!(lasted[..3], [501, 11, 11], "{lasted:?}");
     }
 
     #[test]
