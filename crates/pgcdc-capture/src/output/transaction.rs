@@ -105,8 +105,6 @@ impl TransactionalOutput {
 
     /// What the committed offset says: what is not further is not written again.
     pub(crate) fn continue_from(&mut self, reached: Reached) {
-        let open_ms = self.pace.age(Instant::now()).as_millis();
-        tracing::debug!(open_ms, runs = self.runs.0.len(), "a Kafka transaction ends");
         self.written = reached;
     }
 
@@ -206,6 +204,8 @@ impl TransactionalOutput {
 
     /// Ends the open transaction, with an offset if there is a new one.
     pub(crate) fn end(&mut self, offset: Option<OffsetRecord>, reached: Reached) -> Result<()> {
+        let open_ms = self.pace.age(Instant::now()).as_millis();
+        tracing::debug!(open_ms, runs = self.runs.0.len(), "a Kafka transaction ends");
         self.written = reached;
         self.state = State::Closing(offset);
         self.close()
