@@ -42,32 +42,67 @@ pub(super) fn write_inner_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// Eight bytes at a time: those that need nothing are copied at once, those with short escapes only (a JSON text within
+/// a JSON string is full of quotes) without a branch for each byte.
 fn escape<const SURROGATES: bool>(text: &[u8], out: &mut Vec<u8>) {
+    out.reserve(text.len() + 16);
     let mut rest = text;
-    while let Some(at) = first_to_escape::<SURROGATES>(rest) {
-        let (run, tail) = rest.split_at(at);
-        out.extend_from_slice(run);
-        let Some((&byte, after)) = tail.split_first() else { return };
-        rest = after;
-        match ESCAPE[usize::from(byte)] {
-            b'u' => append_unit(u16::from(byte), out),
-            0 => {
-                let length = tail.len().min(4);
-                if let Some(character) =
-                    std::str::from_utf8(&tail[..length]).ok().and_then(|four| four.chars().next())
-                {
-                    for unit in character.encode_utf16(&mut [0; 2]) {
-                        append_unit(*unit, out);
-                    }
-                    rest = &tail[length..];
-                } else {
-                    out.push(byte); // not UTF-8, which Postgres never sends
-                }
-            }
-            letter => out.extend_from_slice(&[b'\\', letter]),
+    while let Some((block, after)) = rest.split_first_chunk::<8>() {
+        let marks = to_escape::<SURROGATES>(u64::from_le_bytes(*block));
+        if marks == 0 {
+            out.extend_from_slice(block);
+            rest = after;
+            continue;
+        }
+        let mut escaped = [0_u8; 16];
+        let (mut length, mut short) = (0, true);
+        for (at, &byte) in block.iter().enumerate() {
+            let letter = ESCAPE[usize::from(byte)];
+            let marked = marks >> (8 * at + 7) & 1 != 0;
+            short &= !marked || (letter != b'u' && letter != 0);
+            escaped[length & 15] = b'\\';
+            length += usize::from(marked);
+            escaped[length & 15] = if marked { letter } else { byte };
+            length += 1;
+        }
+        if short {
+            out.extend_from_slice(&escaped[..length]);
+            rest = after;
+        } else {
+            let run = marks.trailing_zeros() as usize / 8;
+            out.extend_from_slice(&rest[..run]);
+            rest = escape_one(&rest[run..], out);
         }
     }
-    out.extend_from_slice(rest);
+    while let Some(&byte) = rest.first() {
+        if ESCAPE[usize::from(byte)] == 0 && (!SURROGATES || byte < 0xf0) {
+            out.push(byte);
+            rest = &rest[1..];
+        } else {
+            rest = escape_one(rest, out);
+        }
+    }
+}
+
+/// Escapes the character at the front, which needs it; returns what is behind.
+fn escape_one<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let Some((&byte, after)) = text.split_first() else { return text };
+    match ESCAPE[usize::from(byte)] {
+        b'u' => append_unit(u16::from(byte), out),
+        0 => {
+            let length = text.len().min(4);
+            let character = std::str::from_utf8(&text[..length]).ok().and_then(|four| four.chars().next());
+            if let Some(character) = character {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    append_unit(*unit, out);
+                }
+                return &text[length..];
+            }
+            out.push(byte); // not UTF-8, which Postgres never sends
+        }
+        letter => out.extend_from_slice(&[b'\\', letter]),
+    }
+    after
 }
 
 fn append_unit(unit: u16, out: &mut Vec<u8>) {
@@ -77,33 +112,20 @@ fn append_unit(unit: u16, out: &mut Vec<u8>) {
     }
 }
 
-/// Position of the first byte that must be escaped: eight bytes at a time while none is found.
-fn first_to_escape<const SURROGATES: bool>(text: &[u8]) -> Option<usize> {
+/// The high bit of each byte that must be escaped.
+#[inline]
+const fn to_escape<const SURROGATES: bool>(word: u64) -> u64 {
     const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    /// High bit of each byte that is zero (bits above the first one found may be false alarms).
+    const SEVEN: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    const HIGH: u64 = !SEVEN;
+    /// High bit of each byte that is zero, exactly: no carry leaves a byte.
     const fn zeros(word: u64) -> u64 {
-        word.wrapping_sub(LOW) & !word & HIGH
+        !(((word & SEVEN) + SEVEN) | word | SEVEN)
     }
-    let mut at = 0;
-    let mut chunks = text.chunks_exact(8);
-    for chunk in &mut chunks {
-        let mut word = [0u8; 8];
-        word.copy_from_slice(chunk);
-        let word = u64::from_le_bytes(word);
-        let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
-        let mut found = control | zeros(word ^ (LOW * 0x22)) | zeros(word ^ (LOW * 0x5c));
-        if SURROGATES {
-            found |= word & (word << 1) & (word << 2) & (word << 3) & HIGH; // 0xF0 and above
-        }
-        if found != 0 {
-            // Borrows only run upwards: the lowest mark is true.
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    let escaped = |&byte: &u8| ESCAPE[usize::from(byte)] != 0 || (SURROGATES && byte >= 0xf0);
-    chunks.remainder().iter().position(escaped).map(|more| at + more)
+    let control = !(((word & SEVEN) + LOW * 0x60) | word) & HIGH;
+    let marks = control | zeros(word ^ (LOW * 0x22)) | zeros(word ^ (LOW * 0x5c));
+    // 0xF0 and above: the four high bits are set.
+    if SURROGATES { marks | (word & (word << 1) & (word << 2) & (word << 3) & HIGH) } else { marks }
 }
 
 /// Appends `bytes` as a JSON string of standard base64, Connect's form of `bytes`.
@@ -149,7 +171,38 @@ mod tests {
         );
     }
 
+    #[test]
+    fn every_byte_is_marked_as_the_table_says() {
+        for byte in 0..=255_u8 {
+            for at in 0..8 {
+                let mut block = [b'a'; 8];
+                block[at] = byte;
+                let marks = to_escape::<true>(u64::from_le_bytes(block));
+                let wanted = ESCAPE[usize::from(byte)] != 0 || byte >= 0xf0;
+                assert_eq!(marks, if wanted { 0x80 << (8 * at) } else { 0 }, "{byte:#x} at {at}");
+            }
+        }
+    }
+
     proptest! {
+        /// The slow way: a character at a time.
+        #[test]
+        fn blocks_equal_characters(text in "([a\"\\\\\n\u{1}é日😀]|.){0,60}") {
+            let mut slow = Vec::new();
+            for character in text.chars() {
+                match character {
+                    '"' | '\\' => slow.extend_from_slice(&[b'\\', character as u8]),
+                    '\n' | '\t' | '\r' | '\u{8}' | '\u{c}' | '\0'..'\u{20}' | '\u{10000}'.. => {
+                        escape_one(character.encode_utf8(&mut [0; 4]).as_bytes(), &mut slow);
+                    }
+                    _ => slow.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
+            }
+            let mut fast = Vec::new();
+            write_json_escaped(text.as_bytes(), &mut fast);
+            prop_assert_eq!(String::from_utf8(fast).unwrap(), String::from_utf8(slow).unwrap());
+        }
+
         #[test]
         fn any_text_reads_back(text in ".*") {
             let mut out = Vec::new();
