@@ -71,6 +71,10 @@ fn part<'a, T>(
 fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
     let mut source = Source::default();
     scanner.object(|scanner, name| {
+        let wanted = matches!(&*name, "lsn" | "ts_us" | "ts_ms" | "txId" | "schema" | "table" | "snapshot");
+        if !wanted {
+            return scanner.raw().map(drop);
+        }
         let value = scanner.value()?;
         match &*name {
             "lsn" => source.lsn = value.as_i64().and_then(|n| u64::try_from(n).ok()).map(Lsn::new),
@@ -79,8 +83,7 @@ fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
             "txId" => source.tx_id = value.as_i64().and_then(|n| u64::try_from(n).ok()),
             "schema" => source.schema = text_of(value),
             "table" => source.table = text_of(value),
-            "snapshot" => source.snapshot = is_snapshot(&value),
-            _ => {}
+            _ => source.snapshot = is_snapshot(&value),
         }
         Ok(())
     })?;

@@ -16,7 +16,7 @@ use super::{Event, Headers, Message, Partition, Progress, Refused};
 use crate::{ClientProperties, Error, Result};
 
 /// Records that wait for one partition's worker.
-pub(super) const QUEUE_RECORDS: usize = 4096;
+pub(super) const QUEUE_RECORDS: usize = 8192;
 /// Bytes that wait for one partition's worker.
 pub(super) const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 /// How long one poll of librdkafka waits.
@@ -26,9 +26,11 @@ const PAUSED_POLL: Duration = Duration::from_millis(10);
 /// Records that are taken from librdkafka, if they are there, before they are handed to the workers: waking one costs
 /// as much as reading several.
 const GATHERED: usize = 128;
-/// How long a full queue is waited for before its partition is paused, since what was fetched ahead is then fetched
-/// again. Other partitions wait with it.
-const ROOM_WAIT: Duration = Duration::from_millis(100);
+/// How long a full queue is waited for before its partition is paused: what was fetched ahead is then fetched again, and
+/// the first of it comes only some hundred milliseconds after the pause.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
+/// The same while another partition's worker may run out of records.
+const SHORT_ROOM_WAIT: Duration = Duration::from_millis(50);
 /// How often durable offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -177,19 +179,20 @@ fn gather(context: &Context, message: &BorrowedMessage<'_>) {
 /// Fills the queues; pauses what has no room for a while, and ends such a pause. Says whether there is one.
 fn deliver(consumer: &BaseConsumer<Context>, context: &Context) -> bool {
     let mut slots = context.slots();
-    for slot in slots.iter_mut().filter(|slot| !slot.waiting.is_empty()) {
-        if slot.paused && !slot.queue.has_room() {
+    for at in 0..slots.len() {
+        if slots[at].waiting.is_empty() || (slots[at].paused && !slots[at].queue.has_room()) {
             continue;
         }
-        while let Some(message) = slot.waiting.pop_front() {
-            let Err(refused) = offer(slot, message, context) else { continue };
+        while let Some(message) = slots[at].waiting.pop_front() {
+            let Err(refused) = offer(&slots, at, message, context) else { continue };
             if refused.closed {
-                slot.waiting.clear(); // taken away: read again by whoever has it
+                slots[at].waiting.clear(); // taken away: read again by whoever has it
             } else {
-                slot.waiting.push_front(refused.message);
+                slots[at].waiting.push_front(refused.message);
             }
             break;
         }
+        let slot = &mut slots[at];
         let full = !slot.waiting.is_empty();
         if full != slot.paused {
             set_paused(consumer, &slot.partition, full);
@@ -199,11 +202,20 @@ fn deliver(consumer: &BaseConsumer<Context>, context: &Context) -> bool {
     slots.iter().any(|slot| slot.paused)
 }
 
-/// Puts a message into its queue, or gives it back when there is no room for a while.
-fn offer(slot: &Slot, message: Message, context: &Context) -> std::result::Result<(), Refused> {
+/// Puts a message into its slot's queue, or gives it back when there is no room for a while.
+fn offer(slots: &[Slot], at: usize, message: Message, context: &Context) -> std::result::Result<(), Refused> {
+    let slot = &slots[at];
     let Err(mut refused) = slot.queue.offer(message) else { return Ok(()) };
     let begin = Instant::now();
-    while !slot.paused && !refused.closed && !context.stopping() && begin.elapsed() < ROOM_WAIT {
+    let another_may_starve = || {
+        let mut others = slots.iter().enumerate().filter(|(other, _)| *other != at);
+        others.any(|(_, other)| !other.paused && other.queue.has_room())
+    };
+    while !slot.paused && !refused.closed && !context.stopping() {
+        let waited = begin.elapsed();
+        if waited >= ROOM_WAIT || (waited >= SHORT_ROOM_WAIT && another_may_starve()) {
+            break;
+        }
         std::thread::sleep(Duration::from_millis(1));
         match slot.queue.offer(refused.message) {
             Ok(()) => return Ok(()),

@@ -25,7 +25,7 @@ pub(crate) async fn run(
     client.init().await?;
     let script = Script::from_lua(LUA);
     script.load(&client).await?;
-    let entries: Vec<[Value; 7]> =
+    let entries: Vec<[String; 7]> =
         records.iter().enumerate().map(|(at, record)| entry(at, topic, record)).collect::<Result<_>>()?;
     for (batch, in_flight) in levels {
         let keys = clear(&client).await?;
@@ -66,14 +66,26 @@ async fn clear(client: &Client) -> Result<Vec<String>> {
     Ok(keys)
 }
 
-fn arguments(first: usize, entries: &[[Value; 7]]) -> Vec<Value> {
+fn arguments(first: usize, entries: &[[String; 7]]) -> Vec<Value> {
     let expected = if first == 0 { "-1".to_owned() } else { first.to_string() };
     let window = 3_600_000_000_u64 * 24;
     let head = [window.to_string(), "bare-0".to_owned(), expected, (first + entries.len()).to_string()];
-    head.into_iter().map(Value::from).chain(entries.iter().flatten().cloned()).collect()
+    head.into_iter().map(Value::from).chain([Value::Bytes(packed(entries).into())]).collect()
 }
 
-fn entry(at: usize, topic: &str, record: &[u8]) -> Result<[Value; 7]> {
+/// An array of short texts in MessagePack.
+fn packed(entries: &[[String; 7]]) -> Vec<u8> {
+    let count = u32::try_from(entries.len() * 7).unwrap_or(u32::MAX);
+    let mut bytes = vec![0xdd];
+    bytes.extend_from_slice(&count.to_be_bytes());
+    for text in entries.iter().flatten() {
+        bytes.extend_from_slice(&[0xd9, u8::try_from(text.len()).unwrap_or(u8::MAX)]);
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+fn entry(at: usize, topic: &str, record: &[u8]) -> Result<[String; 7]> {
     let change = Decoder::default().decode(None, Some(record))?;
     let row = change.after.as_ref().ok_or("a record without a row")?;
     let text = |name: &str| {
@@ -88,12 +100,12 @@ fn entry(at: usize, topic: &str, record: &[u8]) -> Result<[Value; 7]> {
         .ok_or("no event_ts")?;
     let lsn = change.source.lsn.ok_or("no LSN")?;
     Ok([
-        at.to_string().into(),
-        format!("{topic}:\"{}\"", text("id")?).into(),
-        "u".into(),
-        time.to_string().into(),
-        text("duration_ms")?.into(),
-        text("user_id")?.into(),
-        format!("{:020}", lsn.as_u64()).into(),
+        at.to_string(),
+        format!("{topic}:\"{}\"", text("id")?),
+        "u".to_owned(),
+        time.to_string(),
+        text("duration_ms")?,
+        text("user_id")?,
+        format!("{:020}", lsn.as_u64()),
     ])
 }

@@ -33,7 +33,7 @@ pub struct SinkConfig {
     /// The topics it reads.
     pub topics: Vec<String>,
     /// How many records go to the store in one batch at most (`batch.max`, default 500; Cassandra, where a batch's statements
-    /// stand alone and each batch's last ones leave the rest of the pipeline empty: 4000).
+    /// stand alone and each batch's last ones leave the rest of the pipeline empty: 8000).
     pub batch_max: usize,
     /// Longest wait between two tries (`retry.max`, default 30 s).
     pub retry_max: Duration,
@@ -211,7 +211,7 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
         None => return None,
     };
     section.finish();
-    let batch_default = if kind.as_deref() == Some("cassandra") { 4000 } else { 500 };
+    let batch_default = if kind.as_deref() == Some("cassandra") { 8000 } else { 500 };
     Some(SinkConfig {
         name: name?,
         topics: topics?,

@@ -1,7 +1,8 @@
 -- One step of a leaderboard: rows that are too old leave, records are applied, the offset moves.
 -- KEYS: 1 sorted set, 2 rows, 3 expiry, 4 counts, 5 offsets
 -- ARGV: 1 window in us, 2 offset field or '' for expiry alone, 3 expected offset or -1, 4 next offset,
---       then per record: offset, row, kind ('u' counts, 'd' does not, 't' is a tombstone), time in us, score, member, LSN
+--       5 the records, all in one array of MessagePack (a thousand arguments cost more than the rest of the script); per
+--       record: offset, row, kind ('u' counts, 'd' does not, 't' is a tombstone), time in us, score, member, LSN, all texts
 -- A row with an LSN came from records whose deletes have one too: a tombstone of it only follows such a
 -- delete, and one that is repeated must not take a newer row away.
 -- A row is 'LSN score member', or 'LSN' alone once deleted; the LSN has 20 digits or is empty.
@@ -45,9 +46,10 @@ local stored = tonumber(redis.call('HGET', offsets, ARGV[2]) or '-1')
 if stored < tonumber(ARGV[3]) then return { 'diverged', stored } end
 if stored >= tonumber(ARGV[4]) then return { 'ok', 0 } end
 
-for at = 5, #ARGV, 7 do
-  if tonumber(ARGV[at]) >= stored then
-    local row, kind, time, score, member, lsn = ARGV[at+1], ARGV[at+2], ARGV[at+3], ARGV[at+4], ARGV[at+5], ARGV[at+6]
+local list = cmsgpack.unpack(ARGV[5])
+for at = 1, #list, 7 do
+  if tonumber(list[at]) >= stored then
+    local row, kind, time, score, member, lsn = list[at+1], list[at+2], list[at+3], list[at+4], list[at+5], list[at+6]
     local packed = redis.call('HGET', rows, row)
     local known = packed and string.match(packed, '^(%d*)') or ''
     if known == '' or (lsn == '' and kind ~= 't') or (lsn ~= '' and lsn >= known) then

@@ -16,7 +16,8 @@ use pgcdc_format::decode::Placeholder;
 use pgcdc_kafka::consumer::{Partition, Start};
 use tokio_util::sync::CancellationToken;
 
-use super::map::entry;
+use super::map::pack;
+use super::pack::Packed;
 use super::script::{Answer, Step, classify};
 use super::{Leaderboard, RedisConfig};
 use crate::{Batch, Outcome, Rejected, Sink, SinkError};
@@ -188,11 +189,12 @@ impl Sink for Redis {
         let mut rest = batch.records.as_slice();
         loop {
             let (now, later) = rest.split_at(rest.len().min(STEP));
-            let mut entries = Vec::with_capacity(now.len());
+            let mut packed = Packed::with_capacity(now.len());
             for record in now {
-                match entry(&self.board, batch.partition, record, &self.placeholder) {
-                    Ok(entry) => entries.extend(entry),
-                    Err(reason) => rejected.push(Rejected { offset: record.message.offset, reason }),
+                if let Err(reason) =
+                    pack(&self.board, batch.partition, record, &self.placeholder, &mut packed)
+                {
+                    rejected.push(Rejected { offset: record.message.offset, reason });
                 }
             }
             // The script moves the offset past them: rejected ones must be among the dead letters before.
@@ -200,7 +202,7 @@ impl Sink for Redis {
                 let next = later.first().map_or(batch.next, |record| record.message.offset);
                 let (client, field) = (&self.client, &field);
                 steps.push_back(async move {
-                    let answer = self.step.apply(client, field, expected, next, entries).await?;
+                    let answer = self.step.apply(client, field, expected, next, packed.finish()).await?;
                     self.done(batch.partition, expected, next, answer)
                 });
                 expected = Some(next);

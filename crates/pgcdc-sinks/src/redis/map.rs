@@ -1,44 +1,30 @@
 //! A change → what its row contributes.
 
-use pgcdc_event::{Lsn, Operation};
-use pgcdc_format::decode::{Change, Decimal, Field, Form, Json, Placeholder, Row, Semantic, instant_us};
+use std::borrow::Cow;
+use std::io::Write as _;
+
+use pgcdc_event::Operation;
+use pgcdc_format::decode::{Decimal, Field, Form, Json, Placeholder, Row, Semantic, instant_us};
 use pgcdc_kafka::consumer::Partition;
 
 use super::Leaderboard;
+use super::pack::{Contribution, Packed};
 use crate::Record;
 
-/// One record for the script.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) offset: i64,
-    /// Names the row among all that the leaderboard reads.
-    pub(super) row: String,
-    pub(super) lsn: Option<Lsn>,
-    /// Whether it is a tombstone, which takes away only what was stored without an LSN.
-    pub(super) tombstone: bool,
-    /// `None`: the row contributes nothing (any more).
-    pub(super) contribution: Option<Contribution>,
-}
-
-/// What a row adds.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Contribution {
-    pub(super) time_us: i64,
-    /// A number as Redis reads it.
-    pub(super) score: String,
-    pub(super) member: String,
-}
-
-/// `Ok(None)`: the record says nothing of any row.
-pub(super) fn entry(
+/// Adds a record for the script; one that says nothing of any row adds nothing.
+///
+/// # Errors
+/// Why it can never be written; nothing was added.
+pub(super) fn pack(
     board: &Leaderboard,
     partition: &Partition,
     record: &Record<'_>,
     placeholder: &Placeholder,
-) -> Result<Option<Entry>, String> {
+    packed: &mut Packed,
+) -> Result<(), String> {
     let change = &record.change;
     let contribution = match change.operation {
-        Operation::Message => return Ok(None),
+        Operation::Message => return Ok(()),
         Operation::Truncate => return Err("TRUNCATE is not applied to a leaderboard".to_owned()),
         Operation::Delete => None,
         Operation::Create | Operation::Update | Operation::Read => match &change.after {
@@ -46,41 +32,42 @@ pub(super) fn entry(
             None => None,
         },
     };
-    let row = match row_name(change) {
-        Some(key) => format!("{}:{key}", partition.topic),
-        // Rows of a table without a key can only be added up.
-        None if matches!(change.operation, Operation::Create | Operation::Read) => {
-            format!("{partition}@{}", record.message.offset)
-        }
-        None => return Err("the record has no key: which row changed cannot be told".to_owned()),
-    };
+    let offset = record.message.offset;
+    let key = change.key.as_ref().filter(|key| key.fields().next().is_some());
+    if key.is_none() && !matches!(change.operation, Operation::Create | Operation::Read) {
+        return Err("the record has no key: which row changed cannot be told".to_owned());
+    }
     // An LSN helps only where deletes have one too: repeated records are told by it. Rows alone, whose
     // deletes are tombstones, go by their order.
     let by_lsn = change.form == Form::Envelope || change.rewritten;
     let lsn = change.source.lsn.filter(|_| by_lsn);
-    let tombstone = change.form == Form::Tombstone;
-    Ok(Some(Entry { offset: record.message.offset, row, lsn, tombstone, contribution }))
+    let row = |text: &mut Vec<u8>| match key {
+        Some(key) => row_name(partition, key, text),
+        // Rows of a table without a key can only be added up.
+        None => drop(write!(text, "{partition}@{offset}")),
+    };
+    packed.record(offset, row, change.form == Form::Tombstone, contribution.as_ref(), lsn);
+    Ok(())
 }
 
 /// The key's values: the same with and without schema, and whatever the white space.
-fn row_name(change: &Change<'_>) -> Option<String> {
-    let key = change.key.as_ref()?;
-    let values: Vec<String> = key
-        .fields()
-        .map(|f| {
-            f.value
-                .to_text()
-                .map_or_else(|| "null".to_owned(), |text| serde_json::Value::from(&*text).to_string())
-        })
-        .collect();
-    (!values.is_empty()).then(|| values.join(","))
+fn row_name(partition: &Partition, key: &Row<'_>, text: &mut Vec<u8>) {
+    text.extend_from_slice(partition.topic.as_bytes());
+    for (at, field) in key.fields().enumerate() {
+        text.push(if at == 0 { b':' } else { b',' });
+        match field.value.to_text() {
+            // Writing to a Vec does not fail.
+            Some(value) => drop(serde_json::to_writer(&mut *text, &*value)),
+            None => text.extend_from_slice(b"null"),
+        }
+    }
 }
 
-fn contribution(
+fn contribution<'r>(
     board: &Leaderboard,
-    row: &Row<'_>,
+    row: &'r Row<'_>,
     placeholder: &Placeholder,
-) -> Result<Option<Contribution>, String> {
+) -> Result<Option<Contribution<'r>>, String> {
     let field = |column: &str| match row.field(column) {
         None => Err(format!("the row has no column {column:?}")),
         Some(field) if placeholder.is(field.value) => {
@@ -93,20 +80,17 @@ fn contribution(
     let score = number(&score).ok_or_else(|| format!("column {:?} is not a number", board.score))?;
     let time_us = instant_us(time.value, time.semantic)
         .ok_or_else(|| format!("column {:?} is not a point in time", board.time))?;
-    let member = match member.value.to_text() {
-        Some(text) => text.into_owned(),
-        None => return Ok(None),
-    };
+    let Some(member) = member.value.to_text() else { return Ok(None) };
     Ok(Some(Contribution { time_us, score, member }))
 }
 
-fn number(field: &Field<'_, '_>) -> Option<String> {
+fn number<'r>(field: &Field<'r, '_>) -> Option<Cow<'r, str>> {
     let number = match (field.value, field.semantic) {
         (_, Some(Semantic::Decimal(_) | Semantic::VariableScaleDecimal)) => {
-            Decimal::of(field.value, field.semantic)?.to_string()
+            Cow::Owned(Decimal::of(field.value, field.semantic)?.to_string())
         }
-        (Json::Number(text), _) => (*text).to_owned(),
-        (Json::String(text), _) => Decimal::from_text(text)?.to_string(),
+        (Json::Number(text), _) => Cow::Borrowed(*text),
+        (Json::String(text), _) => Cow::Owned(Decimal::from_text(text)?.to_string()),
         _ => return None,
     };
     number.parse::<f64>().ok().filter(|n| n.is_finite()).map(|_| number)

@@ -29,6 +29,7 @@
 mod config;
 mod leaderboard;
 mod map;
+mod pack;
 mod script;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,6 @@ use fred::types::scripts::Script;
 use fred::types::{MultipleKeys, Value};
 
 use super::Leaderboard;
-use super::map::Entry;
 use crate::SinkError;
 
 const LUA: &str = include_str!("leaderboard.lua");
@@ -50,41 +49,22 @@ impl Step {
         Ok(u64::try_from(wait).ok().map(Duration::from_micros))
     }
 
-    /// Applies records and moves the offset from `expected` (or from nothing) to `next`.
+    /// Applies records, packed, and moves the offset from `expected` (or from nothing) to `next`.
     pub(super) async fn apply(
         &self,
         client: &Client,
         field: &str,
         expected: Option<i64>,
         next: i64,
-        entries: Vec<Entry>,
+        records: Vec<u8>,
     ) -> Result<Answer, SinkError> {
-        let mut arguments: Vec<Value> = Vec::with_capacity(4 + entries.len() * 7);
-        arguments.extend([
+        let arguments = vec![
             self.window_us.as_str().into(),
             field.into(),
             expected.unwrap_or(-1).to_string().into(),
             next.to_string().into(),
-        ]);
-        for entry in entries {
-            let (kind, time, score, member) = match entry.contribution {
-                Some(c) => ("u", c.time_us.to_string(), c.score, c.member),
-                None => {
-                    let kind = if entry.tombstone { "t" } else { "d" };
-                    (kind, "0".to_owned(), "0".to_owned(), String::new())
-                }
-            };
-            let lsn = entry.lsn.map_or_else(String::new, |lsn| format!("{:020}", lsn.as_u64()));
-            arguments.extend([
-                entry.offset.to_string().into(),
-                entry.row.into(),
-                kind.into(),
-                time.into(),
-                score.into(),
-                member.into(),
-                Value::from(lsn),
-            ]);
-        }
+            Value::Bytes(records.into()),
+        ];
         match self.call(client, arguments).await? {
             (true, _) => Ok(Answer::Done),
             (false, stored) => Ok(Answer::Diverged(stored)),

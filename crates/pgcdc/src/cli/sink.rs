@@ -38,7 +38,7 @@ FILE is TOML:
   url = \"http://127.0.0.1:5000/api\"
   # method, timeout = \"10s\", headers = { Authorization = \"Bearer …\" }
 
-Every sink also takes batch.max (500; cassandra: 4000), retry.initial (\"200ms\") and retry.max (\"30s\").
+Every sink also takes batch.max (500; cassandra: 8000), retry.initial (\"200ms\") and retry.max (\"30s\").
 Records that can never be written go to <topic>.dlq, with headers that say why.
 Exit code: 0 stopped, 1 failed, 2 wrong usage or configuration.";
 
