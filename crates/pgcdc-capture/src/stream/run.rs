@@ -15,9 +15,6 @@ use crate::tables::Tables;
 /// Messages taken before deliveries are looked at again.
 const DRAIN: u32 = 1024;
 
-/// How long to wait for deliveries before a large message is read.
-const ROOM: Duration = Duration::from_millis(1);
-
 /// One run of the stream, from START_REPLICATION to an error, an end or a cancellation.
 ///
 /// Dropping the future of [`run`](Self::run) is safe at any await: what was not confirmed is sent
@@ -98,7 +95,7 @@ struct Heartbeat {
 impl Run<'_> {
     async fn run(mut self) -> Result<()> {
         loop {
-            let drained = self.drain().await?;
+            let (drained, bytes) = self.drain().await?;
             self.applier.flush().await?;
             self.acknowledge()?;
             self.beat().await?;
@@ -106,7 +103,7 @@ impl Run<'_> {
                 tokio::task::yield_now().await;
                 continue;
             }
-            if self.pace.nap_after(drained, Instant::now()) {
+            if self.pace.nap_after(drained, bytes, Instant::now()) {
                 // Nobody reads while bytes pile up in the socket.
                 std::thread::sleep(NAP);
                 tokio::task::yield_now().await;
@@ -123,16 +120,19 @@ impl Run<'_> {
         }
     }
 
-    /// Takes what is there without waiting for the server, up to a limit; returns how many messages.
-    async fn drain(&mut self) -> Result<u32> {
-        let mut drained = 0;
+    /// Takes what is there without waiting for the server, up to a limit; returns how many messages and bytes.
+    async fn drain(&mut self) -> Result<(u32, usize)> {
+        let (mut drained, mut bytes) = (0, 0);
         while drained < DRAIN
             && let Some(wal) = self.replication.try_receive()?
         {
+            if let Wal::Data { data, .. } = &wal {
+                bytes += data.len();
+            }
             self.take(wal).await?;
             drained += 1;
         }
-        Ok(drained)
+        Ok((drained, bytes))
     }
 
     #[inline]
@@ -157,11 +157,8 @@ impl Run<'_> {
     /// Waits until nothing is in flight, so that a large row is in memory alone.
     async fn alone(&mut self) -> Result<()> {
         self.applier.flush().await?;
+        self.applier.outbox.settle().await?;
         self.acknowledge()?;
-        while self.applier.outbox.ledger().in_flight().records > 0 {
-            tokio::time::sleep(ROOM).await;
-            self.acknowledge()?;
-        }
         self.replication.admit();
         Ok(())
     }
