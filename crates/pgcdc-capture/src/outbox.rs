@@ -12,8 +12,8 @@ use crate::offsets::{Offset, OffsetStore};
 use crate::output::{Output, Position, Reached, Sent, TransactionalOutput};
 use crate::snapshot::now_ns;
 
-/// How long to wait for room in the output. Short, and by the runtime's clock: the replication
-/// client, which shares the thread, goes on answering the server meanwhile.
+/// How long to wait for room in the output. Short, and by the runtime's clock: the task that tells
+/// the server how far we are shares the thread, and goes on meanwhile.
 const ROOM: Duration = Duration::from_millis(1);
 
 /// See the [module](self).
@@ -94,8 +94,8 @@ impl Outbox {
         self.once.is_some()
     }
 
-    /// Sends the records of some changes (see [`counts_changes`](Self::counts_changes)) and clears the batch; waits while the output has no room, which is all
-    /// that holds the server back.
+    /// Sends the records of some changes (see [`counts_changes`](Self::counts_changes)) and clears the batch; waits
+    /// while the output has no room, which is all that holds the server back.
     pub(crate) async fn send(&mut self, batch: &mut RecordBatch) -> Result<()> {
         if let Some(once) = &mut self.once
             && !once.position.is_due()

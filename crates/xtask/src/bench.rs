@@ -78,16 +78,28 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// Says whether `contender`, one of `all`, is to run.
+    /// Those of all contenders (or cases) that were not left out.
     ///
     /// # Errors
     /// When `--without` names something that is not there.
-    pub(crate) fn wants(&self, contender: &str, all: &[&str]) -> Result<bool> {
-        if let Some(unknown) = self.without.iter().find(|name| !all.contains(&name.as_str())) {
-            anyhow::bail!("--without {unknown}: there is no such contender; choose from {}", all.join(", "));
+    pub(crate) fn choose<T>(
+        &self,
+        all: impl IntoIterator<Item = T>,
+        name: impl Fn(&T) -> &'static str,
+    ) -> Result<Vec<T>> {
+        let all: Vec<T> = all.into_iter().collect();
+        let mut names: Vec<_> = all.iter().map(&name).collect();
+        names.dedup();
+        if let Some(unknown) = self.without.iter().find(|name| !names.contains(&name.as_str())) {
+            anyhow::bail!(
+                "--without {unknown}: there is no such contender; choose from {}",
+                names.join(", ")
+            );
         }
-        let left_out = self.no_debezium && contender.starts_with("debezium");
-        Ok(!left_out && !self.without.iter().any(|name| name == contender))
+        let left_out = |name: &str| {
+            self.no_debezium && name.starts_with("debezium") || self.without.iter().any(|left| left == name)
+        };
+        Ok(all.into_iter().filter(|one| !left_out(name(one))).collect())
     }
 }
 

@@ -209,9 +209,6 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
         delay: reader.millis("snapshot.delay.ms"),
         include: patterns(reader, "snapshot.include.collection.list"),
         select_overrides,
-        max_threads: reader
-            .raw("snapshot.max.threads")
-            .and_then(|_| usize::try_from(reader.number("snapshot.max.threads")).ok()),
     }
 }
 

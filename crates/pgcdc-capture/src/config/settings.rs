@@ -171,19 +171,6 @@ pub struct SnapshotSettings {
     pub include: Option<Patterns>,
     /// `snapshot.select.statement.overrides`: statement by `schema.table`.
     pub select_overrides: BTreeMap<String, String>,
-    /// `snapshot.max.threads`; `None` when it is not set.
-    pub max_threads: Option<usize>,
-}
-
-impl SnapshotSettings {
-    /// How many connections read: as many as were allowed; else by the machine's cores, since the records and their
-    /// order are the same.
-    #[must_use]
-    pub fn threads(&self) -> usize {
-        const MOST: usize = 4;
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.max_threads.unwrap_or_else(|| cores().min(MOST)).max(1)
-    }
 }
 
 /// `snapshot.mode`.

@@ -1,4 +1,4 @@
-//! TLS for SQL connections, by rustls; the replication connection brings its own.
+//! TLS for SQL and replication connections alike, by rustls.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -58,13 +58,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if options.short {
         (options.common.rounds, options.common.no_debezium) = (1, true);
     }
-    let names = CONTENDERS.map(|(name, _)| name);
-    let mut wanted = Vec::new();
-    for (name, label) in CONTENDERS {
-        if options.common.wants(name, &names)? {
-            wanted.push((name, label));
-        }
-    }
+    let wanted = options.common.choose(CONTENDERS, |(name, _)| name)?;
     if wanted.iter().any(|(name, _)| *name == "bare") && !wanted.iter().any(|(name, _)| *name == "pgcdc") {
         bail!("the bare loop produces what pgcdc wrote before it\n\nhint: --without pgcdc,bare");
     }

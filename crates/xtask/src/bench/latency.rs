@@ -53,13 +53,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let names = CONTENDERS.map(|(name, _)| name);
-    let mut wanted = Vec::new();
-    for (name, label) in CONTENDERS {
-        if options.common.wants(name, &names)? {
-            wanted.push((name, label));
-        }
-    }
+    let wanted = options.common.choose(CONTENDERS, |(name, _)| name)?;
     let mut lab = Lab::start(&options.common)?;
     lab.engagement()?;
     let wants_debezium = wanted.iter().any(|(name, _)| *name == "debezium");

@@ -49,12 +49,7 @@ const MIB: f64 = 1_048_576.0;
 const BASE_MIB: f64 = 64.0;
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let mut wanted = Vec::new();
-    for name in CASES {
-        if options.common.wants(name, &CASES)? {
-            wanted.push(name);
-        }
-    }
+    let wanted = options.common.choose(CASES, |name| name)?;
     let mut lab = Lab::start(&options.common)?;
     lab.engagement()?;
     let mut report = Report::new("memory", "Peak memory of pgcdc stream (VmHWM)".to_owned(), COLUMNS);

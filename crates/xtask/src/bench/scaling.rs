@@ -36,8 +36,6 @@ const COLUMNS: &[Column] = &[
     column("start s", 2),
     column("load", 2),
 ];
-/// What `--without` calls them.
-const DIRECTIONS: [&str; 3] = ["tables", "columns", "transactions"];
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// A backlog.
@@ -85,12 +83,7 @@ fn label(direction: &str, size: u32) -> String {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let mut cases = Vec::new();
-    for case in Case::all() {
-        if options.common.wants(case.direction, &DIRECTIONS)? {
-            cases.push(case);
-        }
-    }
+    let cases = options.common.choose(Case::all(), |case| case.direction)?;
     let mut lab = Lab::start(&options.common)?;
     lab.sql(LOAD)?;
     lab.sql("CREATE PUBLICATION scaling FOR ALL TABLES")?;

@@ -48,12 +48,7 @@ const REDIS_LEVELS: &str = "100x4,250x1,250x4,500x1,500x2,500x4,1000x2,2000x2";
 const CONSUME: &str = "pgcdc consume only";
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let mut wanted = Vec::new();
-    for name in CONTENDERS {
-        if options.common.wants(name, &CONTENDERS)? {
-            wanted.push(name);
-        }
-    }
+    let wanted = options.common.choose(CONTENDERS, |name| name)?;
     let mut bench = Bench::start(options)?;
     bench.backlog()?;
     let title = format!("Sinks: {} records from Kafka, median of {}", options.rows, options.common.rounds);
