@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pgcdc-event", &[]),
     ("pgcdc-format", &["pgcdc-event"]),
     ("pgcdc-kafka", &["pgcdc-event"]),
+    ("pgcdc-transform", &["pgcdc-format"]),
     ("pgcdc-capture", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
     ("pgcdc-sinks", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
     ("pgcdc", &["pgcdc-capture", "pgcdc-event", "pgcdc-sinks"]),
