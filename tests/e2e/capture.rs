@@ -1,6 +1,7 @@
 //! Capture: Postgres to Kafka, with everything that may happen on the way.
 
 mod delivery;
+mod exactly_once;
 mod faults;
 mod limits;
 mod position;

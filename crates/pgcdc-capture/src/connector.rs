@@ -17,12 +17,12 @@ use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::offsets::{Offset, OffsetStore};
 use crate::outbox::Outbox;
-use crate::output::Output;
+use crate::output::{Output, TransactionalOutput};
 use crate::postgres::{
     CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
     ensure_publication, inspect_slot, quote_literal,
 };
-use crate::snapshot::{Decision, Known, Snapshotter, decide, now_ns};
+use crate::snapshot::{Decision, Known, Snapshotter, decide};
 use crate::stream::Stream;
 use crate::tables::Tables;
 use crate::{Error, Result};
@@ -78,11 +78,15 @@ impl Connector {
 
     async fn attempt(&self, make_output: &mut impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
         let work = async {
-            let output = make_output(&self.settings)?;
+            let mut output = make_output(&self.settings)?;
             let query = Query::connect(&self.settings.connection).await?;
             let captured = self.captured(&query).await?;
             if let Some(done) = ensure_publication(&query, &self.settings.publication, &captured).await? {
                 tracing::info!(sql = done, "publication made");
+            }
+            if let Some(on) = &self.settings.exactly_once {
+                let Output::Kafka(kafka) = output else { return Err(only_kafka()) };
+                output = Output::Transactional(Box::new(TransactionalOutput::open(kafka, on).await?));
             }
             self.prepare(query, captured, output).await
         };
@@ -135,7 +139,13 @@ impl Connector {
         let slot_name = settings.slot.name.as_str();
         let database = database_identity(&query).await?;
         let slot = inspect_slot(&query, slot_name).await?;
-        let mut offset = self.offsets.load().await?;
+        let mut offset = match &settings.exactly_once {
+            None => self.offsets.load().await?,
+            Some(_) => {
+                self.offsets.prepare().await?;
+                self.offsets.load_committed().await?
+            }
+        };
         if let Some(found) = &offset
             && found.database.as_ref().is_some_and(|of| *of != database)
         {
@@ -183,13 +193,15 @@ impl Connector {
             start: Lsn::ZERO,
             last_commit: None,
             database,
+            offset: None,
         };
         match decision {
             Decision::Stream => {
                 // A restart goes on as if the transaction before had just been read.
                 prepared.last_commit = Some(confirmed).filter(|lsn| !lsn.is_zero());
-                if offset.is_none() {
-                    self.started(confirmed, &prepared.database).await?;
+                match offset {
+                    None => self.started(&mut prepared, confirmed).await?,
+                    Some(offset) => prepared.offset = Some(goes_on(&prepared.query, offset).await?),
                 }
             }
             Decision::Finished => {
@@ -201,7 +213,7 @@ impl Connector {
                 let made = ExportedSlot::create(&mut session, self.new_slot(false, false)).await?;
                 tracing::info!(slot = slot_name, at = %made.consistent_point, "replication slot made");
                 session.stop().await;
-                self.started(made.consistent_point, &prepared.database).await?;
+                self.started(&mut prepared, made.consistent_point).await?;
             }
             Decision::Snapshot { recreate, stream } => {
                 if recreate {
@@ -219,8 +231,11 @@ impl Connector {
     }
 
     /// Notes a first start, so that a slot that is lost later is noticed.
-    async fn started(&self, lsn: Lsn, database: &str) -> Result<()> {
-        self.offsets.store(&self.offset(lsn, database), now_ns() / 1000).await
+    async fn started(&self, prepared: &mut Prepared, lsn: Lsn) -> Result<()> {
+        let offset = self.offset(lsn, &prepared.database);
+        prepared.outbox.store(&self.offsets, &offset).await?;
+        prepared.offset = Some(offset);
+        Ok(())
     }
 
     fn new_slot(&self, temporary: bool, export: bool) -> NewSlot<'_> {
@@ -265,7 +280,7 @@ impl Connector {
                 snapshot_completed: false,
                 ..self.offset(made.consistent_point, &prepared.database)
             };
-            self.offsets.store(&begun, now_ns() / 1000).await?;
+            prepared.outbox.store(&self.offsets, &begun).await?;
         }
         let reader = Query::connect(&settings.connection).await?;
         let rows = Snapshotter {
@@ -276,7 +291,7 @@ impl Connector {
         }
         .run(&reader, name, made.consistent_point, captured)
         .await?;
-        self.offsets.store(&self.offset(made.consistent_point, &prepared.database), now_ns() / 1000).await?;
+        self.started(prepared, made.consistent_point).await?;
         tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
         session.stop().await;
         // What the snapshot's rows left open in the ledger belongs to no transaction.
@@ -288,11 +303,14 @@ impl Connector {
     }
 
     fn offset(&self, lsn: Lsn, database: &str) -> Offset {
-        Offset { snapshot_completed: true, lsn, database: Some(database.to_owned()) }
+        Offset { snapshot_completed: true, lsn, database: Some(database.to_owned()), reached: None }
     }
 
     async fn stream(&self, prepared: Prepared) -> Result<()> {
-        let Prepared { mut tables, mut outbox, query, start, last_commit, database } = prepared;
+        let Prepared { mut tables, mut outbox, query, start, last_commit, database, offset } = prepared;
+        if let Some(offset) = offset {
+            outbox.stream_from(&self.offsets, offset);
+        }
         let mut replication = tokio::select! {
             biased;
             () = self.shutdown.cancelled() => return Ok(()),
@@ -326,8 +344,10 @@ impl Connector {
         let confirmed = outbox.ledger().confirmed();
         replication.confirm(confirmed);
         replication.stop().await;
-        ended?;
-        if !drained? {
+        if !matches!((&ended, &drained), (Ok(()), Ok(true))) {
+            outbox.close().await;
+            ended?;
+            drained?;
             tracing::warn!(
                 "some records were not acknowledged in time; they will be sent again after the next start"
             );
@@ -339,9 +359,13 @@ impl Connector {
             tracing::info!(slot = self.settings.slot.name, dropped, "slot.drop.on.stop");
             // The next start begins anew.
             last = Offset { snapshot_completed: false, lsn: Lsn::ZERO, ..last };
+        } else if self.settings.exactly_once.is_some() {
+            // The last Kafka transaction said where it reached.
+            tracing::info!(confirmed = %confirmed, "drained and stopped");
+            return Ok(());
         }
         // The position is the slot's; this one is for people, and worth no long wait.
-        let stored = tokio::time::timeout(LAST_WORD, self.offsets.store(&last, now_ns() / 1000)).await;
+        let stored = tokio::time::timeout(LAST_WORD, outbox.store(&self.offsets, &last)).await;
         if !matches!(stored, Ok(Ok(()))) {
             tracing::warn!("the last offset could not be written; the slot's own position is what counts");
         }
@@ -360,6 +384,26 @@ struct Prepared {
     /// End of the transaction before the first one.
     last_commit: Option<Lsn>,
     database: String,
+    /// What the offsets say now.
+    offset: Option<Offset>,
+}
+
+fn only_kafka() -> Error {
+    Error::configuration("exactly.once.support=required: only Kafka has transactions")
+        .with_hint("set exactly.once.support=requested for an output other than Kafka")
+}
+
+/// Refuses an offset that is ahead of the server: what is written there from now on would be taken for sent.
+async fn goes_on(query: &Query, offset: Offset) -> Result<Offset> {
+    let here = current_position(query).await?;
+    match offset.reached {
+        Some(reached) if reached.done > here => Err(Error::fatal(format!(
+            "the offset's position {} is ahead of the server's, {here}: the database was set back to an earlier state",
+            reached.done
+        ))
+        .with_hint("take a new snapshot under another connector name, or set exactly.once.support=requested")),
+        _ => Ok(offset),
+    }
 }
 
 /// Cluster and database, so that offsets of a database that was made anew are not taken for its.

@@ -1,21 +1,31 @@
-//! What must outlive a restart beside the slot itself: whether the snapshot is complete.
+//! What must outlive a restart beside the slot itself: whether the snapshot is complete, and with exactly-once how far
+//! committed records reach.
 //!
 //! Kept in Kafka Connect's own form, so that a Debezium connector's offsets are understood: in a
 //! compacted topic the key `["name",{"server":"prefix"}]`, the value Debezium's offset map. The
-//! position to resume from is the slot's, never this one's.
+//! position to resume from is the slot's, never this one's; with exactly-once this one says what of it is skipped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pgcdc_event::Lsn;
 use pgcdc_kafka::topics::{self, TopicSpec};
-use pgcdc_kafka::{ClientProperties, Producer, Sent, read_compacted};
+use pgcdc_kafka::{ClientProperties, Producer, Sent, read_compacted, read_compacted_settled};
 use serde_json::{Map, Value, json};
 
-use crate::output::kafka_error;
+use crate::output::{OffsetRecord, Open, Reached, kafka_error};
 use crate::{Error, Result};
+
+/// Position of the last commit record of which every change is written.
+const DONE: &str = "pgcdc_done";
+/// Position of the commit record of a transaction that is written in part, and so many of its changes are.
+const OPEN: &str = "pgcdc_open";
+const CHANGES: &str = "pgcdc_open_changes";
+
+/// How long another writer's transaction in the offsets topic is waited for.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A connector's offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +36,8 @@ pub(crate) struct Offset {
     pub(crate) lsn: Lsn,
     /// Which database it belongs to: `system identifier/database oid`; `None` in Debezium's own.
     pub(crate) database: Option<String>,
+    /// How far committed records reach; only with exactly-once.
+    pub(crate) reached: Option<Reached>,
 }
 
 impl Offset {
@@ -43,6 +55,13 @@ impl Offset {
         if let Some(database) = &self.database {
             map.insert("pgcdc_database".into(), json!(database));
         }
+        if let Some(reached) = &self.reached {
+            map.insert(DONE.into(), json!(reached.done.as_u64()));
+            if let Some(open) = &reached.open {
+                map.insert(OPEN.into(), json!(open.commit.as_u64()));
+                map.insert(CHANGES.into(), json!(open.changes));
+            }
+        }
         Value::Object(map)
     }
 
@@ -56,16 +75,25 @@ impl Offset {
             .and_then(Value::as_bool)
             .or_else(|| map.get("last_snapshot_record").and_then(Value::as_bool))
             .unwrap_or(!snapshot);
+        let number = |name: &str| map.get(name).and_then(Value::as_u64);
+        let lsn = Lsn::new(number("lsn").unwrap_or(0));
+        let open = number(OPEN).zip(number(CHANGES));
+        let reached = number(DONE).map(|done| Reached {
+            done: Lsn::new(done),
+            end: lsn,
+            open: open.map(|(commit, changes)| Open { commit: Lsn::new(commit), changes }),
+        });
         Some(Self {
             snapshot_completed: completed,
-            lsn: Lsn::new(map.get("lsn").and_then(Value::as_u64).unwrap_or(0)),
+            lsn,
+            reached,
             database: map.get("pgcdc_database").and_then(Value::as_str).map(str::to_owned),
         })
     }
 }
 
 /// Where offsets are kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OffsetStore {
     key: String,
     place: Place,
@@ -73,7 +101,7 @@ pub(crate) struct OffsetStore {
     implicit: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Place {
     Topic { properties: ClientProperties, topic: String },
     File(PathBuf),
@@ -113,14 +141,37 @@ impl OffsetStore {
             Place::Nowhere => None,
             Place::File(path) => read_file(path)?.get(&self.key).cloned(),
             Place::Topic { properties, topic } => {
-                let map = read_compacted(properties, topic).await.map_err(kafka_error)?;
-                map.get(self.key.as_bytes())
-                    .cloned()
-                    .flatten()
-                    .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+                self.find(&read_compacted(properties, topic).await.map_err(kafka_error)?)
             }
         };
         Ok(value.as_ref().and_then(Offset::from_json))
+    }
+
+    /// Reads the last committed one, which another writer's open transaction may hide for a while.
+    pub(crate) async fn load_committed(&self) -> Result<Option<Offset>> {
+        let Place::Topic { properties, topic } = &self.place else { return self.load().await };
+        let map = read_compacted_settled(properties, topic, PATIENCE).await.map_err(kafka_error)?;
+        Ok(self.find(&map).as_ref().and_then(Offset::from_json))
+    }
+
+    fn find(&self, map: &HashMap<Vec<u8>, Option<Vec<u8>>>) -> Option<Value> {
+        let bytes = map.get(self.key.as_bytes())?.as_ref()?;
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// Makes the topic, where there is to be one.
+    pub(crate) async fn prepare(&self) -> Result<()> {
+        match &self.place {
+            Place::Topic { properties, topic } => make_topic(properties, topic).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The record that holds an offset, to be part of a Kafka transaction; nothing where there is no topic.
+    pub(crate) fn record(&self, offset: &Offset, now_us: i64) -> Option<OffsetRecord> {
+        let Place::Topic { topic, .. } = &self.place else { return None };
+        let value = offset.to_json(now_us).to_string();
+        Some(OffsetRecord { topic: topic.clone(), key: self.key.clone(), value })
     }
 
     /// Writes it; durable when this returns.
@@ -170,14 +221,19 @@ fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
     })
 }
 
-async fn store_in_topic(properties: &ClientProperties, topic: &str, key: &str, value: &Value) -> Result<()> {
-    const LIMIT: Duration = Duration::from_secs(60);
+async fn make_topic(properties: &ClientProperties, topic: &str) -> Result<()> {
     if topics::describe(properties, topic).await.map_err(kafka_error)?.is_none() {
         let mut spec = TopicSpec::new(topic);
         spec.partitions = 1;
         spec.config.insert("cleanup.policy".into(), "compact".into());
         topics::ensure(properties, &spec).await.map_err(kafka_error)?;
     }
+    Ok(())
+}
+
+async fn store_in_topic(properties: &ClientProperties, topic: &str, key: &str, value: &Value) -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(60);
+    make_topic(properties, topic).await?;
     let producer = Producer::new(&properties.connection()).map_err(kafka_error)?;
     let (value, mut delivered, started) = (value.to_string(), Vec::new(), Instant::now());
     let mut sent = false;
@@ -223,7 +279,17 @@ mod tests {
     fn a_file_holds_many_connectors() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep/offsets.json");
-        let offset = |n| Offset { snapshot_completed: n > 1, lsn: Lsn::new(n), database: Some("s/5".into()) };
+        let reached = |n| Reached {
+            done: Lsn::new(n - 1),
+            end: Lsn::new(n),
+            open: (n > 1).then_some(Open { commit: Lsn::new(n + 1), changes: 7 }),
+        };
+        let offset = |n| Offset {
+            snapshot_completed: n > 1,
+            lsn: Lsn::new(n),
+            database: Some("s/5".into()),
+            reached: Some(reached(n)),
+        };
         for n in [1, 2] {
             write_file(&path, &key(&format!("c{n}"), "p"), offset(n).to_json(0)).expect("written");
         }

@@ -8,7 +8,9 @@ use pgcdc_event::{ChangeEvent, Lsn, RecordBatch};
 use crate::Result;
 use crate::ledger::{Ledger, Sequence};
 use crate::metrics::Metrics;
-use crate::output::{Output, Sent};
+use crate::offsets::{Offset, OffsetStore};
+use crate::output::{Output, Position, Reached, Sent, TransactionalOutput};
+use crate::snapshot::now_ns;
 
 /// How long to wait for room in the output. Short, and by the runtime's clock: the replication
 /// client, which shares the thread, goes on answering the server meanwhile.
@@ -21,11 +23,25 @@ pub(crate) struct Outbox {
     ledger: Ledger,
     delivered: Vec<Sequence>,
     metrics: Arc<Metrics>,
+    /// A change's records are handed over in part.
+    half: bool,
+    /// What exactly-once needs beside an output with transactions.
+    once: Option<Box<Once>>,
+}
+
+/// Where the stream stands, for the offset that goes with each Kafka transaction.
+#[derive(Debug)]
+struct Once {
+    position: Position,
+    /// Where offsets go, and what they say beside the position; none while a snapshot is taken.
+    offsets: Option<(OffsetStore, Offset)>,
 }
 
 impl Outbox {
     pub(crate) fn new(output: Output, confirmed: Lsn, metrics: Arc<Metrics>) -> Self {
-        Self { output, ledger: Ledger::new(confirmed), delivered: Vec::new(), metrics }
+        let once = matches!(output, Output::Transactional(_))
+            .then(|| Box::new(Once { position: Position::default(), offsets: None }));
+        Self { output, ledger: Ledger::new(confirmed), delivered: Vec::new(), metrics, half: false, once }
     }
 
     /// What is confirmed, and what is in flight.
@@ -33,25 +49,79 @@ impl Outbox {
         &self.ledger
     }
 
-    /// The stream's progress goes to the ledger through here.
+    /// What carries no records goes to the ledger through here.
     pub(crate) fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
     }
 
-    /// Sends a batch's records and clears it; waits while the output has no room, which is all
+    /// With exactly-once: the stream goes on from `offset`, the last that was committed. What it says is written comes
+    /// again and is skipped; each Kafka transaction from now on holds the next such offset, in `store`.
+    pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset) {
+        let (Some(once), Output::Transactional(output)) = (&mut self.once, &mut self.output) else { return };
+        let reached = offset.reached.unwrap_or_default();
+        output.continue_from(reached);
+        once.position = Position::new(reached);
+        once.offsets = Some((store.clone(), offset));
+    }
+
+    /// A transaction begins whose commit record is at `commit`.
+    pub(crate) fn begin(&mut self, commit: Lsn) {
+        self.ledger.begin();
+        if let Some(once) = &mut self.once {
+            once.position.begin(commit);
+        }
+    }
+
+    /// The transaction is complete; `end` is the position behind its commit record.
+    pub(crate) fn commit(&mut self, end: Lsn) -> Result<()> {
+        self.ledger.commit(end);
+        if let Some(once) = &mut self.once {
+            once.position.commit(end);
+            self.end_if_due(false)?;
+        }
+        Ok(())
+    }
+
+    /// The next change is a message at `lsn` that belongs to no transaction.
+    pub(crate) fn outside(&mut self, lsn: Lsn) {
+        if let Some(once) = &mut self.once {
+            once.position.outside(lsn);
+        }
+    }
+
+    /// Sends the records of one change and clears the batch; waits while the output has no room, which is all
     /// that holds the server back.
     pub(crate) async fn send(&mut self, batch: &mut RecordBatch) -> Result<()> {
+        if let Some(once) = &mut self.once
+            && !once.position.is_due()
+        {
+            // It is in Kafka already, and committed.
+            once.position.change();
+            batch.clear();
+            return Ok(());
+        }
+        self.send_beside(batch).await?;
+        if let Some(once) = &mut self.once {
+            once.position.change();
+        }
+        Ok(())
+    }
+
+    /// Sends records that come from no place in the stream (heartbeats).
+    pub(crate) async fn send_beside(&mut self, batch: &mut RecordBatch) -> Result<()> {
         while self.ledger.in_flight().transactions >= Ledger::MOST_TRANSACTIONS {
             tokio::time::sleep(ROOM).await;
             self.poll()?;
         }
+        self.half = true;
         for record in batch.iter() {
             let sequence = self.ledger.record();
             while self.output.send(&record, sequence)? == Sent::Full {
-                self.poll()?;
+                self.receive()?;
                 tokio::time::sleep(ROOM).await;
             }
         }
+        self.half = false;
         Metrics::add(&self.metrics.records, batch.len() as u64);
         batch.clear();
         Ok(())
@@ -72,8 +142,15 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes in what is durable by now. Does not wait.
+    /// Takes in what is durable by now, and ends a Kafka transaction whose time has come. Does not wait. Called when
+    /// what was there has been read.
     pub(crate) fn poll(&mut self) -> Result<()> {
+        self.receive()?;
+        if self.once.is_some() { self.end_if_due(true) } else { Ok(()) }
+    }
+
+    /// Takes in what is durable by now.
+    fn receive(&mut self) -> Result<()> {
         self.output.poll(&mut self.delivered)?;
         for sequence in self.delivered.drain(..) {
             self.ledger.delivered(sequence).map_err(|error| {
@@ -84,27 +161,95 @@ impl Outbox {
         Ok(())
     }
 
+    fn end_if_due(&mut self, looked: bool) -> Result<()> {
+        let (Some(once), Output::Transactional(output)) = (&self.once, &mut self.output) else {
+            return Ok(());
+        };
+        if self.half || !output.is_due(once.position.is_half_written(), looked) {
+            return Ok(());
+        }
+        once.end(output)
+    }
+
+    /// As [`receive`](Self::receive); and ends what is open, whatever its time.
+    fn push(&mut self) -> Result<()> {
+        self.receive()?;
+        match (&self.once, &mut self.output) {
+            (Some(once), Output::Transactional(output)) if output.can_end() && !output.is_settled() => {
+                once.end(output)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        match &self.output {
+            Output::Transactional(output) => output.is_settled(),
+            _ => true,
+        }
+    }
+
     /// Waits until nothing is in flight.
     pub(crate) async fn settle(&mut self) -> Result<()> {
-        self.poll()?;
-        while self.ledger.in_flight().records > 0 {
+        self.push()?;
+        while self.ledger.in_flight().records > 0 || !self.is_settled() {
             tokio::time::sleep(ROOM).await;
-            self.poll()?;
+            self.push()?;
         }
         Ok(())
     }
 
     /// Waits, up to a limit, until every complete transaction is confirmed; true when it is so.
     pub(crate) async fn settle_complete(&mut self, limit: Duration) -> Result<bool> {
+        // Half a change cannot be committed: the next start would not know of it.
+        if self.once.is_some() && (self.half || limit.is_zero()) {
+            self.receive()?;
+            return Ok(false);
+        }
         let end = tokio::time::Instant::now() + limit;
-        self.poll()?;
-        while self.ledger.in_flight().transactions > 0 {
+        self.push()?;
+        while self.ledger.in_flight().transactions > 0 || !self.is_settled() {
             if tokio::time::Instant::now() >= end {
                 return Ok(false);
             }
             tokio::time::sleep(ROOM).await;
-            self.poll()?;
+            self.push()?;
         }
         Ok(true)
     }
+
+    /// Writes an offset, with exactly-once in a Kafka transaction of its own; durable when this returns.
+    pub(crate) async fn store(&mut self, offsets: &OffsetStore, offset: &Offset) -> Result<()> {
+        let now_us = now_ns() / 1000;
+        if self.once.is_none() {
+            return offsets.store(offset, now_us).await;
+        }
+        self.settle().await?;
+        if let Output::Transactional(output) = &mut self.output {
+            output.end(offsets.record(offset, now_us), offset.reached.unwrap_or_default())?;
+        }
+        self.settle().await
+    }
+
+    /// Gives up what is not durable, so that nobody waits for it.
+    pub(crate) async fn close(self) {
+        if let Output::Transactional(output) = self.output {
+            output.abort().await;
+        }
+    }
+}
+
+impl Once {
+    /// Ends the open Kafka transaction, with an offset if the position has moved.
+    fn end(&self, output: &mut TransactionalOutput) -> Result<()> {
+        let reached = self.position.reached();
+        let record = self.offsets.as_ref().filter(|_| output.has_moved(reached));
+        let record = record.and_then(|(store, offset)| store.record(&at(offset, reached), now_ns() / 1000));
+        output.end(record, reached)
+    }
+}
+
+/// The offset at a later position.
+fn at(offset: &Offset, reached: Reached) -> Offset {
+    Offset { lsn: offset.lsn.max(reached.end), reached: Some(reached), ..offset.clone() }
 }

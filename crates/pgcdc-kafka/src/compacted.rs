@@ -36,6 +36,55 @@ pub async fn read_compacted(
     blocking(move || read(&properties, &topic)).await
 }
 
+/// As [`read_compacted`], but waits until every transaction that was open when the call was made has ended.
+///
+/// Another writer's open transaction hides what was committed after it began: whoever must know the last committed value
+/// has to wait for it, at most for its timeout.
+///
+/// # Errors
+/// As [`read_compacted`], and when a transaction stays open for longer than `patience`.
+pub async fn read_compacted_settled(
+    client: &ClientProperties,
+    topic: &str,
+    patience: Duration,
+) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>> {
+    let (base, name) = (client.connection(), topic.to_owned());
+    blocking(move || settle(base, &name, patience)).await?;
+    read_compacted(client, topic).await
+}
+
+/// Waits until what is written is also stable, up to where the topic ends now.
+fn settle(base: ClientProperties, topic: &str, patience: Duration) -> Result<()> {
+    let failed = |e: KafkaError| Error::client(format!("read the ends of topic {topic:?}"), e);
+    let consumer = |isolation: &str| -> Result<BaseConsumer<Logging>> {
+        let mut properties = base.clone();
+        // Where a partition ends depends on the reader's isolation.
+        properties.set("isolation.level", isolation).set("allow.auto.create.topics", "false");
+        properties.config().create_with_context(Logging).map_err(failed)
+    };
+    let (written, stable) = (consumer("read_uncommitted")?, consumer("read_committed")?);
+    let Some(description) = describe_with(&written, topic)? else { return Ok(()) };
+    let end = Instant::now() + patience;
+    for partition in 0..description.partitions {
+        let (_, high) = written.fetch_watermarks(topic, partition, LIMIT).map_err(failed)?;
+        let mut said = false;
+        while high > 0 && stable.fetch_watermarks(topic, partition, LIMIT).map_err(failed)?.1 < high {
+            if Instant::now() >= end {
+                let what = format!(
+                    "partition {partition} of topic {topic:?} has a transaction that has been open for {} s",
+                    patience.as_secs()
+                );
+                return Err(Error::other(what, true));
+            }
+            if !std::mem::replace(&mut said, true) {
+                tracing::info!(topic, partition, "waiting for a transaction of another writer to end");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(())
+}
+
 fn read(properties: &ClientProperties, topic: &str) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>> {
     let failed = |e: KafkaError| Error::client(format!("read topic {topic:?}"), e);
     let consumer: BaseConsumer<Logging> = properties.config().create_with_context(Logging).map_err(failed)?;

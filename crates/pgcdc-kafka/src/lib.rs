@@ -5,7 +5,8 @@
 //!
 //! In reading order: [`ClientProperties`] turns what a user wrote (Java's or librdkafka's names)
 //! into a client's configuration; [`topics`] creates and describes topics; [`read_compacted`] reads
-//! a small compacted topic as a map; [`Producer`] sends without blocking; [`consumer`] is a group member that drains before it lets go;
+//! a small compacted topic as a map; [`Producer`] sends without blocking;
+//! [`Transactions`] makes its records visible together; [`consumer`] is a group member that drains before it lets go;
 //! [`Error`] says whether waiting helps.
 //!
 //! ```
@@ -23,11 +24,13 @@ mod java;
 mod known;
 pub mod producer;
 pub mod topics;
+pub mod transaction;
 
 pub use client::{ClientProperties, Logging};
-pub use compacted::read_compacted;
+pub use compacted::{read_compacted, read_compacted_settled};
 pub use error::{Error, is_transient};
 pub use producer::{Producer, Sent};
+pub use transaction::Transactions;
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -2,7 +2,7 @@
 //! with a plain number as each record's handle.
 
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -22,9 +22,10 @@ pub enum Sent {
     Full,
 }
 
-/// An idempotent producer with acks=all.
+/// An idempotent producer with acks=all. A clone is the same producer.
+#[derive(Clone)]
 pub struct Producer {
-    client: BaseProducer<Reports>,
+    client: Arc<BaseProducer<Reports>>,
 }
 
 impl std::fmt::Debug for Producer {
@@ -35,7 +36,7 @@ impl std::fmt::Debug for Producer {
 
 /// Collects delivery reports inside of `poll`, on the thread that polls.
 #[derive(Default)]
-struct Reports {
+pub(crate) struct Reports {
     collected: Mutex<Collected>,
 }
 
@@ -108,7 +109,7 @@ impl Producer {
         properties.set_default("queue.buffering.max.kbytes", &queue.to_string());
         let client = BaseProducer::from_config_and_context(&properties.config(), Reports::default())
             .map_err(|error| Error::client("create the Kafka producer", error))?;
-        Ok(Self { client })
+        Ok(Self { client: Arc::new(client) })
     }
 
     /// Hands a record over; its bytes are copied. `handle` comes back from [`poll`](Self::poll).
@@ -165,6 +166,11 @@ impl Producer {
             }
             delivered.append(&mut collected.delivered);
         }
+    }
+
+    /// The client itself, for its transactional calls.
+    pub(crate) fn client(&self) -> &BaseProducer<Reports> {
+        &self.client
     }
 
     /// Records that were handed over and not yet reported.

@@ -10,6 +10,7 @@
 pub mod properties;
 
 mod document;
+mod exactly_once;
 mod filter;
 mod java_properties;
 mod java_regex;
@@ -33,7 +34,7 @@ pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns
 pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
 pub use settings::{
-    AddField, ClientProperties, Connection, Converter, DeleteHandling, FieldSection, Heartbeat,
+    AddField, ClientProperties, Connection, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
     OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot, SnapshotMode,
-    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, Unwrap,
+    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, TransactionBoundary, Unwrap,
 };

@@ -8,7 +8,7 @@ use super::filter::{Choice, ColumnFilter, KeyColumns, MessageFilter, Patterns, T
 use super::mistake::ConfigError;
 use super::reader::Reader;
 use super::settings::*;
-use super::{transforms, validate, value_types};
+use super::{exactly_once, transforms, validate, value_types};
 
 impl Settings {
     /// Reads a file, applies `--set`, resolves config providers with the process's environment,
@@ -28,12 +28,13 @@ impl Settings {
     /// # Errors
     /// All mistakes at once.
     pub fn from_document(document: &Document) -> Result<Self, ConfigError> {
-        let (mistakes, warnings) = validate::validate(document);
+        let (mistakes, mut warnings) = validate::validate(document);
         let mut reader = Reader { document, mistakes };
         let mut settings = resolve(&mut reader);
         if !reader.mistakes.is_empty() {
             return Err(ConfigError::new(reader.mistakes));
         }
+        exactly_once::adjust(&settings, document, &mut warnings);
         settings.warnings.splice(0..0, warnings);
         Ok(settings)
     }
@@ -42,8 +43,10 @@ impl Settings {
 fn resolve(reader: &mut Reader<'_>) -> Settings {
     let (unwrap, warnings) = transforms::resolve(reader);
     let prefix = reader.string("topic.prefix");
+    let name = reader.text("name").map_or_else(|| prefix.clone(), str::to_owned);
     Settings {
-        name: reader.text("name").map_or_else(|| prefix.clone(), str::to_owned),
+        exactly_once: exactly_once::resolve(reader, &name),
+        name,
         connection: connection(reader),
         slot: slot(reader),
         publication: Publication {
@@ -206,6 +209,9 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
         delay: reader.millis("snapshot.delay.ms"),
         include: patterns(reader, "snapshot.include.collection.list"),
         select_overrides,
+        max_threads: reader
+            .raw("snapshot.max.threads")
+            .and_then(|_| usize::try_from(reader.number("snapshot.max.threads")).ok()),
     }
 }
 

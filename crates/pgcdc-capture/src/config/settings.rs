@@ -52,6 +52,8 @@ pub struct Settings {
     pub producer: ClientProperties,
     /// Where offsets are kept.
     pub offsets: OffsetStorage,
+    /// `exactly.once.support=required`; `None` for at-least-once.
+    pub exactly_once: Option<ExactlyOnce>,
     /// `skipped.operations`.
     pub skipped: SkippedOperations,
     /// `skip.messages.without.change`.
@@ -169,6 +171,19 @@ pub struct SnapshotSettings {
     pub include: Option<Patterns>,
     /// `snapshot.select.statement.overrides`: statement by `schema.table`.
     pub select_overrides: BTreeMap<String, String>,
+    /// `snapshot.max.threads`; `None` when it is not set.
+    pub max_threads: Option<usize>,
+}
+
+impl SnapshotSettings {
+    /// How many connections read: as many as were allowed; else by the machine's cores, since the records and their
+    /// order are the same.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        const MOST: usize = 4;
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.max_threads.unwrap_or_else(|| cores().min(MOST)).max(1)
+    }
 }
 
 /// `snapshot.mode`.
@@ -217,6 +232,26 @@ pub struct OffsetStorage {
     pub topic: Option<String>,
     /// `offset.storage.file.filename`.
     pub file: Option<PathBuf>,
+}
+
+/// Delivery in Kafka transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExactlyOnce {
+    /// Connect's name for the task's producer: `${group.id}-${name}-0`.
+    pub transactional_id: String,
+    /// `transaction.boundary`.
+    pub boundary: TransactionBoundary,
+    /// `transaction.timeout.ms` of the producer.
+    pub timeout: Duration,
+}
+
+/// `transaction.boundary`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionBoundary {
+    /// When what was there has been read.
+    Poll,
+    /// As often as `transaction.boundary.interval.ms` says.
+    Interval(Duration),
 }
 
 /// `errors.max.retries` and `retriable.restart.connector.wait.ms`.

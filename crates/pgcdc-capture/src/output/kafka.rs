@@ -48,6 +48,11 @@ impl KafkaOutput {
         })
     }
 
+    /// The producer, for its transactions.
+    pub(crate) fn producer(&self) -> &Producer {
+        &self.producer
+    }
+
     pub(crate) async fn topic(&mut self, name: &str) -> Result<TopicId> {
         if let Some(id) = self.ids.get(name) {
             return Ok(*id);
@@ -132,7 +137,18 @@ pub(crate) fn client_properties(settings: &Settings) -> Result<ClientProperties>
             "give --bootstrap-servers HOST:PORT, or set bootstrap.servers (or producer.bootstrap.servers) in the file",
         ));
     }
-    ClientProperties::parse(settings.producer.iter()).map_err(kafka_error)
+    let mut properties = ClientProperties::parse(settings.producer.iter()).map_err(kafka_error)?;
+    match &settings.exactly_once {
+        Some(on) => {
+            properties.set("transactional.id", &on.transactional_id);
+            properties.set("transaction.timeout.ms", &on.timeout.as_millis().to_string());
+        }
+        // A producer that has one sends nothing outside of transactions.
+        None => {
+            properties.remove("transactional.id");
+        }
+    }
+    Ok(properties)
 }
 
 /// Kafka's error as ours.

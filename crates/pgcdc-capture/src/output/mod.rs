@@ -3,6 +3,11 @@
 mod channel;
 mod kafka;
 mod stdout;
+mod transaction;
+mod transaction_pace;
+mod transaction_position;
+#[cfg(test)]
+mod transaction_tests;
 
 pub use channel::Changes;
 
@@ -14,6 +19,8 @@ use crate::ledger::Sequence;
 pub(crate) use channel::{ChannelOutput, channel};
 pub(crate) use kafka::{KafkaOutput, client_properties, kafka_error, topic_spec};
 pub(crate) use stdout::StdoutOutput;
+pub(crate) use transaction::{OffsetRecord, TransactionalOutput};
+pub(crate) use transaction_position::{Open, Position, Reached};
 
 /// What became of a record that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +35,7 @@ pub(crate) enum Sent {
 #[derive(Debug)]
 pub(crate) enum Output {
     Kafka(KafkaOutput),
+    Transactional(Box<TransactionalOutput>),
     Stdout(StdoutOutput),
     Channel(ChannelOutput),
 }
@@ -37,6 +45,7 @@ impl Output {
     pub(crate) async fn topic(&mut self, name: &str) -> Result<TopicId> {
         match self {
             Self::Kafka(output) => output.topic(name).await,
+            Self::Transactional(output) => output.kafka.topic(name).await,
             Self::Stdout(output) => Ok(output.topic(name)),
             Self::Channel(output) => Ok(output.topic(name)),
         }
@@ -47,6 +56,7 @@ impl Output {
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
         match self {
             Self::Kafka(output) => output.send(record, sequence),
+            Self::Transactional(output) => output.send(record, sequence),
             Self::Stdout(output) => output.send(record, sequence),
             Self::Channel(_) => Ok(Sent::Queued),
         }
@@ -69,6 +79,7 @@ impl Output {
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         match self {
             Self::Kafka(output) => output.poll(delivered),
+            Self::Transactional(output) => output.poll(delivered),
             Self::Stdout(output) => output.poll(delivered),
             Self::Channel(output) => output.poll(delivered),
         }

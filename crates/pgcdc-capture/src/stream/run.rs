@@ -196,10 +196,10 @@ impl Stream<'_> {
             Wal::Begin { final_lsn, xid, commit_time_us } => {
                 tracing::trace!(%final_lsn, xid, "begin");
                 state.transaction = Transaction { xid: Some(xid), commit_time_us, origin: None };
-                self.outbox.ledger_mut().begin();
+                self.outbox.begin(final_lsn);
             }
             Wal::Commit { end } => {
-                self.outbox.ledger_mut().commit(end);
+                self.outbox.commit(end)?;
                 state.last_commit = Some(end);
                 state.seen = state.seen.max(end);
                 state.transaction = Transaction::default();
@@ -308,6 +308,9 @@ impl Stream<'_> {
         let outside = Transaction { xid: None, commit_time_us: now / 1000, origin: None };
         let transaction = if transactional { &state.transaction } else { &outside };
         let context = transaction.context(lsn, state.last_commit);
+        if !transactional {
+            self.outbox.outside(lsn);
+        }
         state.messages.logical(topic, prefix, content, &context, &mut state.batch);
         self.outbox.send(&mut state.batch).await
     }
@@ -323,7 +326,7 @@ impl Stream<'_> {
         heartbeat.next = now + heartbeat.interval;
         if !self.outbox.output.wants_events() {
             state.messages.heartbeat(heartbeat.topic, now_ns(), &mut state.batch);
-            self.outbox.send(&mut state.batch).await?;
+            self.outbox.send_beside(&mut state.batch).await?;
         }
         if let Some(statement) = &self.settings.heartbeat.action_query {
             match self.query.execute("heartbeat.action.query", statement).await {

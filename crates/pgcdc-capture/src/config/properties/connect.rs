@@ -1,6 +1,6 @@
 //! What Kafka Connect itself reads of a connector's registration.
 
-use super::Check::Classes;
+use super::Check::{Classes, Positive};
 use super::Importance::{High, Low, Medium};
 use super::Kind::{Boolean, Class, Int, List, Long, String};
 use super::{Property, p};
@@ -36,12 +36,12 @@ pub(super) const CONNECT: &[Property] = &[
     p("errors.log.include.messages", Boolean, "false", Medium, "Log the record that failed.").not_applicable("rows never reach a log"),
     p("topic.creation.groups", List, "", Low, "Names of groups of topics that are created with settings of their own.")
         .refused("topics would be created with other settings than asked for"),
-    p("exactly.once.support", String, "requested", Medium, "Whether the connector must write each record exactly once.")
-        .one_of(&["requested", "required"])
-        .refuse(&[("required", "delivery is at-least-once in this version", "set requested; a record may then be repeated after a crash")]),
+    p("exactly.once.support", String, "requested", Medium, "Whether each record must be written exactly once, in Kafka transactions.")
+        .one_of(&["requested", "required"]),
     p("transaction.boundary", String, "poll", Medium, "Where Kafka transactions end.").one_of(&["interval", "poll", "connector"])
-        .not_applicable("no Kafka transactions are written"),
-    p("transaction.boundary.interval.ms", Long, "", Low, "How often a Kafka transaction ends.").not_applicable("no Kafka transactions are written"),
+        .refuse(&[("connector", "the Postgres connector does not define transaction boundaries, Debezium's neither", "set poll, the default, or interval")]),
+    p("transaction.boundary.interval.ms", Long, "", Low, "How often a Kafka transaction ends with transaction.boundary=interval.")
+        .check(Positive),
     p("offsets.storage.topic", String, "", Low, "Topic for this connector's offsets, in place of the worker's."),
     p("key.converter.schemas.enable", Boolean, "true", Low, "Write the key's schema with every key.").beside(),
     p("value.converter.schemas.enable", Boolean, "true", Low, "Write the value's schema with every value.").beside(),

@@ -85,9 +85,15 @@ pub(super) const WORKER: &[Property] = &[
     )
     .beside()
     .not_applicable(CONNECT_WORKER),
-    p("exactly.once.source.support", String, "disabled", Low, "Exactly-once support of the worker.")
-        .beside()
-        .not_applicable(CONNECT_WORKER),
+    p(
+        "exactly.once.source.support",
+        String,
+        "disabled",
+        Low,
+        "Exactly-once support of the worker; enabled writes Kafka transactions whether required or not.",
+    )
+    .beside()
+    .one_of(&["disabled", "enabled", "preparing"]),
     p("config.providers", List, "", Low, "Config providers to load.")
         .beside()
         .not_applicable("env, file and dir are always there"),

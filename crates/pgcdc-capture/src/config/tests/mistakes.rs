@@ -81,7 +81,6 @@ fn what_would_change_the_data_is_refused() {
         ("plugin.name", "decoderbufs"),
         ("snapshot.mode", "custom"),
         ("snapshot.mode", "Configuration_Based"),
-        ("exactly.once.support", "required"),
         ("provide.transaction.metadata", "true"),
         ("column.mask.with.5.chars", "public.t.a"),
         ("column.mask.hash.v2.SHA-256.with.salt.X", "public.t.a"),

@@ -1,0 +1,171 @@
+//! Kafka transactions of a [`Producer`]: begun, ended off the caller's thread, aborted.
+//!
+//! ```text
+//!  open ─▶ (records) ─▶ end ──▶ has_ended ─▶ (records) ─▶ …
+//!                        └ a helper flushes, commits and begins the next; no record may be sent meanwhile
+//! ```
+//! librdkafka's own calls block, and rdkafka's `flush` polls in slices of 100 ms; so the helper waits for the last
+//! delivery itself, in millisecond steps, before it commits.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::{KafkaError, RDKafkaError};
+use rdkafka::producer::Producer as _;
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+
+use crate::topics::blocking;
+use crate::{Error, Producer, Result};
+
+/// How long the brokers may take to find a coordinator and end what was open before.
+const OPEN_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long one blocking call lasts before it is taken up again.
+const SLICE: Duration = Duration::from_secs(5);
+
+/// Between two looks at what is still under way.
+const STEP: Duration = Duration::from_millis(1);
+
+/// The transactions of one producer whose properties have a `transactional.id`.
+#[derive(Debug)]
+pub struct Transactions {
+    producer: Producer,
+    /// How long a transaction may take to end before it counts as failed.
+    limit: Duration,
+    ending: Option<oneshot::Receiver<Result<()>>>,
+}
+
+impl Transactions {
+    /// Takes the transactional id over, which fences whoever had it and aborts what it left open, and begins the
+    /// first transaction. `limit` is the transaction's timeout.
+    ///
+    /// # Errors
+    /// When no coordinator answers within a minute, or the brokers refuse the id or its timeout.
+    pub async fn open(producer: Producer, limit: Duration) -> Result<Self> {
+        let same = producer.clone();
+        blocking(move || {
+            let end = Instant::now() + OPEN_LIMIT;
+            resume(end, || same.client().init_transactions(SLICE))
+                .and_then(|()| same.client().begin_transaction())
+                .map_err(|error| failure(&same, "take the transactional id over", error))
+        })
+        .await?;
+        Ok(Self { producer, limit, ending: None })
+    }
+
+    /// Ends the transaction: flushes and commits it and begins the next, on another thread. Nothing may be sent until
+    /// [`has_ended`](Self::has_ended) says so. Must be called within a tokio runtime.
+    pub fn end(&mut self) {
+        let (producer, limit) = (self.producer.clone(), self.limit);
+        let (sender, receiver) = oneshot::channel();
+        self.ending = Some(receiver);
+        tokio::task::spawn_blocking(move || {
+            // Nobody listens when the caller has given up.
+            let _ = sender.send(end(&producer, Instant::now() + limit));
+        });
+    }
+
+    /// Whether a transaction that was to [`end`](Self::end) is committed, and the next one has begun. True once.
+    ///
+    /// # Errors
+    /// When it is not committed: the producer is of no use then. What the broker makes of it is told by what a reader
+    /// of committed records finds after the next [`open`](Self::open).
+    pub fn has_ended(&mut self) -> Result<bool> {
+        let Some(ending) = &mut self.ending else { return Ok(false) };
+        let ended = match ending.try_recv() {
+            Err(TryRecvError::Empty) => return Ok(false),
+            Ok(ended) => ended,
+            Err(TryRecvError::Closed) => Err(Error::other("a commit was cut short", true)),
+        };
+        self.ending = None;
+        ended.map(|()| true)
+    }
+
+    /// Ends the transaction without its records, so that readers need not wait for its timeout. Returns when that is
+    /// done, or cannot be done within `limit`.
+    pub async fn abort(self, limit: Duration) {
+        let aborted = blocking(move || {
+            let end = Instant::now() + limit;
+            while Instant::now() < end {
+                // In short slices, since the reports of what is purged must be taken in between.
+                match self.producer.client().abort_transaction(Duration::from_millis(20)) {
+                    Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
+                    other => {
+                        return other
+                            .map_err(|error| failure(&self.producer, "abort the transaction", error));
+                    }
+                }
+                // Reports of purged records are failures, and meant.
+                let _ = self.producer.poll(&mut Vec::new());
+            }
+            Ok(())
+        });
+        if let Err(error) = aborted.await {
+            tracing::debug!(%error, "a transaction was left to its timeout");
+        }
+    }
+}
+
+/// What the helper does.
+fn end(producer: &Producer, until: Instant) -> Result<()> {
+    let client = producer.client();
+    let mut delivered = Vec::new();
+    while producer.in_flight() > 0 {
+        // Makes the brokers' threads send now what lingers.
+        let _ = client.flush(Duration::ZERO);
+        producer.poll_transaction(&mut delivered)?;
+        delivered.clear();
+        if Instant::now() >= until {
+            return Err(Error::other("records of a transaction were not delivered before its timeout", true));
+        }
+        if producer.in_flight() > 0 {
+            std::thread::sleep(STEP);
+        }
+    }
+    producer.poll_transaction(&mut delivered)?;
+    resume(until, || client.commit_transaction(SLICE))
+        .and_then(|()| client.begin_transaction())
+        .map_err(|error| failure(producer, "commit a transaction", error))
+}
+
+/// Calls again what only took too long.
+fn resume(until: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
+    loop {
+        match call() {
+            Err(KafkaError::Transaction(error)) if may_resume(&error) && Instant::now() < until => {}
+            other => return other,
+        }
+    }
+}
+
+fn may_resume(error: &RDKafkaError) -> bool {
+    error.is_retriable() && !error.is_fatal() && !error.txn_requires_abort()
+}
+
+/// The client's own reason for its end, where it has one, says more than the call that met it.
+fn failure(producer: &Producer, what: &str, error: KafkaError) -> Error {
+    producer.fatal_error().unwrap_or_else(|| {
+        let reason = match &error {
+            KafkaError::Transaction(error) => error.string(),
+            other => other.to_string(),
+        };
+        Error::client(format!("{what}: {reason}"), error)
+    })
+}
+
+impl Producer {
+    /// As [`poll`](Self::poll), for a producer with transactions: a failure tells the client's own reason.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn poll_transaction(&self, delivered: &mut Vec<usize>) -> Result<()> {
+        self.poll(delivered).map_err(|error| self.fatal_error().unwrap_or(error))
+    }
+
+    /// Why the client can not be used any more, if so.
+    #[must_use]
+    pub fn fatal_error(&self) -> Option<Error> {
+        let (code, reason) = self.client().client().fatal_error()?;
+        Some(Error::client(format!("write to Kafka: {reason}"), KafkaError::Global(code)))
+    }
+}
