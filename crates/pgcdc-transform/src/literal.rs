@@ -218,16 +218,14 @@ impl Parser<'_> {
 
     fn scalar(&mut self, embedded: bool, token: &str) -> Result<Literal, Reverted> {
         let first = token.chars().next().unwrap_or(' ');
-        if first.is_ascii_digit() {
-            if let Some(found) = self.temporal_of_tokens(token) {
+        if first.is_ascii_digit()
+            && let Some(found) = self.temporal_of_tokens(token) {
                 return Ok(found);
             }
-        }
-        if first.is_ascii_digit() || first == '+' || first == '-' {
-            if let Some(found) = number(token) {
+        if (first.is_ascii_digit() || first == '+' || first == '-')
+            && let Some(found) = number(token) {
                 return Ok(found);
             }
-        }
         if embedded {
             return Err(Reverted);
         }
@@ -246,11 +244,10 @@ impl Parser<'_> {
                 joined.push_str(&self.take());
             }
         }
-        if complete {
-            if let Some(found) = temporal(&joined) {
+        if complete
+            && let Some(found) = temporal(&joined) {
                 return Some(found);
             }
-        }
         self.rewind(position);
         temporal(token)
     }
@@ -410,8 +407,8 @@ fn number(token: &str) -> Option<Literal> {
     let plain = |kind: Kind, value: Value| Some((Some(Schema::plain(kind, false)), value));
     let magnitude = decimal.to_f64().abs();
     let exact = decimal.is_zero() || (1.0..=1e19).contains(&magnitude);
-    if exact && decimal.is_whole() {
-        if let Ok(whole) = i64::try_from(decimal.whole()) {
+    if exact && decimal.is_whole()
+        && let Ok(whole) = i64::try_from(decimal.whole()) {
             return if let Ok(n) = i8::try_from(whole) {
                 plain(Kind::Int8, Value::Int8(n))
             } else if let Ok(n) = i16::try_from(whole) {
@@ -422,7 +419,6 @@ fn number(token: &str) -> Option<Literal> {
                 plain(Kind::Int64, Value::Int64(whole))
             };
         }
-    }
     if decimal.scale() != 0 && decimal.to_f32().is_finite() {
         return plain(Kind::Float32, Value::Float32(decimal.to_f32()));
     }

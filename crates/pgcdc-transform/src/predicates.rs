@@ -9,7 +9,7 @@ const PACKAGE: &str = "org.apache.kafka.connect.transforms.predicates.";
 /// A configured predicate.
 #[derive(Clone, Debug)]
 pub(crate) enum Predicate {
-    TopicNameMatches(Pattern),
+    TopicNameMatches(Box<Pattern>),
     HasHeaderKey(String),
     RecordIsTombstone,
 }
@@ -24,7 +24,8 @@ impl Predicate {
                     options.invalid("pattern", "", "String must be non-empty");
                     return Some(None);
                 }
-                text.and_then(|_| options.regex("pattern")).map(Self::TopicNameMatches)
+                text.and_then(|_| options.regex("pattern"))
+                    .map(|pattern| Self::TopicNameMatches(pattern.into()))
             }
             "HasHeaderKey" => {
                 let name = options.required("name");

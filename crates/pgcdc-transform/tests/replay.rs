@@ -188,7 +188,7 @@ fn compare(case: &Value, record: &Record, expected: &Value) -> impl Iterator<Ite
             }
             Value::String(text) => ours == *text,
             Value::Null => ours == "-",
-            other => ours == other.to_string(),
+            other => other.as_i64().is_some_and(|number| number.to_string() == ours),
         };
         if !same {
             let theirs = theirs.as_str().map_or_else(|| theirs.to_string(), str::to_owned);

@@ -106,8 +106,8 @@ impl Decimal {
     /// Java's `hashCode`.
     #[must_use]
     pub fn java_hash(&self) -> i32 {
-        if let Ok(small) = i64::try_from(&self.unscaled) {
-            if small != i64::MIN {
+        if let Ok(small) = i64::try_from(&self.unscaled)
+            && small != i64::MIN {
                 let magnitude = small.unsigned_abs();
                 let folded = ((magnitude >> 32) as i32)
                     .wrapping_mul(31)
@@ -115,7 +115,6 @@ impl Decimal {
                 let signed = if small < 0 { folded.wrapping_neg() } else { folded };
                 return signed.wrapping_mul(31).wrapping_add(self.scale);
             }
-        }
         let (sign, words) = self.unscaled.to_u32_digits();
         let folded =
             words.iter().rev().fold(0i32, |hash, word| hash.wrapping_mul(31).wrapping_add(*word as i32));

@@ -25,6 +25,8 @@
 mod eval;
 mod lex;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use eval::evaluate;
 pub(crate) use parse::{Node, parse};

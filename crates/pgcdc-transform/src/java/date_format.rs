@@ -104,9 +104,7 @@ impl DateFormat {
                 Part::Field(letter, count) => {
                     // Digits that the next field's follow at once are counted off, not taken greedily.
                     let adjacent = matches!(self.parts.get(at + 1), Some(Part::Field(next, width)) if is_number(*next, *width));
-                    let follows = at > 0
-                        && matches!(self.parts.get(at - 1), Some(Part::Field(last, width)) if is_number(*last, *width));
-                    let exact = (adjacent || follows && !adjacent).then_some(*count).filter(|_| adjacent);
+                    let exact = adjacent.then_some(*count);
                     rest = reading.field(*letter, *count, exact, rest.trim_start_matches([' ', '\t']))?;
                 }
             }

@@ -63,11 +63,10 @@ pub(super) fn read(json: &Json) -> Result<Option<Schema>, Fault> {
     if let Some(name) = json.get("name").and_then(Json::as_str) {
         builder = builder.named(name);
     }
-    if let Some(Json::Number(digits)) = json.get("version") {
-        if let Ok(version) = digits.parse() {
+    if let Some(Json::Number(digits)) = json.get("version")
+        && let Ok(version) = digits.parse() {
             builder = builder.version(version);
         }
-    }
     if let Some(doc) = json.get("doc").and_then(Json::as_str) {
         builder = builder.doc(doc);
     }

@@ -187,14 +187,13 @@ impl EventRouter {
         if let (Some(expand), Value::String(text)) = (self.expand, &payload.clone()) {
             // What fails half way leaves the new schema with the old value, as it does in Debezium.
             let json = Some(text).filter(|text| text.starts_with(['{', '[']));
-            if let Some(json) = json.and_then(|text| Json::parse(text.as_bytes()).ok()) {
-                if let Ok(schema) = expand.schema(Some(&self.payload), &json) {
+            if let Some(json) = json.and_then(|text| Json::parse(text.as_bytes()).ok())
+                && let Ok(schema) = expand.schema(Some(&self.payload), &json) {
                     payload_schema = schema;
                     if let Some(value) = payload_schema.as_ref().and_then(|s| expand.value(&json, s).ok()) {
                         payload = value;
                     }
                 }
-            }
         }
         let topic = row.string(&self.route_by)?.map(str::to_owned);
         let envelope_schema = if self.bare {

@@ -33,11 +33,10 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
     let headers = options.debezium_list("headers", false);
     let operation = options.debezium_required("operation");
     let moves = operation.is_some_and(|word| word.trim().eq_ignore_ascii_case("move"));
-    if let Some(word) = operation {
-        if !moves && !word.trim().eq_ignore_ascii_case("copy") {
+    if let Some(word) = operation
+        && !moves && !word.trim().eq_ignore_ascii_case("copy") {
             options.unfit("operation", word, "Value must be one of move, copy");
         }
-    }
     if options.is_wrong() {
         return None;
     }
@@ -157,11 +156,10 @@ fn extended_schema(name: &str, old: &Schema, entries: &[Entry<'_>], level: usize
         builder.add_field(field.name.clone(), schema)?;
     }
     for entry in entries {
-        if let Some(field) = added_here(entry, name, level) {
-            if !builder.has_field(field) {
+        if let Some(field) = added_here(entry, name, level)
+            && !builder.has_field(field) {
                 builder.add_field(field.into(), entry.schema()?)?;
             }
-        }
     }
     for parent in new_parents(name, old, entries, level) {
         let mut inner = SchemaBuilder::new(Kind::Struct).optional();

@@ -48,11 +48,10 @@ impl JsonPayload {
                         None => field.clone(),
                         Some(name) => format!("{name}.{field}"),
                     };
-                    if let Some(schema) = self.schema(Some(&path), value)? {
-                        if !builder.has_field(&field) {
+                    if let Some(schema) = self.schema(Some(&path), value)?
+                        && !builder.has_field(&field) {
                             builder.add_field(field.into(), schema)?;
                         }
-                    }
                 }
                 Ok(Some(builder.build()))
             }
