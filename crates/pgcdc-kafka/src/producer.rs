@@ -124,15 +124,24 @@ impl Producer {
         headers: Option<OwnedHeaders>,
         handle: usize,
     ) -> Result<Sent> {
-        let record = BaseRecord {
-            topic,
-            partition: None,
-            payload: value,
-            key,
-            timestamp: None,
-            headers,
-            delivery_opaque: handle,
-        };
+        self.send_to(topic, (None, None), key, value, headers, handle)
+    }
+
+    /// As [`send`](Self::send), to a partition and with a time (milliseconds since 1970) where they are given.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_to(
+        &self,
+        topic: &str,
+        (partition, timestamp): (Option<i32>, Option<i64>),
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Option<OwnedHeaders>,
+        handle: usize,
+    ) -> Result<Sent> {
+        let record =
+            BaseRecord { topic, partition, payload: value, key, timestamp, headers, delivery_opaque: handle };
         match self.client.send(record) {
             Ok(()) => Ok(Sent::Queued),
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if self.in_flight() > 0 => {

@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pgcdc-format", &["pgcdc-event"]),
     ("pgcdc-kafka", &["pgcdc-event"]),
     ("pgcdc-transform", &["pgcdc-format"]),
-    ("pgcdc-capture", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
+    ("pgcdc-capture", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka", "pgcdc-transform"]),
     ("pgcdc-sinks", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
     ("pgcdc", &["pgcdc-capture", "pgcdc-event", "pgcdc-sinks"]),
     ("pgcdc-testbed", &[]),
@@ -62,7 +62,8 @@ fn files_can_be_read_in_one_go() {
 fn one_folder_names_the_replication_client() {
     let mut users = Vec::new();
     visit(&root().join("crates"), &mut |path, text| {
-        let ours = path.to_string_lossy().contains("postgres/replication/") || path.ends_with("tests/tidy.rs");
+        let ours =
+            path.to_string_lossy().contains("postgres/replication/") || path.ends_with("tests/tidy.rs");
         if text.contains("pgwire_replication") && !ours {
             users.push(path.to_owned());
         }

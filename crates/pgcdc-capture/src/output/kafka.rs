@@ -17,6 +17,11 @@ pub(crate) struct KafkaOutput {
     producer: Producer,
     creation: Option<TopicCreation>,
     topics: Vec<String>,
+    /// Which of them are known to be there.
+    made: Vec<bool>,
+    /// Whether a topic is made when a record goes to it, rather than when its table is seen: transforms may send
+    /// all of a table's records elsewhere.
+    deferred: bool,
     ids: HashMap<String, TopicId>,
     context: Vec<(String, String)>,
     /// The constant headers, copied for each record that has no others.
@@ -41,6 +46,8 @@ impl KafkaOutput {
             producer,
             creation: settings.topic.creation.clone(),
             topics: Vec::new(),
+            made: Vec::new(),
+            deferred: settings.transforms.is_some(),
             ids: HashMap::new(),
             context,
             context_headers,
@@ -57,16 +64,39 @@ impl KafkaOutput {
         if let Some(id) = self.ids.get(name) {
             return Ok(*id);
         }
+        let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
+        if !self.deferred {
+            self.create_missing(name).await?;
+        }
+        self.topics.push(name.to_owned());
+        self.made.push(!self.deferred);
+        self.ids.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    /// The name of a topic that was made known.
+    pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
+        self.topics.get(id.0 as usize).map(String::as_str)
+    }
+
+    /// Sees to it that a topic is there before a record goes to it.
+    pub(crate) async fn make(&mut self, id: TopicId) -> Result<()> {
+        let at = id.0 as usize;
+        if let (Some(false), Some(name)) = (self.made.get(at), self.topics.get(at)) {
+            self.create_missing(name).await?;
+            self.made[at] = true;
+        }
+        Ok(())
+    }
+
+    async fn create_missing(&self, name: &str) -> Result<()> {
         if topics::describe(&self.properties, name).await.map_err(kafka_error)?.is_none() {
             topics::ensure(&self.properties, &topic_spec(self.creation.as_ref(), name))
                 .await
                 .map_err(kafka_error)?;
             tracing::info!(topic = name, "created topic");
         }
-        let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        self.topics.push(name.to_owned());
-        self.ids.insert(name.to_owned(), id);
-        Ok(id)
+        Ok(())
     }
 
     #[inline]
@@ -81,7 +111,8 @@ impl KafkaOutput {
         };
         let handle =
             usize::try_from(sequence.0).map_err(|_| Error::fatal("more transactions than can be counted"))?;
-        match self.producer.send(topic, record.key, record.value, headers, handle) {
+        let place = (record.partition, record.timestamp_ms);
+        match self.producer.send_to(topic, place, record.key, record.value, headers, handle) {
             Ok(pgcdc_kafka::Sent::Queued) => Ok(Sent::Queued),
             Ok(pgcdc_kafka::Sent::Full) => Ok(Sent::Full),
             Err(error) => Err(kafka_error(error)),
