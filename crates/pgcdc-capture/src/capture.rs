@@ -233,7 +233,7 @@ fn local_offsets(settings: &Settings) -> OffsetStore {
 }
 
 /// The headers that Debezium gives every record (`extended.headers.enabled`).
-fn context_headers(settings: &Settings) -> Vec<(String, String)> {
+pub(crate) fn context_headers(settings: &Settings) -> Vec<(String, String)> {
     let run = uuid::Uuid::now_v7().to_string();
     [
         ("__debezium.context.connectorLogicalName", settings.topic.prefix.as_str()),

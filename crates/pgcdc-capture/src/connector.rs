@@ -23,6 +23,7 @@ use crate::postgres::{
     ensure_publication, inspect_slot, quote_literal,
 };
 use crate::snapshot::{Decision, Known, Snapshotter, decide};
+use crate::stage::Stage;
 use crate::stream::Stream;
 use crate::tables::Tables;
 use crate::{Error, Result};
@@ -188,7 +189,7 @@ impl Connector {
         let confirmed = slot.as_ref().and_then(|slot| slot.confirmed).unwrap_or_default();
         let mut prepared = Prepared {
             tables: Tables::new(Arc::clone(settings)),
-            outbox: Outbox::new(output, confirmed, Arc::clone(&self.metrics)),
+            outbox: Outbox::new(output, confirmed, Arc::clone(&self.metrics), Stage::new(settings)?),
             query,
             start: Lsn::ZERO,
             last_commit: None,

@@ -23,6 +23,7 @@ mod stream;
 mod capture;
 mod error;
 mod outbox;
+mod stage;
 mod tables;
 
 pub use capture::{Capture, CaptureBuilder};

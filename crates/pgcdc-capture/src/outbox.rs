@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::offsets::{Offset, OffsetStore};
 use crate::output::{Output, Position, Reached, Sent, TransactionalOutput};
 use crate::snapshot::now_ns;
+use crate::stage::Stage;
 
 /// How long to wait for room in the output. Short, and by the runtime's clock: the task that tells
 /// the server how far we are shares the thread, and goes on meanwhile.
@@ -23,6 +24,8 @@ pub(crate) struct Outbox {
     ledger: Ledger,
     delivered: Vec<Sequence>,
     metrics: Arc<Metrics>,
+    /// The connector's transforms, where the encoder does not do them itself.
+    stage: Option<Box<Stage>>,
     /// A change's records are handed over in part.
     half: bool,
     /// What exactly-once needs beside an output with transactions.
@@ -38,10 +41,19 @@ struct Once {
 }
 
 impl Outbox {
-    pub(crate) fn new(output: Output, confirmed: Lsn, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(output: Output, confirmed: Lsn, metrics: Arc<Metrics>, stage: Option<Stage>) -> Self {
+        let stage = stage.filter(|_| !output.wants_events()).map(Box::new);
         let once = matches!(output, Output::Transactional(_))
             .then(|| Box::new(Once { position: Position::default(), offsets: None }));
-        Self { output, ledger: Ledger::new(confirmed), delivered: Vec::new(), metrics, half: false, once }
+        Self {
+            output,
+            ledger: Ledger::new(confirmed),
+            delivered: Vec::new(),
+            metrics,
+            stage,
+            half: false,
+            once,
+        }
     }
 
     /// What is confirmed, and what is in flight.
@@ -117,6 +129,9 @@ impl Outbox {
         while self.ledger.in_flight().transactions >= Ledger::MOST_TRANSACTIONS {
             tokio::time::sleep(ROOM).await;
             self.poll()?;
+        }
+        if let Some(stage) = &mut self.stage {
+            stage.run(batch, &mut self.output).await?;
         }
         self.half = true;
         for record in batch.iter() {

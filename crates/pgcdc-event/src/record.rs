@@ -23,6 +23,8 @@ struct Spans {
     value: Option<Range<usize>>,
     headers: Range<usize>,
     context_at: Option<usize>,
+    partition: Option<i32>,
+    timestamp_ms: Option<i64>,
 }
 
 /// A header's name: Debezium's own are static, configured ones shared.
@@ -57,6 +59,10 @@ pub struct Record<'a> {
     /// Before which of its own headers the stream's constant ones (`__debezium.context.*`) stand;
     /// `None` when it carries none of those.
     pub context_at: Option<usize>,
+    /// The partition, where a transform has chosen one.
+    pub partition: Option<i32>,
+    /// Milliseconds since 1970, where a transform has set them; the output's own time otherwise.
+    pub timestamp_ms: Option<i64>,
     bytes: &'a [u8],
     headers: &'a [(HeaderName, Option<Range<usize>>)],
 }
@@ -132,7 +138,15 @@ impl RecordBatch {
     ) {
         let from = self.records.last().map_or(0, |record| record.headers.end);
         let headers = from..self.headers.len();
-        self.records.push(Spans { topic, key, value, headers, context_at });
+        let (partition, timestamp_ms) = (None, None);
+        self.records.push(Spans { topic, key, value, headers, context_at, partition, timestamp_ms });
+    }
+
+    /// Gives the record that was pushed last a partition and a time of its own.
+    pub fn place(&mut self, partition: Option<i32>, timestamp_ms: Option<i64>) {
+        if let Some(record) = self.records.last_mut() {
+            (record.partition, record.timestamp_ms) = (partition, timestamp_ms);
+        }
     }
 
     /// How many records are complete.
@@ -156,6 +170,8 @@ impl RecordBatch {
             key: spans.key.clone().map(|range| &self.bytes[range]),
             value: spans.value.clone().map(|range| &self.bytes[range]),
             context_at: spans.context_at,
+            partition: spans.partition,
+            timestamp_ms: spans.timestamp_ms,
             bytes: &self.bytes,
             headers: &self.headers[spans.headers.clone()],
         })

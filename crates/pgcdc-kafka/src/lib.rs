@@ -31,7 +31,7 @@ pub use client::{ClientProperties, Logging};
 pub use compacted::{read_compacted, read_compacted_settled};
 pub use error::{Error, is_transient};
 pub use native::{Headers, Topic};
-pub use producer::{Producer, Sent};
+pub use producer::{Place, Producer, Sent};
 pub use transaction::Transactions;
 
 /// The crate's result.

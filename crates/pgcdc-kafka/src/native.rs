@@ -16,7 +16,10 @@ use rdkafka::bindings::{
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::producer::Reports;
+use crate::producer::{Place, Reports};
+
+/// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
+const UNASSIGNED: i32 = -1;
 
 /// A record's headers.
 #[derive(Debug)]
@@ -126,6 +129,7 @@ impl Topic {
     #[inline]
     pub(crate) fn produce(
         &self,
+        place: Place,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         headers: Option<Headers>,
@@ -141,6 +145,10 @@ impl Topic {
                 self.client.client().native_ptr(),
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
                 self.handle.as_ptr(),
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_PARTITION,
+                place.partition.unwrap_or(UNASSIGNED),
+                rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP,
+                place.timestamp_ms.unwrap_or(0),
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
                 RD_KAFKA_MSG_F_COPY,
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,

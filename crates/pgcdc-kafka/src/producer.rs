@@ -26,6 +26,15 @@ pub enum Sent {
     Full,
 }
 
+/// Where a record goes within its topic, and its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The partition; chosen by the key's hash when there is none.
+    pub partition: Option<i32>,
+    /// Milliseconds since 1970; now when there is none.
+    pub timestamp_ms: Option<i64>,
+}
+
 /// An idempotent producer with acks=all. A clone is the same producer.
 #[derive(Clone)]
 pub struct Producer {
@@ -152,13 +161,30 @@ impl Producer {
         headers: Option<Headers>,
         handle: usize,
     ) -> Result<Sent> {
+        self.send_to(topic, Place::default(), key, value, headers, handle)
+    }
+
+    /// As [`send`](Self::send), to a partition and with a time where they are given.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn send_to(
+        &self,
+        topic: &Topic,
+        place: Place,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Option<Headers>,
+        handle: usize,
+    ) -> Result<Sent> {
         debug_assert!(topic.is_of(&self.client), "a topic of another producer");
         let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
         let queued = self.queued.load(Ordering::Relaxed);
         if queued > 0 && queued + bytes > self.most_queued {
             return Ok(Sent::Full);
         }
-        match topic.produce(key, value, headers, handle) {
+        match topic.produce(place, key, value, headers, handle) {
             Ok(()) => {
                 self.queued.fetch_add(bytes, Ordering::Relaxed);
                 Ok(Sent::Queued)

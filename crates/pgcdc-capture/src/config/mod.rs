@@ -36,5 +36,6 @@ pub use parse::parse_override;
 pub use settings::{
     AddField, ClientProperties, Connection, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
     OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot, SnapshotMode,
-    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, TransactionBoundary, Unwrap,
+    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, TransactionBoundary,
+    Transforms, Unwrap,
 };

@@ -8,7 +8,8 @@ use super::filter::{Choice, ColumnFilter, KeyColumns, MessageFilter, Patterns, T
 use super::mistake::ConfigError;
 use super::reader::Reader;
 use super::settings::*;
-use super::{exactly_once, transforms, validate, value_types};
+use super::transforms::{self, Chosen};
+use super::{exactly_once, validate, value_types};
 
 impl Settings {
     /// Reads a file, applies `--set`, resolves config providers with the process's environment,
@@ -41,7 +42,21 @@ impl Settings {
 }
 
 fn resolve(reader: &mut Reader<'_>) -> Settings {
-    let (unwrap, warnings) = transforms::resolve(reader);
+    let (chosen, warnings) = transforms::resolve(reader);
+    let mut types = value_types::resolve(reader);
+    let (key_converter, value_converter) = (converter(reader, "key"), converter(reader, "value"));
+    let (mut unwrap, mut transforms) = (None, None);
+    match chosen {
+        Chosen::None => {}
+        Chosen::Unwrap(options) => unwrap = Some(options),
+        Chosen::Chain(properties) => {
+            (types.decimal_format, types.replace_null_with_default) =
+                (Converter::TRANSFORMED.decimal_format, Converter::TRANSFORMED.replace_null_with_default);
+            let properties = ClientProperties(properties.into_iter().collect());
+            transforms = Some(Transforms { properties, key_converter, value_converter });
+        }
+    }
+    let encoded = |converter| if transforms.is_some() { Converter::TRANSFORMED } else { converter };
     let prefix = reader.string("topic.prefix");
     let name = reader.text("name").map_or_else(|| prefix.clone(), str::to_owned);
     Settings {
@@ -70,7 +85,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         columns: ColumnFilter(choice(reader, "column.include.list", "column.exclude.list")),
         key_columns: key_columns(reader),
         messages: MessageFilter(choice(reader, "message.prefix.include.list", "message.prefix.exclude.list")),
-        types: value_types::resolve(reader),
+        types,
         topic: TopicSettings {
             prefix,
             delimiter: reader.string("topic.delimiter"),
@@ -80,9 +95,10 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             },
             creation: topic_creation(reader),
         },
-        key_converter: converter(reader, "key"),
-        value_converter: converter(reader, "value"),
+        key_converter: encoded(key_converter),
+        value_converter: encoded(value_converter),
         unwrap,
+        transforms,
         heartbeat: Heartbeat {
             interval: Some(reader.millis("heartbeat.interval.ms")).filter(|d| !d.is_zero()),
             topic_prefix: reader.string("topic.heartbeat.prefix"),

@@ -44,8 +44,10 @@ pub struct Settings {
     pub key_converter: Converter,
     /// How values become bytes.
     pub value_converter: Converter,
-    /// `ExtractNewRecordState`, where a transform asks for it.
+    /// `ExtractNewRecordState`, where it is the only transform and the encoder does it.
     pub unwrap: Option<Unwrap>,
+    /// All other transforms. The converters above then write what the transforms read.
+    pub transforms: Option<Transforms>,
     /// Heartbeats.
     pub heartbeat: Heartbeat,
     /// Properties of the Kafka producer, by their Kafka names, with `bootstrap.servers`.
@@ -198,6 +200,26 @@ pub struct Converter {
     pub decimal_format: DecimalFormat,
     /// `replace.null.with.default`; that of values stands in [`Settings::types`] too.
     pub replace_null_with_default: bool,
+}
+
+impl Converter {
+    /// The form that transforms read, which loses nothing.
+    pub(super) const TRANSFORMED: Self = Self {
+        schemas_enable: true,
+        decimal_format: DecimalFormat::Base64,
+        replace_null_with_default: false,
+    };
+}
+
+/// A chain of single message transforms.
+#[derive(Clone, Debug)]
+pub struct Transforms {
+    /// `transforms`, `predicates`, and what stands below them; checked.
+    pub properties: ClientProperties,
+    /// How keys become bytes behind the chain.
+    pub key_converter: Converter,
+    /// How values become bytes behind the chain.
+    pub value_converter: Converter,
 }
 
 impl Settings {

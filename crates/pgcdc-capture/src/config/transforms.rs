@@ -1,56 +1,89 @@
-//! `transforms.*`: of single message transforms, `ExtractNewRecordState` is built in.
+//! `transforms.*` and `predicates.*`: `ExtractNewRecordState` alone is done by the encoder, any other chain by
+//! `pgcdc-transform`.
 
 use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
+use pgcdc_transform::Chain;
 
 use super::mistake::Warning;
 use super::reader::Reader;
 
 const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
 
-/// Reads the chain of transforms; warnings are about settings of transforms that are not in it.
-pub(super) fn resolve(reader: &mut Reader<'_>) -> (Option<Unwrap>, Vec<Warning>) {
-    let list = reader.string("transforms");
-    let names: Vec<&str> = list.split(',').map(str::trim).filter(|n| !n.is_empty()).collect();
-    let mut unwrap = None;
-    for name in &names {
-        let type_key = format!("transforms.{name}.type");
-        match reader.text(&type_key) {
-            None => {
-                let message =
-                    format!("Missing required configuration \"{type_key}\" which has no default value.");
-                reader.mistake(
-                    "transforms",
-                    message,
-                    format!("add {type_key}={UNWRAP}, or take {name} out of transforms"),
-                );
-            }
-            Some(UNWRAP) if unwrap.is_none() => unwrap = Some(unwrap_options(reader, name)),
-            Some(UNWRAP) => {
-                reader.mistake(&type_key, "ExtractNewRecordState stands twice in transforms", "name it once");
-            }
-            Some(class) => {
-                let message =
-                    format!("the transform {class} is not built in; without it the records would differ");
-                reader.mistake(
-                    &type_key,
-                    message,
-                    format!("pgcdc has {UNWRAP}; take {name} out of transforms or keep Kafka Connect for it"),
-                );
+/// What is done with records on their way.
+pub(super) enum Chosen {
+    /// Nothing.
+    None,
+    /// The encoder flattens them.
+    Unwrap(Unwrap),
+    /// They go through a chain of these properties.
+    Chain(Vec<(String, String)>),
+}
+
+/// Reads the chain of transforms; warnings are about settings that no transform and no predicate has.
+pub(super) fn resolve(reader: &mut Reader<'_>) -> (Chosen, Vec<Warning>) {
+    let names = names(reader, "transforms");
+    if names.is_empty() {
+        return (Chosen::None, unnamed(reader, "transforms", &names));
+    }
+    let mut warnings = unnamed(reader, "transforms", &names);
+    if let [name] = &names[..]
+        && is_compiled(reader, name)
+    {
+        return (Chosen::Unwrap(unwrap_options(reader, name)), warnings);
+    }
+    warnings.extend(unnamed(reader, "predicates", &self::names(reader, "predicates")));
+    let mut properties = Vec::new();
+    for list in ["transforms", "predicates"] {
+        properties.extend(reader.raw(list).map(|value| (list.to_owned(), value.to_owned())));
+        let below = format!("{list}.");
+        let entries = reader.below(&below);
+        properties.extend(entries.map(|(_, entry)| (entry.key.clone(), entry.value.expose().to_owned())));
+    }
+    match Chain::configure(&properties) {
+        Ok(configured) => warnings.extend(configured.unused.into_iter().map(|key| Warning {
+            place: reader.document.entry(&key).map(|entry| entry.place.to_string()).unwrap_or_default(),
+            reason: "its transform or predicate has no such option".to_owned(),
+            key,
+        })),
+        Err(problems) => {
+            for problem in problems {
+                let remedy = format!("{} is checked as Kafka Connect checks it", problem.key);
+                reader.mistake(&problem.key, problem.message, remedy);
             }
         }
     }
-    let unused = reader.below("transforms.").filter(|(rest, _)| {
-        let of = |name: &&str| rest.strip_prefix(*name).is_some_and(|r| r.starts_with('.'));
+    (Chosen::Chain(properties), warnings)
+}
+
+fn names(reader: &Reader<'_>, list: &str) -> Vec<String> {
+    let list = reader.string(list);
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// Settings of what is not in the list.
+fn unnamed(reader: &Reader<'_>, list: &str, names: &[String]) -> Vec<Warning> {
+    let below = format!("{list}.");
+    let unused = reader.below(&below).filter(|(rest, _)| {
+        let of = |name: &String| rest.strip_prefix(name.as_str()).is_some_and(|r| r.starts_with('.'));
         !names.iter().any(of)
     });
-    let warnings = unused
+    let one = list.trim_end_matches('s');
+    unused
         .map(|(_, entry)| Warning {
             place: entry.place.to_string(),
             key: entry.key.clone(),
-            reason: "its transform is not named in transforms".into(),
+            reason: format!("its {one} is not named in {list}"),
         })
-        .collect();
-    (unwrap, warnings)
+        .collect()
+}
+
+/// Whether the encoder does a transform that stands alone.
+fn is_compiled(reader: &Reader<'_>, name: &str) -> bool {
+    let option = |option: &str| reader.raw(&format!("transforms.{name}.{option}")).map(str::trim);
+    option("type") == Some(UNWRAP)
+        && GENERIC
+            .iter()
+            .all(|&(name, idle)| option(name).is_none_or(|value| value.eq_ignore_ascii_case(idle)))
 }
 
 /// What may stand below `transforms.<name>.` of an `ExtractNewRecordState`.
@@ -71,8 +104,8 @@ const OPTIONS: &[&str] = &[
     "plugin.version",
 ];
 
-/// Options that are not built yet, with the value that changes nothing.
-const REFUSED: &[(&str, &str)] = &[
+/// Options that the encoder does not know, with the value that changes nothing.
+const GENERIC: &[(&str, &str)] = &[
     ("route.by.field", ""),
     ("drop.fields.header.name", ""),
     ("drop.fields.from.key", "false"),
@@ -85,7 +118,6 @@ fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> Unwrap {
     let prefix = format!("transforms.{name}.");
     let given: Vec<_> = reader.below(&prefix).map(|(rest, e)| (rest, e.key.clone())).collect();
     for (option, key) in given {
-        let value = reader.raw(&key).unwrap_or_default().trim();
         if option == "drop.tombstones" || option == "delete.handling.mode" {
             let remedy = format!(
                 "{prefix}delete.tombstone.handling.mode takes their place: drop, tombstone, rewrite, rewrite-with-tombstone or delete-to-tombstone"
@@ -98,9 +130,6 @@ fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> Unwrap {
                 |n| format!("did you mean {prefix}{n}?"),
             );
             reader.mistake(&key, format!("unknown option of {UNWRAP}"), remedy);
-        } else if REFUSED.iter().any(|&(o, idle)| o == option && !value.eq_ignore_ascii_case(idle)) {
-            let message = format!("{option} is not built in yet; without it the records would differ");
-            reader.mistake(&key, message, format!("take {key} out, or keep Kafka Connect for it"));
         }
     }
     let of = |option: &str| format!("{prefix}{option}");

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use pgcdc_event::{Record, TopicId};
 use pgcdc_kafka::topics::{Ensured, TopicSpec, Topics};
-use pgcdc_kafka::{ClientProperties, Headers, Producer, Topic};
+use pgcdc_kafka::{ClientProperties, Headers, Place, Producer, Topic};
 
 use super::Sent;
 use crate::config::{Settings, TopicCreation};
@@ -16,12 +16,22 @@ pub(crate) struct KafkaOutput {
     producer: Producer,
     creation: Option<TopicCreation>,
     admin: Option<Topics>,
-    topics: Vec<Topic>,
+    topics: Vec<Known>,
+    /// Whether a topic is made when a record goes to it, rather than when its table is seen: transforms may send
+    /// all of a table's records elsewhere.
+    deferred: bool,
     ids: HashMap<String, TopicId>,
     context: Vec<(String, String)>,
     /// The constant headers, copied for each record that has no others.
     context_headers: Headers,
     handles: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Known {
+    topic: Topic,
+    /// Whether it is known to exist.
+    made: bool,
 }
 
 impl KafkaOutput {
@@ -42,6 +52,7 @@ impl KafkaOutput {
             creation: settings.topic.creation.clone(),
             admin: None,
             topics: Vec::new(),
+            deferred: settings.transforms.is_some(),
             ids: HashMap::new(),
             context,
             context_headers,
@@ -58,6 +69,33 @@ impl KafkaOutput {
         if let Some(id) = self.ids.get(name) {
             return Ok(*id);
         }
+        let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
+        let topic = self.producer.topic(name).map_err(kafka_error)?;
+        if !self.deferred {
+            self.create_missing(name).await?;
+        }
+        self.topics.push(Known { topic, made: !self.deferred });
+        self.ids.insert(name.to_owned(), id);
+        Ok(id)
+    }
+
+    /// The name of a topic that was made known.
+    pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
+        self.topics.get(id.0 as usize).map(|known| known.topic.name())
+    }
+
+    /// Sees to it that a topic is there before a record goes to it.
+    pub(crate) async fn make(&mut self, id: TopicId) -> Result<()> {
+        let at = id.0 as usize;
+        if let Some(Known { topic, made: false }) = self.topics.get(at) {
+            let name = topic.name().to_owned();
+            self.create_missing(&name).await?;
+            self.topics[at].made = true;
+        }
+        Ok(())
+    }
+
+    async fn create_missing(&mut self, name: &str) -> Result<()> {
         // One client for all of them: a thousand tables would make two thousand.
         if self.admin.is_none() {
             self.admin = Some(Topics::new(&self.properties).map_err(kafka_error)?);
@@ -70,15 +108,12 @@ impl KafkaOutput {
                 tracing::info!(topic = name, "created topic");
             }
         }
-        let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        self.topics.push(self.producer.topic(name).map_err(kafka_error)?);
-        self.ids.insert(name.to_owned(), id);
-        Ok(id)
+        Ok(())
     }
 
     #[inline]
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
-        let Some(topic) = self.topics.get(record.topic.0 as usize) else {
+        let Some(Known { topic, .. }) = self.topics.get(record.topic.0 as usize) else {
             return Err(Error::fatal("a record for a topic that was never announced"));
         };
         let headers = match record.context_at {
@@ -88,7 +123,8 @@ impl KafkaOutput {
         };
         let handle =
             usize::try_from(sequence.0).map_err(|_| Error::fatal("more transactions than can be counted"))?;
-        match self.producer.send(topic, record.key, record.value, headers, handle) {
+        let place = Place { partition: record.partition, timestamp_ms: record.timestamp_ms };
+        match self.producer.send_to(topic, place, record.key, record.value, headers, handle) {
             Ok(pgcdc_kafka::Sent::Queued) => Ok(Sent::Queued),
             Ok(pgcdc_kafka::Sent::Full) => Ok(Sent::Full),
             Err(error) => Err(kafka_error(error)),

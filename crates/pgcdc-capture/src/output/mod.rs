@@ -51,6 +51,25 @@ impl Output {
         }
     }
 
+    /// The name of a topic that was made known; none where records are not encoded.
+    pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
+        match self {
+            Self::Kafka(output) => output.name(id),
+            Self::Transactional(output) => output.kafka.name(id),
+            Self::Stdout(output) => output.name(id),
+            Self::Channel(_) => None,
+        }
+    }
+
+    /// Sees to it that a topic is there before a transformed record goes to it.
+    pub(crate) async fn make(&mut self, id: TopicId) -> Result<()> {
+        match self {
+            Self::Kafka(output) => output.make(id).await,
+            Self::Transactional(output) => output.kafka.make(id).await,
+            Self::Stdout(_) | Self::Channel(_) => Ok(()),
+        }
+    }
+
     /// Hands a record over.
     #[inline]
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {

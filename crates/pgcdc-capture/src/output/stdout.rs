@@ -25,8 +25,8 @@ pub(crate) struct StdoutOutput {
     writer: SyncSender<Chunk>,
     written: Receiver<io::Result<Vec<Sequence>>>,
     open: Chunk,
-    /// Each topic's line up to the key.
-    topics: Vec<Vec<u8>>,
+    /// Each topic's name, and its line up to the partition.
+    topics: Vec<(String, Vec<u8>)>,
     ids: HashMap<String, TopicId>,
     /// The constant headers, as JSON with commas between.
     context: Vec<u8>,
@@ -96,11 +96,16 @@ impl StdoutOutput {
         }
         let mut head = br#"{"topic":"#.to_vec();
         write_json_string(name.as_bytes(), &mut head);
-        head.extend_from_slice(br#","partition":null,"key":"#);
+        head.extend_from_slice(br#","partition":"#);
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        self.topics.push(head);
+        self.topics.push((name.to_owned(), head));
         self.ids.insert(name.to_owned(), id);
         id
+    }
+
+    /// The name of a topic that was made known.
+    pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
+        self.topics.get(id.0 as usize).map(|(name, _)| name.as_str())
     }
 
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
@@ -108,7 +113,13 @@ impl StdoutOutput {
             return Ok(Sent::Full);
         }
         let line = &mut self.open.bytes;
-        line.extend_from_slice(self.topics.get(record.topic.0 as usize).map_or(b"", Vec::as_slice));
+        let head = self.topics.get(record.topic.0 as usize);
+        line.extend_from_slice(head.map_or(b"", |(_, head)| head.as_slice()));
+        match record.partition {
+            Some(partition) => line.extend_from_slice(partition.to_string().as_bytes()),
+            None => line.extend_from_slice(b"null"),
+        }
+        line.extend_from_slice(br#","key":"#);
         text(record.key, line);
         line.extend_from_slice(br#","value":"#);
         text(record.value, line);

@@ -286,6 +286,7 @@ impl Held {
             batch.header(HeaderName::Shared(Arc::from(name)), range);
         }
         batch.push(record.topic, key, value, record.context_at);
+        batch.place(record.partition, record.timestamp_ms);
         self.sequences.push(sequence);
         Sent::Queued
     }

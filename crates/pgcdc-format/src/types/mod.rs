@@ -41,6 +41,7 @@ mod fuzz;
 mod tests;
 
 pub use json::{write_json_escaped, write_json_string};
+pub use number::{append_f32, append_f64};
 pub use options::{
     BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };

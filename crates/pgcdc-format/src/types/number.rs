@@ -92,7 +92,7 @@ fn append_parsed(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Fau
 }
 
 /// Appends a double as Java's `Double.toString`, NaN and infinities quoted.
-pub(super) fn append_f64(value: f64, out: &mut Vec<u8>) {
+pub fn append_f64(value: f64, out: &mut Vec<u8>) {
     if (9_007_199_254_740_992.0..9.2e18).contains(&value.abs()) {
         return append_large_integer(value.abs() as i64, value < 0.0, 53, out);
     }
@@ -107,7 +107,7 @@ pub(super) fn append_f64(value: f64, out: &mut Vec<u8>) {
 }
 
 /// Appends a float as Java's `Float.toString`, NaN and infinities quoted.
-pub(super) fn append_f32(value: f32, out: &mut Vec<u8>) {
+pub fn append_f32(value: f32, out: &mut Vec<u8>) {
     if (16_777_216.0..9.2e18).contains(&value.abs()) {
         return append_large_integer(value.abs() as i64, value < 0.0, 24, out);
     }

@@ -25,8 +25,7 @@ pub(super) const CONNECT: &[Property] = &[
     p("header.converter", Class, SIMPLE, Low, "How a record's headers become bytes.").check(Classes(&[SIMPLE])),
     p("header.converter.plugin.version", String, "4.1.0", Low, "Version of the header converter.").not_applicable(ONE_BINARY),
     p("transforms", List, "", Low, "Names of the single message transforms, in the order in which they apply."),
-    p("predicates", List, "", Low, "Names of the predicates that transforms refer to.")
-        .refused("predicates decide which records a transform changes, and they are not built yet"),
+    p("predicates", List, "", Low, "Names of the predicates that transforms refer to."),
     p("config.action.reload", String, "restart", Low, "What to do when a config provider's value changes.")
         .one_of(&["none", "restart"]).not_applicable("config providers are read once, at start"),
     p("errors.retry.timeout", Long, "0", Medium, "How long a failed operation is tried again.").not_applicable("transient failures are retried without an end"),

@@ -9,7 +9,6 @@ const CONNECT_WORKER: &str = "it configures a Connect worker; `pgcdc stream` run
 const CLIENTS: &str =
     "it configures clients that pgcdc does not have; for the producer and its topics write producer.<key>";
 const PROVIDERS: &str = "env, file and dir are always there";
-const PREDICATES: &str = "no transform refers to it";
 const JDBC: &str = "it is for the JDBC driver, which pgcdc does not use";
 
 pub(super) const WORKER: &[Property] = &[
@@ -143,8 +142,7 @@ pub(super) const PASS_THROUGH: &[Property] = &[
         .family("transforms.", ""),
     p("predicates.*", String, "", Low, "Settings of the predicate that the name's second part names.")
         .beside()
-        .family("predicates.", "")
-        .not_applicable(PREDICATES),
+        .family("predicates.", ""),
     p("rest.*", String, "", Low, "Settings of the worker's REST interface.")
         .beside()
         .family("rest.", "")

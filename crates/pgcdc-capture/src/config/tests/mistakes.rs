@@ -173,18 +173,21 @@ fn what_has_no_effect_is_named_in_a_warning() {
 }
 
 #[test]
-fn transforms_other_than_unwrap_are_refused_by_name() {
+fn transforms_are_checked_as_connect_checks_them() {
     let route = ("transforms.r.type", "org.apache.kafka.connect.transforms.RegexRouter");
-    let e = error(&[("transforms", "r"), route]);
-    assert!(e.to_string().contains("org.apache.kafka.connect.transforms.RegexRouter is not built in"), "{e}");
+    let e =
+        error(&[("transforms", "r"), route, ("transforms.r.regex", "("), ("transforms.r.predicate", "p")]);
+    assert!(e.to_string().contains("Missing required configuration \"transforms.r.replacement\""), "{e}");
+    assert!(e.to_string().contains("Invalid value ( for configuration regex: Invalid regex"), "{e}");
+    assert!(e.to_string().contains("Unknown predicate p"), "{e}");
+    let e = error(&[("transforms", "r"), ("transforms.r.type", "org.example.Nothing")]);
+    assert!(e.to_string().contains("Class org.example.Nothing could not be found."), "{e}");
     let unwrap = ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState");
     let with = |key, value| error(&[("transforms", "u"), unwrap, (key, value)]).to_string();
     let near = with("transforms.u.add.field", "op");
     assert!(near.contains("did you mean transforms.u.add.fields?"), "{near}");
     let old = with("transforms.u.drop.tombstones", "false");
     assert!(old.contains("delete.tombstone.handling.mode takes their place"), "{old}");
-    assert!(with("transforms.u.predicate", "p").contains("predicate is not built in yet"));
-    assert!(with("transforms.u.route.by.field", "p").contains("route.by.field is not built in yet"));
     assert!(with("transforms.u.add.headers", "sourc.lsn").contains("\"sourc.lsn\" is not a field"));
     assert!(
         with("transforms.u.delete.tombstone.handling.mode", "none").contains("Value must be one of drop, ")

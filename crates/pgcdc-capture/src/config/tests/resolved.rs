@@ -197,3 +197,37 @@ fn a_url_s_mistakes_do_not_show_it() {
         assert!(!error.contains("hunter2"), "{error}");
     }
 }
+
+#[test]
+fn a_chain_reads_what_loses_nothing_and_writes_what_is_configured() {
+    let settings = settings(&[
+        ("transforms", "u,r"),
+        ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState"),
+        ("transforms.r.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+        ("transforms.r.regex", "(.*)"),
+        ("transforms.r.replacement", "x.$1"),
+        ("transforms.r.predicate", "p"),
+        ("transforms.r.colour", "red"),
+        ("predicates", "p"),
+        ("predicates.p.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
+        ("key.converter.schemas.enable", "false"),
+        ("value.converter.schemas.enable", "false"),
+        ("value.converter.decimal.format", "numeric"),
+    ]);
+    let chain = settings.transforms.expect("a chain");
+    assert!(settings.unwrap.is_none());
+    assert!(!chain.key_converter.schemas_enable && !chain.value_converter.schemas_enable);
+    assert!(settings.key_converter.schemas_enable && settings.value_converter.schemas_enable);
+    assert!(!settings.types.replace_null_with_default && !settings.value_converter.replace_null_with_default);
+    assert_ne!(chain.value_converter.decimal_format, settings.types.decimal_format);
+    assert_eq!(settings.warnings.iter().map(|w| &*w.key).collect::<Vec<_>>(), ["transforms.r.colour"]);
+}
+
+#[test]
+fn unwrap_alone_stays_with_the_encoder_unless_an_option_needs_the_chain() {
+    let unwrap = [("transforms", "u"), ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState")];
+    let alone = settings(&unwrap);
+    assert!(alone.unwrap.is_some() && alone.transforms.is_none());
+    let routed = settings(&[unwrap[0], unwrap[1], ("transforms.u.route.by.field", "region")]);
+    assert!(routed.unwrap.is_none() && routed.transforms.is_some());
+}

@@ -1,0 +1,235 @@
+//! Single message transforms between encoder and output, for a chain that the encoder does not do itself.
+//!
+//! Records come in the schema-ful JSON that the encoder writes, are read into Connect's data model, go through the
+//! chain and are written by the connector's converters. A connector without such a chain never comes here.
+
+use std::sync::Arc;
+
+use pgcdc_event::{HeaderName, RecordBatch};
+use pgcdc_format::types::DecimalFormat;
+use pgcdc_transform::data::{Kind, Record, Schema, Value};
+use pgcdc_transform::json::{self, JsonReader, JsonWriter};
+use pgcdc_transform::{Chain, Fault, literal};
+
+use crate::capture::context_headers;
+use crate::config::{Converter, Settings};
+use crate::output::Output;
+use crate::snapshot::now_ns;
+use crate::{Error, Result};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Stage {
+    chain: Chain,
+    keys: JsonReader,
+    values: JsonReader,
+    key_writer: JsonWriter,
+    value_writer: JsonWriter,
+    /// `__debezium.context.*`, which transforms see like other headers.
+    context: Vec<(Arc<str>, Value)>,
+    text: Schema,
+    /// What comes out; changes places with what came in.
+    out: RecordBatch,
+}
+
+impl Stage {
+    /// The stage that the settings ask for, if they ask for one.
+    pub(crate) fn new(settings: &Settings) -> Result<Option<Self>> {
+        let Some(transforms) = &settings.transforms else { return Ok(None) };
+        let properties: Vec<(String, String)> =
+            transforms.properties.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let configured = Chain::configure(&properties).map_err(|problems| {
+            let lines: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
+            Error::configuration(lines.join("\n"))
+        })?;
+        let context = context_headers(settings);
+        Ok(Some(Self {
+            chain: configured.chain,
+            keys: JsonReader::default(),
+            values: JsonReader::default(),
+            key_writer: writer(transforms.key_converter),
+            value_writer: writer(transforms.value_converter),
+            context: context.iter().map(|(name, value)| (name.as_str().into(), Value::text(value))).collect(),
+            text: Schema::plain(Kind::String, false),
+            out: RecordBatch::new(),
+        }))
+    }
+
+    /// Puts what the chain makes of a batch in its place, and sees to it that the topics are there.
+    pub(crate) async fn run(&mut self, batch: &mut RecordBatch, output: &mut Output) -> Result<()> {
+        let now = now_ns() / 1_000_000;
+        for encoded in batch.iter() {
+            let topic = output.name(encoded.topic).unwrap_or_default();
+            let record = self.read(topic, &encoded).map_err(|fault| unreadable(topic, &fault))?;
+            let transformed = self.chain.apply(record, now).map_err(|failed| {
+                Error::fatal(format!("a record for topic {topic:?}: {failed}")).with_hint(
+                    "change the transform's options, or give it a predicate that leaves such records out",
+                )
+            })?;
+            let Some(record) = transformed else { continue };
+            let id = output.topic(&record.topic).await?;
+            output.make(id).await?;
+            self.write(id, &record).map_err(|fault| unwritable(&record.topic, &fault))?;
+        }
+        std::mem::swap(batch, &mut self.out);
+        self.out.clear();
+        Ok(())
+    }
+
+    fn read(&mut self, topic: &str, encoded: &pgcdc_event::Record<'_>) -> std::result::Result<Record, Fault> {
+        let (key_schema, key) = self.keys.read(encoded.key)?;
+        let (value_schema, value) = self.values.read(encoded.value)?;
+        let (partition, timestamp) = (encoded.partition, encoded.timestamp_ms);
+        let mut record = Record {
+            topic: topic.into(),
+            partition,
+            key_schema,
+            key,
+            value_schema,
+            value,
+            timestamp,
+            headers: Vec::new(),
+        };
+        let mut count = 0;
+        for (name, value) in encoded.headers() {
+            self.add_context(&mut record, encoded.context_at == Some(count));
+            let value = value.map_or(Value::Null, |bytes| Value::text(&String::from_utf8_lossy(bytes)));
+            record.add_header(&name.into(), Some(self.text.clone()), value);
+            count += 1;
+        }
+        self.add_context(&mut record, encoded.context_at == Some(count));
+        Ok(record)
+    }
+
+    fn add_context(&self, record: &mut Record, here: bool) {
+        for (name, value) in self.context.iter().filter(|_| here) {
+            record.add_header(name, Some(self.text.clone()), value.clone());
+        }
+    }
+
+    fn write(&mut self, id: pgcdc_event::TopicId, record: &Record) -> std::result::Result<(), Fault> {
+        let out = &mut self.out;
+        let mut half = |writer: &JsonWriter, schema: Option<&Schema>, value: &Value| {
+            let start = out.position();
+            let written = writer.write(schema, value, out.buffer())?;
+            Ok::<_, Fault>(written.then(|| start..out.position()))
+        };
+        let key = half(&self.key_writer, record.key_schema.as_ref(), &record.key)?;
+        let value = half(&self.value_writer, record.value_schema.as_ref(), &record.value)?;
+        for header in &record.headers {
+            let start = out.position();
+            let range = (!header.value.is_null()).then(|| {
+                out.buffer().extend_from_slice(literal::to_text(&header.value).as_bytes());
+                start..out.position()
+            });
+            out.header(HeaderName::Shared(Arc::clone(&header.key)), range);
+        }
+        out.push(id, key, value, None);
+        out.place(record.partition, record.timestamp);
+        Ok(())
+    }
+}
+
+fn writer(converter: Converter) -> JsonWriter {
+    let mut writer = JsonWriter::new(converter.schemas_enable);
+    writer.replace_null_with_default = converter.replace_null_with_default;
+    writer.decimal_format = match converter.decimal_format {
+        DecimalFormat::Base64 => json::DecimalFormat::Base64,
+        DecimalFormat::Numeric => json::DecimalFormat::Numeric,
+    };
+    writer
+}
+
+fn unreadable(topic: &str, fault: &Fault) -> Error {
+    Error::fatal(format!("a record for topic {topic:?} cannot be read for its transforms: {fault}"))
+}
+
+fn unwritable(topic: &str, fault: &Fault) -> Error {
+    Error::fatal(format!("a record for topic {topic:?} cannot be converted to JSON: {fault}"))
+        .with_hint("a transform has changed a value without its schema")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Document;
+    use crate::output::StdoutOutput;
+
+    fn settings(transforms: &[(&str, &str)]) -> Settings {
+        let mut config = serde_json::json!({
+            "name": "c", "topic.prefix": "s", "database.hostname": "h", "database.user": "u",
+            "database.password": "p", "database.dbname": "d", "plugin.name": "pgoutput",
+            "key.converter.schemas.enable": "false", "value.converter.schemas.enable": "false",
+        });
+        for (key, value) in transforms {
+            config[key] = (*value).into();
+        }
+        Settings::from_document(&Document::parse_json("c.json", &config.to_string()).unwrap()).unwrap()
+    }
+
+    const VALUE: &str = r#"{"schema":{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":true,"default":"d","field":"name"}],"optional":false,"name":"s.t.Value"},"payload":{"id":7,"name":null}}"#;
+
+    fn batch(topic: pgcdc_event::TopicId) -> RecordBatch {
+        let mut batch = RecordBatch::new();
+        batch.buffer().extend_from_slice(VALUE.as_bytes());
+        batch.push(topic, None, Some(0..VALUE.len()), Some(0));
+        batch.push(topic, None, None, Some(0));
+        batch
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_replaced_by_what_the_chain_makes_of_it() {
+        let settings = settings(&[
+            ("transforms", "d,k,r,h"),
+            ("transforms.d.type", "org.apache.kafka.connect.transforms.Filter"),
+            ("transforms.d.predicate", "gone"),
+            ("transforms.k.type", "org.apache.kafka.connect.transforms.ValueToKey"),
+            ("transforms.k.fields", "id"),
+            ("transforms.r.type", "org.apache.kafka.connect.transforms.RegexRouter"),
+            ("transforms.r.regex", "s\\.(.*)"),
+            ("transforms.r.replacement", "$1"),
+            ("transforms.h.type", "org.apache.kafka.connect.transforms.InsertHeader"),
+            ("transforms.h.header", "h"),
+            ("transforms.h.value.literal", "[1,2]"),
+            ("predicates", "gone"),
+            ("predicates.gone.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
+        ]);
+        let mut output = Output::Stdout(StdoutOutput::new(&[]).unwrap());
+        let topic = output.topic("s.t").await.unwrap();
+        let mut stage = Stage::new(&settings).unwrap().expect("a chain is configured");
+        for _ in 0..2 {
+            let mut batch = batch(topic);
+            stage.run(&mut batch, &mut output).await.unwrap();
+            assert_eq!(batch.len(), 1, "the tombstone is left out");
+            let record = batch.get(0).unwrap();
+            assert_eq!(output.name(record.topic), Some("t"));
+            assert_eq!(record.key, Some(&br#"{"id":7}"#[..]));
+            assert_eq!(record.value, Some(&br#"{"id":7,"name":"d"}"#[..]));
+            let headers: Vec<_> = record.headers().collect();
+            assert_eq!(headers.len(), 5, "{headers:?}");
+            assert_eq!(headers[0], ("__debezium.context.connectorLogicalName", Some(&b"s"[..])));
+            assert_eq!(headers[4], ("h", Some(&b"[1,2]"[..])));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_transform_cannot_take_stops_with_its_name() {
+        let settings = settings(&[
+            ("transforms", "cast"),
+            ("transforms.cast.type", "org.apache.kafka.connect.transforms.TimestampRouter"),
+        ]);
+        let mut output = Output::Stdout(StdoutOutput::new(&[]).unwrap());
+        let topic = output.topic("s.t").await.unwrap();
+        let mut stage = Stage::new(&settings).unwrap().expect("a chain is configured");
+        let error = stage.run(&mut batch(topic), &mut output).await.unwrap_err().to_string();
+        assert!(error.contains("transform cast") && error.contains("Timestamp missing on record"), "{error}");
+    }
+
+    #[test]
+    fn without_a_chain_there_is_no_stage() {
+        assert!(Stage::new(&settings(&[])).unwrap().is_none());
+        let unwrap =
+            [("transforms", "u"), ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState")];
+        assert!(Stage::new(&settings(&unwrap)).unwrap().is_none());
+    }
+}

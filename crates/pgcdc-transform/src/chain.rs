@@ -1,0 +1,173 @@
+//! `transforms` and `predicates` of a connector's configuration, made into a chain.
+
+use crate::Fault;
+use crate::data::Record;
+use crate::options::{Options, Problem};
+use crate::predicates::Predicate;
+use crate::transforms::{self, Transform};
+
+/// Transforms in their order.
+#[derive(Debug, Default)]
+pub struct Chain {
+    stages: Vec<Stage>,
+}
+
+#[derive(Debug)]
+struct Stage {
+    name: String,
+    class: String,
+    /// What a record must be for the transform to see it, and whether it must not be.
+    when: Option<(Predicate, bool)>,
+    transform: Box<dyn Transform>,
+}
+
+/// A transform that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("transform {name} ({class}) failed: {fault}")]
+pub struct Failed {
+    /// The transform's name in the configuration.
+    pub name: String,
+    /// Its class.
+    pub class: String,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// A chain, and the properties below `transforms.` and `predicates.` that no part of it has asked for.
+#[derive(Debug)]
+pub struct Configured {
+    /// The chain.
+    pub chain: Chain,
+    /// Properties without effect.
+    pub unused: Vec<String>,
+}
+
+impl Chain {
+    /// Makes a chain of a connector's properties.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in Connect's and Debezium's words.
+    pub fn configure(properties: &[(String, String)]) -> Result<Configured, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let names = aliases("transforms", properties, &mut problems);
+        let predicate_names = aliases("predicates", properties, &mut problems);
+        let mut unused = Vec::new();
+        let mut predicates = Vec::new();
+        for name in &predicate_names {
+            let mut options = Options::new(format!("predicates.{name}."), properties);
+            options.raw("plugin.version");
+            let built = options.required("type").and_then(|class| {
+                let built = Predicate::build(class, &mut options);
+                if built.is_none() {
+                    unknown_class(&mut options, class);
+                }
+                built.flatten()
+            });
+            let (found, rest) = options.finish();
+            problems.extend(found);
+            unused.extend(rest);
+            predicates.extend(built.map(|predicate| (name.clone(), predicate)));
+        }
+        let mut stages = Vec::new();
+        for name in names {
+            let mut options = Options::new(format!("transforms.{name}."), properties);
+            let stage = stage(name, &mut options, &predicates, &predicate_names);
+            let (found, rest) = options.finish();
+            problems.extend(found);
+            unused.extend(rest);
+            stages.extend(stage);
+        }
+        if problems.is_empty() { Ok(Configured { chain: Self { stages }, unused }) } else { Err(problems) }
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// The classes, in their order.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        self.stages.iter().map(|stage| stage.class.as_str())
+    }
+
+    /// Runs a record through the chain; `now` is in milliseconds since 1970. None when a transform leaves it out.
+    ///
+    /// # Errors
+    /// When a transform cannot take it.
+    pub fn apply(&mut self, mut record: Record, now: i64) -> Result<Option<Record>, Failed> {
+        for stage in &mut self.stages {
+            let applies = stage.when.as_ref().is_none_or(|(predicate, not)| predicate.test(&record) != *not);
+            if !applies {
+                continue;
+            }
+            match stage.transform.apply(record, now) {
+                Ok(Some(next)) => record = next,
+                Ok(None) => return Ok(None),
+                Err(fault) => {
+                    let (name, class) = (stage.name.clone(), stage.class.clone());
+                    return Err(Failed { name, class, fault });
+                }
+            }
+        }
+        Ok(Some(record))
+    }
+}
+
+fn aliases(list: &str, properties: &[(String, String)], problems: &mut Vec<Problem>) -> Vec<String> {
+    let Some((_, text)) = properties.iter().find(|(key, _)| key == list) else { return Vec::new() };
+    let names: Vec<String> = match text.trim() {
+        "" => Vec::new(),
+        text => text.split(',').map(|name| name.trim().to_owned()).collect(),
+    };
+    let twice = names.iter().enumerate().any(|(at, name)| names[..at].contains(name));
+    if twice {
+        let shown = crate::java::show_list(&names);
+        let message = format!("Invalid value {shown} for configuration {list}: Duplicate alias provided.");
+        problems.push(Problem { key: list.to_owned(), message });
+    } else if names.iter().any(String::is_empty) {
+        let message = format!("Configuration '{list}' values must not be empty.");
+        problems.push(Problem { key: list.to_owned(), message });
+    } else {
+        return names;
+    }
+    Vec::new()
+}
+
+fn unknown_class(options: &mut Options<'_>, class: &str) {
+    options.unparsed("type", class, &format!("Class {class} could not be found."));
+}
+
+fn stage(
+    name: String,
+    options: &mut Options<'_>,
+    predicates: &[(String, Predicate)],
+    predicate_names: &[String],
+) -> Option<Stage> {
+    options.raw("plugin.version");
+    let alias = options.text("predicate");
+    let negated = options.raw("negate").is_some();
+    let negate = options.boolean("negate", false);
+    if negated && alias.is_none() {
+        let message = format!(
+            "Config '{}' was provided but there is no config '{}' defining a predicate to be negated.",
+            options.key("negate"),
+            options.key("predicate")
+        );
+        options.problem("type", message);
+    }
+    let mut when = None;
+    if let Some(alias) = alias {
+        if !predicate_names.iter().any(|known| known == alias) {
+            options.problem("predicate", format!("Unknown predicate {alias}: it is not named in predicates"));
+        }
+        let predicate = predicates.iter().find(|(known, _)| known == alias);
+        when = predicate.map(|(_, predicate)| (predicate.clone(), negate));
+    }
+    let class = options.required("type")?;
+    let Some(built) = transforms::build(class, options) else {
+        unknown_class(options, class);
+        return None;
+    };
+    Some(Stage { name, class: class.to_owned(), when, transform: built? })
+}

@@ -1,0 +1,186 @@
+use std::sync::Arc;
+
+use super::schema::Field;
+use super::{Kind, Parameters, Schema, Value, validate};
+use crate::Fault;
+
+/// Puts a schema together.
+#[derive(Clone, Debug)]
+pub struct SchemaBuilder {
+    pub(super) kind: Kind,
+    pub(super) optional: bool,
+    pub(super) default: Option<Value>,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) version: Option<i32>,
+    pub(super) doc: Option<Arc<str>>,
+    pub(super) parameters: Option<Parameters>,
+    pub(super) fields: Vec<Field>,
+    pub(super) key: Option<Schema>,
+    pub(super) value: Option<Schema>,
+}
+
+impl SchemaBuilder {
+    /// Begins one that is required and has no name.
+    #[must_use]
+    pub const fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            optional: false,
+            default: None,
+            name: None,
+            version: None,
+            doc: None,
+            parameters: None,
+            fields: Vec::new(),
+            key: None,
+            value: None,
+        }
+    }
+
+    /// Begins an array's.
+    #[must_use]
+    pub fn array(items: Schema) -> Self {
+        Self { value: Some(items), ..Self::new(Kind::Array) }
+    }
+
+    /// Begins a map's.
+    #[must_use]
+    pub fn map(keys: Schema, values: Schema) -> Self {
+        Self { key: Some(keys), value: Some(values), ..Self::new(Kind::Map) }
+    }
+
+    /// Sets a map's keys alone: Connect's schema of a map whose values are all null.
+    #[must_use]
+    pub fn keys(mut self, keys: Schema) -> Self {
+        self.key = Some(keys);
+        self
+    }
+
+    /// Begins one of a kind with another's name, version, documentation and parameters, as Connect's transforms do
+    /// it: neither its optionality nor its default.
+    #[must_use]
+    pub fn like(source: &Schema, kind: Kind) -> Self {
+        Self {
+            name: source.shared_name(),
+            version: source.version(),
+            doc: source.doc().cloned(),
+            parameters: source.parameters().filter(|p| !p.is_empty()).cloned(),
+            ..Self::new(kind)
+        }
+    }
+
+    /// As [`like`](Self::like), of the same kind, elements and all.
+    #[must_use]
+    pub fn same_kind(source: &Schema) -> Self {
+        let value = if source.kind() == Kind::Array { source.value_schema().cloned() } else { None };
+        Self { value, ..Self::like(source, source.kind()) }
+    }
+
+    /// A copy of everything.
+    #[must_use]
+    pub fn of(source: &Schema) -> Self {
+        Self {
+            optional: source.is_optional(),
+            default: source.default_value().cloned(),
+            fields: source.fields().to_vec(),
+            key: source.key_schema().cloned(),
+            value: source.value_schema().cloned(),
+            parameters: source.parameters().cloned(),
+            ..Self::like(source, source.kind())
+        }
+    }
+
+    /// Allows null.
+    #[must_use]
+    pub const fn optional(self) -> Self {
+        self.optional_if(true)
+    }
+
+    /// Allows null, or not.
+    #[must_use]
+    pub const fn optional_if(mut self, optional: bool) -> Self {
+        self.optional = optional;
+        self
+    }
+
+    /// Names it.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Gives it a version.
+    #[must_use]
+    pub const fn version(mut self, version: i32) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Documents it.
+    #[must_use]
+    pub fn doc(mut self, doc: &str) -> Self {
+        self.doc = Some(doc.into());
+        self
+    }
+
+    /// Gives it parameters.
+    #[must_use]
+    pub fn parameters(mut self, parameters: Parameters) -> Self {
+        self.parameters = Some(parameters);
+        self
+    }
+
+    /// Gives it a default.
+    ///
+    /// # Errors
+    /// When the value is not of the schema.
+    pub fn default_value(mut self, value: Value) -> Result<Self, Fault> {
+        if validate(&self.build(), &value, "value").is_err() {
+            return Err(Fault::schema("Invalid default value"));
+        }
+        self.default = (!value.is_null()).then_some(value);
+        Ok(self)
+    }
+
+    /// Adds a field.
+    ///
+    /// # Errors
+    /// When it has no name, or one that is taken.
+    pub fn field(mut self, name: &str, schema: Schema) -> Result<Self, Fault> {
+        self.add_field(name.into(), schema)?;
+        Ok(self)
+    }
+
+    /// Adds a field.
+    ///
+    /// # Errors
+    /// When it has no name, or one that is taken.
+    pub fn add_field(&mut self, name: Arc<str>, schema: Schema) -> Result<(), Fault> {
+        if self.kind != Kind::Struct {
+            return Err(Fault::schema(format!("Cannot create fields on type {}", self.kind)));
+        }
+        if name.is_empty() {
+            return Err(Fault::schema("fieldName cannot be null."));
+        }
+        if self.has_field(&name) {
+            return Err(Fault::schema(format!(
+                "Cannot create field because of field name duplication {name}"
+            )));
+        }
+        self.fields.push(Field { name, schema });
+        Ok(())
+    }
+
+    /// Whether a field has this name.
+    #[must_use]
+    pub fn has_field(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| &*field.name == name)
+    }
+
+    /// The schema.
+    #[must_use]
+    pub fn build(&self) -> Schema {
+        Schema::of_parts(self)
+    }
+}

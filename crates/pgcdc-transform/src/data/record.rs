@@ -1,0 +1,82 @@
+use std::sync::Arc;
+
+use super::{Schema, Value};
+
+/// A header.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Header {
+    /// Its name.
+    pub key: Arc<str>,
+    /// Its schema, if it has one.
+    pub schema: Option<Schema>,
+    /// Its value.
+    pub value: Value,
+}
+
+/// A record's headers, in order; a name may stand more than once.
+pub type Headers = Vec<Header>;
+
+/// A record on its way to a topic.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Where it goes.
+    pub topic: Arc<str>,
+    /// The partition, if something has chosen one.
+    pub partition: Option<i32>,
+    /// The key's schema.
+    pub key_schema: Option<Schema>,
+    /// The key.
+    pub key: Value,
+    /// The value's schema.
+    pub value_schema: Option<Schema>,
+    /// The value.
+    pub value: Value,
+    /// Milliseconds since 1970, if something has set it; Debezium does not.
+    pub timestamp: Option<i64>,
+    /// The headers.
+    pub headers: Headers,
+}
+
+/// Which half of a record a transform works on: `…$Key` or `…$Value`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The key.
+    Key,
+    /// The value.
+    Value,
+}
+
+impl Record {
+    /// The schema of a half.
+    #[must_use]
+    pub const fn schema(&self, side: Side) -> Option<&Schema> {
+        match side {
+            Side::Key => self.key_schema.as_ref(),
+            Side::Value => self.value_schema.as_ref(),
+        }
+    }
+
+    /// A half.
+    #[must_use]
+    pub const fn half(&self, side: Side) -> &Value {
+        match side {
+            Side::Key => &self.key,
+            Side::Value => &self.value,
+        }
+    }
+
+    /// Replaces a half.
+    #[must_use]
+    pub fn with(mut self, side: Side, schema: Option<Schema>, value: Value) -> Self {
+        match side {
+            Side::Key => (self.key_schema, self.key) = (schema, value),
+            Side::Value => (self.value_schema, self.value) = (schema, value),
+        }
+        self
+    }
+
+    /// Adds a header.
+    pub fn add_header(&mut self, key: &Arc<str>, schema: Option<Schema>, value: Value) {
+        self.headers.push(Header { key: Arc::clone(key), schema, value });
+    }
+}

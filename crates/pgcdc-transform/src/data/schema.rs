@@ -1,0 +1,348 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use super::{SchemaBuilder, Value};
+use crate::Fault;
+
+/// The kinds of values that Connect knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are Connect's own")]
+pub enum Kind {
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Float32,
+    Float64,
+    Boolean,
+    String,
+    Bytes,
+    Array,
+    Map,
+    Struct,
+}
+
+impl Kind {
+    /// Connect's name, as its messages have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "INT8",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Float32 => "FLOAT32",
+            Self::Float64 => "FLOAT64",
+            Self::Boolean => "BOOLEAN",
+            Self::String => "STRING",
+            Self::Bytes => "BYTES",
+            Self::Array => "ARRAY",
+            Self::Map => "MAP",
+            Self::Struct => "STRUCT",
+        }
+    }
+
+    /// The kind that Connect's name names, in upper case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        const ALL: [Kind; 12] = [
+            Kind::Int8,
+            Kind::Int16,
+            Kind::Int32,
+            Kind::Int64,
+            Kind::Float32,
+            Kind::Float64,
+            Kind::Boolean,
+            Kind::String,
+            Kind::Bytes,
+            Kind::Array,
+            Kind::Map,
+            Kind::Struct,
+        ];
+        ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether values of it hold no other values.
+    #[must_use]
+    pub const fn is_primitive(self) -> bool {
+        !matches!(self, Self::Array | Self::Map | Self::Struct)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Connect's own logical types, whose values are of other classes than their kind says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logical {
+    /// `org.apache.kafka.connect.data.Decimal`.
+    Decimal,
+    /// `org.apache.kafka.connect.data.Date`.
+    Date,
+    /// `org.apache.kafka.connect.data.Time`.
+    Time,
+    /// `org.apache.kafka.connect.data.Timestamp`.
+    Timestamp,
+}
+
+impl Logical {
+    /// Its schema's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decimal => "org.apache.kafka.connect.data.Decimal",
+            Self::Date => "org.apache.kafka.connect.data.Date",
+            Self::Time => "org.apache.kafka.connect.data.Time",
+            Self::Timestamp => "org.apache.kafka.connect.data.Timestamp",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        [Self::Decimal, Self::Date, Self::Time, Self::Timestamp].into_iter().find(|l| l.name() == name)
+    }
+}
+
+/// A schema's parameters, in the order they were given.
+pub type Parameters = Arc<[(Arc<str>, Arc<str>)]>;
+
+/// A schema; a clone shares it.
+#[derive(Clone)]
+pub struct Schema(Arc<Parts>);
+
+pub(super) struct Parts {
+    pub(super) kind: Kind,
+    pub(super) optional: bool,
+    pub(super) default: Option<Value>,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) version: Option<i32>,
+    pub(super) doc: Option<Arc<str>>,
+    pub(super) parameters: Option<Parameters>,
+    pub(super) fields: Vec<Field>,
+    pub(super) key: Option<Schema>,
+    pub(super) value: Option<Schema>,
+    /// Where each field stands, by name.
+    by_name: HashMap<Arc<str>, usize>,
+    /// Settled once, since values of a logical type are looked at on every record.
+    logical: Option<Logical>,
+    /// Of everything that equality looks at, so that unequal schemas are told apart at once.
+    hash: u64,
+}
+
+/// A field of a struct.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its schema.
+    pub schema: Schema,
+}
+
+impl Schema {
+    pub(super) fn of_parts(builder: &SchemaBuilder) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (builder.kind, builder.optional, &builder.name, builder.version, &builder.doc).hash(&mut hasher);
+        builder.default.is_some().hash(&mut hasher);
+        for field in &builder.fields {
+            (&field.name, field.schema.0.hash).hash(&mut hasher);
+        }
+        for part in [&builder.key, &builder.value] {
+            part.as_ref().map(|schema| schema.0.hash).hash(&mut hasher);
+        }
+        builder.parameters.as_ref().map(|p| p.len()).hash(&mut hasher);
+        let by_name = builder.fields.iter().enumerate().map(|(at, field)| (Arc::clone(&field.name), at));
+        Self(Arc::new(Parts {
+            kind: builder.kind,
+            optional: builder.optional,
+            default: builder.default.clone(),
+            name: builder.name.clone(),
+            version: builder.version,
+            doc: builder.doc.clone(),
+            parameters: builder.parameters.clone(),
+            fields: builder.fields.clone(),
+            key: builder.key.clone(),
+            value: builder.value.clone(),
+            by_name: by_name.collect(),
+            logical: builder.name.as_deref().and_then(Logical::of),
+            hash: hasher.finish(),
+        }))
+    }
+
+    /// A schema of a kind, without a name.
+    #[must_use]
+    pub fn plain(kind: Kind, optional: bool) -> Self {
+        let builder = SchemaBuilder::new(kind);
+        if optional { builder.optional().build() } else { builder.build() }
+    }
+
+    /// The kind of its values.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Whether null is allowed.
+    #[must_use]
+    pub fn is_optional(&self) -> bool {
+        self.0.optional
+    }
+
+    /// What stands for null.
+    #[must_use]
+    pub fn default_value(&self) -> Option<&Value> {
+        self.0.default.as_ref()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    pub(super) fn shared_name(&self) -> Option<Arc<str>> {
+        self.0.name.clone()
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> Option<i32> {
+        self.0.version
+    }
+
+    /// Its documentation.
+    #[must_use]
+    pub fn doc(&self) -> Option<&Arc<str>> {
+        self.0.doc.as_ref()
+    }
+
+    /// Its parameters, if it has any.
+    #[must_use]
+    pub fn parameters(&self) -> Option<&Parameters> {
+        self.0.parameters.as_ref()
+    }
+
+    /// Which of Connect's logical types it is of.
+    #[must_use]
+    pub fn logical(&self) -> Option<Logical> {
+        self.0.logical
+    }
+
+    /// A parameter's value.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.0.parameters.as_ref()?.iter().find(|(key, _)| &**key == name);
+        found.map(|(_, value)| &**value)
+    }
+
+    /// A struct's fields; none for other kinds.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        &self.0.fields
+    }
+
+    /// Where a struct's field stands.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.0.by_name.get(name).copied()
+    }
+
+    /// A struct's field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.position(name).map(|at| &self.0.fields[at])
+    }
+
+    /// As [`field`](Self::field), but for schemas that may be no struct.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn field_of_struct(&self, name: &str) -> Result<Option<&Field>, Fault> {
+        self.require_fields("Cannot look up fields on non-struct type")?;
+        Ok(self.field(name))
+    }
+
+    /// As [`fields`](Self::fields), but for schemas that may be no struct.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn fields_of_struct(&self) -> Result<&[Field], Fault> {
+        self.require_fields("Cannot list fields on non-struct type")?;
+        Ok(self.fields())
+    }
+
+    fn require_fields(&self, message: &str) -> Result<(), Fault> {
+        if self.0.kind == Kind::Struct { Ok(()) } else { Err(Fault::data(message)) }
+    }
+
+    /// A map's schema of keys.
+    #[must_use]
+    pub fn key_schema(&self) -> Option<&Self> {
+        self.0.key.as_ref()
+    }
+
+    /// An array's schema of elements, a map's of values.
+    #[must_use]
+    pub fn value_schema(&self) -> Option<&Self> {
+        self.0.value.as_ref()
+    }
+
+    /// Whether both are the very same, not only equal.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.0, &*other.0);
+        self.is(other)
+            || (a.hash == b.hash
+                && a.kind == b.kind
+                && a.optional == b.optional
+                && a.version == b.version
+                && a.name == b.name
+                && a.doc == b.doc
+                && a.default == b.default
+                && a.fields == b.fields
+                && a.key == b.key
+                && a.value == b.value
+                && same_parameters(a.parameters.as_ref(), b.parameters.as_ref()))
+    }
+}
+
+impl Eq for Schema {}
+
+impl Hash for Schema {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.hash);
+    }
+}
+
+fn same_parameters(a: Option<&Parameters>, b: Option<&Parameters>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.len() == b.len() && a.iter().all(|pair| b.contains(pair)),
+        _ => false,
+    }
+}
+
+/// As Connect's messages show it: `Schema{name:KIND}`.
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "Schema{{{name}:{}}}", self.kind()),
+            None => write!(f, "Schema{{{}}}", self.kind()),
+        }
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

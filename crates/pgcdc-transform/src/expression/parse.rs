@@ -1,0 +1,266 @@
+use super::lex::{Token, tokens};
+use crate::data::{Decimal, Value};
+use crate::java::Pattern;
+
+/// How deep an expression may be nested.
+const DEEPEST: usize = 100;
+
+/// An expression, parsed.
+#[derive(Debug)]
+pub(crate) enum Node {
+    Literal(Value),
+    List(Vec<Node>),
+    Name(String),
+    Field(Box<Node>, String),
+    Item(Box<Node>, Box<Node>),
+    Call(Box<Node>, Method, Vec<Node>),
+    Matches(Box<Node>, Box<Pattern>),
+    Not(Box<Node>),
+    Minus(Box<Node>),
+    And(Box<Node>, Box<Node>),
+    Or(Box<Node>, Box<Node>),
+    Binary(Operator, Box<Node>, Box<Node>),
+    Choice(Box<Node>, Box<Node>, Box<Node>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operator {
+    Equal,
+    Unequal,
+    Less,
+    LessOrEqual,
+    More,
+    MoreOrEqual,
+    In,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    StartsWith,
+    EndsWith,
+    Contains,
+    ToLowerCase,
+    ToUpperCase,
+    Trim,
+    Size,
+}
+
+const METHODS: &[(&str, Method, usize)] = &[
+    ("startsWith", Method::StartsWith, 1),
+    ("endsWith", Method::EndsWith, 1),
+    ("contains", Method::Contains, 1),
+    ("toLowerCase", Method::ToLowerCase, 0),
+    ("toUpperCase", Method::ToUpperCase, 0),
+    ("trim", Method::Trim, 0),
+    ("size", Method::Size, 0),
+    ("length", Method::Size, 0),
+];
+
+const VARIABLES: [&str; 6] = ["topic", "key", "value", "keySchema", "valueSchema", "header"];
+
+/// Binary operators, those that bind least first; logic stands before them.
+const LEVELS: &[&[(&str, Operator)]] = &[
+    &[("==", Operator::Equal), ("!=", Operator::Unequal)],
+    &[
+        ("<=", Operator::LessOrEqual),
+        (">=", Operator::MoreOrEqual),
+        ("<", Operator::Less),
+        (">", Operator::More),
+    ],
+    &[("+", Operator::Add), ("-", Operator::Subtract)],
+    &[("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Remainder)],
+];
+
+/// Parses an expression; the error says what is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<Node, String> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    let node = parser.choice()?;
+    parser.sign(";");
+    match parser.tokens.get(parser.at) {
+        None => Ok(node),
+        Some(token) => Err(format!("{} is not expected here", shown(token))),
+    }
+}
+
+fn shown(token: &Token) -> String {
+    match token {
+        Token::Name(text) | Token::Number(text) => text.clone(),
+        Token::Text(text) => format!("'{text}'"),
+        Token::Sign(sign) => format!("'{sign}'"),
+    }
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+    depth: usize,
+}
+
+type Parsed = Result<Node, String>;
+
+impl Parser {
+    fn sign(&mut self, sign: &str) -> bool {
+        let found = matches!(self.tokens.get(self.at), Some(Token::Sign(known)) if *known == sign);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, sign: &str) -> Result<(), String> {
+        if self.sign(sign) {
+            return Ok(());
+        }
+        let found = self.tokens.get(self.at).map_or_else(|| "the end".to_owned(), shown);
+        Err(format!("'{sign}' is expected where {found} stands"))
+    }
+
+    fn word(&mut self, word: &str) -> bool {
+        let found = matches!(self.tokens.get(self.at), Some(Token::Name(name)) if name == word);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn choice(&mut self) -> Parsed {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(format!("it is nested deeper than {DEEPEST} levels"));
+        }
+        let condition = self.or()?;
+        let node = if self.sign("?") {
+            let then = self.choice()?;
+            self.expect(":")?;
+            Node::Choice(condition.into(), then.into(), self.choice()?.into())
+        } else {
+            condition
+        };
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    fn or(&mut self) -> Parsed {
+        let mut left = self.and()?;
+        while self.sign("||") {
+            left = Node::Or(left.into(), self.and()?.into());
+        }
+        Ok(left)
+    }
+
+    fn and(&mut self) -> Parsed {
+        let mut left = self.binary(0)?;
+        while self.sign("&&") {
+            left = Node::And(left.into(), self.binary(0)?.into());
+        }
+        Ok(left)
+    }
+
+    fn binary(&mut self, level: usize) -> Parsed {
+        let Some(operators) = LEVELS.get(level) else { return self.unary() };
+        let mut left = self.binary(level + 1)?;
+        loop {
+            let operator = operators.iter().find(|(sign, _)| self.sign(sign)).map(|(_, operator)| *operator);
+            let operator = operator.or_else(|| (level == 1 && self.word("in")).then_some(Operator::In));
+            let Some(operator) = operator else { return Ok(left) };
+            left = Node::Binary(operator, left.into(), self.binary(level + 1)?.into());
+        }
+    }
+
+    fn unary(&mut self) -> Parsed {
+        let mut signs = Vec::new();
+        while let Some(sign) = ["!", "-"].into_iter().find(|sign| self.sign(sign)) {
+            signs.push(sign);
+        }
+        let mut node = self.path()?;
+        for sign in signs.into_iter().rev() {
+            node = if sign == "!" { Node::Not(node.into()) } else { Node::Minus(node.into()) };
+        }
+        Ok(node)
+    }
+
+    fn path(&mut self) -> Parsed {
+        let mut node = self.primary()?;
+        loop {
+            if self.sign(".") || self.sign("?.") {
+                let name = match self.tokens.get(self.at) {
+                    Some(Token::Name(name) | Token::Text(name)) => name.clone(),
+                    _ => return Err("a name is expected after '.'".to_owned()),
+                };
+                self.at += 1;
+                node = if self.sign("(") { self.call(node, &name)? } else { Node::Field(node.into(), name) };
+            } else if self.sign("[") {
+                let index = self.choice()?;
+                self.expect("]")?;
+                node = Node::Item(node.into(), index.into());
+            } else {
+                return Ok(node);
+            }
+        }
+    }
+
+    fn call(&mut self, of: Node, name: &str) -> Parsed {
+        let mut arguments = self.items(")")?;
+        if name == "matches" {
+            let Some(Node::Literal(Value::String(regex))) = arguments.pop().filter(|_| arguments.is_empty())
+            else {
+                return Err("matches takes one regular expression, in quotes".to_owned());
+            };
+            let pattern = Pattern::compile(&regex)?;
+            return Ok(Node::Matches(of.into(), pattern.into()));
+        }
+        let found = METHODS.iter().find(|(known, _, _)| *known == name);
+        let Some((_, method, count)) = found else {
+            let known: Vec<&str> = METHODS.iter().map(|(name, _, _)| *name).collect();
+            return Err(format!("there is no method {name}; there are matches, {}", known.join(", ")));
+        };
+        if arguments.len() != *count {
+            return Err(format!("{name} takes {count} arguments, not {}", arguments.len()));
+        }
+        Ok(Node::Call(of.into(), *method, arguments))
+    }
+
+    /// What stands between commas, up to the closing sign.
+    fn items(&mut self, close: &str) -> Result<Vec<Node>, String> {
+        let mut items = Vec::new();
+        while !self.sign(close) {
+            if !items.is_empty() {
+                self.expect(",")?;
+            }
+            items.push(self.choice()?);
+        }
+        Ok(items)
+    }
+
+    fn primary(&mut self) -> Parsed {
+        let Some(token) = self.tokens.get(self.at).cloned() else {
+            return Err("it ends where a value is expected".to_owned());
+        };
+        self.at += 1;
+        Ok(match token {
+            Token::Text(text) => Node::Literal(Value::text(&text)),
+            Token::Number(digits) => Node::Literal(match digits.parse() {
+                Ok(whole) => Value::Int64(whole),
+                Err(_) => {
+                    let decimal = Decimal::parse(&digits);
+                    Value::Decimal(decimal.ok_or_else(|| format!("{digits} is no number"))?.into())
+                }
+            }),
+            Token::Name(name) => match name.as_str() {
+                "null" => Node::Literal(Value::Null),
+                "true" => Node::Literal(Value::Boolean(true)),
+                "false" => Node::Literal(Value::Boolean(false)),
+                variable if VARIABLES.contains(&variable) => Node::Name(name),
+                other => return Err(format!("there is no {other}; there are {}", VARIABLES.join(", "))),
+            },
+            Token::Sign("(") => {
+                let node = self.choice()?;
+                self.expect(")")?;
+                node
+            }
+            Token::Sign("[") => Node::List(self.items("]")?),
+            Token::Sign(sign) => return Err(format!("a value is expected where '{sign}' stands")),
+        })
+    }
+}

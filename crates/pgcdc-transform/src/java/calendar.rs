@@ -1,0 +1,95 @@
+use crate::Fault;
+
+const DAY: i64 = 86_400_000;
+
+/// The day of a moment for Connect's `Date`.
+pub(crate) fn days(millis: i64) -> Result<i64, Fault> {
+    if millis.rem_euclid(DAY) != 0 {
+        return Err(Fault::data(
+            "Kafka Connect Date type should not have any time fields set to non-zero values.",
+        ));
+    }
+    Ok(millis.div_euclid(DAY))
+}
+
+/// The time of a moment for Connect's `Time`.
+pub(crate) fn time_of_day(millis: i64) -> Result<i64, Fault> {
+    if !(0..=DAY).contains(&millis) {
+        return Err(Fault::data(
+            "Kafka Connect Time type should not have any date fields set to non-zero values.",
+        ));
+    }
+    Ok(millis)
+}
+
+/// The midnight before a moment.
+pub(crate) const fn start_of_day(millis: i64) -> i64 {
+    millis - millis.rem_euclid(DAY)
+}
+
+/// A moment taken apart, in UTC.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
+    /// 0 is Sunday.
+    pub(crate) weekday: i64,
+    /// 1 is the first of January.
+    pub(crate) day_of_year: i64,
+    pub(crate) millis_of_day: i64,
+}
+
+impl Moment {
+    pub(crate) fn of(millis: i64) -> Self {
+        let days = millis.div_euclid(DAY);
+        let (year, month, day) = civil(days);
+        Self {
+            year,
+            month,
+            day,
+            weekday: (days + 4).rem_euclid(7),
+            day_of_year: days - to_days(year, 1, 1) + 1,
+            millis_of_day: millis.rem_euclid(DAY),
+        }
+    }
+
+    pub(crate) const fn hour(&self) -> i64 {
+        self.millis_of_day / 3_600_000
+    }
+
+    pub(crate) const fn minute(&self) -> i64 {
+        self.millis_of_day / 60_000 % 60
+    }
+
+    pub(crate) const fn second(&self) -> i64 {
+        self.millis_of_day / 1000 % 60
+    }
+
+    pub(crate) const fn milli(&self) -> i64 {
+        self.millis_of_day % 1000
+    }
+}
+
+/// Days since 1970 of a date of the Gregorian calendar; months and days beyond their range carry over.
+pub(crate) fn to_days(year: i64, month: i64, day: i64) -> i64 {
+    let months = month - 1;
+    let (year, month) = (year + months.div_euclid(12), months.rem_euclid(12) + 1);
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted.div_euclid(400);
+    let year_of_era = shifted.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}

@@ -1,0 +1,321 @@
+//! `java.text.SimpleDateFormat` in UTC and in English.
+
+use super::calendar::{Moment, to_days};
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const LETTERS: &str = "GyMdkHmsSEDFwWahKzZYuXL";
+
+/// Two-digit years stand for those from here on; Java takes eighty years before the present one.
+const CENTURY_START: i64 = 1946;
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Field(char, usize),
+}
+
+/// A compiled pattern.
+#[derive(Clone, Debug)]
+pub(crate) struct DateFormat {
+    pattern: String,
+    parts: Vec<Part>,
+}
+
+impl DateFormat {
+    /// Compiles a pattern; the error is Java's message.
+    pub(crate) fn compile(pattern: &str) -> Result<Self, String> {
+        let mut parts: Vec<Part> = Vec::new();
+        let literal = |c: char, parts: &mut Vec<Part>| match parts.last_mut() {
+            Some(Part::Text(text)) => text.push(c),
+            _ => parts.push(Part::Text(c.to_string())),
+        };
+        let mut chars = pattern.chars().peekable();
+        let mut quoted = false;
+        while let Some(c) = chars.next() {
+            if c == '\'' {
+                if chars.peek() == Some(&'\'') {
+                    chars.next();
+                    literal('\'', &mut parts);
+                } else {
+                    quoted = !quoted;
+                }
+            } else if quoted || !c.is_ascii_alphabetic() {
+                literal(c, &mut parts);
+            } else if !LETTERS.contains(c) {
+                return Err(format!("Illegal pattern character '{c}'"));
+            } else {
+                let mut count = 1;
+                while chars.peek() == Some(&c) {
+                    chars.next();
+                    count += 1;
+                }
+                if c == 'X' && count > 3 {
+                    return Err(format!("invalid ISO 8601 format: length={count}"));
+                }
+                parts.push(Part::Field(c, count));
+            }
+        }
+        if quoted {
+            Err("Unterminated quote".to_owned())
+        } else {
+            Ok(Self { pattern: pattern.to_owned(), parts })
+        }
+    }
+
+    /// The pattern it was compiled from.
+    pub(crate) fn pattern(&self) -> &str {
+        &self.pattern
+    }
+
+    /// Writes a moment, given in milliseconds since 1970.
+    pub(crate) fn format(&self, millis: i64) -> String {
+        let moment = Moment::of(millis);
+        let mut out = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Field(letter, count) => write_field(*letter, *count, &moment, &mut out),
+            }
+        }
+        out
+    }
+
+    /// Reads a moment off the beginning of a text.
+    pub(crate) fn parse(&self, text: &str) -> Option<i64> {
+        let mut reading = Reading::default();
+        let mut rest = text;
+        for (at, part) in self.parts.iter().enumerate() {
+            match part {
+                Part::Text(literal) => rest = rest.strip_prefix(literal.as_str())?,
+                Part::Field(letter, count) => {
+                    // Digits that the next field's follow at once are counted off, not taken greedily.
+                    let adjacent = matches!(self.parts.get(at + 1), Some(Part::Field(next, width)) if is_number(*next, *width));
+                    let exact = adjacent.then_some(*count);
+                    rest = reading.field(*letter, *count, exact, rest.trim_start_matches([' ', '\t']))?;
+                }
+            }
+        }
+        Some(reading.millis())
+    }
+}
+
+fn is_number(letter: char, count: usize) -> bool {
+    match letter {
+        'G' | 'E' | 'a' | 'z' | 'Z' | 'X' => false,
+        'M' | 'L' => count < 3,
+        _ => true,
+    }
+}
+
+fn write_field(letter: char, count: usize, moment: &Moment, out: &mut String) {
+    let mut number = |value: i64| out.push_str(&format!("{value:0count$}"));
+    match letter {
+        'G' => out.push_str(if moment.year > 0 { "AD" } else { "BC" }),
+        'y' | 'Y' => {
+            let year = if letter == 'Y' { week_year(moment) } else { moment.year };
+            let of_era = if year > 0 { year } else { 1 - year };
+            if count == 2 {
+                out.push_str(&format!("{:02}", of_era % 100));
+            } else {
+                number(of_era);
+            }
+        }
+        'M' | 'L' => match (count, usize::try_from(moment.month - 1).ok().and_then(|at| MONTHS.get(at))) {
+            (4.., Some(name)) => out.push_str(name),
+            (3, Some(name)) => out.push_str(&name[..3]),
+            _ => number(moment.month),
+        },
+        'd' => number(moment.day),
+        'D' => number(moment.day_of_year),
+        'F' => number((moment.day - 1) / 7 + 1),
+        'w' => number(week_of_year(moment)),
+        'W' => number((moment.day - 1 + (moment.weekday - (moment.day - 1)).rem_euclid(7)) / 7 + 1),
+        'E' => {
+            let name = usize::try_from(moment.weekday).ok().and_then(|at| WEEKDAYS.get(at)).unwrap_or(&"");
+            out.push_str(if count >= 4 { name } else { &name[..3] });
+        }
+        'u' => number(if moment.weekday == 0 { 7 } else { moment.weekday }),
+        'a' => out.push_str(if moment.hour() < 12 { "AM" } else { "PM" }),
+        'H' => number(moment.hour()),
+        'k' => number(if moment.hour() == 0 { 24 } else { moment.hour() }),
+        'K' => number(moment.hour() % 12),
+        'h' => number(if moment.hour() % 12 == 0 { 12 } else { moment.hour() % 12 }),
+        'm' => number(moment.minute()),
+        's' => number(moment.second()),
+        'S' => number(moment.milli()),
+        'z' => out.push_str(if count >= 4 { "Coordinated Universal Time" } else { "UTC" }),
+        'Z' => out.push_str("+0000"),
+        _ => out.push('Z'),
+    }
+}
+
+/// Weeks begin on Sunday, and the first one is that of the first of January.
+fn week_of_year(moment: &Moment) -> i64 {
+    if week_year(moment) > moment.year {
+        return 1;
+    }
+    let first = (moment.weekday - (moment.day_of_year - 1)).rem_euclid(7);
+    (moment.day_of_year - 1 + first) / 7 + 1
+}
+
+fn week_year(moment: &Moment) -> i64 {
+    let length = to_days(moment.year + 1, 1, 1) - to_days(moment.year, 1, 1);
+    let next_new_year = (moment.weekday + (length - moment.day_of_year) + 1).rem_euclid(7);
+    moment.year + i64::from(next_new_year != 0 && length - moment.day_of_year < next_new_year)
+}
+
+/// What was read so far.
+#[derive(Debug, Default)]
+struct Reading {
+    before_christ: bool,
+    year: Option<i64>,
+    month: Option<i64>,
+    day: Option<i64>,
+    day_of_year: Option<i64>,
+    hour: Option<i64>,
+    half_hour: Option<i64>,
+    afternoon: bool,
+    minute: i64,
+    second: i64,
+    milli: i64,
+    offset_minutes: i64,
+}
+
+impl Reading {
+    fn field<'a>(
+        &mut self,
+        letter: char,
+        count: usize,
+        exact: Option<usize>,
+        text: &'a str,
+    ) -> Option<&'a str> {
+        match letter {
+            'G' => {
+                return named(text, &["BC", "AD"]).map(|(at, rest)| (self.before_christ = at == 0, rest).1);
+            }
+            'a' => return named(text, &["AM", "PM"]).map(|(at, rest)| (self.afternoon = at == 1, rest).1),
+            'E' => return weekday(text),
+            'M' | 'L' if count >= 3 => {
+                let short: Vec<&str> = MONTHS.iter().map(|name| &name[..3]).collect();
+                let (at, rest) = named(text, &MONTHS).or_else(|| named(text, &short))?;
+                self.month = i64::try_from(at + 1).ok();
+                return Some(rest);
+            }
+            'z' | 'Z' | 'X' => {
+                let (minutes, rest) = offset(text, letter, count)?;
+                self.offset_minutes = minutes;
+                return Some(rest);
+            }
+            _ => {}
+        }
+        let (value, width, rest) = digits(text, exact)?;
+        match letter {
+            'y' | 'Y' => {
+                let short = count <= 2 && width == 2 && value >= 0;
+                self.year = Some(if short { in_century(value) } else { value });
+            }
+            'M' | 'L' => self.month = Some(value),
+            'd' => self.day = Some(value),
+            'D' => self.day_of_year = Some(value),
+            'H' => self.hour = Some(value),
+            'k' => self.hour = Some(if value == 24 { 0 } else { value }),
+            'K' => self.half_hour = Some(value),
+            'h' => self.half_hour = Some(if value == 12 { 0 } else { value }),
+            'm' => self.minute = value,
+            's' => self.second = value,
+            'S' => self.milli = value,
+            _ => {}
+        }
+        Some(rest)
+    }
+
+    fn millis(&self) -> i64 {
+        let year = self.year.unwrap_or(1970);
+        let year = if self.before_christ { 1 - year } else { year };
+        let days = match (self.day_of_year, self.month, self.day) {
+            (Some(day), None, None) => to_days(year, 1, 1) + day - 1,
+            (_, month, day) => to_days(year, month.unwrap_or(1), 1) + day.unwrap_or(1) - 1,
+        };
+        let hour =
+            self.hour.unwrap_or_else(|| self.half_hour.unwrap_or(0) + if self.afternoon { 12 } else { 0 });
+        let minutes = days * 1440 + hour * 60 + self.minute - self.offset_minutes;
+        (minutes * 60 + self.second) * 1000 + self.milli
+    }
+}
+
+const fn in_century(two_digits: i64) -> i64 {
+    let year = CENTURY_START / 100 * 100 + two_digits;
+    if year < CENTURY_START { year + 100 } else { year }
+}
+
+fn digits(text: &str, exact: Option<usize>) -> Option<(i64, usize, &str)> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let sign = text.len() - unsigned.len();
+    let found = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    let width = exact.map_or(found, |width| width.saturating_sub(sign).min(found));
+    if width == 0 {
+        return None;
+    }
+    let (number, rest) = text.split_at(sign + width);
+    Some((number.parse().ok()?, width, rest))
+}
+
+fn named<'a>(text: &'a str, names: &[&str]) -> Option<(usize, &'a str)> {
+    names.iter().enumerate().find_map(|(at, name)| {
+        let head = text.get(..name.len())?;
+        head.eq_ignore_ascii_case(name).then(|| (at, &text[name.len()..]))
+    })
+}
+
+fn weekday(text: &str) -> Option<&str> {
+    let short: Vec<&str> = WEEKDAYS.iter().map(|name| &name[..3]).collect();
+    named(text, &WEEKDAYS).or_else(|| named(text, &short)).map(|(_, rest)| rest)
+}
+
+fn offset(text: &str, letter: char, count: usize) -> Option<(i64, &str)> {
+    if letter == 'X' {
+        if let Some(rest) = text.strip_prefix('Z') {
+            return Some((0, rest));
+        }
+    } else {
+        for zone in ["UTC", "GMT", "UT"] {
+            if let Some(rest) = text.strip_prefix(zone) {
+                return Some(signed_offset(rest, 3).unwrap_or((0, rest)));
+            }
+        }
+    }
+    signed_offset(text, if letter == 'X' { count } else { 2 })
+}
+
+/// `+hh` for 1, `+hhmm` for 2, `+hh:mm` for 3.
+fn signed_offset(text: &str, form: usize) -> Option<(i64, &str)> {
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let rest = text.strip_prefix(['+', '-'])?;
+    let two =
+        |text: &str| text.get(..2).filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?.parse::<i64>().ok();
+    let hours = two(rest)?;
+    let mut rest = &rest[2..];
+    let mut minutes = 0;
+    if form > 1 {
+        if form == 3 {
+            rest = rest.strip_prefix(':')?;
+        }
+        minutes = two(rest)?;
+        rest = &rest[2..];
+    }
+    (hours < 24 && minutes < 60).then_some((sign * (hours * 60 + minutes), rest))
+}

@@ -1,0 +1,14 @@
+//! What Connect's behaviour takes over from Java: dates, regular expressions, `toString`, `hashCode`.
+
+mod calendar;
+mod date_format;
+mod hash;
+mod regex;
+mod show;
+
+pub(crate) use calendar::{Moment, days, start_of_day, time_of_day, to_days};
+pub(crate) use date_format::DateFormat;
+pub(crate) use hash::{hash_code, murmur};
+pub(crate) use regex::Pattern;
+pub use regex::translate;
+pub(crate) use show::{show, show_list};

@@ -1,0 +1,179 @@
+//! Java's regular expressions on `fancy-regex`, and what stands for `$1` in a replacement.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use fancy_regex::Regex;
+
+use crate::Fault;
+
+/// A compiled expression, case sensitive.
+#[derive(Clone, Debug)]
+pub(crate) struct Pattern {
+    whole: Regex,
+    anywhere: Regex,
+}
+
+impl Pattern {
+    /// Compiles an expression; the error says what is wrong with it.
+    pub(crate) fn compile(pattern: &str) -> Result<Self, String> {
+        let translated = translate(pattern)?;
+        let compile = |text: &str| Regex::new(text).map_err(|e| e.to_string());
+        Ok(Self { whole: compile(&format!(r"\A(?:{translated})\z"))?, anywhere: compile(&translated)? })
+    }
+
+    /// Java's `matches()`: the whole text.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        self.whole.is_match(text).unwrap_or(false)
+    }
+
+    /// Java's `replaceFirst()`.
+    pub(crate) fn replace_first(&self, text: &str, replacement: &str) -> Result<String, Fault> {
+        let Ok(Some(groups)) = self.anywhere.captures(text) else { return Ok(text.to_owned()) };
+        let Some(whole) = groups.get(0) else { return Ok(text.to_owned()) };
+        let mut out = text[..whole.start()].to_owned();
+        let last = groups.len() - 1;
+        let mut chars = replacement.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' => {
+                    let next = chars.next();
+                    out.push(next.ok_or_else(|| Fault::argument("character to be escaped is missing"))?);
+                }
+                '$' => match reference(&mut chars, last)? {
+                    Reference::Number(number) => out.push_str(groups.get(number).map_or("", |m| m.as_str())),
+                    Reference::Name(name) => {
+                        if !self.anywhere.capture_names().flatten().any(|known| known == name) {
+                            return Err(Fault::argument(format!("No group with name {{{name}}}")));
+                        }
+                        out.push_str(groups.name(&name).map_or("", |m| m.as_str()));
+                    }
+                },
+                other => out.push(other),
+            }
+        }
+        out.push_str(&text[whole.end()..]);
+        Ok(out)
+    }
+}
+
+enum Reference {
+    Number(usize),
+    Name(String),
+}
+
+fn reference(chars: &mut Peekable<Chars<'_>>, last: usize) -> Result<Reference, Fault> {
+    match chars.next() {
+        None => Err(Fault::argument("Illegal group reference: group index is missing")),
+        Some('{') => {
+            let mut name = String::new();
+            while let Some(c) = chars.next_if(char::is_ascii_alphanumeric) {
+                name.push(c);
+            }
+            if name.is_empty() {
+                return Err(Fault::argument("named capturing group is missing trailing '}'"));
+            }
+            if name.starts_with(|c: char| c.is_ascii_digit()) {
+                return Err(Fault::argument(format!(
+                    "capturing group name {{{name}}} starts with digit character"
+                )));
+            }
+            if chars.next() != Some('}') {
+                return Err(Fault::argument("named capturing group is missing trailing '}'"));
+            }
+            Ok(Reference::Name(name))
+        }
+        Some(c) => {
+            let digit = c.to_digit(10).ok_or_else(|| Fault::argument("Illegal group reference"))?;
+            let mut number = digit as usize;
+            if number > last {
+                return Err(Fault::bounds(format!("No group {number}")));
+            }
+            while let Some(next) = chars.peek().and_then(|c| c.to_digit(10)) {
+                let longer = number * 10 + next as usize;
+                if longer > last {
+                    break;
+                }
+                number = longer;
+                chars.next();
+            }
+            Ok(Reference::Number(number))
+        }
+    }
+}
+
+/// Rewrites what means something else in Java: `\Q…\E`; `\d \w \s` and their opposites, which are ASCII there; and
+/// a brace that is no repetition, which is an error there and a literal here.
+///
+/// # Errors
+/// What is wrong with the expression.
+pub fn translate(pattern: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut chars = pattern.chars().peekable();
+    let mut class_depth = 0_usize;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => escape(&mut chars, &mut out)?,
+            '{' if class_depth == 0 => repetition(&mut chars, &mut out)?,
+            other => {
+                match other {
+                    '[' => class_depth += 1,
+                    ']' => class_depth = class_depth.saturating_sub(1),
+                    _ => {}
+                }
+                out.push(other);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn escape(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String> {
+    let letter = chars.next().ok_or("it ends in a backslash")?;
+    match letter {
+        'Q' => {
+            let rest: String = chars.clone().collect();
+            let literal = rest.split("\\E").next().unwrap_or_default();
+            let consumed = literal.chars().count() + if literal.len() < rest.len() { 2 } else { 0 };
+            out.push_str(&fancy_regex::escape(literal));
+            chars.by_ref().take(consumed).for_each(drop);
+        }
+        'd' => out.push_str("[0-9]"),
+        'D' => out.push_str("[^0-9]"),
+        'w' => out.push_str("[a-zA-Z_0-9]"),
+        'W' => out.push_str("[^a-zA-Z_0-9]"),
+        's' => out.push_str(r"[ \t\n\x0B\x0C\r]"),
+        'S' => out.push_str(r"[^ \t\n\x0B\x0C\r]"),
+        'Z' => out.push_str(r"(?=\n?\z)"),
+        other if other.is_ascii_alphanumeric() => {
+            out.extend(['\\', other]);
+            if matches!(other, 'p' | 'P' | 'x' | 'N') && chars.peek() == Some(&'{') {
+                for c in chars.by_ref() {
+                    out.push(c);
+                    if c == '}' {
+                        break;
+                    }
+                }
+            }
+        }
+        other => out.push_str(&fancy_regex::escape(other.encode_utf8(&mut [0; 4]))),
+    }
+    Ok(())
+}
+
+/// `{n}`, `{n,}` or `{n,m}`, the opening brace already read.
+fn repetition(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String> {
+    let rest: String = chars.clone().collect();
+    let inner = rest.split_once('}').map(|(inner, _)| inner);
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let valid = inner.filter(|inner| match inner.split_once(',') {
+        None => digits(inner),
+        Some((low, high)) => digits(low) && (high.is_empty() || digits(high)),
+    });
+    let inner = valid.ok_or("a { that begins no repetition; a comma within {n,m} is written \\,")?;
+    out.push('{');
+    out.push_str(inner);
+    out.push('}');
+    chars.by_ref().take(inner.chars().count() + 1).for_each(drop);
+    Ok(())
+}

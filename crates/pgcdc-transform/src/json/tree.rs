@@ -1,0 +1,86 @@
+use std::sync::Arc;
+
+use super::scan::{DEEPEST, Scanner};
+use crate::Fault;
+
+/// JSON whose schema is not known: a schema itself, or the text of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number's digits, as they stand.
+    Number(Box<str>),
+    /// A string.
+    String(Arc<str>),
+    /// An array.
+    Array(Vec<Json>),
+    /// An object, in its order; of a name that stands twice the last value, in the first one's place.
+    Object(Vec<(Arc<str>, Json)>),
+}
+
+impl Json {
+    /// Parses the value that a text begins with, as Jackson's `readTree` does.
+    ///
+    /// # Errors
+    /// When it is no JSON.
+    pub fn parse(text: &[u8]) -> Result<Self, Fault> {
+        let mut scanner = Scanner::new(text);
+        Self::read(&mut scanner, 0)
+    }
+
+    pub(super) fn read(scanner: &mut Scanner<'_>, depth: usize) -> Result<Self, Fault> {
+        if depth > DEEPEST {
+            return Err(Fault::data(format!("JSON nested deeper than {DEEPEST} levels")));
+        }
+        Ok(match scanner.peek() {
+            Some(b'"') => Self::String(scanner.string()?.into()),
+            Some(b'{') => {
+                scanner.expect(b'{')?;
+                let mut entries: Vec<(Arc<str>, Self)> = Vec::new();
+                while !scanner.eat(b'}') {
+                    if !entries.is_empty() {
+                        scanner.expect(b',')?;
+                    }
+                    let name: Arc<str> = scanner.string()?.into();
+                    scanner.expect(b':')?;
+                    let value = Self::read(scanner, depth + 1)?;
+                    match entries.iter_mut().find(|(known, _)| *known == name) {
+                        Some((_, slot)) => *slot = value,
+                        None => entries.push((name, value)),
+                    }
+                }
+                Self::Object(entries)
+            }
+            Some(b'[') => {
+                scanner.expect(b'[')?;
+                let mut items = Vec::new();
+                while !scanner.eat(b']') {
+                    if !items.is_empty() {
+                        scanner.expect(b',')?;
+                    }
+                    items.push(Self::read(scanner, depth + 1)?);
+                }
+                Self::Array(items)
+            }
+            _ if scanner.word("true") => Self::Bool(true),
+            _ if scanner.word("false") => Self::Bool(false),
+            _ if scanner.word("null") => Self::Null,
+            _ => Self::Number(scanner.number()?.into()),
+        })
+    }
+
+    /// An object's value of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Object(entries) = self else { return None };
+        entries.iter().find(|(key, _)| &**key == name).map(|(_, value)| value)
+    }
+
+    /// A string's text.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&Arc<str>> {
+        if let Self::String(text) = self { Some(text) } else { None }
+    }
+}

@@ -1,0 +1,350 @@
+use std::sync::Arc;
+
+use super::json_payload::JsonPayload;
+use super::regex_router::RegexRouter;
+use super::{Built, Outcome, Transform, extract, is_envelope, require_struct};
+use crate::Fault;
+use crate::adjust::Adjustment;
+use crate::cache::Recent;
+use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
+use crate::java;
+use crate::json::Json;
+use crate::options::{Options, java_split};
+
+/// Debezium's outbox `EventRouter`.
+#[derive(Debug)]
+struct EventRouter {
+    fails_on_update: bool,
+    id: String,
+    key: String,
+    payload: String,
+    timestamp: Option<String>,
+    version: Option<String>,
+    route_by: String,
+    router: RegexRouter,
+    tombstones: bool,
+    expand: Option<JsonPayload>,
+    additional: Vec<Additional>,
+    ignore_missing: bool,
+    /// Whether no additional field stands in the value, which is the payload alone then.
+    bare: bool,
+    id_header: Arc<str>,
+    // By the payload's schema alone, or the version alone, as Debezium has it: the first topic's name stays.
+    schemas: Recent<Schema, Schema>,
+    versions: Recent<Option<i32>, Schema>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Header,
+    Envelope,
+    Partition,
+}
+
+/// A field of `table.fields.additional.placement`.
+#[derive(Debug)]
+struct Additional {
+    place: Place,
+    field: String,
+    alias: Arc<str>,
+}
+
+pub(super) fn build(options: &mut Options<'_>) -> Built {
+    let on_update = options.word(
+        "table.op.invalid.behavior",
+        &[("warn", false), ("error", false), ("fatal", true)],
+        false,
+    );
+    let mut named = |name: &str, default: &str| options.raw(name).unwrap_or(default).to_owned();
+    let id = named("table.field.event.id", "id");
+    let key = named("table.field.event.key", "aggregateid");
+    named("table.field.event.type", "type");
+    let payload = named("table.field.event.payload", "payload");
+    let route_by = named("route.by.field", "aggregatetype");
+    let replacement = named("route.topic.replacement", "outbox.event.${routedByValue}");
+    let regex = named("route.topic.regex", "(?<routedByValue>.*)");
+    // Those of the tracing transform, which does nothing without a tracer.
+    for name in ["tracing.span.context.field", "tracing.operation.name", "tracing.with.context.field.only"] {
+        named(name, "");
+    }
+    let timestamp = options.raw("table.field.event.timestamp").map(str::to_owned);
+    let version = options.raw("table.field.event.schema.version").map(str::to_owned);
+    let regex = options.debezium_regex("route.topic.regex", &regex);
+    let tombstones = options.boolean("route.tombstone.on.empty.payload", false);
+    let expands = options.boolean("table.expand.json.payload", false);
+    let null_as_bytes = options.word(
+        "table.json.payload.null.behavior",
+        &[("ignore", false), ("optional_bytes", true)],
+        false,
+    );
+    let empty_as_strings = options.word(
+        "table.json.payload.empty.array.behavior",
+        &[("ignore", false), ("optional_string", true)],
+        false,
+    );
+    let adjustment = options.word("field.name.adjustment.mode", Adjustment::WORDS, Adjustment::None);
+    let ignore_missing =
+        options.word("table.field.additional.missing", &[("error", false), ("ignore", true)], false);
+    let additional = additional(options);
+    let bare = additional.iter().all(|field| field.place != Place::Envelope);
+    Some(Box::new(EventRouter {
+        fails_on_update: on_update,
+        id,
+        key,
+        payload,
+        timestamp,
+        version,
+        route_by,
+        router: RegexRouter::new(regex?, replacement),
+        tombstones,
+        expand: expands.then_some(JsonPayload { null_as_bytes, empty_as_strings, adjustment }),
+        additional,
+        ignore_missing,
+        bare,
+        id_header: "id".into(),
+        schemas: Recent::new(10_000),
+        versions: Recent::new(usize::MAX),
+    }))
+}
+
+fn additional(options: &mut Options<'_>) -> Vec<Additional> {
+    const LIST: &str = "table.fields.additional.placement";
+    let Some(list) = options.raw(LIST) else { return Vec::new() };
+    let items = java_split(list, ',');
+    let mut found = Vec::new();
+    for item in &items {
+        let parts = java_split(item, ':');
+        let (field, place, alias) = match parts[..] {
+            [field, place] => (field.trim(), place.trim(), field.trim()),
+            [field, place, alias] => (field.trim(), place.trim(), alias.trim()),
+            _ => {
+                let shown = java::show_list(&items);
+                let reason = format!(
+                    "A comma-separated list of valid String pairs or trios is expected but got: {shown}"
+                );
+                options.unfit(LIST, list, &reason);
+                return found;
+            }
+        };
+        const PLACES: [(&str, Place); 3] =
+            [("header", Place::Header), ("envelope", Place::Envelope), ("partition", Place::Partition)];
+        match PLACES.iter().find(|(word, _)| word.eq_ignore_ascii_case(place)) {
+            Some((_, place)) => {
+                found.push(Additional { place: *place, field: field.to_owned(), alias: alias.into() });
+            }
+            // Debezium takes it, and fails at the first event.
+            None => options.problem(
+                LIST,
+                format!("{place} is no place for a field: write header, envelope or partition"),
+            ),
+        }
+    }
+    found
+}
+
+impl Transform for EventRouter {
+    fn apply(&mut self, record: Record, _: i64) -> Outcome {
+        if record.value.is_null() {
+            return Ok(None);
+        }
+        if !is_envelope(&record) {
+            return Ok(Some(record));
+        }
+        let event = require_struct(&record.value, "Detect Debezium Operation")?.clone();
+        match event.string("op")? {
+            None => {
+                return Err(Fault::null("Cannot invoke \"String.equals(Object)\" because \"op\" is null"));
+            }
+            Some("d") => return Ok(None),
+            Some("u") if self.fails_on_update => {
+                return Err(Fault::state(format!(
+                    "Unexpected update message received of topic {}, fail.",
+                    record.topic
+                )));
+            }
+            Some("u") => return Ok(None),
+            Some(_) => {}
+        }
+        let (row_schema, row) = extract(record.value_schema.as_ref(), &record.value, "after")?;
+        let row = require_struct(&row, "Read Outbox Event")?.clone();
+        let row_schema = row_schema.unwrap_or_else(|| row.schema().clone());
+        self.route(record, &event, &row_schema, &row)
+    }
+}
+
+impl EventRouter {
+    fn route(&mut self, mut record: Record, event: &Struct, row_schema: &Schema, row: &Struct) -> Outcome {
+        let payload_field = row_schema.field(&self.payload);
+        let payload_field = payload_field.ok_or_else(|| {
+            Fault::connect(format!("Unable to find payload field {} in event", self.payload))
+        })?;
+        let mut payload_schema = Some(payload_field.schema.clone());
+        record.timestamp = self.timestamp(event, row)?;
+        let id = row.get(&self.id)?.clone();
+        let mut payload = row.get(&self.payload)?.clone();
+        let id_schema = row_schema.field(&self.id).map(|field| field.schema.clone());
+        record.add_header(&self.id_header, id_schema, id);
+        if let (Some(expand), Value::String(text)) = (self.expand, &payload.clone()) {
+            // What fails half way leaves the new schema with the old value, as it does in Debezium.
+            let json = Some(text).filter(|text| text.starts_with(['{', '[']));
+            if let Some(json) = json.and_then(|text| Json::parse(text.as_bytes()).ok())
+                && let Ok(schema) = expand.schema(Some(&self.payload), &json)
+            {
+                payload_schema = schema;
+                if let Some(value) = payload_schema.as_ref().and_then(|s| expand.value(&json, s).ok()) {
+                    payload = value;
+                }
+            }
+        }
+        let topic = row.string(&self.route_by)?.map(str::to_owned);
+        let envelope_schema = if self.bare {
+            None
+        } else {
+            let schema = payload_schema.as_ref().ok_or_else(no_payload_schema)?;
+            Some(self.value_schema(schema, row_schema, row, topic.as_deref())?)
+        };
+        let mut envelope = envelope_schema.clone().map(Struct::new).transpose()?;
+        if let Some(envelope) = &mut envelope {
+            envelope.put("payload", payload.clone())?;
+        }
+        record.partition = None;
+        for field in &self.additional {
+            if self.ignore_missing && row.schema().field(&field.field).is_none() {
+                continue;
+            }
+            match (field.place, &mut envelope) {
+                (Place::Envelope, Some(envelope)) => {
+                    envelope.put(&field.alias, row.get(&field.field)?.clone())?;
+                }
+                (Place::Envelope, None) => {}
+                (Place::Header, _) => {
+                    let value = row.get(&field.field)?.clone();
+                    let schema = row_schema.field(&field.field).map(|field| field.schema.clone());
+                    record.add_header(&field.alias, schema, value);
+                }
+                (Place::Partition, _) => {
+                    if let Value::Int32(partition) = row.typed(&field.field, Kind::Int32)? {
+                        record.partition = Some(*partition);
+                    }
+                }
+            }
+        }
+        let empty = payload.is_null() || java::show(&payload).trim().is_empty();
+        let key_schema = row_schema.field(&self.key).map(|field| field.schema.clone());
+        let key = row.get(&self.key)?.clone();
+        let key_schema = key_schema.unwrap_or_else(|| Schema::plain(Kind::String, false));
+        record = record.with(Side::Key, Some(key_schema), key);
+        record = match envelope {
+            _ if empty && self.tombstones => record.with(Side::Value, None, Value::Null),
+            None => record.with(Side::Value, payload_schema, payload),
+            Some(envelope) => record.with(Side::Value, envelope_schema, Value::Struct(envelope.into())),
+        };
+        let Some(topic) = topic else {
+            return Err(Fault::null(
+                "Cannot invoke \"java.lang.CharSequence.length()\" because \"this.text\" is null",
+            ));
+        };
+        record.topic = topic.into();
+        self.router.route(record).map(Some)
+    }
+
+    fn timestamp(&self, event: &Struct, row: &Struct) -> Result<Option<i64>, Fault> {
+        let of_event = || match event.typed("ts_ms", Kind::Int64)? {
+            Value::Int64(millis) => Ok(Some(*millis)),
+            _ => Ok(None),
+        };
+        let Some(name) = &self.timestamp else { return of_event() };
+        let field = row.schema().field(name);
+        let field =
+            field.ok_or_else(|| Fault::connect(format!("Unable to find timestamp field {name} in event")))?;
+        let units = match row.typed(name, Kind::Int64)? {
+            Value::Int64(units) => *units,
+            Value::Null => return of_event(),
+            other => {
+                return Err(Fault::cast(format!(
+                    "class {} cannot be cast to class java.lang.Long",
+                    other.class()
+                )));
+            }
+        };
+        match field.schema.name() {
+            None => Err(Fault::connect(format!(
+                "Unsupported field type {} (without logical schema name) for event timestamp",
+                field.schema.kind()
+            ))),
+            Some("io.debezium.time.Timestamp") => Ok(Some(units)),
+            Some("io.debezium.time.MicroTimestamp") => Ok(Some(units / 1000)),
+            Some("io.debezium.time.NanoTimestamp") => Ok(Some(units / 1_000_000)),
+            Some(other) => Err(Fault::connect(format!("Unsupported field type {other} for event timestamp"))),
+        }
+    }
+
+    fn value_schema(
+        &mut self,
+        payload: &Schema,
+        row_schema: &Schema,
+        row: &Struct,
+        topic: Option<&str>,
+    ) -> Result<Schema, Fault> {
+        let version = match &self.version {
+            None => {
+                if let Some(known) = self.schemas.get(payload) {
+                    return Ok(known.clone());
+                }
+                None
+            }
+            Some(field) => {
+                let version = match row.typed(field, Kind::Int32)? {
+                    Value::Int32(version) => Some(*version),
+                    _ => None,
+                };
+                if let Some(known) = self.versions.get(&version) {
+                    return Ok(known.clone());
+                }
+                Some(version)
+            }
+        };
+        let mut builder = SchemaBuilder::new(Kind::Struct).named(&schema_name(row_schema.name(), topic));
+        builder.add_field("payload".into(), payload.clone())?;
+        for field in self.additional.iter().filter(|field| field.place == Place::Envelope) {
+            match row_schema.field(&field.field) {
+                Some(found) => builder.add_field(Arc::clone(&field.alias), found.schema.clone())?,
+                None if self.ignore_missing => {}
+                None => {
+                    return Err(Fault::connect(format!("Unable to find field {} in event", field.field)));
+                }
+            }
+        }
+        Ok(match version {
+            None => {
+                let schema = builder.build();
+                self.schemas.put(payload.clone(), schema.clone());
+                schema
+            }
+            Some(version) => {
+                let schema = match version {
+                    None => builder.build(),
+                    Some(version) => builder.version(version).build(),
+                };
+                self.versions.put(version, schema.clone());
+                schema
+            }
+        })
+    }
+}
+
+fn no_payload_schema() -> Fault {
+    Fault::schema("fieldSchema for field payload cannot be null.")
+}
+
+/// The row's schema name with the routed value before its last part.
+fn schema_name(row: Option<&str>, topic: Option<&str>) -> String {
+    let topic = topic.unwrap_or("null");
+    match row {
+        None => topic.to_owned(),
+        Some(name) => match name.rfind('.') {
+            Some(dot) => format!("{}{topic}.{}", &name[..=dot], &name[dot + 1..]),
+            None => format!("{topic}.{name}"),
+        },
+    }
+}

@@ -1,0 +1,131 @@
+//! `field.syntax.version`: a field's name, or a path to a nested one.
+
+use crate::Fault;
+use crate::data::{Field, Schema, Struct, Value};
+use crate::options::Options;
+
+/// Where a field stands.
+#[derive(Clone, Debug)]
+pub(super) struct FieldPath {
+    steps: Vec<String>,
+    last: String,
+}
+
+impl FieldPath {
+    /// Reads the path in the syntax that `field.syntax.version` names.
+    pub(super) fn read(path: &str, options: &mut Options<'_>) -> Option<Self> {
+        let version = options.text("field.syntax.version").unwrap_or("V1");
+        if version.eq_ignore_ascii_case("V1") {
+            return Some(Self { steps: Vec::new(), last: path.to_owned() });
+        }
+        if !version.eq_ignore_ascii_case("V2") {
+            options.invalid(
+                "field.syntax.version",
+                version,
+                "String must be one of (case insensitive): V1, V2",
+            );
+            return None;
+        }
+        match split(path) {
+            Ok(mut steps) => {
+                let last = steps.pop().unwrap_or_default();
+                Some(Self { steps, last })
+            }
+            Err(position) => {
+                let message = format!(
+                    "Incomplete backtick pair in path: [{path}], consider adding a backslash before backtick at position {position} to escape it"
+                );
+                options.problem("field", message);
+                None
+            }
+        }
+    }
+
+    pub(super) fn field<'a>(&self, schema: &'a Schema) -> Result<Option<&'a Field>, Fault> {
+        let mut current = schema;
+        for step in &self.steps {
+            match current.field_of_struct(step)? {
+                Some(field) => current = &field.schema,
+                None => return Ok(None),
+            }
+        }
+        current.field_of_struct(&self.last)
+    }
+
+    pub(super) fn value(&self, from: &Struct, default_for_null: bool) -> Result<Value, Fault> {
+        let mut current = from;
+        for step in &self.steps {
+            let Some(at) = current.schema().position(step) else { return Ok(Value::Null) };
+            let inner = current.at(at);
+            if inner.is_null() {
+                return Ok(Value::Null);
+            }
+            current = super::require_struct(inner, "nested field access")?;
+        }
+        let found = current.schema().position(&self.last);
+        Ok(found.map_or(Value::Null, |at| current.at_with(at, default_for_null).clone()))
+    }
+
+    pub(super) fn value_of_map(&self, from: &[(Value, Value)]) -> Result<Value, Fault> {
+        let mut current = Value::Map(from.to_vec().into());
+        for step in &self.steps {
+            let inner = super::map_get(super::require_map(&current, "nested field access")?, step);
+            if inner.is_null() {
+                return Ok(inner);
+            }
+            current = inner;
+        }
+        Ok(super::map_get(super::require_map(&current, "nested field access")?, &self.last))
+    }
+}
+
+/// Splits at dots that stand outside of backticks; the error is where a backtick has no partner.
+fn split(path: &str) -> Result<Vec<String>, usize> {
+    let chars: Vec<char> = path.chars().collect();
+    let mut steps = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let mut step = String::new();
+        if chars[at] != '`' {
+            while at < chars.len() && chars[at] != '.' {
+                step.push(chars[at]);
+                at += 1;
+            }
+            at += 1;
+            steps.push(step);
+            continue;
+        }
+        let opened = at;
+        at += 1;
+        loop {
+            let Some(&c) = chars.get(at) else { return Err(opened) };
+            if c != '`' {
+                step.push(c);
+                at += 1;
+                continue;
+            }
+            let escaped = chars[at - 1] == '\\';
+            match chars.get(at + 1) {
+                None if escaped => return Err(opened),
+                Some('.') if escaped => {
+                    step.pop();
+                    step.push('`');
+                    at += 1;
+                }
+                None | Some('.') => {
+                    at += 2;
+                    break;
+                }
+                Some(_) => {
+                    step.push('`');
+                    at += 1;
+                }
+            }
+        }
+        steps.push(step);
+    }
+    if path.ends_with('.') {
+        steps.push(String::new());
+    }
+    Ok(steps)
+}
