@@ -40,7 +40,7 @@ pub mod redis;
 
 pub use config::{Config, SinkConfig, Store};
 pub use error::Error;
-pub use runner::run;
+pub use runner::{Plan, run, run_with};
 pub use sink::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
 /// The crate's result.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use futures_util::future::join;
 use pgcdc_format::decode::Decoder;
 use pgcdc_kafka::consumer::{Event, Member, Partition, Progress, Records, Start};
 use tokio::sync::mpsc;
@@ -13,9 +14,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, sleep};
-use crate::driver::{Breaker, DeadLetters, Driver, Written};
+use crate::driver::{Breaker, DeadLetters, Decoded, Driver, Written};
 use crate::sink::SinkErrorKind;
 use crate::{Config, Error, Result, Sink, SinkConfig, Store};
+
+/// Batches that a worker takes from its queue at once: while one is written, the next is decoded.
+const BATCHES_AHEAD: usize = 4;
 
 /// How long a sink may take to say where a partition begins. Well below `max.poll.interval.ms`.
 const RESUME_LIMIT: Duration = Duration::from_secs(60);
@@ -83,12 +87,53 @@ async fn open(config: &SinkConfig, stop: &CancellationToken) -> Result<Option<Ar
 
 async fn run_sink(
     config: SinkConfig,
+    kafka: pgcdc_kafka::ClientProperties,
+    group: &str,
+    stop: CancellationToken,
+) -> Result<()> {
+    let Some(sink) = open(&config, &stop).await? else { return Ok(()) };
+    run_with(sink, Plan::from(&config), kafka, group, stop).await
+}
+
+/// How a sink is run, whatever its store.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its name, for logs and dead letters.
+    pub name: String,
+    /// The topics it reads.
+    pub topics: Vec<String>,
+    /// How many records it gets in one batch at most.
+    pub batch_max: usize,
+    /// First wait between two tries, doubled after each failure.
+    pub retry_initial: Duration,
+    /// Longest wait between two tries.
+    pub retry_max: Duration,
+}
+
+impl From<&SinkConfig> for Plan {
+    fn from(config: &SinkConfig) -> Self {
+        Self {
+            name: config.name.clone(),
+            topics: config.topics.clone(),
+            batch_max: config.batch_max,
+            retry_initial: config.retry_initial,
+            retry_max: config.retry_max,
+        }
+    }
+}
+
+/// Runs one sink, also one of your own, as a member of `group` until `stop`, which drains.
+///
+/// # Errors
+/// The first failure that no retry mends.
+pub async fn run_with(
+    sink: Arc<dyn Sink>,
+    config: Plan,
     mut kafka: pgcdc_kafka::ClientProperties,
     group: &str,
     stop: CancellationToken,
 ) -> Result<()> {
     kafka.set("group.id", group);
-    let Some(sink) = open(&config, &stop).await? else { return Ok(()) };
     let driver = Driver {
         name: config.name.as_str().into(),
         sink: Arc::clone(&sink),
@@ -128,7 +173,7 @@ struct Worker {
 
 /// One membership in the group, from joining to leaving.
 async fn session(
-    config: &SinkConfig,
+    config: &Plan,
     kafka: &pgcdc_kafka::ClientProperties,
     driver: &Driver,
     stop: &CancellationToken,
@@ -242,14 +287,23 @@ fn spawn(
                 let messages = tokio::select! {
                     biased;
                     () = token.cancelled() => return Ok(()),
-                    messages = records.next(batch_max) => messages,
+                    messages = records.next(batch_max * BATCHES_AHEAD) => messages,
                 };
                 if messages.is_empty() {
                     return Ok(());
                 }
-                match driver.write(&partition, &messages, &mut decoder, &token).await? {
-                    Written::Durable(next) => progress.durable(&partition, next),
-                    Written::Stopped => return Ok(()),
+                let mut batches = messages.chunks(batch_max);
+                let mut batch = batches.next().map(|messages| Decoded::new(messages, &mut decoder));
+                while let Some(decoded) = batch {
+                    let write = driver.write_decoded(&partition, decoded, &token);
+                    // The store has its work before the next batch is looked at.
+                    let ahead = async { batches.next().map(|messages| Decoded::new(messages, &mut decoder)) };
+                    let (written, next) = join(write, ahead).await;
+                    match written? {
+                        Written::Durable(next) => progress.durable(&partition, next),
+                        Written::Stopped => return Ok(()),
+                    }
+                    batch = next;
                 }
             }
         };

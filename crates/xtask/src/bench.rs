@@ -3,31 +3,46 @@
 //! A further benchmark is a module with `Options` (clap's, [`Common`] flattened into them) and `run(&Options)`, and a line in
 //! [`Bench`] and in [`run`]. [`lab`] starts the services, [`measure`] watches processes, [`report`] prints what came out.
 
+mod bare;
 mod capture;
 mod chart;
+mod debezium;
 mod lab;
+mod latency;
 mod measure;
 mod memory;
 mod report;
 mod scaling;
 mod sinks;
+mod snapshot;
 
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
+
+use crate::{cargo, printer};
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     /// Drain a backlog: pgcdc beside pg_recvlogical, a bare librdkafka loop and Debezium, in turns
     Capture(capture::Options),
+    /// The initial snapshot of a large table: pgcdc beside Debezium, and beside a bare COPY
+    Snapshot(snapshot::Options),
+    /// From commit to consumer at steady rates: pgcdc beside Debezium
+    Latency(latency::Options),
     /// Write into Cassandra and Redis: `pgcdc sink` beside bare driver loops
     Sinks(sinks::Options),
     /// Cost as work grows: tables, columns, rows per transaction
     Scaling(scaling::Options),
     /// Peak memory: long backlogs, one large transaction, large rows
     Memory(memory::Options),
+    /// The process that `capture` measures as the bare loop
+    #[command(hide = true)]
+    BareProducer(bare::Options),
 }
 
 /// What all benchmarks have in common.
@@ -54,6 +69,9 @@ pub(crate) struct Common {
     /// PostgreSQL's major version
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(14..=18))]
     pub(crate) postgres_version: u32,
+    /// Measure this pgcdc rather than building one
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) pgcdc: Option<PathBuf>,
     /// A further property for pgcdc, key=value
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
@@ -73,11 +91,28 @@ impl Common {
     }
 }
 
+/// Runs a benchmark, in a program with optimisations: contenders of ours (bare loops, clients, readers) are in this one.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
+    if cfg!(debug_assertions) {
+        return run_optimised();
+    }
     match bench {
+        Bench::BareProducer(options) => bare::run(options),
         Bench::Capture(options) => capture::run(options),
+        Bench::Snapshot(options) => snapshot::run(options),
+        Bench::Latency(options) => latency::run(options),
         Bench::Sinks(options) => sinks::run(options),
         Bench::Scaling(options) => scaling::run(options),
         Bench::Memory(options) => memory::run(options),
     }
+}
+
+/// Builds this program with optimisations and becomes it.
+fn run_optimised() -> Result<()> {
+    printer::say("building xtask with optimisations");
+    let built = cargo::cargo(&["build", "--quiet", "--release", "-p", "xtask"])?.status();
+    anyhow::ensure!(built.context("cannot run cargo")?.success(), "cargo build -p xtask failed, see above");
+    let program = cargo::target_dir()?.join("release/xtask");
+    let error = Command::new(&program).args(std::env::args_os().skip(1)).exec();
+    Err(error).with_context(|| format!("cannot run {}", program.display()))
 }

@@ -3,7 +3,7 @@
 mod wire;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::{cache, ports, tools};
 const VERSION: &str = "4.3.1";
 const START_LIMIT: Duration = Duration::from_secs(90);
 
-const LOG4J: &str = "status=error
+/// Warnings and errors to standard output, hence into the log; Kafka Connect logs so too.
+pub(crate) const LOG4J: &str = "status=error
 appender.f.type=Console
 appender.f.name=f
 appender.f.layout.type=PatternLayout
@@ -23,6 +24,21 @@ appender.f.layout.pattern=%d %p %c{1} %m%n
 rootLogger.level=warn
 rootLogger.appenderRef.f.ref=f
 ";
+
+/// The directory with Kafka's jars, and Kafka Connect's among them; downloaded when it is not there.
+pub(crate) fn jars() -> Result<PathBuf> {
+    cache::entry(&cache::dir(), &format!("kafka-{VERSION}"), |into| {
+        cache::maven(
+            &[
+                ("org.apache.kafka", "kafka_2.13", VERSION),
+                ("org.apache.kafka", "kafka-tools", VERSION),
+                ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3"),
+                ("org.apache.logging.log4j", "log4j-core", "2.24.3"),
+            ],
+            into,
+        )
+    })
+}
 
 /// How to start Kafka.
 #[derive(Debug, Clone)]
@@ -64,17 +80,7 @@ impl Kafka {
     pub fn start(dir: impl AsRef<Path>, port: u16, options: KafkaOptions) -> Result<Self> {
         let dir = dir.as_ref();
         let java = tools::java()?;
-        let jars = cache::entry(&cache::dir(), &format!("kafka-{VERSION}"), |into| {
-            cache::maven(
-                &[
-                    ("org.apache.kafka", "kafka_2.13", VERSION),
-                    ("org.apache.kafka", "kafka-tools", VERSION),
-                    ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3"),
-                    ("org.apache.logging.log4j", "log4j-core", "2.24.3"),
-                ],
-                into,
-            )
-        })?;
+        let jars = jars()?;
         let port = ports::or_free(port)?;
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let properties = dir.join("server.properties");

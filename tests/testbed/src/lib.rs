@@ -26,6 +26,7 @@
 
 pub mod cache;
 pub mod cassandra;
+pub mod connect;
 pub mod daemon;
 pub mod fault_proxy;
 pub mod http_receiver;
@@ -40,6 +41,7 @@ pub mod tools;
 mod watchdog;
 
 pub use cassandra::{Cassandra, CassandraOptions};
+pub use connect::{Connect, ConnectOptions};
 pub use fault_proxy::FaultProxy;
 pub use http_receiver::{HttpReceiver, Request, Response};
 pub use kafka::{Kafka, KafkaOptions};

@@ -95,12 +95,8 @@ fn text_of(value: Json<'_>) -> Option<Cow<'_, str>> {
     if let Json::String(text) = value { Some(text) } else { None }
 }
 
-/// A row alone, with the fields that `add.fields` and `delete.tombstone.handling.mode=rewrite` add.
-pub(super) fn flattened<'a>(
-    payload: &'a str,
-    schema: Option<Arc<RowSchema>>,
-    key: Option<Row<'a>>,
-) -> Result<Change<'a>, Error> {
+/// A row alone, without its key, with the fields that `add.fields` and `delete.tombstone.handling.mode=rewrite` add.
+pub(super) fn flattened<'a>(payload: &'a str, schema: Option<Arc<RowSchema>>) -> Result<Change<'a>, Error> {
     let row = Row::parse(payload, schema)?;
     let mut source = Source::default();
     let mut operation = None;
@@ -139,5 +135,5 @@ pub(super) fn flattened<'a>(
         (operation.unwrap_or(Operation::Update), None, Some(row))
     };
     let payload = Some(payload);
-    Ok(Change { operation, form: Form::Flattened, key, before, after, source, rewritten, payload })
+    Ok(Change { operation, form: Form::Flattened, key: None, before, after, source, rewritten, payload })
 }

@@ -16,18 +16,20 @@ impl SchemaMemory {
     /// Enough for the versions of a table and for a topic that several tables share.
     const CAPACITY: usize = 16;
 
-    /// Takes `{"schema":…,"payload":…}` apart; any other text is its own payload.
+    /// Takes `{"schema":…,"payload":…}` apart when the schema was met before.
+    ///
+    /// Fast, since it looks at nothing behind the schema: what comes back is the payload if it is a JSON value, else
+    /// [`unwrap`](Self::unwrap) knows better.
+    pub(super) fn known<'a>(&self, text: &'a str) -> Option<(Option<Arc<Schema>>, &'a str)> {
+        let (prefix, schema) = self.met.iter().rev().find(|(prefix, _)| text.starts_with(&**prefix))?;
+        let payload = text[prefix.len()..].trim_end().strip_suffix('}')?;
+        Some((schema.clone(), payload))
+    }
+
+    /// Takes `{"schema":…,"payload":…}` apart; any other text is its own payload, and may be no JSON.
     pub(super) fn unwrap<'a>(&mut self, text: &'a str) -> Result<(Option<Arc<Schema>>, &'a str), Error> {
-        if !text.trim_start().starts_with('{') {
+        if !Scanner::new(text).begins_with("schema") {
             return Ok((None, text));
-        }
-        if let Some((prefix, schema)) = self.met.iter().find(|(prefix, _)| text.starts_with(&**prefix)) {
-            let rest = &text[prefix.len()..];
-            let mut scanner = Scanner::new(rest);
-            let payload = scanner.raw()?;
-            if rest[scanner.position()..].trim() == "}" {
-                return Ok((schema.clone(), payload));
-            }
         }
         let (mut schema, mut payload, mut start, mut others) = (None, None, 0, false);
         let base = text.as_ptr() as usize;

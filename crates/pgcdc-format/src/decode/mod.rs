@@ -25,6 +25,7 @@ mod semantic;
 mod tests;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use pgcdc_event::{Lsn, Operation};
 
@@ -36,6 +37,7 @@ pub use semantic::{FieldSchema, RowSchema, Semantic, Unit};
 use envelope::{envelope, flattened};
 use memory::SchemaMemory;
 use scan::Scanner;
+use semantic::Schema;
 
 /// Why a record is not a change event. Never quotes values of the row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,19 +125,39 @@ impl Decoder {
         value: Option<&'a [u8]>,
     ) -> Result<Change<'a>, Error> {
         let key = match key {
-            Some(bytes) => decode_key(&mut self.keys, bytes).map_err(|e| e.within("key"))?,
+            Some(bytes) => unwrapped(&mut self.keys, bytes, key_of).map_err(|e| e.within("key"))?,
             None => None,
         };
-        let Some(bytes) = value else { return Ok(tombstone(key)) };
-        decode_value(&mut self.values, bytes, key).map_err(|e| e.within("value"))
+        let mut change = match value {
+            Some(bytes) => unwrapped(&mut self.values, bytes, value_of).map_err(|e| e.within("value"))?,
+            None => tombstone(),
+        };
+        change.key = key;
+        Ok(change)
     }
 }
 
-fn tombstone(key: Option<Row<'_>>) -> Change<'_> {
+/// Reads what a text holds besides its schema.
+fn unwrapped<'a, T>(
+    memory: &mut SchemaMemory,
+    bytes: &'a [u8],
+    read: fn(Option<Arc<Schema>>, &'a str) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let text = utf8(bytes)?;
+    if let Some((schema, payload)) = memory.known(text)
+        && let Ok(found) = read(schema, payload)
+    {
+        return Ok(found);
+    }
+    let (schema, payload) = memory.unwrap(text)?;
+    read(schema, payload)
+}
+
+fn tombstone<'a>() -> Change<'a> {
     Change {
         operation: Operation::Delete,
         form: Form::Tombstone,
-        key,
+        key: None,
         before: None,
         after: None,
         source: Source::default(),
@@ -144,43 +166,45 @@ fn tombstone(key: Option<Row<'_>>) -> Change<'_> {
     }
 }
 
-fn decode_key<'a>(memory: &mut SchemaMemory, bytes: &'a [u8]) -> Result<Option<Row<'a>>, Error> {
-    let (schema, payload) = memory.unwrap(utf8(bytes)?)?;
-    let row = schema.as_ref().and_then(|s| s.row.clone());
+fn key_of(schema: Option<Arc<Schema>>, payload: &str) -> Result<Option<Row<'_>>, Error> {
+    if is_object(payload) {
+        return Row::parse(payload, schema.and_then(|schema| schema.row.clone())).map(Some);
+    }
     Ok(match Json::parse(payload)? {
         Json::Null => None,
-        Json::Object(_) => Some(Row::parse(payload, row)?),
-        scalar => Some(Row::scalar(payload, scalar, schema.and_then(|s| s.scalar.clone()))),
+        scalar => {
+            let meaning = schema.and_then(|schema| schema.scalar.clone());
+            Some(Row::scalar(payload, scalar, meaning))
+        }
     })
 }
 
-fn decode_value<'a>(
-    memory: &mut SchemaMemory,
-    bytes: &'a [u8],
-    key: Option<Row<'a>>,
-) -> Result<Change<'a>, Error> {
-    let (schema, payload) = memory.unwrap(utf8(bytes)?)?;
-    let schema = schema.as_ref().and_then(|s| s.row.clone());
-    let mut scanner = Scanner::new(payload);
-    scanner.space();
-    match scanner.peek() {
-        Some(b'{') => {}
-        Some(b'n') if Json::parse(payload)?.is_null() => return Ok(tombstone(key)),
-        _ => return Err(Error::new("is neither an envelope nor a row: it is not a JSON object".to_owned())),
+/// The change without its key.
+fn value_of(schema: Option<Arc<Schema>>, payload: &str) -> Result<Change<'_>, Error> {
+    let schema = schema.and_then(|schema| schema.row.clone());
+    if !is_object(payload) {
+        return match Json::parse(payload) {
+            Ok(Json::Null) => Ok(tombstone()),
+            _ => Err(Error::new("is neither an envelope nor a row: it is not a JSON object".to_owned())),
+        };
     }
-    match envelope(&mut scanner, &schema)? {
+    match envelope(&mut Scanner::new(payload), &schema)? {
         Some((operation, before, after, source)) => Ok(Change {
             operation,
             form: Form::Envelope,
-            key,
+            key: None,
             before,
             after,
             source,
             rewritten: false,
             payload: Some(payload),
         }),
-        None => flattened(payload, schema, key),
+        None => flattened(payload, schema),
     }
+}
+
+fn is_object(text: &str) -> bool {
+    text.bytes().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) == Some(b'{')
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {

@@ -12,18 +12,18 @@ use super::{Error, Json};
 /// Nesting deeper than this is refused: skipping is recursive.
 const MAX_DEPTH: u32 = 128;
 
-/// Bytes that neither end a string nor begin an escape nor are forbidden in one.
-const ORDINARY: [bool; 256] = {
-    let mut table = [true; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = false;
-        byte += 1;
-    }
-    table[b'"' as usize] = false;
-    table[b'\\' as usize] = false;
-    table
-};
+/// How many bytes of eight come before a `"`, a `\\` or a control character; 8 when all do.
+fn ordinary(chunk: [u8; 8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The high bit of a byte is set where the byte is below a bound, or above such a one: only the lowest counts.
+    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word;
+    let word = u64::from_le_bytes(chunk);
+    let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+    let escape = below(word ^ (ONES * u64::from(b'\\')), 1);
+    let found = (quote | escape | below(word, 0x20)) & HIGH;
+    found.trailing_zeros() as usize / 8
+}
 
 pub(super) struct Scanner<'a> {
     text: &'a str,
@@ -45,14 +45,17 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
+    #[cold]
     fn fail<T>(&self, what: &str) -> Result<T, Error> {
         Err(Error::new(format!("{what} at byte {}", self.at)))
     }
 
+    #[inline]
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     pub(super) fn space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
@@ -64,14 +67,21 @@ impl<'a> Scanner<'a> {
         if self.at == self.text.len() { Ok(()) } else { self.fail("unexpected text after the JSON value") }
     }
 
+    #[inline]
     fn take(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
         self.at += usize::from(there);
         there
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Error> {
-        if self.take(byte) { Ok(()) } else { self.fail(&format!("expected {:?}", char::from(byte))) }
+        if self.take(byte) { Ok(()) } else { self.expected(byte) }
+    }
+
+    #[cold]
+    fn expected(&self, byte: u8) -> Result<(), Error> {
+        self.fail(&format!("expected {:?}", char::from(byte)))
     }
 
     fn literal(&mut self, word: &str) -> Result<(), Error> {
@@ -170,6 +180,11 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Whether an object whose first member has this name comes next.
+    pub(super) fn begins_with(mut self, name: &str) -> bool {
+        self.enter(b'{').is_ok() && self.string().is_ok_and(|first| first == name)
+    }
+
     fn enter(&mut self, bracket: u8) -> Result<(), Error> {
         self.space();
         self.expect(bracket)?;
@@ -186,52 +201,58 @@ impl<'a> Scanner<'a> {
         self.expect(b'"')?;
         let start = self.at;
         let bytes = self.text.as_bytes();
-        let mut escaped = false;
+        let (mut at, mut escaped) = (start, false);
         loop {
             // Most of a record is the inside of strings: this loop looks at nothing else.
-            while let Some(byte) = bytes.get(self.at) {
-                if ORDINARY[usize::from(*byte)] {
-                    self.at += 1;
-                } else {
+            while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+                let free = ordinary(*chunk);
+                at += free;
+                if free < 8 {
                     break;
                 }
             }
-            match bytes.get(self.at) {
+            match bytes.get(at) {
                 Some(b'"') => {
-                    let inner = &self.text[start..self.at];
-                    self.at += 1;
-                    return Ok((inner, escaped));
+                    self.at = at + 1;
+                    return Ok((&self.text[start..at], escaped));
                 }
                 Some(b'\\') => {
                     escaped = true;
                     // Skips the escaped character; a bad escape is reported when the string is read.
-                    self.at += 2;
+                    at += 2;
                 }
-                Some(_) => return self.fail("control character in a string"),
-                None => return self.fail("the text ends within a string"),
+                // Only the last seven bytes of a text come here one by one.
+                Some(0x20..) => at += 1,
+                Some(_) => {
+                    self.at = at;
+                    return self.fail("control character in a string");
+                }
+                None => {
+                    self.at = at;
+                    return self.fail("the text ends within a string");
+                }
             }
         }
     }
 
+    #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>, Error> {
         let start = self.at;
         let (inner, escaped) = self.skip_string()?;
         if !escaped {
             return Ok(Cow::Borrowed(inner));
         }
-        // Escapes are rare; serde_json knows surrogate pairs and every other corner.
-        match serde_json::from_str::<String>(&self.text[start..self.at]) {
-            Ok(text) => Ok(Cow::Owned(text)),
-            Err(_) => Err(Error::new(format!("malformed escape in the string at byte {start}"))),
+        match unescape(inner) {
+            Some(text) => Ok(Cow::Owned(text)),
+            None => Err(Error::new(format!("malformed escape in the string at byte {start}"))),
         }
     }
 
     fn digits(&mut self) -> Result<(), Error> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.at += 1;
-        }
-        if self.at == start { self.fail("expected a digit") } else { Ok(()) }
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        self.at += count;
+        if count == 0 { self.fail("expected a digit") } else { Ok(()) }
     }
 
     fn number(&mut self) -> Result<(), Error> {
@@ -251,4 +272,33 @@ impl<'a> Scanner<'a> {
         }
         Ok(())
     }
+}
+
+/// The text of a string that holds escapes. A column of JSON is full of them.
+fn unescape(inner: &str) -> Option<String> {
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
+        text.push_str(&rest[..at]);
+        let escaped = match rest.as_bytes().get(at + 1)? {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                // serde_json knows surrogate pairs and every other corner.
+                text.push_str(&serde_json::from_str::<String>(&format!("\"{}\"", &rest[at..])).ok()?);
+                return Some(text);
+            }
+            _ => return None,
+        };
+        text.push(escaped);
+        rest = &rest[at + 2..];
+    }
+    text.push_str(rest);
+    Some(text)
 }

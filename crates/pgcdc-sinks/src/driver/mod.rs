@@ -62,22 +62,17 @@ pub enum Written {
     Stopped,
 }
 
-impl Driver {
-    /// Writes consecutive messages of one partition.
-    ///
-    /// Being told to stop ends waiting; a call of the sink in hand is given a few seconds to end, then dropped.
-    ///
-    /// # Errors
-    /// Fatal failures of the sink or the dead letter topic; transient when the sink has to start again.
-    pub async fn write(
-        &self,
-        partition: &Partition,
-        messages: &[Message],
-        decoder: &mut Decoder,
-        stop: &CancellationToken,
-    ) -> Result<Written, Error> {
-        let Some(last) = messages.last() else { return Ok(Written::Stopped) };
-        let next = last.offset + 1;
+/// Consecutive messages of one partition, decoded.
+#[derive(Debug)]
+pub struct Decoded<'a> {
+    messages: &'a [Message],
+    records: Vec<Record<'a>>,
+    malformed: Vec<Rejected>,
+}
+
+impl<'a> Decoded<'a> {
+    /// Decodes; what is not a change event goes to the dead letters later.
+    pub fn new(messages: &'a [Message], decoder: &mut Decoder) -> Self {
         let mut records = Vec::with_capacity(messages.len());
         let mut malformed = Vec::new();
         for message in messages {
@@ -86,6 +81,40 @@ impl Driver {
                 Err(error) => malformed.push(Rejected { offset: message.offset, reason: error.to_string() }),
             }
         }
+        Self { messages, records, malformed }
+    }
+}
+
+impl Driver {
+    /// Decodes and writes consecutive messages of one partition.
+    ///
+    /// # Errors
+    /// As [`Driver::write_decoded`].
+    pub async fn write(
+        &self,
+        partition: &Partition,
+        messages: &[Message],
+        decoder: &mut Decoder,
+        stop: &CancellationToken,
+    ) -> Result<Written, Error> {
+        self.write_decoded(partition, Decoded::new(messages, decoder), stop).await
+    }
+
+    /// Writes consecutive messages of one partition.
+    ///
+    /// Being told to stop ends waiting; a call of the sink in hand is given a few seconds to end, then dropped.
+    ///
+    /// # Errors
+    /// Fatal failures of the sink or the dead letter topic; transient when the sink has to start again.
+    pub async fn write_decoded(
+        &self,
+        partition: &Partition,
+        decoded: Decoded<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Written, Error> {
+        let Decoded { messages, records, malformed } = decoded;
+        let Some(last) = messages.last() else { return Ok(Written::Stopped) };
+        let next = last.offset + 1;
         if !self.bury(partition, messages, &malformed, stop).await? {
             return Ok(Written::Stopped);
         }

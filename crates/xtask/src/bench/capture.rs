@@ -1,4 +1,6 @@
 //! The same backlog, drained by each contender in turns, each run from a slot of its own that was made before the load.
+//!
+//! All figures but the start are those of the drain: from the first record that is durable in Kafka to the last.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use pgcdc_testbed::{Process, kafka};
 
 use super::Common;
-use super::lab::{DATABASE, Lab, client_program, tail};
+use super::debezium::{self, Debezium};
+use super::lab::{DATABASE, Lab, TABLE, client_program, tail};
 use super::measure::{Phase, Watch, follow};
 use super::report::{Bar, Bound, Column, Report, column};
 use crate::printer;
@@ -14,9 +17,12 @@ use crate::printer;
 /// How to measure capture.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// Rows of the backlog, about 300 bytes each, in transactions of 1000
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(50_000..))]
-    rows: u32,
+    /// Rows of the backlog, about 300 bytes each, in transactions of 1000 [default: 1000000; with --short: 200000]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(50_000..=50_000_000))]
+    rows: Option<u32>,
+    /// A look at whether all works: fewer rows, one round, no Debezium
+    #[arg(long)]
+    short: bool,
     /// Connect schemas in keys and values
     #[arg(long)]
     schemas: bool,
@@ -24,10 +30,15 @@ pub(crate) struct Options {
     common: Common,
 }
 
-const RECVLOGICAL: &str = "pg_recvlogical > /dev/null";
+/// What `--without` calls them, and what the report does.
+const CONTENDERS: [(&str, &str); 5] = [
+    ("recvlogical", "pg_recvlogical > /dev/null"),
+    ("pgcdc", PGCDC),
+    ("bare", "bare librdkafka loop"),
+    ("debezium", "Debezium"),
+    ("debezium-tuned", "Debezium tuned"),
+];
 const PGCDC: &str = "pgcdc";
-/// What `--without` calls them.
-const CONTENDERS: [&str; 2] = ["recvlogical", "pgcdc"];
 
 const COLUMNS: &[Column] = &[
     column("events/s", 0),
@@ -39,43 +50,90 @@ const COLUMNS: &[Column] = &[
     column("events/s with start", 0),
     column("load", 2),
 ];
-const LIMIT: Duration = Duration::from_secs(600);
-const TABLE: &str = "public.engagement_events";
+const LIMIT: Duration = Duration::from_secs(900);
 
 pub(super) fn run(options: &Options) -> Result<()> {
+    let mut options = options.clone();
+    let rows = options.rows.unwrap_or(if options.short { 200_000 } else { 1_000_000 });
+    if options.short {
+        (options.common.rounds, options.common.no_debezium) = (1, true);
+    }
+    let names = CONTENDERS.map(|(name, _)| name);
     let mut wanted = Vec::new();
-    for name in CONTENDERS {
-        if options.common.wants(name, &CONTENDERS)? {
-            wanted.push(name);
+    for (name, label) in CONTENDERS {
+        if options.common.wants(name, &names)? {
+            wanted.push((name, label));
         }
     }
-    let mut bench = Bench { lab: Lab::start(&options.common)?, options, end: String::new() };
-    bench.load(&wanted)?;
-    let title = format!("Backlog of {} rows, median of {}", options.rows, options.common.rounds);
-    let mut report = Report::new("capture", title, COLUMNS);
-    report.chart(&["events/s", "CPU-s/million"]);
+    if wanted.iter().any(|(name, _)| *name == "bare") && !wanted.iter().any(|(name, _)| *name == "pgcdc") {
+        bail!("the bare loop produces what pgcdc wrote before it\n\nhint: --without pgcdc,bare");
+    }
+    let lab = Lab::start(&options.common)?;
+    let wants_debezium = wanted.iter().any(|(name, _)| name.starts_with("debezium"));
+    let debezium = wants_debezium.then(|| Debezium::start(&lab)).transpose()?;
+    let warm = if options.common.no_warm_up { 0 } else { rows / 5 };
+    let mut bench =
+        Bench { debezium, lab, rows, schemas: options.schemas, end: String::new(), sample: String::new() };
+    bench.load(&wanted, options.common.rounds, warm)?;
+    let mut report = report(&options, rows);
+    if warm > 0 {
+        bench.rows = warm;
+        for (name, label) in &wanted {
+            printer::say(&format!("warming up: {label}, {warm} rows"));
+            bench.one(name, 0)?;
+        }
+        bench.rows = rows;
+    }
     for round in 1..=options.common.rounds {
-        for name in &wanted {
-            let (label, phase) = bench.one(name, round)?;
+        for (name, label) in &wanted {
+            let phase = bench.one(name, round)?;
             report.run(label, &bench.figures(&phase));
         }
     }
-    report.ratio(PGCDC, RECVLOGICAL);
-    report.bar(Bar::ratio("events/s", PGCDC, Bound::AtLeast(1.0), RECVLOGICAL));
-    report.bar(Bar::value("peak MiB", PGCDC, Bound::AtMost(64.0)));
     report.publish(&options.common)
 }
 
-struct Bench<'a> {
-    lab: Lab,
-    options: &'a Options,
-    /// WAL position behind the backlog.
-    end: String,
+fn report(options: &Options, rows: u32) -> Report {
+    let form = if options.schemas { "JSON with schemas" } else { "JSON" };
+    let title = format!(
+        "Backlog of {rows} rows to Debezium's {form} in Kafka, all on this machine; median of {}",
+        options.common.rounds
+    );
+    let mut report = Report::new("capture", title, COLUMNS);
+    report.chart(&["events/s", "CPU-s/million"]);
+    report.note(
+        "Events/s and CPU are those from the first record that is durable in Kafka to the last; for pg_recvlogical, bytes \
+         written. Debezium's two contenders share one warm worker.",
+    );
+    let [recvlogical, _, bare, debezium, tuned] = CONTENDERS.map(|(_, label)| label);
+    for base in [recvlogical, bare, debezium, tuned] {
+        report.ratio(PGCDC, base);
+    }
+    if !options.schemas {
+        report.bar(Bar::ratio("events/s", PGCDC, Bound::AtLeast(1.0), recvlogical));
+        report.bar(Bar::ratio("CPU-s/million", PGCDC, Bound::AtMost(1.25), bare));
+    }
+    report.bar(Bar::ratio("events/s", PGCDC, Bound::AtLeast(4.0), tuned));
+    report.bar(Bar::ratio("CPU-s/million", PGCDC, Bound::AtMost(0.1), tuned));
+    report.bar(Bar::value("peak MiB", PGCDC, Bound::AtMost(64.0)));
+    report
 }
 
-impl Bench<'_> {
+struct Bench {
+    // First: the worker is stopped before the broker.
+    debezium: Option<Debezium>,
+    lab: Lab,
+    rows: u32,
+    schemas: bool,
+    /// WAL position behind the backlog.
+    end: String,
+    /// The topic that pgcdc wrote last.
+    sample: String,
+}
+
+impl Bench {
     fn figures(&self, phase: &Phase) -> [(&'static str, f64); 8] {
-        let rows = f64::from(self.options.rows);
+        let rows = f64::from(self.rows);
         [
             ("events/s", phase.rate(rows)),
             ("CPU-s/million", phase.per_million(phase.cpu, rows)),
@@ -88,31 +146,39 @@ impl Bench<'_> {
         ]
     }
 
-    fn load(&mut self, wanted: &[&str]) -> Result<()> {
-        let rows = self.options.rows;
+    /// The last `warm` rows are also a backlog of their own, for round 0.
+    fn load(&mut self, wanted: &[(&str, &str)], rounds: u32, warm: u32) -> Result<()> {
+        let rows = self.rows;
         printer::say(&format!("loading {rows} rows in transactions of 1000"));
         self.lab.engagement()?;
-        for round in 1..=self.options.common.rounds {
-            for name in wanted {
-                self.lab.slot(&format!("{name}_{round}"))?;
-            }
+        let slots = |bench: &Self, round: u32| {
+            let mut names = wanted.iter().filter(|(name, _)| *name != "bare");
+            names.try_for_each(|(name, _)| bench.lab.slot(&slot(name, round)))
+        };
+        (1..=rounds).try_for_each(|round| slots(self, round))?;
+        self.lab.sql(&format!("CALL load_events({}, 1000)", rows - warm))?;
+        if warm > 0 {
+            slots(self, 0)?;
+            self.lab.sql(&format!("CALL load_events({warm}, 1000)"))?;
         }
-        self.lab.sql(&format!("CALL load_events({rows}, 1000)"))?;
         self.end = self.lab.sql("SELECT pg_current_wal_lsn()")?;
         // Something behind the end, so that whoever waits for the end gets past it; and no checkpoint amid a run.
         self.lab.sql("SELECT pg_logical_emit_message(true, 'bench', 'end'); CHECKPOINT")?;
         Ok(())
     }
 
-    fn one(&mut self, name: &str, round: u32) -> Result<(&'static str, Phase)> {
-        Ok(match name {
-            "recvlogical" => (RECVLOGICAL, self.recvlogical(round)?),
-            _ => (PGCDC, self.pgcdc(round)?),
-        })
+    fn one(&mut self, name: &str, round: u32) -> Result<Phase> {
+        self.lab.settle()?;
+        let slot = slot(name, round);
+        match name {
+            "recvlogical" => self.recvlogical(&slot),
+            "pgcdc" => self.pgcdc(&slot),
+            "bare" => self.bare(&slot),
+            _ => self.debezium(name, &slot),
+        }
     }
 
-    fn recvlogical(&mut self, round: u32) -> Result<Phase> {
-        let name = format!("recvlogical_{round}");
+    fn recvlogical(&mut self, slot: &str) -> Result<Phase> {
         let mut command = std::process::Command::new(client_program("pg_recvlogical")?);
         command.args(["-h", "127.0.0.1", "-U", "postgres", "-d", DATABASE]);
         command.args([
@@ -123,39 +189,68 @@ impl Bench<'_> {
             "--start",
             "--no-loop",
         ]);
-        command.args([&format!("--slot={name}"), &format!("--endpos={}", self.end)]);
+        command.args([&format!("--slot={slot}"), &format!("--endpos={}", self.end)]);
         command.args(["-o", "proto_version=1", "-o", "publication_names=engagement_pub"]);
         let begin = Instant::now();
-        let mut process = self.lab.spawn(&name, command)?;
+        let mut process = self.lab.spawn(slot, command)?;
         let mut watch = Watch::begin(process.id().context("pg_recvlogical ended at once")?, &mut self.lab);
         let pace = (None, Duration::from_millis(5), LIMIT);
         let phase = follow(&mut watch, begin, pace, |watch| Ok(watch.written().unwrap_or(0)))
-            .with_context(|| format!("pg_recvlogical: {}", tail(&self.lab.log(&name))))?;
+            .with_context(|| format!("pg_recvlogical: {}", tail(&self.lab.log(slot))))?;
         match process.wait_timeout(Duration::from_secs(10)) {
             Some(status) if status.success() => Ok(phase),
-            status => bail!("pg_recvlogical left with {status:?}:\n{}", tail(&self.lab.log(&name))),
+            status => bail!("pg_recvlogical left with {status:?}:\n{}", tail(&self.lab.log(slot))),
         }
     }
 
-    fn pgcdc(&mut self, round: u32) -> Result<Phase> {
-        let name = format!("pgcdc_{round}");
-        let connector = self.lab.connector(&name, &name, self.options.schemas);
-        let command = self.lab.pgcdc(&name, &connector, &[])?;
+    fn pgcdc(&mut self, slot: &str) -> Result<Phase> {
+        let connector = self.lab.connector(slot, slot, self.schemas);
+        let command = self.lab.pgcdc(slot, &connector, &[])?;
         let begin = Instant::now();
-        let mut process = self.lab.spawn(&name, command)?;
-        let mut watch = Watch::begin(process.id().context("pgcdc ended at once")?, &mut self.lab);
-        let phase = self
-            .drain(&mut watch, begin, &format!("{name}.{TABLE}"))
-            .with_context(|| format!("pgcdc stream: {}", tail(&self.lab.log(&name))))?;
-        self.leave(&name, &mut process)?;
+        let mut process = self.lab.spawn(slot, command)?;
+        let topic = format!("{slot}.{TABLE}");
+        let phase = self.drain(begin, &process, &topic)?;
+        self.leave(slot, &mut process)?;
+        // One topic is kept, for the bare loop to take its records from.
+        let old = std::mem::replace(&mut self.sample, topic);
+        if !old.is_empty() {
+            self.lab.forget(&old)?;
+        }
+        Ok(phase)
+    }
+
+    fn bare(&mut self, name: &str) -> Result<Phase> {
+        let topic = format!("{name}.{TABLE}");
+        let mut command = std::process::Command::new(std::env::current_exe()?);
+        command.args(["bench", "bare-producer", "--bootstrap", &self.lab.kafka.bootstrap()]);
+        command.args(["--from", &self.sample, "--to", &topic, "--count", &self.rows.to_string()]);
+        let begin = Instant::now();
+        let process = self.lab.spawn(name, command)?;
+        let phase = self.drain(begin, &process, &topic)?;
+        drop(process); // killed: it waits for that
+        self.lab.forget(&topic)?;
+        Ok(phase)
+    }
+
+    fn debezium(&mut self, name: &str, slot: &str) -> Result<Phase> {
+        let topic = format!("{slot}.{TABLE}");
+        let mut connector = self.lab.connector(slot, slot, self.schemas);
+        if name == "debezium-tuned" {
+            connector = debezium::tuned(connector);
+        }
+        let worker = self.debezium.as_mut().context("there is no Connect worker")?;
+        let phase = worker.drain(&mut self.lab, slot, &connector, &topic, self.rows, LIMIT)?;
+        self.lab.forget(&topic)?;
         Ok(phase)
     }
 
     /// Follows Kafka's own count of what is durable: the end of the topic as a consumer would see it.
-    fn drain(&self, watch: &mut Watch, begin: Instant, topic: &str) -> Result<Phase> {
+    fn drain(&mut self, begin: Instant, process: &Process, topic: &str) -> Result<Phase> {
+        let mut watch = Watch::begin(process.id().context("it ended at once")?, &mut self.lab);
         let port = self.lab.kafka.port();
-        let pace = (Some(u64::from(self.options.rows)), Duration::from_millis(10), LIMIT);
-        follow(watch, begin, pace, |_| Ok(kafka::end_offset(port, topic, 0)?.unwrap_or(0)))
+        let pace = (Some(u64::from(self.rows)), Duration::from_millis(10), LIMIT);
+        follow(&mut watch, begin, pace, |_| Ok(kafka::end_offset(port, topic, 0)?.unwrap_or(0)))
+            .with_context(|| format!("towards {topic}: {}", process.stderr()))
     }
 
     /// Stops pgcdc as an operator would; afterwards the slot must be confirmed to the end.
@@ -178,4 +273,9 @@ impl Bench<'_> {
         }
         Ok(())
     }
+}
+
+/// A slot's name, and the prefix of the topics that are written from it.
+fn slot(name: &str, round: u32) -> String {
+    format!("{}_{round}", name.replace('-', "_"))
 }

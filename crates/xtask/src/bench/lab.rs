@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use pgcdc_testbed::{Kafka, KafkaOptions, Postgres, PostgresOptions, Process, Scratch, tools};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use serde_json::{Map, Value, json};
 
 use super::Common;
@@ -12,6 +16,8 @@ use crate::{cargo, printer};
 
 /// The database that benchmarks use.
 pub(super) const DATABASE: &str = "engagement";
+/// Its large table.
+pub(super) const TABLE: &str = "public.engagement_events";
 
 /// Services and programs, stopped and removed on drop.
 pub(super) struct Lab {
@@ -26,8 +32,13 @@ pub(super) struct Lab {
 impl Lab {
     /// Builds pgcdc, starts the services and creates an empty database.
     pub(super) fn start(options: &Common) -> Result<Self> {
-        printer::say("building pgcdc with optimisations");
-        let binary = cargo::build_pgcdc(true)?;
+        let binary = match &options.pgcdc {
+            Some(binary) => binary.clone(),
+            None => {
+                printer::say("building pgcdc with optimisations");
+                cargo::build_pgcdc(true)?
+            }
+        };
         let scratch = Scratch::new("bench")?;
         printer::say("starting PostgreSQL and Kafka");
         // Slots hold WAL back on purpose, and a checkpoint amid a run would be somebody's bad luck.
@@ -37,7 +48,9 @@ impl Lab {
             .setting("max_wal_size", "32GB")
             .setting("checkpoint_timeout", "1h");
         let postgres = Postgres::start(scratch.join("postgres"), 0, settings)?;
-        let heap = KafkaOptions { heap_mb: 1024, ..KafkaOptions::default() };
+        // What a run wrote is removed before the next one, on disk too.
+        let heap = KafkaOptions { heap_mb: 1024, ..KafkaOptions::default() }
+            .setting("log.segment.delete.delay.ms", "500");
         let kafka = Kafka::start(scratch.join("kafka"), 0, heap)?;
         postgres.create_database(DATABASE)?;
         Ok(Self { binary, postgres, kafka, set: options.set.clone(), scratch })
@@ -52,6 +65,41 @@ impl Lab {
         Ok(())
     }
 
+    /// Writes out what earlier runs left in the page cache, so that the next one does not pay for it.
+    pub(super) fn settle(&self) -> Result<()> {
+        Command::new("sync").status().context("cannot run sync")?;
+        std::thread::sleep(Duration::from_millis(500));
+        Ok(())
+    }
+
+    /// Creates a topic with one partition, for a reader that comes before the first writer.
+    pub(super) fn topic(&self, topic: &str) -> Result<()> {
+        let topic = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+        let (admin, runtime) = self.admin()?;
+        let outcomes = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()))?;
+        for outcome in outcomes {
+            outcome.map_err(|(topic, code)| anyhow::anyhow!("cannot create topic {topic}: {code}"))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a topic with what is in it.
+    pub(super) fn forget(&self, topic: &str) -> Result<()> {
+        let (admin, runtime) = self.admin()?;
+        let outcomes = runtime.block_on(admin.delete_topics(&[topic], &AdminOptions::new()))?;
+        for outcome in outcomes {
+            outcome.map_err(|(topic, code)| anyhow::anyhow!("cannot remove topic {topic}: {code}"))?;
+        }
+        // The broker removes its files half a second later.
+        std::thread::sleep(Duration::from_millis(700));
+        Ok(())
+    }
+
+    fn admin(&self) -> Result<(AdminClient<DefaultClientContext>, tokio::runtime::Runtime)> {
+        let admin = ClientConfig::new().set("bootstrap.servers", self.kafka.bootstrap()).create()?;
+        Ok((admin, tokio::runtime::Builder::new_current_thread().enable_all().build()?))
+    }
+
     /// Runs statements in the benchmark's database.
     pub(super) fn sql(&self, text: &str) -> Result<String> {
         self.postgres.sql(DATABASE, text)
@@ -61,6 +109,20 @@ impl Lab {
     pub(super) fn slot(&self, name: &str) -> Result<()> {
         let quoted = name.replace('\'', "''");
         self.sql(&format!("SELECT pg_create_logical_replication_slot('{quoted}', 'pgoutput')")).map(|_| ())
+    }
+
+    /// Drops a slot once whoever used it has let go of it.
+    pub(super) fn drop_slot(&self, name: &str) -> Result<()> {
+        let quoted = name.replace('\'', "''");
+        let active =
+            format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{quoted}' AND active");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.sql(&active)? != "0" {
+            anyhow::ensure!(Instant::now() < deadline, "slot {name} is still in use");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots";
+        self.sql(&format!("{drop} WHERE slot_name = '{quoted}'")).map(|_| ())
     }
 
     /// A connector's properties, for pgcdc as for Debezium: topics begin with `prefix`, `slot` is its slot, publication
@@ -80,7 +142,7 @@ impl Lab {
             .with("slot.name", slot)
             .with("publication.name", "engagement_pub")
             .with("publication.autocreate.mode", "disabled")
-            .with("table.include.list", "public.engagement_events")
+            .with("table.include.list", TABLE)
             .with("snapshot.mode", "no_data")
             .with("key.converter", json)
             .with("key.converter.schemas.enable", &schemas.to_string())

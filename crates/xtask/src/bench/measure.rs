@@ -23,6 +23,8 @@ pub(super) struct Watch {
     broker: ProcessId,
     /// Found once and kept: looking for it means reading all of /proc.
     walsender: Option<ProcessId>,
+    /// CPU seconds of walsenders that are gone: Debezium connects more than once.
+    walsenders_gone: f64,
     /// One-minute load average when the watch began.
     pub(super) load: f64,
     /// Peak resident memory in bytes since the watch began.
@@ -37,12 +39,22 @@ impl Watch {
         let _ = std::fs::write(format!("/proc/{}/clear_refs", process.pid), "5");
         let last = Reading { at: Instant::now(), cpu: 0.0, walsender: 0.0, broker: 0.0 };
         let (postmaster, broker) = (lab.postgres.daemon().process(), lab.kafka.daemon().process());
-        Self { process, postmaster, broker, walsender: None, load: load(), peak: 0, last }
+        Self {
+            process,
+            postmaster,
+            broker,
+            walsender: None,
+            walsenders_gone: 0.0,
+            load: load(),
+            peak: 0,
+            last,
+        }
     }
 
     /// Reads once. What has ended keeps its last reading. Costs some 50 µs once the walsender is known.
     pub(super) fn read(&mut self) -> Reading {
-        if self.walsender.is_none() {
+        if self.walsender.is_none_or(|process| !process.is_alive()) {
+            self.walsenders_gone = self.last.walsender;
             self.walsender = self.postmaster.children().into_iter().find(|child| is_walsender(*child));
         }
         self.peak = self.peak.max(self.process.peak_memory().unwrap_or(0));
@@ -50,7 +62,10 @@ impl Watch {
         self.last = Reading {
             at: Instant::now(),
             cpu: seconds(self.process, self.last.cpu),
-            walsender: self.walsender.map_or(0.0, |process| seconds(process, self.last.walsender)),
+            walsender: match self.walsender {
+                Some(process) => self.walsenders_gone + process.cpu().map_or(0.0, |cpu| cpu.as_secs_f64()),
+                None => self.walsenders_gone,
+            },
             broker: seconds(self.broker, self.last.broker),
         };
         self.last
