@@ -8,7 +8,6 @@ mod mask;
 mod pending;
 mod record;
 mod replay;
-mod rest;
 mod scenario;
 mod stage;
 mod topics;
@@ -20,18 +19,26 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use pgcdc_testbed::{Postgres, PostgresClient, PostgresOptions, Scratch};
+use pgcdc_testbed::{
+    Connect, ConnectOptions, Kafka, KafkaOptions, Postgres, PostgresClient, PostgresOptions, Scratch,
+};
 
 use crate::{cargo, printer};
 use pending::Pending;
 use replay::{Outcome, Rig};
 use scenario::Scenario;
 
+/// Scenarios at the same time: two cores are busy with so many.
+const JOBS: usize = 4;
+
 /// What to compare.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Only scenarios whose name contains one of these [default: all]
     names: Vec<String>,
+    /// Directory of the scenarios and of pending.toml [default: tests/conformance]
+    #[arg(long)]
+    dir: Option<PathBuf>,
     /// Only these variants
     #[arg(long, value_name = "NAME")]
     variant: Vec<String>,
@@ -41,9 +48,6 @@ pub(crate) struct Options {
     /// With --record: only variants that have no recording yet
     #[arg(long, requires = "record")]
     missing: bool,
-    /// With --record: use the PostgreSQL, Kafka and Connect on these ports, in place of starting them
-    #[arg(long, value_names = ["POSTGRES", "KAFKA", "CONNECT"], num_args = 3, requires = "record")]
-    at: Vec<u16>,
     /// Take out of pending.toml what passes now
     #[arg(long)]
     forget_passed: bool,
@@ -54,18 +58,34 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(14..=18))]
     postgres_version: u32,
     /// Scenarios at the same time
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = JOBS)]
     jobs: usize,
 }
 
-/// Where the scenarios are.
-fn root() -> PathBuf {
-    cargo::root().join("tests/conformance")
+impl Options {
+    fn dir(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| cargo::root().join("tests/conformance"))
+    }
+
+    /// Everything there is, compared on one version of PostgreSQL.
+    pub(crate) fn everything(postgres_version: u32) -> Self {
+        Self {
+            names: Vec::new(),
+            dir: None,
+            variant: Vec::new(),
+            record: false,
+            missing: false,
+            forget_passed: false,
+            expect_failure: None,
+            postgres_version,
+            jobs: JOBS,
+        }
+    }
 }
 
 /// Compares, or records.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let scenarios = Scenario::chosen(&root(), &options.names)?;
+    let scenarios = Scenario::chosen(&options.dir(), &options.names)?;
     if options.record { record_all(options, scenarios) } else { compare_all(options, &scenarios) }
 }
 
@@ -114,8 +134,19 @@ fn compare_all(options: &Options, scenarios: &[Scenario]) -> Result<()> {
     let server = postgres.client();
     let rig = Rig { server, pgcdc: &pgcdc, scratch: &scratch };
     let (here, skipped) = can_run(server, scenarios)?;
+    let pending = Pending::read(&options.dir().join("pending.toml"))?;
     let results = each(options, scenarios, |scenario| {
-        Ok(if here.contains(&scenario.name) { replay::replay(rig, scenario, &options.variant) } else { Vec::new() })
+        if !here.contains(&scenario.name) {
+            return Ok(Vec::new());
+        }
+        let outcomes = replay::replay(rig, scenario, &options.variant);
+        for (variant, what) in &outcomes {
+            let name = format!("{}/{variant}", scenario.name);
+            if let (Some(what), None) = (what, pending.reason(&name)) {
+                printer::line(&format!("\n{name}: {what}"));
+            }
+        }
+        Ok(outcomes)
     });
     let mut outcomes = Vec::new();
     for (number, result) in results {
@@ -125,7 +156,7 @@ fn compare_all(options: &Options, scenarios: &[Scenario]) -> Result<()> {
     for text in &skipped {
         printer::say(text);
     }
-    judge(options, &outcomes, here.len(), begin)
+    judge(options, pending, &outcomes, here.len(), begin)
 }
 
 /// The names of the scenarios that this server has the extensions for, and what to say of the others.
@@ -141,17 +172,20 @@ fn can_run(server: PostgresClient, scenarios: &[Scenario]) -> Result<(Vec<String
 }
 
 /// Prints the differences; fails when there is one that is not known, or a known one that is none.
-fn judge(options: &Options, outcomes: &[Outcome], scenarios: usize, begin: Instant) -> Result<()> {
-    let file = root().join("pending.toml");
-    let mut pending = Pending::read(&file)?;
+fn judge(
+    options: &Options,
+    mut pending: Pending,
+    outcomes: &[Outcome],
+    scenarios: usize,
+    begin: Instant,
+) -> Result<()> {
     let (mut same, mut known, mut differ, mut passed) = (0, 0, 0, 0);
     for (name, what) in outcomes {
         match (what, pending.reason(name)) {
             (None, None) => same += 1,
             (Some(_), Some(_)) => known += 1,
-            (Some(what), None) => {
+            (Some(_), None) => {
                 differ += 1;
-                printer::line(&format!("\n{name}: {what}"));
                 if let Some(reason) = &options.expect_failure {
                     pending.set(name, Some(reason));
                 }
@@ -172,7 +206,7 @@ fn judge(options: &Options, outcomes: &[Outcome], scenarios: usize, begin: Insta
         }
     }
     if options.forget_passed || options.expect_failure.is_some() {
-        pending.write(&file)?;
+        pending.write(&options.dir().join("pending.toml"))?;
     }
     printer::line(&format!(
         "{scenarios} scenarios, {} variants: {same} the same as Debezium, {known} known differences, {differ} other differences, {passed} known differences that are gone; {:.1} s",
@@ -195,11 +229,14 @@ fn record_all(options: &Options, mut scenarios: Vec<Scenario>) -> Result<()> {
         }
         scenarios.retain(|scenario| !scenario.variants.is_empty());
     }
-    let [postgres, kafka_port, connect] = options.at[..] else {
-        bail!("starting Kafka Connect is still to come; use --at POSTGRES KAFKA CONNECT");
-    };
-    let server = PostgresClient { port: postgres };
-    let studio = record::Studio { server, connect: rest::Rest { port: connect }, kafka_port };
+    let scratch = Scratch::new("conformance")?;
+    let postgres = postgres(options, &scratch)?;
+    let kafka = Kafka::start(scratch.join("kafka"), 0, KafkaOptions::default())?;
+    let connect =
+        Connect::start(scratch.join("connect"), 0, &kafka.bootstrap(), &ConnectOptions::default())?;
+    printer::say("PostgreSQL, Kafka and Kafka Connect with Debezium are up");
+    let server = postgres.client();
+    let studio = record::Studio { server, connect: &connect, kafka_port: kafka.port() };
     let (here, skipped) = can_run(server, &scenarios)?;
     for text in &skipped {
         printer::say(text);

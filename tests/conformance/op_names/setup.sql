@@ -6,5 +6,5 @@ CREATE TABLE "some|test@data"(id int PRIMARY KEY);
 CREATE TABLE "テスト"("名前" text PRIMARY KEY, "café" int);
 CREATE TABLE "a-b_c.d"("x y" int PRIMARY KEY);
 CREATE TABLE lllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll(id int PRIMARY KEY, ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc int);
-CREATE TABLE "UPPER"("Id" int PRIMARY KEY, "ID" int, id int);
+CREATE TABLE "UPPER"("Id" int PRIMARY KEY, "OTHER" int, third int);
 CREATE TABLE _1t(_id int PRIMARY KEY, "9x" int, "a$b" int);

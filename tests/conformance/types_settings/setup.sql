@@ -1,5 +1,3 @@
-ALTER DATABASE c_types_settings SET intervalstyle='iso_8601';
-ALTER DATABASE c_types_settings SET bytea_output='escape';
 ALTER DATABASE c_types_settings SET timezone='America/New_York';
 ALTER DATABASE c_types_settings SET extra_float_digits=-5;
 ALTER DATABASE c_types_settings SET xmlbinary='hex';

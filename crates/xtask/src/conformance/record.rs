@@ -3,26 +3,45 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use pgcdc_testbed::PostgresClient;
-use serde_json::Value;
+use pgcdc_testbed::{Connect, PostgresClient};
 
 use super::compare::lines;
-use super::rest::Rest;
 use super::scenario::{MARKER, Scenario, Variant, plain};
 use super::stage::{drop_database, prepare, wait_until};
 use super::topics::Topics;
 
 /// Nothing new for so long: a variant that does not capture the marker's table has written everything.
 const QUIET: Duration = Duration::from_secs(4);
+/// So long nothing may change before the topics are read.
+const SETTLED: Duration = Duration::from_millis(600);
 /// A variant that captures it shows it within this time, or is quiet.
 const MARKED: Duration = Duration::from_secs(30);
 
 /// Where to record.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Studio {
+pub(super) struct Studio<'a> {
     pub(super) server: PostgresClient,
-    pub(super) connect: Rest,
+    pub(super) connect: &'a Connect,
     pub(super) kafka_port: u16,
+}
+
+impl Studio<'_> {
+    /// The topics that a connector has written to.
+    fn topics(self, connector: &str) -> Result<Vec<String>> {
+        let (status, answer) =
+            self.connect.request("GET", &format!("/connectors/{connector}/topics"), None)?;
+        let topics = answer[connector]["topics"].as_array();
+        let topics = topics.with_context(|| format!("Connect answers {status} {answer}"))?;
+        Ok(topics.iter().filter_map(|topic| topic.as_str().map(str::to_owned)).collect())
+    }
+
+    /// Why a connector or its task has failed, in two lines of its trace; none while it runs, and before it is there.
+    fn failure(self, connector: &str) -> Option<String> {
+        let trace = self.connect.status(connector).ok()?.failure()?;
+        let mut lines = trace.lines().filter(|line| !line.starts_with('\t'));
+        let first = lines.next().unwrap_or_default();
+        Some([first, lines.next_back().unwrap_or_default()].join("; "))
+    }
 }
 
 /// A variant being recorded.
@@ -36,7 +55,7 @@ struct Take<'a> {
 
 /// Records a scenario's variants; says of each how many records it has, or why there is no recording.
 pub(super) fn record(
-    studio: Studio,
+    studio: Studio<'_>,
     scenario: &Scenario,
     only: &[String],
 ) -> Result<Vec<(String, Result<usize>)>> {
@@ -51,7 +70,7 @@ pub(super) fn record(
 }
 
 fn record_group(
-    studio: Studio,
+    studio: Studio<'_>,
     topics: &Topics,
     scenario: &Scenario,
     group: &[&Variant],
@@ -61,7 +80,7 @@ fn record_group(
     prepare(studio.server, scenario, group, &slots)?;
     for take in &takes {
         let config = take.variant.config(scenario, studio.server.port, &take.slot);
-        studio.connect.create(&take.connector, Value::Object(config))?;
+        studio.connect.create(&take.connector, &config)?;
     }
     let played = play(studio, topics, scenario, &mut takes);
     let mut told = Vec::new();
@@ -102,16 +121,16 @@ impl<'a> Take<'a> {
     }
 
     /// Asks Connect whether it has failed.
-    fn look(&mut self, studio: Studio) -> Result<bool> {
+    fn look(&mut self, studio: Studio<'_>) -> bool {
         if self.failure.is_none() {
-            self.failure = studio.connect.failure(&self.connector)?;
+            self.failure = studio.failure(&self.connector);
         }
-        Ok(self.failure.is_some())
+        self.failure.is_some()
     }
 }
 
 /// Makes the changes, each step when the one before is in Kafka.
-fn play(studio: Studio, topics: &Topics, scenario: &Scenario, takes: &mut [Take<'_>]) -> Result<()> {
+fn play(studio: Studio<'_>, topics: &Topics, scenario: &Scenario, takes: &mut [Take<'_>]) -> Result<()> {
     for take in takes.iter_mut() {
         wait_for_stream(studio, take)?;
     }
@@ -127,7 +146,7 @@ fn play(studio: Studio, topics: &Topics, scenario: &Scenario, takes: &mut [Take<
 }
 
 /// Waits until the connector streams, has failed, or is one that never streams.
-fn wait_for_stream(studio: Studio, take: &mut Take<'_>) -> Result<()> {
+fn wait_for_stream(studio: Studio<'_>, take: &mut Take<'_>) -> Result<()> {
     let slot = &take.slot;
     let streaming = format!(
         "SELECT 1 FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
@@ -135,7 +154,7 @@ fn wait_for_stream(studio: Studio, take: &mut Take<'_>) -> Result<()> {
     );
     let begin = Instant::now();
     while studio.server.sql("postgres", &streaming)?.is_empty() {
-        if take.look(studio)? {
+        if take.look(studio) {
             return Ok(());
         }
         if take.variant.property("snapshot.mode") == "initial_only" && begin.elapsed() > 2 * QUIET {
@@ -150,13 +169,13 @@ fn wait_for_stream(studio: Studio, take: &mut Take<'_>) -> Result<()> {
 }
 
 /// Waits until the marker of a step has come, or nothing comes any more.
-fn wait_for_step(studio: Studio, topics: &Topics, take: &mut Take<'_>, number: i64) -> Result<()> {
+fn wait_for_step(studio: Studio<'_>, topics: &Topics, take: &mut Take<'_>, number: i64) -> Result<()> {
     let begin = Instant::now();
     let (mut last, mut since) = (-1, Instant::now());
     let marker = format!("{}.public.{MARKER}", take.prefix);
     let mut asked = Instant::now();
     while begin.elapsed() < MARKED {
-        let names = studio.connect.topics(&take.connector)?;
+        let names = studio.topics(&take.connector)?;
         let mut sum = 0;
         for topic in &names {
             let end: i64 = topics.ends(topic)?.iter().map(|(_, end)| end).sum();
@@ -172,11 +191,12 @@ fn wait_for_step(studio: Studio, topics: &Topics, take: &mut Take<'_>, number: i
         }
         let captures_marker = names.contains(&marker);
         if since.elapsed() > QUIET * if captures_marker { 3 } else { 1 } {
-            return take.look(studio).map(drop);
+            take.look(studio);
+            return Ok(());
         }
         if asked.elapsed() > Duration::from_secs(2) {
             asked = Instant::now();
-            if take.look(studio)? {
+            if take.look(studio) {
                 return Ok(());
             }
         }
@@ -185,9 +205,21 @@ fn wait_for_step(studio: Studio, topics: &Topics, take: &mut Take<'_>, number: i
     bail!("{}: step {number} has not come to an end within {MARKED:?}", take.connector)
 }
 
-/// Reads what a connector has written, and stores it.
-fn store(studio: Studio, topics: &Topics, scenario: &Scenario, take: &Take<'_>) -> Result<usize> {
-    let records = topics.read(&studio.connect.topics(&take.connector)?)?;
+/// Reads what a connector has written, and stores it. The marker's topic may be ahead of the others, so this waits until
+/// all have been still for a while.
+fn store(studio: Studio<'_>, topics: &Topics, scenario: &Scenario, take: &Take<'_>) -> Result<usize> {
+    let (mut last, mut since) = (-1, Instant::now());
+    while since.elapsed() < SETTLED {
+        let mut sum = 0;
+        for topic in studio.topics(&take.connector)?.iter().filter(|topic| !topic.contains("heartbeat")) {
+            sum += topics.ends(topic)?.iter().map(|(_, end)| end).sum::<i64>();
+        }
+        if sum != last {
+            (last, since) = (sum, Instant::now());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let records = topics.read(&studio.topics(&take.connector)?)?;
     let lines = lines(records, &scenario.made_anew);
     let file = scenario.recording(take.variant);
     let mut text = lines.join("\n");

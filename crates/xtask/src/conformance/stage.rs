@@ -32,9 +32,18 @@ pub(super) fn prepare(
 
 /// Drops the database with what uses it.
 pub(super) fn drop_database(server: PostgresClient, database: &str) -> Result<()> {
-    drop_slots(server, &format!("database = '{database}'"))?;
-    server.sql("postgres", &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))?;
-    Ok(())
+    // A connector that is about to end may take its slot once more.
+    let mut dropped = Ok(());
+    for _ in 0..10 {
+        dropped = drop_slots(server, &format!("database = '{database}'")).and_then(|()| {
+            server.sql("postgres", &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).map(drop)
+        });
+        if dropped.is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    dropped
 }
 
 /// Drops slots, those in use too.
