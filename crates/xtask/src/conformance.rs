@@ -232,8 +232,7 @@ fn record_all(options: &Options, mut scenarios: Vec<Scenario>) -> Result<()> {
     let scratch = Scratch::new("conformance")?;
     let postgres = postgres(options, &scratch)?;
     let kafka = Kafka::start(scratch.join("kafka"), 0, KafkaOptions::default())?;
-    let connect =
-        Connect::start(scratch.join("connect"), 0, &kafka.bootstrap(), &ConnectOptions::default())?;
+    let connect = Connect::start(scratch.join("connect"), 0, &kafka.bootstrap(), &ConnectOptions::default())?;
     printer::say("PostgreSQL, Kafka and Kafka Connect with Debezium are up");
     let server = postgres.client();
     let studio = record::Studio { server, connect: &connect, kafka_port: kafka.port() };
@@ -256,7 +255,8 @@ fn record_all(options: &Options, mut scenarios: Vec<Scenario>) -> Result<()> {
     let mut failed = 0;
     for (number, result) in results {
         let variants = result.with_context(|| format!("cannot record {}", scenarios[number].name));
-        failed += variants.map_or(1, |variants| variants.iter().filter(|(_, result)| result.is_err()).count());
+        failed +=
+            variants.map_or(1, |variants| variants.iter().filter(|(_, result)| result.is_err()).count());
     }
     if failed > 0 {
         bail!("{failed} recordings are missing, see above");

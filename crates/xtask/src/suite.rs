@@ -51,7 +51,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for (name, args) in steps {
         printer::say(&format!("{name}: cargo {}", args.join(" ")));
         let begin = Instant::now();
-        let status = cargo::cargo(&args)?.status().with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
+        let status =
+            cargo::cargo(&args)?.status().with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
         if !status.success() {
             bail!(
                 "{name} failed after {:.1} s, see above\n\nhint: cargo {}",

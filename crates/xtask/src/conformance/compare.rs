@@ -39,7 +39,10 @@ impl Record {
             partition: record["partition"].as_i64().unwrap_or(0),
             key: text("key"),
             value: text("value"),
-            headers: record["headers"].as_array().map(|all| all.iter().map(header).collect()).unwrap_or_default(),
+            headers: record["headers"]
+                .as_array()
+                .map(|all| all.iter().map(header).collect())
+                .unwrap_or_default(),
         })
     }
 

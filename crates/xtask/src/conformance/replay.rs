@@ -56,7 +56,9 @@ fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result
     for run in &mut running {
         let status = run.process.sigterm_and_wait(LIMIT)?;
         let what = match compare(scenario, run)? {
-            Some(what) if status.code() == Some(2) => Some(format!("refused: {}\n  {what}", errors(&run.process))),
+            Some(what) if status.code() == Some(2) => {
+                Some(format!("refused: {}\n  {what}", errors(&run.process)))
+            }
             None if !status.success() => Some(format!("{status}: {}", errors(&run.process))),
             what => what,
         };

@@ -120,9 +120,7 @@ impl Scenario {
         };
         let publication = "SELECT 'CREATE PUBLICATION pub FOR ALL TABLES'
             WHERE NOT EXISTS (SELECT FROM pg_publication WHERE pubname = 'pub') \\gexec";
-        Ok(format!(
-            "{own}\nCREATE TABLE IF NOT EXISTS public.{MARKER}(id int PRIMARY KEY);\n{publication}\n"
-        ))
+        Ok(format!("{own}\nCREATE TABLE IF NOT EXISTS public.{MARKER}(id int PRIMARY KEY);\n{publication}\n"))
     }
 
     /// What is run while it streams; everything of a step arrives before the next. Each ends with a row of the marker's.
@@ -228,5 +226,8 @@ fn object(file: &Path, default: &str) -> Result<Map<String, Value>> {
 
 #[test]
 fn extensions_are_found() {
-    assert_eq!(extensions("CREATE EXTENSION hstore;\nCREATE EXTENSION \"uuid-ossp\";"), ["hstore", "uuid-ossp"]);
+    assert_eq!(
+        extensions("CREATE EXTENSION hstore;\nCREATE EXTENSION \"uuid-ossp\";"),
+        ["hstore", "uuid-ossp"]
+    );
 }
