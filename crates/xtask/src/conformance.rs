@@ -139,7 +139,15 @@ fn compare_all(options: &Options, scenarios: &[Scenario]) -> Result<()> {
         if !here.contains(&scenario.name) {
             return Ok(Vec::new());
         }
+        let begin = Instant::now();
         let outcomes = replay::replay(rig, scenario, &options.variant);
+        let same = outcomes.iter().filter(|(_, what)| what.is_none()).count();
+        printer::say(&format!(
+            "{}: {same} of {} the same, {:.1} s",
+            scenario.name,
+            outcomes.len(),
+            begin.elapsed().as_secs_f64()
+        ));
         for (variant, what) in &outcomes {
             let name = format!("{}/{variant}", scenario.name);
             if let (Some(what), None) = (what, pending.reason(&name)) {

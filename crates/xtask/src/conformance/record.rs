@@ -222,8 +222,7 @@ fn store(studio: Studio<'_>, topics: &Topics, scenario: &Scenario, take: &Take<'
     let records = topics.read(&studio.topics(&take.connector)?)?;
     let lines = lines(records, &scenario.made_anew);
     let file = scenario.recording(take.variant);
-    let mut text = lines.join("\n");
-    text.push('\n');
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(lines.len())
 }
