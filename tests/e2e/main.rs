@@ -9,5 +9,4 @@ mod services;
 mod capture;
 mod chaos;
 mod cli;
-mod golden;
 mod sinks;

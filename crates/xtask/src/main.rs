@@ -6,6 +6,7 @@
 mod bench;
 mod cargo;
 mod compose;
+mod conformance;
 mod demo;
 mod printer;
 mod services;
@@ -38,6 +39,8 @@ enum Command {
     Demo(demo::Options),
     /// All that CI checks: format, lints, unit and doc tests, end-to-end tests on real services
     Test(suite::Options),
+    /// Compare what pgcdc writes with recordings of the real Debezium, byte for byte; or record afresh
+    Conformance(conformance::Options),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Status(options) => services::status(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => suite::run(&options),
+        Command::Conformance(options) => conformance::run(&options),
         Command::Bench(bench) => bench::run(&bench),
     };
     match result {

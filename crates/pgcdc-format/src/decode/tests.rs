@@ -1,4 +1,4 @@
-//! `golden.jsonl`: records of real Debezium 3.7.0, taken from `tests/golden` recordings.
+//! `golden.jsonl`: records of real Debezium 3.7.0, taken from recordings.
 
 use std::collections::HashMap;
 

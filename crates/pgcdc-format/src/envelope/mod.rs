@@ -3,7 +3,7 @@
 //! A [`RelationEncoder`] is compiled once, when a table's `Relation` message arrives: field names
 //! are escaped, schemas and the constant parts of `source` rendered. A row then only appends its
 //! values between them. Source: Debezium's documentation of the PostgreSQL connector, "Data change
-//! events", and recordings of Debezium 3.7.0.Final (`tests/golden`).
+//! events", and recordings of Debezium 3.7.0.Final (`tests/conformance`).
 
 mod encoder;
 mod flat;

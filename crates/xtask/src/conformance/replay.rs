@@ -1,0 +1,150 @@
+//! A scenario through `pgcdc stream --stdout`, compared with the recording; all variants that can share a database at once.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use pgcdc_testbed::{PostgresClient, Process};
+
+use super::compare::{Record, difference, lines};
+use super::scenario::{Scenario, Variant, plain};
+use super::stage::{LIMIT, drop_database, prepare, wait_until};
+
+/// Where and with what to replay.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rig<'a> {
+    pub(super) server: PostgresClient,
+    pub(super) pgcdc: &'a Path,
+    /// A directory for the connectors' files.
+    pub(super) scratch: &'a Path,
+}
+
+/// One variant's name and what is wrong with it; none when it is the same as the recording.
+pub(super) type Outcome = (String, Option<String>);
+
+/// Replays a scenario.
+pub(super) fn replay(rig: Rig<'_>, scenario: &Scenario, only: &[String]) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for group in scenario.together(only) {
+        match replay_group(rig, scenario, &group) {
+            Ok(found) => outcomes.extend(found),
+            Err(error) => outcomes.extend(group.iter().map(|v| (v.name.clone(), Some(format!("{error:#}"))))),
+        }
+    }
+    outcomes
+}
+
+/// A variant being replayed.
+struct Running<'a> {
+    variant: &'a Variant,
+    slot: String,
+    stdout: PathBuf,
+    process: Process,
+}
+
+fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result<Vec<Outcome>> {
+    let slot = |variant: &&Variant| plain(&format!("r_{}_{}", scenario.name, variant.name));
+    let slots: Vec<String> = group.iter().map(slot).map(|slot| slot.chars().take(63).collect()).collect();
+    prepare(rig.server, scenario, group, &slots)?;
+    let mut running = Vec::new();
+    for (variant, slot) in group.iter().zip(&slots) {
+        running.push(start(rig, scenario, variant, slot)?);
+    }
+    let driven = drive(rig.server, scenario, group[0], &mut running);
+    let mut outcomes = Vec::new();
+    for run in &mut running {
+        let status = run.process.sigterm_and_wait(LIMIT)?;
+        let what = match compare(scenario, run)? {
+            Some(what) if status.code() == Some(2) => {
+                Some(format!("refused: {}\n  {what}", errors(&run.process)))
+            }
+            None if !status.success() => Some(format!("{status}: {}", errors(&run.process))),
+            what => what,
+        };
+        let what = match (&driven, what) {
+            (Err(error), None) => Some(format!("{error:#}")),
+            (_, what) => what,
+        };
+        outcomes.push((run.variant.name.clone(), what));
+    }
+    drop_database(rig.server, &scenario.database())?;
+    Ok(outcomes)
+}
+
+fn compare(scenario: &Scenario, run: &Running<'_>) -> Result<Option<String>> {
+    let file = scenario.recording(run.variant);
+    let Ok(recorded) = std::fs::read_to_string(&file) else {
+        return Ok(Some("there is no recording\n\nhint: cargo xtask conformance --record".to_owned()));
+    };
+    let recorded: Vec<String> = recorded.lines().map(str::to_owned).collect();
+    let ours = std::fs::read(&run.stdout).with_context(|| format!("cannot read {}", run.stdout.display()))?;
+    let ours = String::from_utf8_lossy(&ours);
+    let ours = ours.lines().map(Record::from_stdout).collect::<Result<Vec<_>>>()?;
+    Ok(difference(&lines(ours, &scenario.made_anew), &recorded))
+}
+
+fn start<'a>(rig: Rig<'_>, scenario: &Scenario, variant: &'a Variant, slot: &str) -> Result<Running<'a>> {
+    let dir = rig.scratch.join(slot);
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let mut properties = variant.config(scenario, rig.server.port, slot);
+    let offsets = dir.join("offsets.json");
+    properties.insert("offset.storage.file.filename".into(), offsets.to_string_lossy().into());
+    // Only how soon one sees that a step was written depends on it.
+    properties.insert("status.update.interval.ms".into(), "20".into());
+    let file = dir.join("connector.json");
+    std::fs::write(&file, serde_json::json!({"name": slot, "config": properties}).to_string())
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    let stdout = dir.join("stdout");
+    let mut command = Command::new(rig.pgcdc);
+    command.args(["stream", "--stdout", "--config"]).arg(&file).env("NO_COLOR", "1").env_remove("PGCDC_LOG");
+    command.stdout(File::create(&stdout).with_context(|| format!("cannot write {}", stdout.display()))?);
+    let process = Process::spawn(command, dir.join("stderr"))?;
+    Ok(Running { variant, slot: slot.to_owned(), stdout, process })
+}
+
+/// Makes the changes, each step when the one before has been written by all.
+fn drive(
+    server: PostgresClient,
+    scenario: &Scenario,
+    variant: &Variant,
+    running: &mut [Running<'_>],
+) -> Result<()> {
+    for run in running.iter_mut() {
+        // One that ended early says why in its comparison.
+        if run.process.wait_for_stderr("streaming", LIMIT).is_err() && run.process.is_running() {
+            anyhow::bail!("does not begin to stream: {}", errors(&run.process));
+        }
+    }
+    for step in scenario.steps(variant)? {
+        server.sql(&scenario.database(), &step)?;
+        let position = server.sql("postgres", "SELECT pg_current_wal_insert_lsn()")?;
+        wait_until(&format!("everything up to {position} is written and confirmed"), || {
+            all_confirmed(server, &position, running)
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether all that still run have written and confirmed everything up to `position`.
+fn all_confirmed(server: PostgresClient, position: &str, running: &mut [Running<'_>]) -> Result<bool> {
+    let slots: Vec<String> = running
+        .iter_mut()
+        .filter_map(|run| run.process.is_running().then(|| format!("'{}'", run.slot)))
+        .collect();
+    if slots.is_empty() {
+        return Ok(true);
+    }
+    let behind = format!(
+        "SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn < '{position}' AND slot_name IN ({})",
+        slots.join(",")
+    );
+    Ok(server.sql("postgres", &behind)? == "0")
+}
+
+/// What it had to say beyond its life cycle.
+fn errors(process: &Process) -> String {
+    let said = process.stderr();
+    let quiet = |line: &&str| !line.contains("INFO") && !line.contains("WARN") && !line.trim().is_empty();
+    said.lines().filter(quiet).take(3).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,1 @@
+BEGIN; INSERT INTO a SELECT g, 'a'||g FROM generate_series(1,700) g; INSERT INTO b SELECT g, g FROM generate_series(1,700) g; UPDATE a SET v=v||'x' WHERE id%3=0; UPDATE b SET id=-id WHERE id%5=0; DELETE FROM a WHERE id%2=0; DELETE FROM b; COMMIT;

@@ -1,0 +1,6 @@
+BEGIN; INSERT INTO t VALUES (1,'a',1); ALTER TABLE t ADD c int; INSERT INTO t VALUES (2,'b',2,3); ALTER TABLE t DROP v; UPDATE t SET c=9; COMMIT;
+-- wait
+BEGIN; CREATE TABLE fresh(id int PRIMARY KEY, v text); INSERT INTO fresh VALUES (1,'in the same transaction'); COMMIT;
+-- wait
+BEGIN; ALTER TABLE t ADD z int; INSERT INTO t VALUES (8,1,1,1); ROLLBACK;
+INSERT INTO t VALUES (9,1,1);

@@ -1,0 +1,2 @@
+CREATE SCHEMA s1; CREATE SCHEMA s2;
+CREATE TABLE s1.t(id int PRIMARY KEY, v text); CREATE TABLE s2.t(id text PRIMARY KEY, w int); CREATE TABLE t(a int, b int, PRIMARY KEY(a,b));

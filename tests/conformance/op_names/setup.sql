@@ -1,0 +1,10 @@
+CREATE SCHEMA "Quoted_"" . Schema";
+CREATE SCHEMA "select";
+CREATE TABLE "Quoted_"" . Schema"."Quoted_"" . Table"(pk serial PRIMARY KEY, "Quoted_"" . Text_Column" text, "'single'" int, "back\slash" int);
+CREATE TABLE "select"."order"("group" int PRIMARY KEY, "table" text);
+CREATE TABLE "some|test@data"(id int PRIMARY KEY);
+CREATE TABLE "テスト"("名前" text PRIMARY KEY, "café" int);
+CREATE TABLE "a-b_c.d"("x y" int PRIMARY KEY);
+CREATE TABLE lllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll(id int PRIMARY KEY, ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc int);
+CREATE TABLE "UPPER"("Id" int PRIMARY KEY, "OTHER" int, third int);
+CREATE TABLE _1t(_id int PRIMARY KEY, "9x" int, "a$b" int);

@@ -1,0 +1,1 @@
+CREATE TABLE e(); CREATE TABLE one(x int); CREATE TABLE k(id int PRIMARY KEY);

@@ -1,0 +1,5 @@
+INSERT INTO p VALUES (1,'2024-05-05','a','v1'),(2,'2024-05-05','b','v2'),(3,'2025-05-05','a','v3');
+UPDATE p SET v='n';
+UPDATE p SET d='2025-06-06' WHERE id=1;
+DELETE FROM p WHERE id=2;
+TRUNCATE p25;

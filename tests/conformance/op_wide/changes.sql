@@ -1,0 +1,2 @@
+INSERT INTO t(id,c0,c1,c2,c3,c4,c299) VALUES (1,1,'a',1.5,true,'2024-01-01 00:00+00','2024-01-01 00:00+00');
+UPDATE t SET c150=7;

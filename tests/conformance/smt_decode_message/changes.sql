@@ -1,0 +1,1 @@
+SELECT pg_logical_emit_message(true,'p','{"id":"6b4c3d1e-0000-4000-8000-000000000001","aggregatetype":"order","aggregateid":"o1","type":"OrderCreated","payload":{"a":1,"b":[1,2],"c":null,"d":1.5,"e":true}}');

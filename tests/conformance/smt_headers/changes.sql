@@ -1,0 +1,3 @@
+INSERT INTO t VALUES (1,'one',5),(2,NULL,NULL);
+UPDATE t SET v='uno' WHERE id=1;
+DELETE FROM t WHERE id=1;

@@ -1,0 +1,1 @@
+INSERT INTO a VALUES (10,'after'); UPDATE b SET n=11; DELETE FROM s.c WHERE id=1;

@@ -1,0 +1,3 @@
+UPDATE a SET v='u' WHERE id<=3;
+-- wait
+DELETE FROM a WHERE id=2500;

@@ -1,0 +1,2 @@
+UPDATE a SET id=2;
+UPDATE a SET n=NULL;

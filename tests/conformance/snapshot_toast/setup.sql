@@ -1,0 +1,3 @@
+CREATE TABLE a(id int PRIMARY KEY, t text, b bytea, n text[]);
+ALTER TABLE a ALTER t SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL, ALTER n SET STORAGE EXTERNAL;
+INSERT INTO a VALUES (1,repeat('x',5000),decode(repeat('ab',5000),'hex'),ARRAY[repeat('y',5000)]);

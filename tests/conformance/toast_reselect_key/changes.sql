@@ -1,0 +1,5 @@
+INSERT INTO t VALUES ('a',repeat('x',9000),1);
+UPDATE t SET n=2;
+UPDATE t SET k='b';
+UPDATE t SET big=NULL;
+DELETE FROM t;

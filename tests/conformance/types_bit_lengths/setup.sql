@@ -1,0 +1,1 @@
+CREATE TABLE t(id int PRIMARY KEY, b1 bit, b2 bit(2), b7 bit(7), b8 bit(8), b9 bit(9), b16 bit(16), b17 bit(17), b64 bit(64), b65 bit(65), v varbit, v1 varbit(1), v24 varbit(24), bn bit(3) NOT NULL DEFAULT B'011', b1n bit(1) NOT NULL DEFAULT B'0', vn varbit NOT NULL DEFAULT B'1', a bit(2)[]);

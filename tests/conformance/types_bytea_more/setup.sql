@@ -1,0 +1,2 @@
+CREATE TABLE t(k bytea PRIMARY KEY, b bytea, bn bytea NOT NULL DEFAULT '\xDEADBEEF', a bytea[]);
+ALTER TABLE t REPLICA IDENTITY FULL;

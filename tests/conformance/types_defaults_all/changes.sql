@@ -1,0 +1,3 @@
+INSERT INTO t(id) VALUES (1);
+INSERT INTO t(id,t,i,nn,ts3) VALUES (2,NULL,NULL,0,'2000-01-01');
+UPDATE t SET i=7 WHERE id=1;

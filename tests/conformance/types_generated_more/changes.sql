@@ -1,0 +1,4 @@
+INSERT INTO t(id,a,e) VALUES (1,5,1);
+UPDATE t SET a=6;
+DELETE FROM t;
+INSERT INTO g(a) VALUES (1);

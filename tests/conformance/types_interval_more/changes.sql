@@ -1,0 +1,1 @@
+INSERT INTO t(id,i,i3,ih,a) VALUES (1,'1 mon','1.2345 s','5 hours','{1 year,-3 days}'),(2,'-1 mon +1 day -00:00:00.000001','-0.0005 s','-5 hours','{}'),(3,'10 years 11 mons 29 days 23:59:59.999999','0.1 s','100 hours',NULL),(4,'-178000 years','0','0','{NULL}'),(5,'1.5 days','1.5 mons','1.5 hours',NULL),(6,'2 weeks','P1Y2M3DT4H5M6S','1 hour',NULL);

@@ -1,0 +1,1 @@
+CREATE TABLE t(id numeric PRIMARY KEY, a numeric(1,1), b numeric(38,0), c numeric(1000,0), d numeric(20,19), e numeric(5,-3), f numeric(2,8), g numeric(18,4) NOT NULL DEFAULT 0, h decimal, i numeric[]);

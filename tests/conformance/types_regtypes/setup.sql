@@ -1,0 +1,1 @@
+CREATE TABLE t(id int PRIMARY KEY, o oid, rp regproc, rpp regprocedure, ro regoperator, rt regtype, rr regrole, rn regnamespace, rc regconfig, rd regdictionary, v oidvector, iv int2vector, x xid, x8 xid8, c cid, ti tid, l pg_lsn, jp jsonpath, s pg_snapshot, ts txid_snapshot, q tsquery, tv tsvector, rf refcursor, ac aclitem);

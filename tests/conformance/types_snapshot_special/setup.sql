@@ -1,0 +1,2 @@
+CREATE TABLE t(id int PRIMARY KEY, f float8, r real, n numeric, d date, ts timestamp, tz timestamptz, ttz timetz, t text);
+INSERT INTO t VALUES (1,'NaN','Infinity',1.500,'infinity','infinity','-infinity','24:00:00+00',E'a\tb\\c\nd\re\bf\vg'),(2,'-Infinity','-0',1e30,'0044-03-15 BC','0044-03-15 12:00 BC','9999-12-31 23:59:59.999999+00','00:00:00+15:59','\N'),(3,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL),(4,1e21,1e-7,-0.0001,'10000-01-01','10000-01-01','1582-10-04 00:00+00','23:59:59.999999-12:59','');

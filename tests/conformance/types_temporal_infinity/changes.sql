@@ -1,0 +1,1 @@
+INSERT INTO t(id,d,ts,ts3,ts6,tz) VALUES (1,'infinity','infinity','infinity','infinity','infinity'),(2,'-infinity','-infinity','-infinity','-infinity','-infinity'),(3,'epoch','epoch','epoch','epoch','epoch');
