@@ -4,19 +4,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgcdc_event::{Operation, Relation, TopicId};
-use pgcdc_format::envelope::{EnvelopeOptions, MessageEncoder, RelationEncoder, TablePlan};
+use pgcdc_format::avro::AvroError;
+use pgcdc_format::envelope::{
+    AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, TablePlan,
+};
 use pgcdc_format::pgoutput::RelationBody;
 
-use crate::Result;
 use crate::config::Settings;
 use crate::output::Output;
 use crate::postgres::{CapturedTable, Catalog, Query};
+use crate::registry::Registries;
+use crate::{Error, Result};
 
 /// The tables of one run, by the oid that rows carry.
 #[derive(Debug)]
 pub(crate) struct Tables {
     settings: Arc<Settings>,
     options: EnvelopeOptions,
+    /// Which halves the encoder itself writes as Avro.
+    avro: AvroHalves,
+    registries: Registries,
     catalog: Catalog,
     /// `None` for a table that the filters leave out.
     encoders: Vec<Option<RelationEncoder>>,
@@ -26,21 +33,49 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>) -> Result<Self> {
         let options = envelope_options(&settings);
-        Self {
+        let (mut avro, mut registries) = (AvroHalves::default(), Registries::default());
+        if settings.transforms.is_none() {
+            avro = AvroHalves { key: settings.key_format.avro(), value: settings.value_format.avro() };
+            registries = Registries::new(&settings)?;
+        }
+        Ok(Self {
             settings,
             options,
+            avro,
+            registries,
             catalog: Catalog::default(),
             encoders: Vec::new(),
             by_oid: HashMap::new(),
             last: None,
+        })
+    }
+
+    /// An encoder for what belongs to no table; see [`number_messages`](Self::number_messages).
+    pub(crate) fn messages(&self) -> Result<MessageEncoder> {
+        let encoder = MessageEncoder::compile(&self.options);
+        if self.avro.any() {
+            encoder.with_avro(&self.avro).map_err(|error| no_avro("messages", &error))
+        } else {
+            Ok(encoder)
         }
     }
 
-    /// An encoder for what belongs to no table.
-    pub(crate) fn messages(&self) -> MessageEncoder {
-        MessageEncoder::compile(&self.options)
+    /// Lets the registry number the schemas of messages that go to a topic.
+    pub(crate) async fn number_messages(
+        &mut self,
+        encoder: &mut MessageEncoder,
+        kind: MessageKind,
+        topic: &str,
+    ) -> Result<()> {
+        for half in [Half::Key, Half::Value] {
+            if let Some(schema) = encoder.avro_schema(kind, half) {
+                let id = self.registries.number(half, topic, schema).await?;
+                encoder.number(kind, half, id);
+            }
+        }
+        Ok(())
     }
 
     /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when
@@ -94,7 +129,7 @@ impl Tables {
         self.compile(relation, output).await
     }
 
-    async fn compile(&self, relation: Relation, output: &mut Output) -> Result<RelationEncoder> {
+    async fn compile(&mut self, relation: Relation, output: &mut Output) -> Result<RelationEncoder> {
         let settings = &self.settings;
         let topic_name = settings.topic.of(&relation.name);
         let topic: TopicId = output.topic(&topic_name).await?;
@@ -105,8 +140,28 @@ impl Tables {
             .unwrap_or_else(|| relation.primary_key());
         let included = names.map(|column| settings.columns.allows(&relation.name, column)).collect();
         let plan = TablePlan { topic, topic_name, included, key };
-        Ok(RelationEncoder::compile(Arc::new(relation), &plan, &self.options))
+        let encoder = RelationEncoder::compile(Arc::new(relation), &plan, &self.options);
+        if !self.avro.any() || output.wants_events() {
+            return Ok(encoder);
+        }
+        let table = encoder.relation().name.to_string();
+        let mut encoder =
+            encoder.with_avro(&plan, &self.options, &self.avro).map_err(|error| no_avro(&table, &error))?;
+        for half in [Half::Key, Half::Value] {
+            if let Some(schema) = encoder.avro_schema(half) {
+                let id = self.registries.number(half, &plan.topic_name, schema).await?;
+                encoder.number(half, id);
+            }
+        }
+        tracing::debug!(table, direct = encoder.is_direct(), "table's records are Avro");
+        Ok(encoder)
     }
+}
+
+fn no_avro(of: &str, error: &AvroError) -> Error {
+    Error::fatal(format!("the records of {of} have no schema in Avro: {error}")).with_hint(
+        "schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro put _ in place of what Avro does not allow",
+    )
 }
 
 /// What all tables have in common, from the settings.

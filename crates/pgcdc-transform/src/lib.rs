@@ -10,6 +10,7 @@
 mod adjust;
 mod cache;
 mod chain;
+pub mod cloud_events;
 pub mod data;
 mod expression;
 mod fault;

@@ -1,14 +1,29 @@
+use std::ops::Range;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pgcdc_event::{RecordBatch, TopicId};
 
+use super::avro::{AvroHalf, AvroHalves, Half};
 use super::source::SOURCE_SCHEMA;
 use super::{Context, EnvelopeOptions, SourceTemplate};
+use crate::avro::{AvroError, AvroSchema};
 use crate::types::{BinaryMode, write_json_string};
+
+/// What does not come from a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// A logical decoding message.
+    Logical,
+    /// A heartbeat.
+    Heartbeat,
+}
 
 /// Encodes what does not come from a table: logical decoding messages and heartbeats.
 #[derive(Debug)]
 pub struct MessageEncoder {
+    /// Keys and values of logical messages, keys and values of heartbeats: those that are Avro.
+    avro: [Option<AvroHalf>; 4],
     source: SourceTemplate,
     key_schemas: bool,
     value_schemas: bool,
@@ -37,11 +52,59 @@ impl MessageEncoder {
         write_json_string(options.topic_prefix.as_bytes(), &mut server);
         server.push(b'}');
         Self {
+            avro: [const { None }; 4],
             source: SourceTemplate::compile(options, None),
             key_schemas: options.key_schemas,
             value_schemas: options.value_schemas,
             binary: options.types.binary,
             server,
+        }
+    }
+
+    /// The same, its records in Avro where `halves` says so. Each schema then needs its [number](Self::number).
+    ///
+    /// # Errors
+    /// None that these schemas could have.
+    pub fn with_avro(mut self, halves: &AvroHalves) -> Result<Self, AvroError> {
+        let message = self.message_schema();
+        let schemas = [
+            (MESSAGE_KEY_SCHEMA, &halves.key),
+            (&*message, &halves.value),
+            (SERVER_KEY_SCHEMA, &halves.key),
+            (HEARTBEAT_SCHEMA, &halves.value),
+        ];
+        for (place, (schema, options)) in self.avro.iter_mut().zip(schemas) {
+            if let Some(options) = options {
+                *place = Some(AvroHalf::of_schema(schema.as_bytes(), options)?);
+            }
+        }
+        Ok(self)
+    }
+
+    /// The Avro schema of a half; `None` when it is not Avro.
+    #[must_use]
+    pub fn avro_schema(&self, kind: MessageKind, half: Half) -> Option<&AvroSchema> {
+        self.avro[place(kind, half)].as_ref().map(|half| half.converter().avro())
+    }
+
+    /// Gives a half's schema the number that the registry has for it.
+    pub fn number(&mut self, kind: MessageKind, half: Half, id: u32) {
+        if let Some(half) = &mut self.avro[place(kind, half)] {
+            half.number(id);
+        }
+    }
+
+    /// Puts Avro in the place of JSON. These payloads are of their schemas, and never null.
+    fn finish(
+        &self,
+        kind: MessageKind,
+        half: Half,
+        json: Range<usize>,
+        batch: &mut RecordBatch,
+    ) -> Range<usize> {
+        match &self.avro[place(kind, half)] {
+            None => json,
+            Some(avro) => avro.replace(json.clone(), batch).ok().flatten().unwrap_or(json.start..json.start),
         }
     }
 
@@ -59,6 +122,7 @@ impl MessageEncoder {
             write_json_string(prefix.as_bytes(), out);
             out.push(b'}');
         });
+        let key = self.finish(MessageKind::Logical, Half::Key, key, batch);
         let schema = self.value_schemas.then(|| self.message_schema());
         let value = wrapped(schema.as_deref(), batch, |out| {
             let mut digits = itoa::Buffer::new();
@@ -72,6 +136,7 @@ impl MessageEncoder {
             out.extend_from_slice(self.content(content).as_bytes());
             out.extend_from_slice(br#""}}"#);
         });
+        let value = self.finish(MessageKind::Logical, Half::Value, value, batch);
         batch.push(topic, Some(key), Some(value), None);
     }
 
@@ -80,11 +145,13 @@ impl MessageEncoder {
         let key = wrapped(self.key_schemas.then_some(SERVER_KEY_SCHEMA), batch, |out| {
             out.extend_from_slice(&self.server);
         });
+        let key = self.finish(MessageKind::Heartbeat, Half::Key, key, batch);
         let value = wrapped(self.value_schemas.then_some(HEARTBEAT_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"ts_ms":"#);
             out.extend_from_slice(itoa::Buffer::new().format(now_ns / 1_000_000).as_bytes());
             out.push(b'}');
         });
+        let value = self.finish(MessageKind::Heartbeat, Half::Value, value, batch);
         batch.push(topic, Some(key), Some(value), None);
     }
 
@@ -114,11 +181,15 @@ impl MessageEncoder {
     }
 }
 
+const fn place(kind: MessageKind, half: Half) -> usize {
+    2 * (kind as usize) + half as usize
+}
+
 fn wrapped(
     schema: Option<&str>,
     batch: &mut RecordBatch,
     payload: impl FnOnce(&mut Vec<u8>),
-) -> std::ops::Range<usize> {
+) -> Range<usize> {
     let start = batch.position();
     let out = batch.buffer();
     if let Some(schema) = schema {

@@ -1,9 +1,13 @@
+mod avro;
+
 use pgcdc_event::Relation;
 
 use super::{EncodeError, EnvelopeOptions};
 use crate::pgoutput::{DecodeError, Tuple, TupleValue};
 use crate::schema::Schema;
 use crate::types::{Codec, write_json_string};
+
+pub(super) use avro::AvroRow;
 
 /// A row, wherever it comes from.
 #[derive(Clone, Copy, Debug)]

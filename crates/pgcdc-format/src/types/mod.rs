@@ -12,6 +12,7 @@
 //! The session is pinned: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, UTF-8.
 
 mod array;
+mod avro;
 mod binary;
 mod bit;
 mod calendar;
@@ -40,6 +41,9 @@ mod fuzz;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use avro::AvroCodec;
+pub(crate) use hstore::{java_hash, java_order};
+pub(crate) use json::write_inner_json_string;
 pub use json::{write_json_escaped, write_json_string};
 pub use number::{append_f32, append_f64};
 pub use options::{
