@@ -1,7 +1,5 @@
 //! Schemas and values against the real `AvroData`: see `avro-referee`.
 
-#![expect(missing_docs, clippy::unwrap_used, reason = "tests")]
-
 use pgcdc_format::avro::{AvroOptions, Converter};
 use serde_json::Value;
 

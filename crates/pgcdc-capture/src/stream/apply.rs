@@ -115,7 +115,9 @@ impl<'a> Applier<'a> {
             self.tables.number_messages(&mut self.messages, MessageKind::Heartbeat, &name).await?;
             self.heartbeats_numbered = true;
         }
-        self.messages.heartbeat(topic, now_ns(), &mut self.batch);
+        self.messages
+            .heartbeat(topic, now_ns(), &mut self.batch)
+            .map_err(|error| Error::fatal(format!("a heartbeat in Avro: {error}")))?;
         self.outbox.send_beside(&mut self.batch).await
     }
 
@@ -269,7 +271,9 @@ impl<'a> Applier<'a> {
         let outside = Transaction { xid: None, commit_time_us: now / 1000, origin: None };
         let transaction = if transactional { &self.transaction } else { &outside };
         let context = transaction.context(lsn, self.last_commit, now);
-        self.messages.logical(topic, prefix, content, &context, &mut self.batch);
+        self.messages
+            .logical(topic, prefix, content, &context, &mut self.batch)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
         self.changed().await
     }
 }

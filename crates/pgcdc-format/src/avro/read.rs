@@ -44,7 +44,7 @@ pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
         default: json.get("default").map(|value| default_text(value, &kind).into()),
         kind,
         optional: json.get("optional") == Some(&Value::Bool(true)),
-        name: text("name").filter(|name: &Box<str>| !name.is_empty()),
+        name: json.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).map(Into::into),
         version: json.get("version").and_then(Value::as_i64).and_then(|version| version.try_into().ok()),
         doc: text("doc"),
         parameters: parameters.unwrap_or_default(),

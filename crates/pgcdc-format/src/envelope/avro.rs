@@ -101,6 +101,8 @@ pub(super) struct AvroTable {
     pub(super) value: Option<AvroHalf>,
     /// Where the value is a plain envelope.
     pub(super) direct: Option<Direct>,
+    /// Whether the gathered parts of a key are Avro already, and all there is to it.
+    pub(super) direct_key: bool,
 }
 
 /// An envelope that is written straight from rows.
@@ -149,9 +151,15 @@ impl AvroTable {
         };
         let key = half(full.key_head(), &halves.key)?;
         let value = half(Some(full.value_head()), &halves.value)?;
+        // Whatever stands in the key beyond the row's columns is written as JSON.
+        let key_fields = key.as_ref().and_then(|key| match &key.converter().schema().kind {
+            Kind::Struct(fields) if fields.len() == encoder.row().key_length() => Some(&fields[..]),
+            _ => None,
+        });
         let direct =
-            value.as_ref().and_then(|value| Direct::compile(encoder, value, key.as_ref(), options, halves));
-        Ok(Self { key, value, direct })
+            value.as_ref().and_then(|value| Direct::compile(encoder, value, key_fields, options, halves));
+        let direct_key = direct.is_some() && key_fields.is_some();
+        Ok(Self { direct_key, direct, key, value })
     }
 }
 
@@ -159,7 +167,7 @@ impl Direct {
     fn compile(
         encoder: &RelationEncoder,
         value: &AvroHalf,
-        key: Option<&AvroHalf>,
+        key_fields: Option<&[(Box<str>, Schema)]>,
         options: &EnvelopeOptions,
         halves: &AvroHalves,
     ) -> Option<Self> {
@@ -168,10 +176,6 @@ impl Direct {
         named(&fields.get(2)?.1, &SOURCE)?;
         let replace =
             |options: &Option<AvroOptions>| options.is_none_or(|options| options.replace_null_with_default);
-        let key_fields = match key.map(|key| &key.converter().schema().kind) {
-            Some(Kind::Struct(fields)) => Some(&fields[..]),
-            _ => None,
-        };
         let replace_null = replace(&halves.value);
         let row = AvroRow::compile(
             encoder.row(),

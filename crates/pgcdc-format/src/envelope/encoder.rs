@@ -396,7 +396,7 @@ impl RelationEncoder {
         if let Some(avro) = &self.avro
             && let Some(half) = &avro.key
         {
-            if avro.direct.is_some() {
+            if avro.direct_key {
                 let out = batch.buffer();
                 out.extend_from_slice(half.head());
                 parts.values().for_each(|field| out.extend_from_slice(field));

@@ -94,21 +94,24 @@ impl MessageEncoder {
         }
     }
 
-    /// Puts Avro in the place of JSON. These payloads are of their schemas, and never null.
+    /// Puts Avro in the place of JSON.
     fn finish(
         &self,
         kind: MessageKind,
         half: Half,
         json: Range<usize>,
         batch: &mut RecordBatch,
-    ) -> Range<usize> {
+    ) -> Result<Option<Range<usize>>, AvroError> {
         match &self.avro[place(kind, half)] {
-            None => json,
-            Some(avro) => avro.replace(json.clone(), batch).ok().flatten().unwrap_or(json.start..json.start),
+            None => Ok(Some(json)),
+            Some(avro) => avro.replace(json, batch),
         }
     }
 
     /// Appends the record of a `pg_logical_emit_message`.
+    ///
+    /// # Errors
+    /// When it has no form in Avro.
     pub fn logical(
         &self,
         topic: TopicId,
@@ -116,13 +119,13 @@ impl MessageEncoder {
         content: &[u8],
         context: &Context<'_>,
         batch: &mut RecordBatch,
-    ) {
+    ) -> Result<(), AvroError> {
         let key = wrapped(self.key_schemas.then_some(MESSAGE_KEY_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"prefix":"#);
             write_json_string(prefix.as_bytes(), out);
             out.push(b'}');
         });
-        let key = self.finish(MessageKind::Logical, Half::Key, key, batch);
+        let key = self.finish(MessageKind::Logical, Half::Key, key, batch)?;
         let schema = self.value_schemas.then(|| self.message_schema());
         let value = wrapped(schema.as_deref(), batch, |out| {
             let mut digits = itoa::Buffer::new();
@@ -136,23 +139,28 @@ impl MessageEncoder {
             out.extend_from_slice(self.content(content).as_bytes());
             out.extend_from_slice(br#""}}"#);
         });
-        let value = self.finish(MessageKind::Logical, Half::Value, value, batch);
-        batch.push(topic, Some(key), Some(value), None);
+        let value = self.finish(MessageKind::Logical, Half::Value, value, batch)?;
+        batch.push(topic, key, value, None);
+        Ok(())
     }
 
     /// Appends a heartbeat.
-    pub fn heartbeat(&self, topic: TopicId, now_ns: i64, batch: &mut RecordBatch) {
+    ///
+    /// # Errors
+    /// When it has no form in Avro.
+    pub fn heartbeat(&self, topic: TopicId, now_ns: i64, batch: &mut RecordBatch) -> Result<(), AvroError> {
         let key = wrapped(self.key_schemas.then_some(SERVER_KEY_SCHEMA), batch, |out| {
             out.extend_from_slice(&self.server);
         });
-        let key = self.finish(MessageKind::Heartbeat, Half::Key, key, batch);
+        let key = self.finish(MessageKind::Heartbeat, Half::Key, key, batch)?;
         let value = wrapped(self.value_schemas.then_some(HEARTBEAT_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"ts_ms":"#);
             out.extend_from_slice(itoa::Buffer::new().format(now_ns / 1_000_000).as_bytes());
             out.push(b'}');
         });
-        let value = self.finish(MessageKind::Heartbeat, Half::Value, value, batch);
-        batch.push(topic, Some(key), Some(value), None);
+        let value = self.finish(MessageKind::Heartbeat, Half::Value, value, batch)?;
+        batch.push(topic, key, value, None);
+        Ok(())
     }
 
     fn content(&self, content: &[u8]) -> String {

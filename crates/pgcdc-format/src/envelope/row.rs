@@ -128,6 +128,11 @@ impl RowEncoder {
         Self { table: relation.name.to_string(), columns, key_length: key.len() }
     }
 
+    /// How many columns the key has.
+    pub(super) const fn key_length(&self) -> usize {
+        self.key_length
+    }
+
     /// Name and schema of each column of the value.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&str, &Schema)> {
         self.columns

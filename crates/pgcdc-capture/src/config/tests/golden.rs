@@ -18,7 +18,6 @@ fn refused(config: &Map<String, Value>) -> Option<String> {
                     | "replica.identity.autoset.values"
             )
             || *key == "provide.transaction.metadata" && value == "true"
-            || key.ends_with(".converter") && !value.ends_with(".JsonConverter")
     });
     found.cloned()
 }
