@@ -20,6 +20,7 @@ mod providers;
 mod reader;
 mod resolve;
 mod settings;
+mod shaping;
 mod source_url;
 mod topic;
 mod transforms;
@@ -33,6 +34,7 @@ pub use document::{Document, Entry, Place};
 pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns, TableFilter};
 pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
+pub use shaping::ColumnShaping;
 pub use settings::{
     AddField, ClientProperties, Connection, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
     OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot, SnapshotMode,

@@ -7,6 +7,7 @@
 
 mod encoder;
 mod flat;
+mod header;
 mod message;
 mod row;
 mod source;
@@ -19,6 +20,7 @@ pub use source::SourceTemplate;
 
 use pgcdc_event::{Lsn, Snapshot};
 
+use crate::names::NameAdjustment;
 use crate::pgoutput::DecodeError;
 use crate::types::{TypeOptions, ValueError};
 
@@ -46,6 +48,10 @@ pub struct EnvelopeOptions {
     pub types: TypeOptions,
     /// How keys are written.
     pub key_types: TypeOptions,
+    /// `schema.name.adjustment.mode`.
+    pub schema_names: NameAdjustment,
+    /// `field.name.adjustment.mode`.
+    pub field_names: NameAdjustment,
     /// The flattened form, where `ExtractNewRecordState` is configured.
     pub unwrap: Option<Unwrap>,
 }
