@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use pgcdc_event::{Operation, Relation, TopicId};
 use pgcdc_format::envelope::{EnvelopeOptions, MessageEncoder, RelationEncoder, RowRef, TablePlan};
+use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
 
-use crate::Result;
 use crate::config::Settings;
 use crate::output::Output;
 use crate::postgres::{CapturedTable, Catalog, Query};
+use crate::{Error, Result};
 
 /// The tables of one run, by the oid that rows carry.
 #[derive(Debug)]
@@ -144,6 +145,7 @@ impl Tables {
     ) -> Result<RelationEncoder> {
         let settings = &self.settings;
         let topic_name = settings.topic.of(&relation.name);
+        distinct_fields(&relation, settings)?;
         let topic: TopicId = output.topic(&topic_name).await?;
         let names = relation.columns.iter().map(|column| &*column.name);
         let key = settings
@@ -159,6 +161,25 @@ impl Tables {
         let plan = TablePlan { topic, topic_name, included, key, shaping, snapshot };
         Ok(RelationEncoder::compile(Arc::new(relation), &plan, &self.options))
     }
+}
+
+/// Refuses a table of which two columns would become one field.
+fn distinct_fields(relation: &Relation, settings: &Settings) -> Result<()> {
+    if settings.field_names == NameAdjustment::None {
+        return Ok(());
+    }
+    let mut seen = HashMap::new();
+    for column in &relation.columns {
+        let field = settings.field_names.field(&column.name);
+        if let Some(other) = seen.insert(field.clone(), &column.name) {
+            return Err(Error::configuration(format!(
+                "table {}: columns {other} and {} both become the field {field} under field.name.adjustment.mode",
+                relation.name, column.name
+            ))
+            .with_hint("rename one of them, or choose avro_unicode, which keeps names apart"));
+        }
+    }
+    Ok(())
 }
 
 /// What all tables have in common, from the settings.

@@ -34,10 +34,10 @@ pub use document::{Document, Entry, Place};
 pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns, TableFilter};
 pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
-pub use shaping::ColumnShaping;
 pub use settings::{
     AddField, ClientProperties, Connection, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
     OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot, SnapshotMode,
     SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, TransactionBoundary,
     Transforms, Unwrap,
 };
+pub use shaping::ColumnShaping;

@@ -56,7 +56,8 @@ pub(super) fn resolve(reader: &mut Reader<'_>) -> ColumnShaping {
             }
         }
     }
-    for (key, by_type) in [("column.propagate.source.type", false), ("datatype.propagate.source.type", true)] {
+    for (key, by_type) in [("column.propagate.source.type", false), ("datatype.propagate.source.type", true)]
+    {
         if reader.text(key).is_some() {
             add(reader, key, by_type, Shaping::Propagate, &mut rules);
         }

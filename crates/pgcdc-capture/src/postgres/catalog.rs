@@ -72,7 +72,6 @@ struct Extra {
     not_null: bool,
     default: Option<Box<str>>,
     generated: bool,
-    comment: Option<Box<str>>,
     key_position: Option<u16>,
     type_oid: u32,
     typmod: i32,
@@ -112,7 +111,7 @@ impl Catalog {
                     key_position,
                     in_identity: column.in_identity,
                     generated: extra.is_some_and(|extra| extra.generated),
-                    // Debezium's streamed schemas have none either.
+                    // Debezium's schemas of Postgres have none, whatever `include.schema.comments` says.
                     comment: None,
                 })
             })
@@ -143,7 +142,7 @@ impl Catalog {
                     key_position: extra.key_position,
                     in_identity: false,
                     generated: false,
-                    comment: extra.comment,
+                    comment: None,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -230,7 +229,7 @@ impl Catalog {
 /// unique index by name, as Debezium takes it.
 async fn extras(query: &Query, oid: u32) -> Result<Vec<Extra>> {
     let sql = format!(
-        "SELECT a.attname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), pg_get_expr(d.adbin, d.adrelid), a.attgenerated, col_description(a.attrelid, a.attnum),
+        "SELECT a.attname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), pg_get_expr(d.adbin, d.adrelid), a.attgenerated,
                 array_position(k.columns, a.attnum), a.atttypid, a.atttypmod
          FROM pg_attribute a
          JOIN pg_type t ON t.oid = a.atttypid
@@ -252,10 +251,9 @@ async fn extras(query: &Query, oid: u32) -> Result<Vec<Extra>> {
                 not_null: row.get(1)? == "t",
                 default: row.get(2).map(Into::into),
                 generated: row.get(3).is_some_and(|letter| !letter.is_empty()),
-                comment: row.get(4).map(Into::into),
-                key_position: row.get(5).and_then(|position| position.parse().ok()),
-                type_oid: row.get(6)?.parse().ok()?,
-                typmod: row.get(7)?.parse().ok()?,
+                key_position: row.get(4).and_then(|position| position.parse().ok()),
+                type_oid: row.get(5)?.parse().ok()?,
+                typmod: row.get(6)?.parse().ok()?,
             })
         })
         .collect())

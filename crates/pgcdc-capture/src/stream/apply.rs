@@ -139,7 +139,9 @@ impl<'a> Applier<'a> {
         if let Some(new) = after
             && self.tables.has_labels(relation)
         {
-            self.tables.learn_labels(relation, RowRef::Wire(new), self.query, &mut self.outbox.output).await?;
+            self.tables
+                .learn_labels(relation, RowRef::Wire(new), self.query, &mut self.outbox.output)
+                .await?;
         }
         if self.outbox.output.wants_events() {
             return self.event(lsn, relation, operation, before, after, data).await;

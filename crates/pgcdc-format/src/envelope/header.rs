@@ -44,9 +44,9 @@ impl HeaderForm {
     pub(super) fn append(self, json: &[u8], out: &mut Vec<u8>) {
         let form = match self {
             Self::Same => None,
-            Self::Text => serde_json::from_slice::<String>(json).ok().map(|text| {
-                format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-            }),
+            Self::Text => serde_json::from_slice::<String>(json)
+                .ok()
+                .map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
             Self::Decimal(scale) => decimal(json, scale),
             Self::Float => serde_json::from_slice::<String>(json).ok(),
             Self::Days => number(json).map(|days| iso(days * 86_400_000)),
@@ -155,8 +155,16 @@ mod tests {
         check(&Schema::string(), r#""a\nb\"c\\d""#, "\"a\nb\\\"c\\\\d\"");
         check(&Schema::float64(), "\"NaN\"", "NaN");
         check(&Schema::int32(), "5", "5");
-        check(&Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1), "-1", "1969-12-31T23:59:59.999Z");
-        check(&Schema::int32().named("org.apache.kafka.connect.data.Date", 1), "19782", "2024-02-29T00:00:00.000Z");
+        check(
+            &Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1),
+            "-1",
+            "1969-12-31T23:59:59.999Z",
+        );
+        check(
+            &Schema::int32().named("org.apache.kafka.connect.data.Date", 1),
+            "19782",
+            "2024-02-29T00:00:00.000Z",
+        );
         check(&Schema::int32().named("org.apache.kafka.connect.data.Time", 1), "1001", "00:00:01.001Z");
     }
 }

@@ -15,7 +15,7 @@ const BAD: Fault = Fault::Bad("not an array");
 pub(super) struct ArrayForm {
     /// Its elements' form.
     pub(super) element: Family,
-    /// `,`, but `;` for `box`.
+    /// `,`, but `;` for `box` and `:` for PostGIS.
     pub(super) delimiter: u8,
 }
 

@@ -65,7 +65,9 @@ pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
         _ => return None,
     };
     let mut out = Vec::new();
-    append_beyond(family, &value, &mut out).unwrap_or_else(|| family.append(value.as_bytes(), &mut out)).ok()?;
+    append_beyond(family, &value, &mut out)
+        .unwrap_or_else(|| family.append(value.as_bytes(), &mut out))
+        .ok()?;
     let json = String::from_utf8(out).ok()?;
     // The structured forms are structs too; maps and lists have no default either.
     (!json.starts_with(['{', '['])).then(|| json.into())

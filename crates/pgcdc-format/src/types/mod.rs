@@ -44,13 +44,13 @@ mod fuzz;
 mod tests;
 
 pub(crate) use calendar::civil_date;
-pub use mask::HashMask;
-pub use shaping::{Shaping, source_type_name};
 pub use json::{write_json_escaped, write_json_string};
+pub use mask::HashMask;
 pub use number::{append_f32, append_f64};
 pub use options::{
     BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };
+pub use shaping::{Shaping, source_type_name};
 
 use pgcdc_event::Column;
 
@@ -121,8 +121,7 @@ impl Codec {
     ) -> Option<Self> {
         let plan = plan::of_column(column, options)?;
         let mut schema = plan.schema;
-        let reform =
-            shaping.and_then(|shaping| shaping.apply(column, snapshot, &plan.family, &mut schema));
+        let reform = shaping.and_then(|shaping| shaping.apply(column, snapshot, &plan.family, &mut schema));
         schema.optional |= !column.not_null;
         if options.schema_comments {
             schema.doc = column.comment.clone().or(schema.doc);

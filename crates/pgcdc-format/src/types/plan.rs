@@ -68,7 +68,12 @@ fn unknown(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
 
 fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions) -> Option<(Family, Schema)> {
     let list = |family, items: Schema| {
-        let delimiter = if element.oid == oid::BOX { b';' } else { b',' };
+        // `pg_type.typdelim`: of the types that have a form here, these are not separated by commas.
+        let delimiter = match &*element.name {
+            _ if element.oid == oid::BOX => b';',
+            "geometry" | "geography" => b':',
+            _ => b',',
+        };
         Some((Family::Array(Box::new(ArrayForm { element: family, delimiter })), Schema::array(items)))
     };
     match element.oid {
@@ -155,7 +160,7 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
             (Family::Time(TimeForm::new(unit, precision, in_list)), time_schema(options.time, unit))
         }
         oid::TIMETZ if structured => (Family::TimeTzStructured(precision), zoned_time_schema()),
-        oid::TIMETZ => (Family::TimeTz, logical("io.debezium.time.ZonedTime")),
+        oid::TIMETZ => (Family::TimeTz(in_list), logical("io.debezium.time.ZonedTime")),
         oid::TIMESTAMP => {
             let unit = TimeUnit::of_timestamp(options.time, precision);
             (Family::Timestamp(unit, precision), timestamp_schema(options.time, unit))
@@ -264,7 +269,7 @@ fn fallback(family: &Family, options: &TypeOptions) -> Vec<u8> {
         Family::NeverFits => b"null".to_vec(),
         Family::Date(_) => of_text(b"1970-01-01"),
         Family::Time(_) => of_text(b"00:00:00"),
-        Family::TimeTz | Family::TimeTzStructured(_) => of_text(b"00:00:00+00"),
+        Family::TimeTz(_) | Family::TimeTzStructured(_) => of_text(b"00:00:00+00"),
         Family::Timestamp(unit, precision) => {
             let mut out = Vec::new();
             let _ = append_timestamp(b"1970-01-01 00:00:00", *unit, *precision, &mut out);

@@ -11,9 +11,9 @@ use super::fault::Fault;
 use super::json::{base64_json, write_json_string};
 use super::mask::HashMask;
 use super::measure::Measure;
+use super::oid;
 use super::options::BinaryMode;
 use super::plan::below_domains;
-use super::oid;
 use crate::schema::{Kind, Schema};
 
 /// The one rule that holds for a column: the first that names it.
@@ -67,16 +67,19 @@ impl Shaping {
                 }
                 note("truncateLength", most.to_string());
                 match (family, &schema.kind) {
-                    (Family::Bytea(BinaryForm(BinaryMode::Bytes)) | Family::Unknown(BinaryForm(BinaryMode::Bytes)), _) => {
-                        Some(Reform::CutBytes(*most))
-                    }
+                    (
+                        Family::Bytea(BinaryForm(BinaryMode::Bytes))
+                        | Family::Unknown(BinaryForm(BinaryMode::Bytes)),
+                        _,
+                    ) => Some(Reform::CutBytes(*most)),
                     (_, Kind::String) => Some(Reform::Cut(*most)),
                     _ => None,
                 }
             }
             Self::Mask(length) => {
                 note("masked", "true".to_owned());
-                is_text(column).then(|| Reform::Constant(format!("\"{}\"", "*".repeat(*length)).into_bytes().into()))
+                is_text(column)
+                    .then(|| Reform::Constant(format!("\"{}\"", "*".repeat(*length)).into_bytes().into()))
             }
             Self::Hash(mask) => {
                 note("masked", "true".to_owned());
@@ -166,7 +169,7 @@ fn write_first_units(text: &str, most: usize, out: &mut Vec<u8>) {
         units > most
     });
     let Some((at, character)) = cut else { return write_json_string(text.as_bytes(), out) };
-    write_json_string(text[..at].as_bytes(), out);
+    write_json_string(&text.as_bytes()[..at], out);
     if units - character.len_utf16() < most {
         let half = character.encode_utf16(&mut [0; 2])[0];
         out.pop();

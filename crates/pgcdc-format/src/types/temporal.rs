@@ -220,12 +220,12 @@ impl TimeForm {
     }
 }
 
-/// Appends a `timetz`: ISO 8601 at UTC.
-pub(super) fn append_timetz(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a `timetz`: ISO 8601 at UTC. The end of a day elsewhere is read only in a list.
+pub(super) fn append_timetz(text: &[u8], in_list: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
     let (time, offset) = Time::read_zoned(text)?;
     let time = match (time.hour, offset) {
         (24, 0) => time,
-        (24, _) => return Err(Fault::Failed),
+        (24, _) if !in_list => return Err(Fault::Failed),
         _ => time.at_utc(offset),
     };
     out.push(b'"');

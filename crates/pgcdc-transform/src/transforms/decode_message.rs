@@ -2,11 +2,11 @@ use super::json_payload::JsonPayload;
 use super::replace_field::ReplaceField;
 use super::{Built, Outcome, Transform, require_struct};
 use crate::Fault;
-use pgcdc_format::names::NameAdjustment;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::json::Json;
 use crate::options::Options;
+use pgcdc_format::names::NameAdjustment;
 
 /// Debezium's `DecodeLogicalDecodingMessageContent`: a logical message whose content is JSON becomes an event of an
 /// insert, for the outbox.

@@ -4,12 +4,12 @@ use super::json_payload::JsonPayload;
 use super::regex_router::RegexRouter;
 use super::{Built, Outcome, Transform, extract, is_envelope, require_struct};
 use crate::Fault;
-use pgcdc_format::names::NameAdjustment;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::java;
 use crate::json::Json;
 use crate::options::{Options, java_split};
+use pgcdc_format::names::NameAdjustment;
 
 /// Debezium's outbox `EventRouter`.
 #[derive(Debug)]

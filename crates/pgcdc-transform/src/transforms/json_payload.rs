@@ -5,9 +5,9 @@ use std::mem::discriminant;
 use std::sync::Arc;
 
 use crate::Fault;
-use pgcdc_format::names::NameAdjustment;
 use crate::data::{Decimal, Kind, Schema, SchemaBuilder, Struct, Value};
 use crate::json::Json;
+use pgcdc_format::names::NameAdjustment;
 
 /// How JSON that has no counterpart in a schema is treated.
 #[derive(Clone, Copy, Debug)]

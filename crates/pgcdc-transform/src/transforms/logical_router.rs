@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use super::{Built, Outcome, Transform, is_envelope, require_struct};
 use crate::Fault;
-use pgcdc_format::names::NameAdjustment;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::java::Pattern;
 use crate::options::Options;
+use pgcdc_format::names::NameAdjustment;
 
 const PURPOSE: &str = "Updating schema";
 

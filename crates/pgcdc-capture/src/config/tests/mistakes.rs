@@ -98,7 +98,6 @@ fn what_would_change_the_data_is_refused() {
         ("xmin.fetch.interval.ms", "100"),
         ("topic.creation.groups", "a"),
         ("topic.creation.a.partitions", "2"),
-        ("predicates", "p"),
         ("offset.mismatch.strategy", "trust_slot"),
     ];
     for (key, value) in refused {
