@@ -196,6 +196,7 @@ impl Connector {
             database,
             offset: None,
         };
+        prepared.tables.prime(&prepared.query).await?;
         match decision {
             Decision::Stream => {
                 // A restart goes on as if the transaction before had just been read.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use pgcdc_event::{Operation, Relation, TopicId};
 use pgcdc_format::avro::AvroError;
 use pgcdc_format::envelope::{
-    AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, TablePlan,
+    AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, RowRef, TablePlan,
 };
+use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
 
 use crate::config::Settings;
@@ -30,6 +31,8 @@ pub(crate) struct Tables {
     by_oid: HashMap<u32, usize>,
     /// The table of the row before: mostly that of the next one, too.
     last: Option<(u32, usize)>,
+    /// Whether a table has an enum column.
+    any_labels: bool,
 }
 
 impl Tables {
@@ -49,7 +52,46 @@ impl Tables {
             encoders: Vec::new(),
             by_oid: HashMap::new(),
             last: None,
+            any_labels: false,
         })
+    }
+
+    /// Learns the enum types that there are, whose labels stay as they are now until a value is none of them.
+    pub(crate) async fn prime(&mut self, query: &Query) -> Result<()> {
+        self.catalog.prime(query).await
+    }
+
+    /// Whether a table has columns whose labels [`learn_labels`](Self::learn_labels) looks after.
+    #[inline]
+    pub(crate) fn has_labels(&mut self, oid: u32) -> bool {
+        self.any_labels && self.get(oid).flatten().is_some_and(|encoder| encoder.has_labels())
+    }
+
+    /// Reads an enum type again when a row has a label of it that is not known, as Debezium does.
+    pub(crate) async fn learn_labels(
+        &mut self,
+        oid: u32,
+        row: RowRef<'_>,
+        query: &Query,
+        output: &mut Output,
+    ) -> Result<()> {
+        let mut asked = Vec::new();
+        while let Some(encoder) = self.get(oid).flatten()
+            && let Some(type_oid) = encoder.unknown_label(row)
+            && !asked.contains(&type_oid)
+        {
+            asked.push(type_oid);
+            let mut relation = Relation::clone(encoder.relation());
+            let fresh = self.catalog.refresh(query, type_oid).await?;
+            for column in relation.columns.iter_mut().filter(|column| column.pg_type.oid == type_oid) {
+                column.pg_type = Arc::clone(&fresh);
+            }
+            let encoder = self.compile(relation, false, output).await?;
+            if let Some(&at) = self.by_oid.get(&oid) {
+                self.encoders[at] = Some(encoder);
+            }
+        }
+        Ok(())
     }
 
     /// An encoder for what belongs to no table; see [`number_messages`](Self::number_messages).
@@ -104,10 +146,11 @@ impl Tables {
         let encoder = if self.settings.tables.allows(&name) {
             let relation = self.catalog.streamed(query, body).await?;
             tracing::debug!(table = %name, columns = relation.columns.len(), "table announced");
-            Some(self.compile(relation, output).await?)
+            Some(self.compile(relation, false, output).await?)
         } else {
             None
         };
+        self.any_labels |= encoder.as_ref().is_some_and(RelationEncoder::has_labels);
         match self.by_oid.get(&body.oid) {
             Some(&at) => self.encoders[at] = encoder,
             None => {
@@ -126,12 +169,18 @@ impl Tables {
         output: &mut Output,
     ) -> Result<RelationEncoder> {
         let relation = self.catalog.current(query, table).await?;
-        self.compile(relation, output).await
+        self.compile(relation, true, output).await
     }
 
-    async fn compile(&mut self, relation: Relation, output: &mut Output) -> Result<RelationEncoder> {
+    async fn compile(
+        &mut self,
+        relation: Relation,
+        snapshot: bool,
+        output: &mut Output,
+    ) -> Result<RelationEncoder> {
         let settings = &self.settings;
         let topic_name = settings.topic.of(&relation.name);
+        distinct_fields(&relation, settings)?;
         let topic: TopicId = output.topic(&topic_name).await?;
         let names = relation.columns.iter().map(|column| &*column.name);
         let key = settings
@@ -139,7 +188,12 @@ impl Tables {
             .positions(&relation.name, names.clone())
             .unwrap_or_else(|| relation.primary_key());
         let included = names.map(|column| settings.columns.allows(&relation.name, column)).collect();
-        let plan = TablePlan { topic, topic_name, included, key };
+        let shaping = if settings.shaping.is_empty() {
+            Vec::new()
+        } else {
+            relation.columns.iter().map(|column| settings.shaping.of(&relation.name, column)).collect()
+        };
+        let plan = TablePlan { topic, topic_name, included, key, shaping, snapshot };
         let encoder = RelationEncoder::compile(Arc::new(relation), &plan, &self.options);
         if !self.avro.any() || output.wants_events() {
             return Ok(encoder);
@@ -164,6 +218,25 @@ fn no_avro(of: &str, error: &AvroError) -> Error {
     )
 }
 
+/// Refuses a table of which two columns would become one field.
+fn distinct_fields(relation: &Relation, settings: &Settings) -> Result<()> {
+    if settings.field_names == NameAdjustment::None {
+        return Ok(());
+    }
+    let mut seen = HashMap::new();
+    for column in &relation.columns {
+        let field = settings.field_names.field(&column.name);
+        if let Some(other) = seen.insert(field.clone(), &column.name) {
+            return Err(Error::configuration(format!(
+                "table {}: columns {other} and {} both become the field {field} under field.name.adjustment.mode",
+                relation.name, column.name
+            ))
+            .with_hint("rename one of them, or choose avro_unicode, which keeps names apart"));
+        }
+    }
+    Ok(())
+}
+
 /// What all tables have in common, from the settings.
 fn envelope_options(settings: &Settings) -> EnvelopeOptions {
     let letters = [Operation::Create, Operation::Update, Operation::Delete, Operation::Truncate];
@@ -179,6 +252,8 @@ fn envelope_options(settings: &Settings) -> EnvelopeOptions {
         skip_unchanged: settings.skip_unchanged,
         types: settings.types.clone(),
         key_types: settings.key_types(),
+        schema_names: settings.schema_names,
+        field_names: settings.field_names,
         unwrap: settings.unwrap.clone(),
     }
 }

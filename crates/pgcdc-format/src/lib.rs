@@ -12,6 +12,7 @@ pub mod avro;
 pub mod copy;
 pub mod decode;
 pub mod envelope;
+pub mod names;
 pub mod pgoutput;
 pub mod schema;
 pub mod types;

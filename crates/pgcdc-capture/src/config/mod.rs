@@ -21,6 +21,7 @@ mod providers;
 mod reader;
 mod resolve;
 mod settings;
+mod shaping;
 mod source_url;
 mod topic;
 mod transforms;
@@ -43,3 +44,4 @@ pub use settings::{
     SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, TransactionBoundary,
     Transforms, Unwrap,
 };
+pub use shaping::ColumnShaping;

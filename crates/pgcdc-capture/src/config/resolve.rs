@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use pgcdc_format::names::NameAdjustment;
+
 use super::converters::{self, Format, HeaderFormat};
 use super::document::Document;
 use super::filter::{Choice, ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
@@ -10,7 +12,7 @@ use super::mistake::ConfigError;
 use super::reader::Reader;
 use super::settings::*;
 use super::transforms::{self, Chosen};
-use super::{exactly_once, validate, value_types};
+use super::{exactly_once, shaping, validate, value_types};
 
 impl Settings {
     /// Reads a file, applies `--set`, resolves config providers with the process's environment,
@@ -89,6 +91,9 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             tables: choice(reader, "table.include.list", "table.exclude.list"),
         },
         columns: ColumnFilter(choice(reader, "column.include.list", "column.exclude.list")),
+        shaping: shaping::resolve(reader),
+        schema_names: reader.choice("schema.name.adjustment.mode", NameAdjustment::WORDS),
+        field_names: reader.choice("field.name.adjustment.mode", NameAdjustment::WORDS),
         key_columns: key_columns(reader),
         messages: MessageFilter(choice(reader, "message.prefix.include.list", "message.prefix.exclude.list")),
         types,

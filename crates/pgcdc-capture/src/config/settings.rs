@@ -7,11 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pgcdc_event::{Operation, Secret};
+use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::types::{DecimalFormat, TypeOptions};
 
 use super::converters::{Format, HeaderFormat};
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::mistake::Warning;
+use super::shaping::ColumnShaping;
 
 pub use super::topic::{Heartbeat, TopicCreation, TopicNaming, TopicSettings};
 pub use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
@@ -33,6 +35,12 @@ pub struct Settings {
     pub tables: TableFilter,
     /// Column lists.
     pub columns: ColumnFilter,
+    /// `column.mask.…`, `column.truncate.…`, `…propagate.source.type`.
+    pub shaping: ColumnShaping,
+    /// `schema.name.adjustment.mode`.
+    pub schema_names: NameAdjustment,
+    /// `field.name.adjustment.mode`.
+    pub field_names: NameAdjustment,
     /// `message.key.columns`.
     pub key_columns: KeyColumns,
     /// `message.prefix.include.list` and its opposite.

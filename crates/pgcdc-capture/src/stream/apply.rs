@@ -146,6 +146,13 @@ impl<'a> Applier<'a> {
             }
             other => return self.rare(lsn, other, data).await,
         };
+        if let Some(new) = after
+            && self.tables.has_labels(relation)
+        {
+            self.tables
+                .learn_labels(relation, RowRef::Wire(new), self.query, &mut self.outbox.output)
+                .await?;
+        }
         if self.outbox.output.wants_events() {
             return self.event(lsn, relation, operation, before, after, data).await;
         }

@@ -6,6 +6,7 @@ use pgcdc_event::{
     Column, Lsn, PgType, RecordBatch, Relation, ReplicaIdentity, TableName, TopicId, TypeKind,
 };
 use pgcdc_format::envelope::{Change, Context, EnvelopeOptions, RelationEncoder, RowRef, TablePlan};
+use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::{Message, Tuple, decode};
 use pgcdc_format::types::TypeOptions;
 
@@ -163,6 +164,8 @@ pub(crate) fn encoder(schemas: bool) -> RelationEncoder {
         skip_unchanged: false,
         types: TypeOptions::default(),
         key_types: TypeOptions::default(),
+        schema_names: NameAdjustment::None,
+        field_names: NameAdjustment::None,
         unwrap: None,
     };
     let relation = Arc::new(relation());
@@ -171,6 +174,8 @@ pub(crate) fn encoder(schemas: bool) -> RelationEncoder {
         topic_name: "engagement.public.engagement_events".into(),
         included: vec![true; COLUMNS.len()],
         key: relation.primary_key(),
+        shaping: Vec::new(),
+        snapshot: false,
     };
     RelationEncoder::compile(relation, &plan, &options)
 }

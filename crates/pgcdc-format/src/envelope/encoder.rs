@@ -5,11 +5,12 @@ use pgcdc_event::{HeaderName, Operation, RecordBatch, Relation, TopicId};
 
 use super::avro::{AvroHalves, AvroTable, Half};
 use super::flat::FlatPlan;
+use super::header::HeaderForm;
 use super::row::{KeyParts, RowEncoder};
 use super::source::{SOURCE_SCHEMA, TIMES_SCHEMA, TRANSACTION_SCHEMA, append_times};
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, SourceTemplate};
 use crate::avro::{AvroError, AvroSchema};
-use crate::types::write_json_string;
+use crate::types::{Shaping, write_json_string};
 
 /// What the connector decided about a table, beyond its relation.
 #[derive(Clone, Debug)]
@@ -22,6 +23,10 @@ pub struct TablePlan {
     pub included: Vec<bool>,
     /// The key's columns in order: the primary key's, a unique index', or `message.key.columns`.
     pub key: Vec<usize>,
+    /// The rule that shapes column `i`, where there is one (`column.mask.…`, `column.truncate.…`, …).
+    pub shaping: Vec<Option<Arc<Shaping>>>,
+    /// Whether the relation was read for a snapshot.
+    pub snapshot: bool,
 }
 
 /// One change, borrowed from the wire.
@@ -75,6 +80,8 @@ struct KeyTemplate {
     head: Vec<u8>,
     /// `{"id":` and then `,"other":`.
     names: Vec<Vec<u8>>,
+    /// How the headers of a key change carry each column.
+    forms: Vec<HeaderForm>,
     tail: &'static [u8],
 }
 
@@ -90,14 +97,14 @@ impl RelationEncoder {
     /// Compiles a table's encoder.
     #[must_use]
     pub fn compile(relation: Arc<Relation>, plan: &TablePlan, options: &EnvelopeOptions) -> Self {
-        let row = RowEncoder::compile(&relation, &plan.included, &plan.key, options);
+        let row = RowEncoder::compile(&relation, plan, options);
         let flat = options
             .unwrap
             .as_ref()
             .map(|unwrap| FlatPlan::compile(unwrap, &row, &relation.name, &plan.topic_name, options));
         let (head, tail): (_, &[u8]) = if options.value_schemas {
             let mut head = br#"{"schema":"#.to_vec();
-            envelope_schema(&row, &plan.topic_name, &mut head);
+            envelope_schema(&row, &plan.topic_name, options, &mut head);
             head.extend_from_slice(br#","payload":{"before":"#);
             (head, b"}}")
         } else {
@@ -105,7 +112,7 @@ impl RelationEncoder {
         };
         Self {
             source: SourceTemplate::compile(options, Some(&relation.name)),
-            key: KeyTemplate::compile(&row, plan, options.key_schemas),
+            key: KeyTemplate::compile(&row, plan, options),
             relation,
             topic: plan.topic,
             row,
@@ -183,6 +190,18 @@ impl RelationEncoder {
     #[must_use]
     pub fn relation(&self) -> &Arc<Relation> {
         &self.relation
+    }
+
+    /// The type of the first enum column whose value is no label that this encoder knows: the type has got labels since.
+    #[must_use]
+    pub fn unknown_label(&self, row: RowRef<'_>) -> Option<u32> {
+        self.row.unknown_label(row)
+    }
+
+    /// Whether the table has columns that [`unknown_label`](Self::unknown_label) looks at.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        self.row.has_labels()
     }
 
     /// Appends a change's records: none when its operation is skipped, one, or for a changed key
@@ -415,7 +434,7 @@ impl RelationEncoder {
     fn key_payload(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Range<usize> {
         let start = batch.position();
         if let Some(template) = &self.key {
-            template.payload(parts, batch.buffer());
+            template.header(parts, batch.buffer());
         }
         start..batch.position()
     }
@@ -455,9 +474,10 @@ impl RelationEncoder {
 }
 
 impl KeyTemplate {
-    fn compile(row: &RowEncoder, plan: &TablePlan, schemas: bool) -> Option<Self> {
+    fn compile(row: &RowEncoder, plan: &TablePlan, options: &EnvelopeOptions) -> Option<Self> {
+        let schemas = options.key_schemas;
         let fields: Vec<_> = plan.key.iter().filter_map(|&at| row.key_field(at)).collect();
-        if fields.is_empty() {
+        if plan.key.is_empty() {
             return None;
         }
         let mut head = Vec::new();
@@ -470,7 +490,8 @@ impl KeyTemplate {
                 schema.append_json(Some(name), &mut head);
             }
             head.extend_from_slice(br#"],"optional":false,"name":"#);
-            write_json_string(format!("{}.Key", plan.topic_name).as_bytes(), &mut head);
+            let name = options.schema_names.schema(&format!("{}.Key", plan.topic_name));
+            write_json_string(name.as_bytes(), &mut head);
             head.extend_from_slice(br#"},"payload":"#);
         }
         let names = fields
@@ -483,10 +504,26 @@ impl KeyTemplate {
                 fragment
             })
             .collect();
-        Some(Self { head, names, tail: if schemas { b"}" } else { b"" } })
+        let forms = fields.iter().map(|(_, schema)| HeaderForm::of(schema)).collect();
+        Some(Self { head, names, forms, tail: if schemas { b"}" } else { b"" } })
+    }
+
+    fn header(&self, parts: &KeyParts, out: &mut Vec<u8>) {
+        if self.names.is_empty() {
+            out.push(b'{');
+        }
+        for ((name, form), value) in self.names.iter().zip(&self.forms).zip(parts.values()) {
+            out.extend_from_slice(name);
+            form.append(value, out);
+        }
+        out.push(b'}');
     }
 
     fn payload(&self, parts: &KeyParts, out: &mut Vec<u8>) {
+        if self.names.is_empty() {
+            // All of the key's columns are of types that are left out.
+            out.push(b'{');
+        }
         for (name, value) in self.names.iter().zip(parts.values()) {
             out.extend_from_slice(name);
             out.extend_from_slice(value);
@@ -496,10 +533,10 @@ impl KeyTemplate {
 }
 
 /// The Connect schema of the whole envelope.
-fn envelope_schema(row: &RowEncoder, topic: &str, out: &mut Vec<u8>) {
+fn envelope_schema(row: &RowEncoder, topic: &str, options: &EnvelopeOptions, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"struct","fields":["#);
     for field in ["before", "after"] {
-        row_schema(row, topic, true, out);
+        row_schema(row, topic, options, out);
         out.extend_from_slice(br#","field":""#);
         out.extend_from_slice(field.as_bytes());
         out.extend_from_slice(br#""},"#);
@@ -510,12 +547,12 @@ fn envelope_schema(row: &RowEncoder, topic: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#",{"type":"string","optional":false,"field":"op"},"#);
     out.extend_from_slice(TIMES_SCHEMA.as_bytes());
     out.extend_from_slice(br#"],"optional":false,"name":"#);
-    write_json_string(format!("{topic}.Envelope").as_bytes(), out);
+    write_json_string(options.schema_names.schema(&format!("{topic}.Envelope")).as_bytes(), out);
     out.extend_from_slice(br#","version":2}"#);
 }
 
 /// A row's schema, open at its end for a `field`.
-fn row_schema(row: &RowEncoder, topic: &str, optional: bool, out: &mut Vec<u8>) {
+fn row_schema(row: &RowEncoder, topic: &str, options: &EnvelopeOptions, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"struct","fields":["#);
     for (at, (name, schema)) in row.fields().enumerate() {
         if at > 0 {
@@ -523,8 +560,6 @@ fn row_schema(row: &RowEncoder, topic: &str, optional: bool, out: &mut Vec<u8>) 
         }
         schema.append_json(Some(name), out);
     }
-    out.extend_from_slice(br#"],"optional":"#);
-    out.extend_from_slice(if optional { b"true" } else { b"false" });
-    out.extend_from_slice(br#","name":"#);
-    write_json_string(format!("{topic}.Value").as_bytes(), out);
+    out.extend_from_slice(br#"],"optional":true,"name":"#);
+    write_json_string(options.schema_names.schema(&format!("{topic}.Value")).as_bytes(), out);
 }

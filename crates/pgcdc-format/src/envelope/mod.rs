@@ -8,6 +8,7 @@
 mod avro;
 mod encoder;
 mod flat;
+mod header;
 mod message;
 mod row;
 mod source;
@@ -21,6 +22,7 @@ pub use source::SourceTemplate;
 
 use pgcdc_event::{Lsn, Snapshot};
 
+use crate::names::NameAdjustment;
 use crate::pgoutput::DecodeError;
 use crate::types::{TypeOptions, ValueError};
 
@@ -48,6 +50,10 @@ pub struct EnvelopeOptions {
     pub types: TypeOptions,
     /// How keys are written.
     pub key_types: TypeOptions,
+    /// `schema.name.adjustment.mode`.
+    pub schema_names: NameAdjustment,
+    /// `field.name.adjustment.mode`.
+    pub field_names: NameAdjustment,
     /// The flattened form, where `ExtractNewRecordState` is configured.
     pub unwrap: Option<Unwrap>,
 }

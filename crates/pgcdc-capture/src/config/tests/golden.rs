@@ -7,16 +7,9 @@ use super::*;
 /// Why a recording's configuration is refused, if it is: the key that must be named.
 fn refused(config: &Map<String, Value>) -> Option<String> {
     let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();
-    let starts = ["column.mask", "column.truncate", "column.propagate", "datatype.propagate"];
     let found = config.keys().find(|key| {
         let value = text(key);
-        starts.iter().any(|s| key.starts_with(s))
-            || matches!(
-                key.as_str(),
-                "field.name.adjustment.mode"
-                    | "schema.name.adjustment.mode"
-                    | "replica.identity.autoset.values"
-            )
+        key.as_str() == "replica.identity.autoset.values"
             || *key == "provide.transaction.metadata" && value == "true"
     });
     found.cloned()
