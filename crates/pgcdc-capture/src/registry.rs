@@ -37,6 +37,17 @@ impl Registries {
         })
     }
 
+    /// Asks a half's registry for anything at all; its addresses, or nothing when there is none.
+    pub(crate) async fn ask(&mut self, half: Half) -> Result<Option<String>> {
+        let registry = if half == Half::Key { &mut self.key } else { &mut self.value };
+        let Some(registry) = registry else { return Ok(None) };
+        let answer = registry.call("/schemas/types", None).await;
+        match answer {
+            Ok(_) => Ok(Some(hosts(&registry.config.urls))),
+            Err(failed) => Err(registry.error("(none yet)", failed)),
+        }
+    }
+
     /// The number of a schema, asked for once.
     pub(crate) async fn number(&mut self, half: Half, topic: &str, schema: &AvroSchema) -> Result<u32> {
         let registry = if half == Half::Key { &mut self.key } else { &mut self.value };
@@ -199,7 +210,7 @@ impl Registry {
                 "change the table back, or set the subject's compatibility (PUT /config/{subject}, NONE allows anything), and start again: nothing was confirmed, and the stream goes on from where it stands"
             )),
             Failed::Refused { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, .. } => {
-                let prefix = property.trim_end_matches("schema.registry.url");
+                let prefix = below_converter(property);
                 Error::fatal(format!("schema registry {at} does not let pgcdc in (subject {subject})")).with_hint(format!(
                     "set {prefix}basic.auth.credentials.source=USER_INFO and {prefix}basic.auth.user.info=user:password of a user who may write the subject"
                 ))
@@ -248,6 +259,11 @@ fn shape(schema: &Value) -> Value {
     }
 }
 
+/// `key.converter.` or `value.converter.`, of a property below it.
+fn below_converter(property: &str) -> String {
+    property.split_once(".converter.").map_or_else(String::new, |(half, _)| format!("{half}.converter."))
+}
+
 /// The addresses, without what stands before an `@`.
 fn hosts(urls: &[String]) -> String {
     let host = |url: &String| match url.split_once("://") {
@@ -273,8 +289,9 @@ fn escaped(subject: &str) -> String {
 }
 
 fn tls_config(property: &str, tls: &Tls) -> Result<ClientConfig> {
-    let wrong =
-        |what: &str| Error::configuration(format!("{}ssl.*: {what}", property.trim_end_matches("url")));
+    let wrong = |what: &str| {
+        Error::configuration(format!("{}schema.registry.ssl.*: {what}", below_converter(property)))
+    };
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| wrong("TLS cannot be set up").with_source(error))?;

@@ -6,7 +6,7 @@ use pgcdc_testbed::{HttpReceiver, Registry, Response, ports};
 use serde_json::json;
 
 use super::{avro, decode, registry, stop, streaming};
-use crate::harness::{Database, LONG, Reader, eventually, kafka, scratch_dir};
+use crate::harness::{Database, LONG, Reader, eventually, kafka, pgcdc, scratch_dir};
 
 #[test]
 fn an_incompatible_change_stops_with_the_subject_and_loses_nothing() {
@@ -39,6 +39,33 @@ fn an_incompatible_change_stops_with_the_subject_and_loses_nothing() {
     let values = decode(registry(), records.iter().map(|record| record.raw_value.as_deref()));
     assert_eq!(values[1]["after"], json!({"id": 2, "v": "two"}));
     stop(process);
+}
+
+#[test]
+fn check_asks_the_registry() {
+    let database = Database::create("avro_check");
+    database.sql("CREATE TABLE t(id int PRIMARY KEY)");
+    let check = |url: &str| {
+        let file = avro(database.connector(), url).write();
+        pgcdc(&["check", "--config", &file.to_string_lossy(), "--bootstrap-servers", &kafka().bootstrap()])
+    };
+    let url = registry().url();
+    let finished = check(&url);
+    assert_eq!(finished.code, 0, "{}", finished.text());
+    assert!(
+        finished.text().contains(&format!("schema registry of values: answers at {url}")),
+        "{}",
+        finished.text()
+    );
+    let finished = check("http://127.0.0.1:1");
+    assert_ne!(finished.code, 0);
+    assert!(
+        finished.text().contains("schema registry http://127.0.0.1:1 cannot be reached"),
+        "{}",
+        finished.text()
+    );
+    let stdout = avro(database.connector(), &url).start_with(&["--stdout"]).wait_timeout(LONG);
+    assert_eq!(stdout.and_then(|status| status.code()), Some(2), "standard output cannot show Avro");
 }
 
 #[test]

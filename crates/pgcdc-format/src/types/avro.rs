@@ -144,7 +144,7 @@ impl Form {
             | Family::Timestamp(..)
             | Family::Interval(_)
             | Family::TimestampTz(_)
-            | Family::TimeTz
+            | Family::TimeTz(_)
             | Family::Numeric(Numeric::Text { .. })
             | Family::Bytea(_)
                 if string =>
