@@ -15,13 +15,16 @@ use pgcdc_transform::json::JsonReader;
 use pgcdc_transform::{Chain, Fault};
 
 use crate::capture::context_headers;
-use crate::config::Settings;
+use crate::config::{HeaderFormat, Settings};
 use crate::output::Output;
 use crate::registry::Registries;
 use crate::snapshot::now_ns;
 use crate::{Error, Result};
 
 use writer::{HeaderWriter, Writer};
+
+/// The headers of a change of the key.
+const KEY_HEADERS: [&str; 2] = ["__debezium.newkey", "__debezium.oldkey"];
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(crate) struct Stage {
     value_writer: Writer,
     header_writer: HeaderWriter,
     registries: Registries,
+    /// The header converter shows what a header is of.
+    headers_have_schemas: bool,
     /// `__debezium.context.*`, which transforms see like other headers.
     context: Vec<(Arc<str>, Value)>,
     text: Schema,
@@ -58,6 +63,7 @@ impl Stage {
             key_writer: Writer::new(&settings.key_format, Half::Key)?,
             value_writer: Writer::new(&settings.value_format, Half::Value)?,
             header_writer: HeaderWriter::new(settings.header_format),
+            headers_have_schemas: settings.header_format != HeaderFormat::Simple,
             registries: Registries::new(settings)?,
             context: context.iter().map(|(name, value)| (name.as_str().into(), Value::text(value))).collect(),
             text: Schema::plain(Kind::String, false),
@@ -108,12 +114,32 @@ impl Stage {
         let mut count = 0;
         for (name, value) in encoded.headers() {
             self.add_context(&mut record, encoded.context_at == Some(count));
-            let value = value.map_or(Value::Null, |bytes| Value::text(&String::from_utf8_lossy(bytes)));
-            record.add_header(&name.into(), Some(self.text.clone()), value);
+            let (schema, value) = match (value, encoded.key) {
+                (Some(payload), Some(key)) if self.headers_have_schemas && KEY_HEADERS.contains(&name) => {
+                    self.key_header(payload, key)
+                }
+                (value, _) => {
+                    let value =
+                        value.map_or(Value::Null, |bytes| Value::text(&String::from_utf8_lossy(bytes)));
+                    (Some(self.text.clone()), value)
+                }
+            };
+            record.add_header(&name.into(), schema, value);
             count += 1;
         }
         self.add_context(&mut record, encoded.context_at == Some(count));
         Ok(record)
+    }
+
+    /// Another key of the record's table, which the encoder writes as `SimpleHeaderConverter` would.
+    fn key_header(&mut self, payload: &[u8], key: &[u8]) -> (Option<Schema>, Value) {
+        const MIDDLE: &[u8] = b",\"payload\":";
+        let head = key.windows(MIDDLE.len()).position(|window| window == MIDDLE);
+        let read = head.and_then(|at| {
+            let whole = [&key[..at + MIDDLE.len()], payload, b"}"].concat();
+            self.keys.read(Some(&whole)).ok()
+        });
+        read.unwrap_or_else(|| (Some(self.text.clone()), Value::text(&String::from_utf8_lossy(payload))))
     }
 
     fn add_context(&self, record: &mut Record, here: bool) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pgcdc_event::{Operation, Relation, TopicId};
 use pgcdc_format::avro::AvroError;
 use pgcdc_format::envelope::{
-    AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, RowRef, TablePlan,
+    AvroHalves, AvroPair, EnvelopeOptions, Half, MessageEncoder, RelationEncoder, RowRef, TablePlan,
 };
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
@@ -94,7 +94,7 @@ impl Tables {
         Ok(())
     }
 
-    /// An encoder for what belongs to no table; see [`number_messages`](Self::number_messages).
+    /// An encoder for what belongs to no table; see [`number_pair`](Self::number_pair).
     pub(crate) fn messages(&self) -> Result<MessageEncoder> {
         let encoder = MessageEncoder::compile(&self.options);
         if self.avro.any() {
@@ -104,17 +104,12 @@ impl Tables {
         }
     }
 
-    /// Lets the registry number the schemas of messages that go to a topic.
-    pub(crate) async fn number_messages(
-        &mut self,
-        encoder: &mut MessageEncoder,
-        kind: MessageKind,
-        topic: &str,
-    ) -> Result<()> {
+    /// Lets the registry number the schemas of records that come from no table and go to a topic.
+    pub(crate) async fn number_pair(&mut self, pair: &mut AvroPair, topic: &str) -> Result<()> {
         for half in [Half::Key, Half::Value] {
-            if let Some(schema) = encoder.avro_schema(kind, half) {
+            if let Some(schema) = pair.schema(half) {
                 let id = self.registries.number(half, topic, schema).await?;
-                encoder.number(kind, half, id);
+                pair.number(half, id);
             }
         }
         Ok(())

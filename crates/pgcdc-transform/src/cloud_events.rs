@@ -25,11 +25,17 @@ pub struct CloudEventsWriter {
 const DATA_SCHEMA: &str = "io.debezium.connector.postgresql.Data";
 
 impl CloudEventsWriter {
-    /// One with these options: `json.schemas.enable`, `extension.attributes.enable` and `metadata.source`.
+    /// One with these options: `json.schemas.enable`, `extension.attributes.enable`,
+    /// `schema.data.name.source.header.enable` and `metadata.source`.
     ///
     /// # Errors
     /// When an event's metadata is to come from where it cannot.
-    pub fn new(schemas: bool, extensions: bool, metadata_source: &str) -> Result<Self, Fault> {
+    pub fn new(
+        schemas: bool,
+        extensions: bool,
+        names_from_headers: bool,
+        metadata_source: &str,
+    ) -> Result<Self, Fault> {
         let mut writer = Self {
             data: JsonWriter::new(schemas),
             extensions,
@@ -57,7 +63,9 @@ impl CloudEventsWriter {
             match field.trim() {
                 "id" => writer.id = source,
                 "type" => writer.kind = source,
-                "dataSchemaName" => writer.data_schema_name = source,
+                "dataSchemaName" if names_from_headers => writer.data_schema_name = source,
+                // Of a trace there is nothing to tell.
+                "dataSchemaName" | "traceparent" => {}
                 _ => return Err(wrong()),
             }
         }

@@ -122,6 +122,8 @@ pub struct CloudEvents {
     pub schemas_enable: bool,
     /// `extension.attributes.enable`.
     pub extensions: bool,
+    /// `schema.data.name.source.header.enable`.
+    pub names_from_headers: bool,
     /// `metadata.source`, as it is written.
     pub metadata_source: String,
 }
@@ -205,6 +207,7 @@ fn cloud_events(reader: &mut Reader<'_>, half: &str) -> CloudEvents {
     CloudEvents {
         schemas_enable: reader.boolean(&key("json.schemas.enable")),
         extensions: reader.boolean(&key("extension.attributes.enable")),
+        names_from_headers: reader.boolean(&key("schema.data.name.source.header.enable")),
         metadata_source: reader.string(&key("metadata.source")),
     }
 }

@@ -55,6 +55,7 @@ impl Writer {
                 let writer = CloudEventsWriter::new(
                     options.schemas_enable,
                     options.extensions,
+                    options.names_from_headers,
                     &options.metadata_source,
                 );
                 Self::CloudEvents(Box::new(writer.map_err(|fault| Error::configuration(fault.to_string()))?))

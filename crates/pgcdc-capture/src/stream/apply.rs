@@ -112,7 +112,7 @@ impl<'a> Applier<'a> {
         self.flush().await?;
         if !self.heartbeats_numbered {
             let name = self.settings.heartbeat.topic(&self.settings.topic);
-            self.tables.number_messages(&mut self.messages, MessageKind::Heartbeat, &name).await?;
+            self.tables.number_pair(self.messages.avro(MessageKind::Heartbeat), &name).await?;
             self.heartbeats_numbered = true;
         }
         self.messages
@@ -265,7 +265,7 @@ impl<'a> Applier<'a> {
             None => {
                 let name = self.settings.topic.of_messages();
                 let topic = self.outbox.output.topic(&name).await?;
-                self.tables.number_messages(&mut self.messages, MessageKind::Logical, &name).await?;
+                self.tables.number_pair(self.messages.avro(MessageKind::Logical), &name).await?;
                 *self.message_topic.insert(topic)
             }
         };

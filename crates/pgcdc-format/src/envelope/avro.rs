@@ -11,7 +11,7 @@ use super::encoder::RelationEncoder;
 use super::row::{AvroRow, KeyParts};
 use super::source::DEBEZIUM_VERSION;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, TablePlan};
-use crate::avro::{AvroError, AvroOptions, Converter, put_bytes, put_long};
+use crate::avro::{AvroError, AvroOptions, AvroSchema, Converter, put_bytes, put_long};
 use crate::schema::{Kind, Schema};
 
 /// Which half of a record.
@@ -91,6 +91,52 @@ impl AvroHalf {
             return Ok(None);
         }
         Ok(Some(json.start..batch.position()))
+    }
+}
+
+/// Key and value of records that come from no table: those halves that are Avro.
+#[derive(Debug, Default)]
+pub struct AvroPair {
+    key: Option<AvroHalf>,
+    value: Option<AvroHalf>,
+}
+
+impl AvroPair {
+    /// Of the halves' schemas in Connect's JSON form.
+    pub(super) fn of_schemas(key: &str, value: &str, halves: &AvroHalves) -> Result<Self, AvroError> {
+        let half = |schema: &str, options: &Option<AvroOptions>| match options {
+            Some(options) => AvroHalf::of_schema(schema.as_bytes(), options).map(Some),
+            None => Ok(None),
+        };
+        Ok(Self { key: half(key, &halves.key)?, value: half(value, &halves.value)? })
+    }
+
+    /// The Avro schema of a half; `None` when it is not Avro.
+    #[must_use]
+    pub fn schema(&self, half: Half) -> Option<&AvroSchema> {
+        let half = if half == Half::Key { &self.key } else { &self.value };
+        half.as_ref().map(|half| half.converter().avro())
+    }
+
+    /// Gives a half's schema the number that the registry has for it.
+    pub fn number(&mut self, half: Half, id: u32) {
+        let half = if half == Half::Key { &mut self.key } else { &mut self.value };
+        if let Some(half) = half {
+            half.number(id);
+        }
+    }
+
+    /// Puts Avro in the place of a half's JSON that stands at the buffer's end, where the half is Avro.
+    pub(super) fn finish(
+        &self,
+        half: Half,
+        json: Range<usize>,
+        batch: &mut RecordBatch,
+    ) -> Result<Option<Range<usize>>, AvroError> {
+        match if half == Half::Key { &self.key } else { &self.value } {
+            None => Ok(Some(json)),
+            Some(avro) => avro.replace(json, batch),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ mod message;
 mod row;
 mod source;
 
-pub use avro::{AvroHalves, Half};
+pub use avro::{AvroHalves, AvroPair, Half};
 pub use encoder::{Change, RelationEncoder, TablePlan};
 pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
 pub use message::{MessageEncoder, MessageKind};

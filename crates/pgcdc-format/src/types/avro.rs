@@ -73,7 +73,9 @@ impl AvroCodec {
         out: &mut Vec<u8>,
     ) -> Result<(), ValueError> {
         let start = out.len();
-        out.extend(self.branch);
+        if let Some(branch) = self.branch {
+            out.push(branch);
+        }
         match self.form.append(&codec.family, text, from_driver, out) {
             Ok(()) => Ok(()),
             Err(fault) => self.append_fault(codec, fault, start, out),

@@ -81,7 +81,9 @@ pub(super) const OTHERS: &[Property] = both! {
     "json.schemas.enable", Boolean, "true", Low, "CloudEventsConverter: write the data's schema with it.";
     "json.schemas.cache.size", Int, "1000", Low, "CloudEventsConverter: how many schemas are kept.", [.not_applicable(WORKER)];
     "extension.attributes.enable", Boolean, "true", Low, "CloudEventsConverter: give the event Debezium's extension attributes.";
-    "metadata.source", String, "value,id:generate,type:generate,dataSchemaName:generate", Low, "CloudEventsConverter: where an event's id, type and data schema name come from.";
+    "metadata.source", String, "value,id:generate,type:generate,traceparent:header,dataSchemaName:generate", Low, "CloudEventsConverter: where an event's id, type and data schema name come from.";
     "schema.cloudevents.name", String, "", Low, "CloudEventsConverter: name of the event's own schema.", [.not_applicable("an event in JSON has no schema")];
-    "schema.name.adjustment.mode", String, "none", Low, "CloudEventsConverter: how names of schemas are adjusted.", [.not_applicable("an event in JSON has no schema")];
+    "schema.name.adjustment.mode", String, "avro", Low, "CloudEventsConverter: how names of schemas are adjusted.", [.not_applicable("an event in JSON has no schema")];
+    "schema.data.name.source.header.enable", Boolean, "false", Low, "CloudEventsConverter: take the data's schema name from a header, where metadata.source says so.";
+    "opentelemetry.tracing.attributes.enable", Boolean, "false", Low, "CloudEventsConverter: give the event OpenTelemetry's attributes.", [.refused("pgcdc traces nothing")];
 };
