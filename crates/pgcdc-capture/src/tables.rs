@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgcdc_event::{Operation, Relation, TopicId};
-use pgcdc_format::envelope::{EnvelopeOptions, MessageEncoder, RelationEncoder, TablePlan};
+use pgcdc_format::envelope::{
+    EnvelopeOptions, MessageEncoder, RelationEncoder, TablePlan, TransactionEncoder,
+};
 use pgcdc_format::pgoutput::RelationBody;
 
 use crate::Result;
@@ -41,6 +43,11 @@ impl Tables {
     /// An encoder for what belongs to no table.
     pub(crate) fn messages(&self) -> MessageEncoder {
         MessageEncoder::compile(&self.options)
+    }
+
+    /// An encoder for the begin and end of transactions.
+    pub(crate) fn transactions(&self) -> TransactionEncoder {
+        TransactionEncoder::compile(&self.options)
     }
 
     /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when

@@ -93,6 +93,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
                 Some(class) if class.contains("DefaultTopicNaming") => TopicNaming::Table,
                 _ => TopicNaming::Schema,
             },
+            transaction: reader.string("topic.transaction"),
             creation: topic_creation(reader),
         },
         key_converter: encoded(key_converter),
@@ -116,6 +117,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         skipped: skipped(reader),
         skip_unchanged: reader.boolean("skip.messages.without.change"),
         tombstones_on_delete: reader.boolean("tombstones.on.delete"),
+        transaction_metadata: reader.boolean("provide.transaction.metadata"),
         extended_headers: reader.boolean("extended.headers.enabled"),
         status_interval: reader.millis("status.update.interval.ms"),
         retry: Retry {

@@ -62,6 +62,8 @@ pub struct Settings {
     pub skip_unchanged: bool,
     /// `tombstones.on.delete`.
     pub tombstones_on_delete: bool,
+    /// `provide.transaction.metadata`.
+    pub transaction_metadata: bool,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
     /// `status.update.interval.ms`.

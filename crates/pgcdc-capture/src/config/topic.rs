@@ -12,6 +12,8 @@ pub struct TopicSettings {
     pub delimiter: String,
     /// `topic.naming.strategy`.
     pub naming: TopicNaming,
+    /// `topic.transaction`.
+    pub transaction: String,
     /// `topic.creation.default.*`; `None` leaves making topics to the broker.
     pub creation: Option<TopicCreation>,
 }
@@ -34,6 +36,12 @@ impl TopicSettings {
     #[must_use]
     pub fn of_messages(&self) -> String {
         sanitised(&format!("{}{}message", self.prefix, self.delimiter))
+    }
+
+    /// The topic of the begin and end of transactions.
+    #[must_use]
+    pub fn of_transactions(&self) -> String {
+        format!("{}{}{}", self.prefix, self.delimiter, self.transaction)
     }
 }
 

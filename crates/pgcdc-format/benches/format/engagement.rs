@@ -195,6 +195,7 @@ pub(crate) fn encode(encoder: &mut RelationEncoder, message: &[u8], batch: &mut 
         xid: Some(5124),
         timestamp_us: 1_795_232_908_821_707,
         now_ns: 1_795_232_909_072_232_093,
+        ordinal: None,
         ..Context::default()
     };
     encoder.encode(change, &context, batch).expect("encodes");

@@ -6,6 +6,7 @@ use pgcdc_event::{HeaderName, Operation, RecordBatch, Relation, TopicId};
 use super::flat::FlatPlan;
 use super::row::{KeyParts, RowEncoder};
 use super::source::{SOURCE_SCHEMA, TIMES_SCHEMA, TRANSACTION_SCHEMA, append_times};
+use super::transaction::append_block;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, SourceTemplate};
 use crate::types::write_json_string;
 
@@ -130,7 +131,8 @@ impl RelationEncoder {
     }
 
     /// Appends a change's records: none when its operation is skipped, one, or for a changed key
-    /// up to three (delete, tombstone, create).
+    /// up to three (delete, tombstone, create). Returns how many of them count in the transaction: all but tombstones,
+    /// also those that the flattened form drops.
     ///
     /// # Errors
     /// When the row does not fit the relation. `batch` may then hold a part of the change.
@@ -139,7 +141,7 @@ impl RelationEncoder {
         change: Change<'_>,
         context: &Context<'_>,
         batch: &mut RecordBatch,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<u64, EncodeError> {
         let mut new_key = std::mem::take(&mut self.new_key);
         let mut old_key = std::mem::take(&mut self.old_key);
         let result = self.encode_with(change, context, batch, &mut new_key, &mut old_key);
@@ -154,7 +156,7 @@ impl RelationEncoder {
         batch: &mut RecordBatch,
         new_key: &mut KeyParts,
         old_key: &mut KeyParts,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<u64, EncodeError> {
         match change {
             Change::Insert { new } => {
                 let operation = match context.snapshot {
@@ -162,35 +164,36 @@ impl RelationEncoder {
                     _ => Operation::Read,
                 };
                 if operation == Operation::Create && self.skipped.create {
-                    return Ok(());
+                    return Ok(0);
                 }
                 let value = self.value(operation, None, Some(new), None, context, batch, new_key)?;
                 let key = self.key(new_key, batch);
                 self.push(operation, key, value, context, batch);
             }
-            Change::Update { .. } if self.skipped.update => {}
+            Change::Update { old: None, .. } if self.skipped.update => return Ok(0),
             Change::Update { old: None, new } => {
                 let value = self.value(Operation::Update, None, Some(new), None, context, batch, new_key)?;
                 let key = self.key(new_key, batch);
                 self.push(Operation::Update, key, value, context, batch);
             }
             Change::Update { old: Some((old, whole)), new } => {
-                self.update(old, whole, new, context, batch, new_key, old_key)?;
+                return self.update(old, whole, new, context, batch, new_key, old_key);
             }
-            Change::Delete { .. } if self.skipped.delete => {}
+            Change::Delete { .. } if self.skipped.delete => return Ok(0),
             Change::Delete { old } => {
                 let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
                 let key = self.key(old_key, batch);
                 self.push(Operation::Delete, key.clone(), value, context, batch);
-                self.tombstone(key, None, batch);
+                self.tombstone(key, None, context, batch);
             }
-            Change::Truncate if self.skipped.truncate || self.flat.is_some() => {}
+            Change::Truncate if self.skipped.truncate => return Ok(0),
+            Change::Truncate if self.flat.is_some() => {}
             Change::Truncate => {
                 let value = self.value(Operation::Truncate, None, None, None, context, batch, new_key)?;
                 self.push(Operation::Truncate, None, value, context, batch);
             }
         }
-        Ok(())
+        Ok(1)
     }
 
     /// An update with old values: an `u`, or delete and create when the key changed.
@@ -204,24 +207,29 @@ impl RelationEncoder {
         batch: &mut RecordBatch,
         new_key: &mut KeyParts,
         old_key: &mut KeyParts,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<u64, EncodeError> {
         let fallback = whole.then_some(old);
         if self.skip_unchanged && whole && self.unchanged(old, new, batch, new_key)? {
-            return Ok(());
+            return Ok(0);
         }
         if self.key.is_some() {
             self.row.gather_key(old, None, old_key)?;
             self.row.gather_key(new, fallback, new_key)?;
         }
         if self.key.is_none() || new_key.same(old_key) {
+            if self.skipped.update {
+                return Ok(0);
+            }
             let value =
                 self.value(Operation::Update, Some(old), Some(new), fallback, context, batch, new_key)?;
             let key = self.key(new_key, batch);
             self.push(Operation::Update, key, value, context, batch);
-            return Ok(());
+            return Ok(1);
         }
+        // Delete and create: whether updates are skipped says nothing about them.
         let old_payload = self.key_payload(old_key, batch);
         let new_payload = self.key_payload(new_key, batch);
+        let mut counted = 0;
         if !self.skipped.delete {
             let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
             let key = self.key(old_key, batch);
@@ -229,15 +237,18 @@ impl RelationEncoder {
                 batch.header(HeaderName::Static("__debezium.newkey"), Some(new_payload.clone()));
             }
             self.push(Operation::Delete, key.clone(), value, context, batch);
-            self.tombstone(key, Some(new_payload), batch);
+            self.tombstone(key, Some(new_payload), context, batch);
+            counted += 1;
         }
         if !self.skipped.create {
+            let context = if counted > 0 { &context.following() } else { context };
             let value = self.value(Operation::Create, None, Some(new), fallback, context, batch, new_key)?;
             let key = self.key(new_key, batch);
             batch.header(HeaderName::Static("__debezium.oldkey"), Some(old_payload));
             self.push(Operation::Create, key, value, context, batch);
+            counted += 1;
         }
-        Ok(())
+        Ok(counted)
     }
 
     /// Whether two whole rows have the same included columns, as they would be written.
@@ -292,7 +303,9 @@ impl RelationEncoder {
         }
         out.extend_from_slice(br#","source":"#);
         self.source.append(context, out);
-        out.extend_from_slice(br#","transaction":null,"op":""#);
+        out.extend_from_slice(br#","transaction":"#);
+        append_block(context, out);
+        out.extend_from_slice(br#","op":""#);
         out.push(operation.letter() as u8);
         out.extend_from_slice(br#"","#);
         append_times(context.now_ns, out);
@@ -337,7 +350,13 @@ impl RelationEncoder {
         batch.push(self.topic, key, value, context_at);
     }
 
-    fn tombstone(&self, key: Option<Range<usize>>, new_key: Option<Range<usize>>, batch: &mut RecordBatch) {
+    fn tombstone(
+        &self,
+        key: Option<Range<usize>>,
+        new_key: Option<Range<usize>>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+    ) {
         let wanted = match &self.flat {
             None => self.tombstones,
             Some(flat) => self.tombstones && flat.keeps_tombstones(),
@@ -347,6 +366,9 @@ impl RelationEncoder {
                 batch.header(HeaderName::Static("__debezium.newkey"), Some(new_key));
             }
             let context_at = self.context_headers.then(|| batch.open_headers());
+            if let Some(flat) = &self.flat {
+                flat.push_tombstone_headers(context, batch);
+            }
             batch.push(self.topic, key, None, context_at);
         }
     }

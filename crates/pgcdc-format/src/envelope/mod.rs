@@ -10,12 +10,14 @@ mod flat;
 mod message;
 mod row;
 mod source;
+mod transaction;
 
 pub use encoder::{Change, RelationEncoder, TablePlan};
 pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
 pub use message::MessageEncoder;
 pub use row::RowRef;
 pub use source::SourceTemplate;
+pub use transaction::{Ordinal, TransactionEncoder};
 
 use pgcdc_event::{Lsn, Snapshot};
 
@@ -67,6 +69,16 @@ pub struct Context<'a> {
     pub origin: Option<(&'a str, Lsn)>,
     /// Now, nanoseconds since 1970: the envelope's own `ts_ns`.
     pub now_ns: i64,
+    /// Where the change stands in its transaction, for the `transaction` block; without, that is null.
+    pub ordinal: Option<Ordinal>,
+}
+
+impl Context<'_> {
+    /// The context of the record after one that counts, where a change makes two.
+    fn following(&self) -> Self {
+        let next = |ordinal: Ordinal| Ordinal { total: ordinal.total + 1, of_table: ordinal.of_table + 1 };
+        Self { ordinal: self.ordinal.map(next), ..*self }
+    }
 }
 
 /// A row that cannot be encoded.

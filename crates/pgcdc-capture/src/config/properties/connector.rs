@@ -94,8 +94,7 @@ pub(super) const CONNECTOR: &[Property] = &[
         "false",
         Low,
         "Write begin and end of each transaction, and number its records.",
-    )
-    .refused("the transaction topic and block are not written yet"),
+    ),
     p(
         "transaction.metadata.factory",
         Class,
@@ -237,7 +236,7 @@ pub(super) const TOPICS: &[Property] = &[
         .not_applicable("a topic's name is made once for each version of a table")
         .beside(),
     p("topic.transaction", String, "transaction", Low, "Name of the transaction topic, after the prefix.")
-        .not_applicable("the transaction topic is not written")
+        .check(TopicName)
         .beside(),
     p(
         "topic.heartbeat.prefix",
