@@ -20,7 +20,7 @@ use crate::outbox::Outbox;
 use crate::output::{Output, TransactionalOutput};
 use crate::postgres::{
     CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
-    ensure_publication, inspect_slot, quote_literal,
+    ensure_publication, inspect_slot, quote_literal, set_identities,
 };
 use crate::snapshot::{Decision, Known, Snapshotter, decide};
 use crate::stage::Stage;
@@ -81,10 +81,11 @@ impl Connector {
         let work = async {
             let mut output = make_output(&self.settings)?;
             let query = Query::connect(&self.settings.connection).await?;
-            let captured = self.captured(&query).await?;
+            let mut captured = self.captured(&query).await?;
             if let Some(done) = ensure_publication(&query, &self.settings.publication, &captured).await? {
                 tracing::info!(sql = done, "publication made");
             }
+            set_identities(&query, &self.settings.identities, &mut captured).await?;
             if let Some(on) = &self.settings.exactly_once {
                 let Output::Kafka(kafka) = output else { return Err(only_kafka()) };
                 output = Output::Transactional(Box::new(TransactionalOutput::open(kafka, on).await?));
@@ -206,7 +207,7 @@ impl Connector {
                 }
             }
             Decision::Finished => {
-                tracing::info!("the snapshot was completed before, and snapshot.mode is initial_only");
+                tracing::info!(mode = ?settings.snapshot.mode, "by snapshot.mode there is nothing to do");
                 return Ok(None);
             }
             Decision::CreateAndStream => {

@@ -12,6 +12,7 @@ pub mod properties;
 mod document;
 mod exactly_once;
 mod filter;
+mod identity;
 mod java_properties;
 mod java_regex;
 mod mistake;
@@ -35,7 +36,7 @@ pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
 pub use settings::{
     AddField, ClientProperties, Connection, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
-    OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot, SnapshotMode,
-    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, TransactionBoundary,
-    Transforms, Unwrap,
+    IdentityRule, OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot,
+    SnapshotMode, SnapshotParts, SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings,
+    TransactionBoundary, Transforms, Unwrap,
 };

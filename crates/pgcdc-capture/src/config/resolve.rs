@@ -77,6 +77,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             ),
             via_partition_root: reader.boolean("publish.via.partition.root"),
         },
+        identities: super::identity::resolve(reader),
         snapshot: snapshot(reader),
         tables: TableFilter {
             schemas: choice(reader, "schema.include.list", "schema.exclude.list"),
@@ -212,7 +213,15 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
         let remedy = format!("add {table} to {OVERRIDES}");
         reader.mistake(&key, format!("{table} is not listed in {OVERRIDES}"), remedy);
     }
+    let part = |name: &str| reader.boolean(&format!("snapshot.mode.configuration.based.{name}"));
+    let configured = SnapshotMode::Configured(SnapshotParts {
+        data: part("snapshot.data"),
+        stream: part("start.stream"),
+        on_data_error: part("snapshot.on.data.error"),
+    });
+    let shared = reader.text("snapshot.locking.mode").is_some_and(|mode| mode.eq_ignore_ascii_case("shared"));
     SnapshotSettings {
+        lock_timeout: shared.then(|| reader.millis("snapshot.lock.timeout.ms")),
         mode: reader.choice(
             "snapshot.mode",
             &[
@@ -222,6 +231,7 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
                 ("no_data", SnapshotMode::NoData),
                 ("never", SnapshotMode::NoData),
                 ("when_needed", SnapshotMode::WhenNeeded),
+                ("configuration_based", configured),
             ],
         ),
         delay: reader.millis("snapshot.delay.ms"),

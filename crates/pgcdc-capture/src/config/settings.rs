@@ -12,6 +12,7 @@ use pgcdc_format::types::{DecimalFormat, TypeOptions};
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::mistake::Warning;
 
+pub use super::identity::IdentityRule;
 pub use super::topic::{Heartbeat, TopicCreation, TopicNaming, TopicSettings};
 pub use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub slot: Slot,
     /// The publication.
     pub publication: Publication,
+    /// `replica.identity.autoset.values`.
+    pub identities: Vec<IdentityRule>,
     /// The snapshot.
     pub snapshot: SnapshotSettings,
     /// Schema and table lists.
@@ -171,6 +174,8 @@ pub struct SnapshotSettings {
     pub mode: SnapshotMode,
     /// `snapshot.delay.ms`.
     pub delay: Duration,
+    /// `snapshot.lock.timeout.ms` where `snapshot.locking.mode` is `shared`.
+    pub lock_timeout: Option<Duration>,
     /// `snapshot.include.collection.list`; `None` for all captured tables.
     pub include: Option<Patterns>,
     /// `snapshot.select.statement.overrides`: statement by `schema.table`.
@@ -191,6 +196,19 @@ pub enum SnapshotMode {
     NoData,
     /// When there is no offset, or the server no longer has its position.
     WhenNeeded,
+    /// As `snapshot.mode.configuration.based.*` says.
+    Configured(SnapshotParts),
+}
+
+/// `snapshot.mode.configuration.based.*`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotParts {
+    /// `snapshot.data`: at every start.
+    pub data: bool,
+    /// `start.stream`.
+    pub stream: bool,
+    /// `snapshot.on.data.error`: when the server no longer has the position.
+    pub on_data_error: bool,
 }
 
 /// `key.converter.*` or `value.converter.*`; the class is always Connect's `JsonConverter`.

@@ -32,10 +32,10 @@ impl TopicSettings {
         sanitised(&name)
     }
 
-    /// The topic of logical decoding messages.
+    /// The topic of logical decoding messages; `topic.delimiter` has no part in it.
     #[must_use]
     pub fn of_messages(&self) -> String {
-        sanitised(&format!("{}{}message", self.prefix, self.delimiter))
+        format!("{}.message", self.prefix)
     }
 
     /// The topic of the begin and end of transactions.

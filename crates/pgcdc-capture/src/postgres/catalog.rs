@@ -22,8 +22,8 @@ pub(crate) struct CapturedTable {
     pub(crate) has_primary_key: bool,
     /// The planner's estimate; -1 when it has none.
     pub(crate) estimated_rows: i64,
-    /// A partitioned table holds no rows of its own.
-    pub(crate) partitioned: bool,
+    /// An `UNLOGGED` table can be read, but is in no publication.
+    pub(crate) logged: bool,
 }
 
 /// The tables that the filters allow, in the order in which a snapshot reads them.
@@ -37,10 +37,10 @@ pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Resul
         "c.relkind = 'r'"
     };
     let sql = format!(
-        "SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint, c.relkind,
+        "SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint, c.relpersistence,
                 EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE {partitions} AND c.relpersistence = 'p' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+         WHERE {partitions} AND c.relpersistence IN ('p', 'u') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
          ORDER BY n.nspname, c.relname"
     );
     let rows = query.rows("list the tables", &sql).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Resul
                 name: TableName::new(row.get(1)?, row.get(2)?),
                 identity: ReplicaIdentity::from_letter(*row.get(3)?.as_bytes().first()?)?,
                 estimated_rows: row.get(4)?.parse().ok()?,
-                partitioned: row.get(5)? == "p",
+                logged: row.get(5)? == "p",
                 has_primary_key: row.get(6)? == "t",
             })
         })

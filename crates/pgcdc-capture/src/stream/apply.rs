@@ -199,7 +199,7 @@ impl<'a> Applier<'a> {
         match message {
             Message::Relation(body) => {
                 if let Some(metadata) = &mut self.metadata {
-                    metadata.numbering.forget(body.oid);
+                    metadata.numbering.announce(body.oid, body.schema, body.table);
                 }
                 self.tables.learn(&body, self.query, &mut self.outbox.output).await?;
             }

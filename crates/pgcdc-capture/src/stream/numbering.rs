@@ -44,8 +44,13 @@ impl Numbering {
     }
 
     /// A table was announced, perhaps under another name.
-    pub(super) fn forget(&mut self, oid: u32) {
+    pub(super) fn announce(&mut self, oid: u32, schema: &str, table: &str) {
         self.by_oid.remove(&oid);
+        if !self.collections.is_empty()
+            && let Some(at) = self.position(&TableName::new(schema, table).to_string())
+        {
+            self.by_oid.insert(oid, at);
+        }
     }
 
     /// The number of the next change of a table, should it count.
@@ -92,8 +97,12 @@ impl Numbering {
         ordered.into_iter().map(|collection| (&*collection.name, collection.count)).collect()
     }
 
+    fn position(&self, name: &str) -> Option<usize> {
+        self.collections.iter().position(|collection| collection.name == name)
+    }
+
     fn place(&mut self, name: String) -> usize {
-        if let Some(at) = self.collections.iter().position(|collection| collection.name == name) {
+        if let Some(at) = self.position(&name) {
             return at;
         }
         let hash = java_hash(&name);
@@ -164,7 +173,9 @@ mod tests {
         let mut numbering = Numbering::default();
         numbering.begin();
         numbering.count(1, &table("public.a"), 1);
-        numbering.forget(1);
+        numbering.announce(1, "public", "a");
+        assert_eq!(numbering.next(1), Ordinal { total: 2, of_table: 2 });
+        numbering.announce(1, "public", "b");
         assert_eq!(numbering.next(1), Ordinal { total: 2, of_table: 1 });
         numbering.count(1, &table("public.b"), 1);
         assert_eq!(numbering.sums().len(), 2);
