@@ -111,7 +111,8 @@ impl Tables {
             .positions(&relation.name, names.clone())
             .unwrap_or_else(|| relation.primary_key());
         let included = names.map(|column| settings.columns.allows(&relation.name, column)).collect();
-        let plan = TablePlan { topic, topic_name, included, key };
+        let key_field = settings.topic.key_field(&relation.name);
+        let plan = TablePlan { topic, topic_name, included, key, key_field };
         Ok(RelationEncoder::compile(Arc::new(relation), &plan, &self.options))
     }
 }

@@ -36,7 +36,7 @@ pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
 pub use settings::{
     AddField, ClientProperties, Connection, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
-    IdentityRule, OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot,
-    SnapshotMode, SnapshotParts, SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings,
-    TransactionBoundary, Transforms, Unwrap,
+    IdentityRule, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming, Replacement, Retry,
+    Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings, Ssl, SslMode,
+    TopicCreation, TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
 };

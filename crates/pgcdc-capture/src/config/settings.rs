@@ -13,7 +13,9 @@ use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilt
 use super::mistake::Warning;
 
 pub use super::identity::IdentityRule;
-pub use super::topic::{Heartbeat, TopicCreation, TopicNaming, TopicSettings};
+pub use super::topic::{
+    Heartbeat, NamingStyle, RegexNaming, Replacement, TopicCreation, TopicNaming, TopicSettings,
+};
 pub use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
 
 /// A connector's configuration, checked and resolved. `Debug` shows no secret.

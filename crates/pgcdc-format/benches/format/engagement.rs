@@ -171,6 +171,7 @@ pub(crate) fn encoder(schemas: bool) -> RelationEncoder {
         topic_name: "engagement.public.engagement_events".into(),
         included: vec![true; COLUMNS.len()],
         key: relation.primary_key(),
+        key_field: None,
     };
     RelationEncoder::compile(relation, &plan, &options)
 }

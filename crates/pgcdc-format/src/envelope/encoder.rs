@@ -8,6 +8,7 @@ use super::row::{KeyParts, RowEncoder};
 use super::source::{SOURCE_SCHEMA, TIMES_SCHEMA, TRANSACTION_SCHEMA, append_times};
 use super::transaction::append_block;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, SourceTemplate};
+use crate::schema::Schema;
 use crate::types::write_json_string;
 
 /// What the connector decided about a table, beyond its relation.
@@ -21,6 +22,8 @@ pub struct TablePlan {
     pub included: Vec<bool>,
     /// The key's columns in order: the primary key's, a unique index', or `message.key.columns`.
     pub key: Vec<usize>,
+    /// A field with a constant text at the end of the key: tables that share a topic.
+    pub key_field: Option<(String, String)>,
 }
 
 /// One change, borrowed from the wire.
@@ -73,6 +76,8 @@ struct KeyTemplate {
     head: Vec<u8>,
     /// `{"id":` and then `,"other":`.
     names: Vec<Vec<u8>>,
+    /// `,"name":"value"` of [`TablePlan::key_field`].
+    constant: Vec<u8>,
     tail: &'static [u8],
 }
 
@@ -377,7 +382,7 @@ impl RelationEncoder {
 impl KeyTemplate {
     fn compile(row: &RowEncoder, plan: &TablePlan, schemas: bool) -> Option<Self> {
         let fields: Vec<_> = plan.key.iter().filter_map(|&at| row.key_field(at)).collect();
-        if fields.is_empty() {
+        if fields.is_empty() && plan.key_field.is_none() {
             return None;
         }
         let mut head = Vec::new();
@@ -388,6 +393,12 @@ impl KeyTemplate {
                     head.push(b',');
                 }
                 schema.append_json(Some(name), &mut head);
+            }
+            if let Some((name, _)) = &plan.key_field {
+                if !fields.is_empty() {
+                    head.push(b',');
+                }
+                Schema::string().append_json(Some(name), &mut head);
             }
             head.extend_from_slice(br#"],"optional":false,"name":"#);
             write_json_string(format!("{}.Key", plan.topic_name).as_bytes(), &mut head);
@@ -403,7 +414,14 @@ impl KeyTemplate {
                 fragment
             })
             .collect();
-        Some(Self { head, names, tail: if schemas { b"}" } else { b"" } })
+        let mut constant = Vec::new();
+        if let Some((name, value)) = &plan.key_field {
+            constant.push(if fields.is_empty() { b'{' } else { b',' });
+            write_json_string(name.as_bytes(), &mut constant);
+            constant.push(b':');
+            write_json_string(value.as_bytes(), &mut constant);
+        }
+        Some(Self { head, names, constant, tail: if schemas { b"}" } else { b"" } })
     }
 
     fn payload(&self, parts: &KeyParts, out: &mut Vec<u8>) {
@@ -411,6 +429,7 @@ impl KeyTemplate {
             out.extend_from_slice(name);
             out.extend_from_slice(value);
         }
+        out.extend_from_slice(&self.constant);
         out.push(b'}');
     }
 }

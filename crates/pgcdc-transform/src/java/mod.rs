@@ -9,6 +9,5 @@ mod show;
 pub(crate) use calendar::{Moment, days, start_of_day, time_of_day, to_days};
 pub(crate) use date_format::DateFormat;
 pub(crate) use hash::{hash_code, murmur};
-pub(crate) use regex::Pattern;
-pub use regex::translate;
+pub use regex::{Pattern, translate};
 pub(crate) use show::{show, show_list};

@@ -95,7 +95,15 @@ fn volatile(value: &str) -> usize {
 /// The length of a text or a number.
 fn scalar(value: &str) -> usize {
     match value.strip_prefix('"') {
-        Some(text) => text.find('"').map_or(0, |quote| quote + 2),
+        Some(text) => {
+            let mut escaped = false;
+            let end = text.find(|c: char| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            end.map_or(0, |quote| quote + 2)
+        }
         None => value.find([',', '}']).unwrap_or(value.len()),
     }
 }
@@ -124,6 +132,7 @@ fn only_the_volatile_is_masked() {
     check(r#"{"sequence":"[null,\"169\"]","v":"[1]"}"#, r#"{"sequence":"","v":"[1]"}"#);
     check(r#"{"ts_ms":"text","x":-1}"#, r#"{"ts_ms":"text","x":-1}"#);
     check(r#"{"tn":"2026-11","x":1,"n":2}"#, r#"{"tn":"","x":1,"n":2}"#);
+    check(r#"{"tn":"[\"1\",\"2\\\"]","x":1}"#, r#"{"tn":"","x":1}"#);
     check(r#"{"tn":null,"x":{"tn":17}}"#, r#"{"tn":null,"x":{"tn":0}}"#);
     check(r#"{"field":"ts_ms","my_lsn":7}"#, r#"{"field":"ts_ms","my_lsn":7}"#);
     check(r#"{"id":"571:532","n":{"id":"5:x"}}"#, r#"{"id":"","n":{"id":"5:x"}}"#);

@@ -228,7 +228,32 @@ pub(super) const TOPICS: &[Property] = &[
     .check(Classes(&[
         "io.debezium.schema.SchemaTopicNamingStrategy",
         "io.debezium.schema.DefaultTopicNamingStrategy",
+        "io.debezium.schema.SchemaUnicodeTopicNamingStrategy",
+        "io.debezium.schema.DefaultUnicodeTopicNamingStrategy",
+        "io.debezium.schema.SchemaRegexTopicNamingStrategy",
+        "io.debezium.schema.DefaultRegexTopicNamingStrategy",
     ])),
+    p("topic.regex", String, "", Low, "Regular expression of topics that a Regex naming strategy renames.")
+        .beside(),
+    p("topic.replacement", String, "", Low, "The new name of topics that topic.regex matches.").beside(),
+    p(
+        "topic.key.enforce.uniqueness",
+        Boolean,
+        "true",
+        Low,
+        "Add a field with the table to the keys, with a Regex naming strategy.",
+    )
+    .beside(),
+    p("topic.key.field.name", String, "__dbz__physicalTableIdentifier", Low, "Name of that field.").beside(),
+    p(
+        "topic.key.field.regex",
+        String,
+        "",
+        Low,
+        "Regular expression that makes that field's value of the topic's first name.",
+    )
+    .beside(),
+    p("topic.key.field.replacement", String, "", Low, "What topic.key.field.regex is replaced by.").beside(),
     p("topic.delimiter", String, ".", Low, "What stands between the parts of a topic's name.")
         .check(TopicName)
         .beside(),

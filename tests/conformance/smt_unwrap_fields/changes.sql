@@ -1,0 +1,1 @@
+INSERT INTO t VALUES (1,'a',1,'x'); UPDATE t SET v=NULL, n=2; UPDATE t SET id=2, v='z'; DELETE FROM t;
