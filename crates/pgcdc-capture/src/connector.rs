@@ -127,6 +127,16 @@ impl Connector {
             ))
             .with_hint("each entry is a regular expression for the whole of schema.table"));
         }
+        if let Some((most, fail)) = self.settings.most_tables
+            && captured.len() > most
+        {
+            let what = format!("{} tables are captured, guardrail.collections.max is {most}", captured.len());
+            if fail {
+                return Err(Error::configuration(what)
+                    .with_hint("narrow table.include.list, or set guardrail.collections.limit.action=warn"));
+            }
+            tracing::warn!("{what}");
+        }
         Ok(captured)
     }
 
@@ -227,6 +237,7 @@ impl Connector {
                 if !stream {
                     return Ok(None);
                 }
+                tokio::time::sleep(settings.snapshot.streaming_delay).await;
             }
         }
         Ok(Some(prepared))

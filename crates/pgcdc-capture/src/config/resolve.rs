@@ -53,7 +53,9 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             (types.decimal_format, types.replace_null_with_default) =
                 (Converter::TRANSFORMED.decimal_format, Converter::TRANSFORMED.replace_null_with_default);
             let properties = ClientProperties(properties.into_iter().collect());
-            transforms = Some(Transforms { properties, key_converter, value_converter });
+            let tolerant =
+                reader.text("errors.tolerance").is_some_and(|word| word.eq_ignore_ascii_case("all"));
+            transforms = Some(Transforms { properties, key_converter, value_converter, tolerant });
         }
     }
     let encoded = |converter| if transforms.is_some() { Converter::TRANSFORMED } else { converter };
@@ -118,6 +120,12 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         transaction_metadata: reader.boolean("provide.transaction.metadata"),
         extended_headers: reader.boolean("extended.headers.enabled"),
         status_interval: reader.millis("status.update.interval.ms"),
+        most_tables: usize::try_from(reader.number("guardrail.collections.max"))
+            .ok()
+            .filter(|&most| most > 0)
+            .map(|most| {
+                (most, reader.string("guardrail.collections.limit.action").eq_ignore_ascii_case("fail"))
+            }),
         retry: Retry {
             max_retries: u32::try_from(reader.number("errors.max.retries")).ok(),
             wait: reader.millis("retriable.restart.connector.wait.ms"),
@@ -232,6 +240,7 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
             ],
         ),
         delay: reader.millis("snapshot.delay.ms"),
+        streaming_delay: reader.millis("streaming.delay.ms"),
         include: patterns(reader, "snapshot.include.collection.list"),
         select_overrides,
     }

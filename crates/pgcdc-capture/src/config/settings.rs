@@ -73,6 +73,8 @@ pub struct Settings {
     pub extended_headers: bool,
     /// `status.update.interval.ms`.
     pub status_interval: Duration,
+    /// `guardrail.collections.max`, and whether more is a failure; `None` for no limit.
+    pub most_tables: Option<(usize, bool)>,
     /// Starting again after a failure that may pass.
     pub retry: Retry,
     /// Properties without an effect, to be logged at start.
@@ -176,6 +178,8 @@ pub struct SnapshotSettings {
     pub mode: SnapshotMode,
     /// `snapshot.delay.ms`.
     pub delay: Duration,
+    /// `streaming.delay.ms`, after a snapshot.
+    pub streaming_delay: Duration,
     /// `snapshot.lock.timeout.ms` where `snapshot.locking.mode` is `shared`.
     pub lock_timeout: Option<Duration>,
     /// `snapshot.include.collection.list`; `None` for all captured tables.
@@ -242,6 +246,8 @@ pub struct Transforms {
     pub key_converter: Converter,
     /// How values become bytes behind the chain.
     pub value_converter: Converter,
+    /// `errors.tolerance=all`: what cannot be transformed or converted is left out.
+    pub tolerant: bool,
 }
 
 impl Settings {

@@ -111,6 +111,8 @@ struct Added {
     fragment: Box<[u8]>,
     name: Arc<str>,
     origin: Origin,
+    /// Null where there is no `transaction` block, even if the field is not one of its own.
+    in_transaction: bool,
     schema: Box<[u8]>,
 }
 
@@ -292,7 +294,8 @@ impl Added {
             }
         }
         let (fragment, schema) = (fragment.into(), schema.into());
-        Some(Self { fragment, name: field.name.as_str().into(), origin, schema })
+        let in_transaction = field.section == Some(FieldSection::Transaction);
+        Some(Self { fragment, name: field.name.as_str().into(), origin, in_transaction, schema })
     }
 
     fn append(
@@ -325,6 +328,9 @@ impl Added {
 
     /// Appends the value as a header has it; false for null.
     fn append_bare(&self, operation: Operation, context: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        if self.in_transaction && context.ordinal.is_none() {
+            return false;
+        }
         let mut digits = itoa::Buffer::new();
         match &self.origin {
             Origin::Operation => out.push(operation.letter() as u8),

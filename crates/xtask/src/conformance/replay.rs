@@ -81,7 +81,8 @@ fn compare(scenario: &Scenario, run: &Running<'_>) -> Result<Option<String>> {
     let recorded: Vec<String> = recorded.lines().map(str::to_owned).collect();
     let ours = std::fs::read(&run.stdout).with_context(|| format!("cannot read {}", run.stdout.display()))?;
     let ours = String::from_utf8_lossy(&ours);
-    let ours = ours.lines().map(Record::from_stdout).collect::<Result<Vec<_>>>()?;
+    let partitions = run.variant.property("topic.creation.default.partitions").parse().unwrap_or(1);
+    let ours = ours.lines().map(|line| Record::from_stdout(line, partitions)).collect::<Result<Vec<_>>>()?;
     Ok(difference(&lines(ours, &scenario.made_anew), &recorded))
 }
 

@@ -48,7 +48,7 @@ pub(super) const CONNECTOR: &[Property] = &[
         "What to do with a value that cannot be converted.",
     )
     .one_of(&["warn", "fail", "skip"])
-    .not_yet("a value that cannot be converted stops the connector"),
+    .not_applicable("a value that cannot be converted stops the connector; none is replaced by null"),
     p("decimal.handling.mode", String, "precise", Medium, "How numeric and money are written.")
         .one_of(&["string", "double", "precise"]),
     p("time.precision.mode", String, "adaptive", Medium, "How dates and times are written.").one_of(&[

@@ -8,8 +8,11 @@ mod advanced;
 mod connect;
 mod connection;
 mod connector;
+mod reference;
 mod snapshot;
 mod worker;
+
+pub use reference::reference;
 
 /// What sort of value a property takes, in Kafka's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

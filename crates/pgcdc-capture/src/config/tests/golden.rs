@@ -11,13 +11,7 @@ fn refused(config: &Map<String, Value>) -> Option<String> {
     let found = config.keys().find(|key| {
         let value = text(key);
         starts.iter().any(|s| key.starts_with(s))
-            || matches!(
-                key.as_str(),
-                "field.name.adjustment.mode"
-                    | "schema.name.adjustment.mode"
-                    | "replica.identity.autoset.values"
-            )
-            || *key == "provide.transaction.metadata" && value == "true"
+            || matches!(key.as_str(), "field.name.adjustment.mode" | "schema.name.adjustment.mode")
             || key.ends_with(".converter") && !value.ends_with(".JsonConverter")
     });
     found.cloned()
