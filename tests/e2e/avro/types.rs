@@ -58,8 +58,9 @@ fn half(database: &Database, name: &str, options: &[(&str, &str)]) -> Connector 
     connector
 }
 
-fn read(prefix: &str, last: impl Fn(&Record) -> bool) -> Vec<Record> {
-    let topics: Vec<String> = TOPICS.iter().map(|topic| format!("{prefix}.{topic}")).collect();
+fn read(prefix: &str, transactions: bool, last: impl Fn(&Record) -> bool) -> Vec<Record> {
+    let mut topics: Vec<String> = TOPICS.iter().map(|topic| format!("{prefix}.{topic}")).collect();
+    topics.extend(transactions.then(|| format!("{prefix}.transaction")));
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let mut reader = Reader::new(kafka(), &names);
     reader.read_until(LONG, |records| {
@@ -98,9 +99,11 @@ fn compare(name: &str, options: &[(&str, &str)]) {
     let running: Vec<Process> = [&json, &binary].map(streaming).into();
     database.sql(CHANGES);
     let (json, binary) = (format!("{}_json", database.name), format!("{}_avro", database.name));
-    let expected =
-        read(&json, |record| record.value.as_deref().is_some_and(|value| value.contains("\"id\":77")));
-    let found = read(&binary, |record| {
+    let transactions = options.iter().any(|(key, _)| *key == "provide.transaction.metadata");
+    let expected = read(&json, transactions, |record| {
+        record.value.as_deref().is_some_and(|value| value.contains("\"id\":77"))
+    });
+    let found = read(&binary, transactions, |record| {
         record.raw_value.as_deref().is_some_and(|value| value.windows(3).any(|w| w == b"end"))
     });
     assert_eq!(found.len(), expected.len(), "as many records");
@@ -157,6 +160,7 @@ fn is_what_json_is_with_iso_times_and_doubles() {
             ("time.precision.mode", "isostring"),
             ("decimal.handling.mode", "double"),
             ("include.unknown.datatypes", "true"),
+            ("provide.transaction.metadata", "true"),
         ],
     );
 }

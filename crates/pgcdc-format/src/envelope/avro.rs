@@ -10,6 +10,7 @@ use pgcdc_event::{Operation, RecordBatch, Snapshot, TableName};
 use super::encoder::RelationEncoder;
 use super::row::{AvroRow, KeyParts};
 use super::source::DEBEZIUM_VERSION;
+use super::transaction::append_id;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, TablePlan};
 use crate::avro::{AvroError, AvroOptions, AvroSchema, Converter, put_bytes, put_long};
 use crate::schema::{Kind, Schema};
@@ -220,6 +221,7 @@ impl Direct {
         let schema = value.converter().schema();
         let fields = named(schema, &ENVELOPE)?;
         named(&fields.get(2)?.1, &SOURCE)?;
+        named(&fields.get(3)?.1, &["id", "total_order", "data_collection_order"])?;
         let replace =
             |options: &Option<AvroOptions>| options.is_none_or(|options| options.replace_null_with_default);
         let replace_null = replace(&halves.value);
@@ -275,8 +277,9 @@ impl Direct {
             }
         }
         self.append_source(context, out);
-        // No transaction block; the operation's letter is a string of one byte.
-        out.extend_from_slice(&[0, 2, operation.letter() as u8]);
+        append_transaction(context, out);
+        // A string of one byte.
+        out.extend_from_slice(&[2, operation.letter() as u8]);
         for time in [context.now_ns / 1_000_000, context.now_ns / 1000, context.now_ns] {
             optional(time, out);
         }
@@ -312,6 +315,19 @@ impl Direct {
                 optional(lsn.as_u64() as i64, out);
             }
         }
+    }
+}
+
+/// The `transaction` block, whose id is a string of at most 31 bytes.
+fn append_transaction(context: &Context<'_>, out: &mut Vec<u8>) {
+    let Some(ordinal) = context.ordinal else { return out.push(0) };
+    out.push(2);
+    let at = out.len();
+    out.push(0);
+    append_id(context.xid, context.lsn, out);
+    out[at] = ((out.len() - at - 1) << 1) as u8;
+    for number in [ordinal.total, ordinal.of_table] {
+        put_long(i64::try_from(number).unwrap_or(i64::MAX), out);
     }
 }
 

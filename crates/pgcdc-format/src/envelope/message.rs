@@ -6,6 +6,7 @@ use pgcdc_event::{RecordBatch, TopicId};
 
 use super::avro::{AvroHalves, AvroPair, Half};
 use super::source::SOURCE_SCHEMA;
+use super::transaction::append_block;
 use super::{Context, EnvelopeOptions, SourceTemplate};
 use crate::avro::AvroError;
 use crate::types::{BinaryMode, write_json_string};
@@ -105,7 +106,9 @@ impl MessageEncoder {
             out.extend_from_slice(digits.format(context.now_ns / 1_000_000).as_bytes());
             out.extend_from_slice(br#","source":"#);
             self.source.append(context, out);
-            out.extend_from_slice(br#","transaction":null,"message":{"prefix":"#);
+            out.extend_from_slice(br#","transaction":"#);
+            append_block(context, out);
+            out.extend_from_slice(br#","message":{"prefix":"#);
             write_json_string(prefix.as_bytes(), out);
             out.extend_from_slice(br#","content":""#);
             out.extend_from_slice(self.content(content).as_bytes());
@@ -161,7 +164,7 @@ impl MessageEncoder {
     }
 }
 
-fn wrapped(
+pub(super) fn wrapped(
     schema: Option<&str>,
     batch: &mut RecordBatch,
     payload: impl FnOnce(&mut Vec<u8>),
