@@ -188,7 +188,7 @@ impl Connector {
         tracing::info!(slot = slot_name, ?decision, tables = captured.len(), "connector starts");
         let confirmed = slot.as_ref().and_then(|slot| slot.confirmed).unwrap_or_default();
         let mut prepared = Prepared {
-            tables: Tables::new(Arc::clone(settings)),
+            tables: Tables::new(Arc::clone(settings))?,
             outbox: Outbox::new(output, confirmed, Arc::clone(&self.metrics), Stage::new(settings)?),
             query,
             start: Lsn::ZERO,

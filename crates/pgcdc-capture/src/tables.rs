@@ -4,13 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgcdc_event::{Operation, Relation, TopicId};
-use pgcdc_format::envelope::{EnvelopeOptions, MessageEncoder, RelationEncoder, RowRef, TablePlan};
+use pgcdc_format::avro::AvroError;
+use pgcdc_format::envelope::{
+    AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, RowRef, TablePlan,
+};
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
 
 use crate::config::Settings;
 use crate::output::Output;
 use crate::postgres::{CapturedTable, Catalog, Query};
+use crate::registry::Registries;
 use crate::{Error, Result};
 
 /// The tables of one run, by the oid that rows carry.
@@ -18,6 +22,9 @@ use crate::{Error, Result};
 pub(crate) struct Tables {
     settings: Arc<Settings>,
     options: EnvelopeOptions,
+    /// Which halves the encoder itself writes as Avro.
+    avro: AvroHalves,
+    registries: Registries,
     catalog: Catalog,
     /// `None` for a table that the filters leave out.
     encoders: Vec<Option<RelationEncoder>>,
@@ -29,17 +36,24 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>) -> Result<Self> {
         let options = envelope_options(&settings);
-        Self {
+        let (mut avro, mut registries) = (AvroHalves::default(), Registries::default());
+        if settings.transforms.is_none() {
+            avro = AvroHalves { key: settings.key_format.avro(), value: settings.value_format.avro() };
+            registries = Registries::new(&settings)?;
+        }
+        Ok(Self {
             settings,
             options,
+            avro,
+            registries,
             catalog: Catalog::default(),
             encoders: Vec::new(),
             by_oid: HashMap::new(),
             last: None,
             any_labels: false,
-        }
+        })
     }
 
     /// Learns the enum types that there are, whose labels stay as they are now until a value is none of them.
@@ -80,9 +94,30 @@ impl Tables {
         Ok(())
     }
 
-    /// An encoder for what belongs to no table.
-    pub(crate) fn messages(&self) -> MessageEncoder {
-        MessageEncoder::compile(&self.options)
+    /// An encoder for what belongs to no table; see [`number_messages`](Self::number_messages).
+    pub(crate) fn messages(&self) -> Result<MessageEncoder> {
+        let encoder = MessageEncoder::compile(&self.options);
+        if self.avro.any() {
+            encoder.with_avro(&self.avro).map_err(|error| no_avro("messages", &error))
+        } else {
+            Ok(encoder)
+        }
+    }
+
+    /// Lets the registry number the schemas of messages that go to a topic.
+    pub(crate) async fn number_messages(
+        &mut self,
+        encoder: &mut MessageEncoder,
+        kind: MessageKind,
+        topic: &str,
+    ) -> Result<()> {
+        for half in [Half::Key, Half::Value] {
+            if let Some(schema) = encoder.avro_schema(kind, half) {
+                let id = self.registries.number(half, topic, schema).await?;
+                encoder.number(kind, half, id);
+            }
+        }
+        Ok(())
     }
 
     /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when
@@ -138,7 +173,7 @@ impl Tables {
     }
 
     async fn compile(
-        &self,
+        &mut self,
         relation: Relation,
         snapshot: bool,
         output: &mut Output,
@@ -159,8 +194,28 @@ impl Tables {
             relation.columns.iter().map(|column| settings.shaping.of(&relation.name, column)).collect()
         };
         let plan = TablePlan { topic, topic_name, included, key, shaping, snapshot };
-        Ok(RelationEncoder::compile(Arc::new(relation), &plan, &self.options))
+        let encoder = RelationEncoder::compile(Arc::new(relation), &plan, &self.options);
+        if !self.avro.any() || output.wants_events() {
+            return Ok(encoder);
+        }
+        let table = encoder.relation().name.to_string();
+        let mut encoder =
+            encoder.with_avro(&plan, &self.options, &self.avro).map_err(|error| no_avro(&table, &error))?;
+        for half in [Half::Key, Half::Value] {
+            if let Some(schema) = encoder.avro_schema(half) {
+                let id = self.registries.number(half, &plan.topic_name, schema).await?;
+                encoder.number(half, id);
+            }
+        }
+        tracing::debug!(table, direct = encoder.is_direct(), "table's records are Avro");
+        Ok(encoder)
     }
+}
+
+fn no_avro(of: &str, error: &AvroError) -> Error {
+    Error::fatal(format!("the records of {of} have no schema in Avro: {error}")).with_hint(
+        "schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro put _ in place of what Avro does not allow",
+    )
 }
 
 /// Refuses a table of which two columns would become one field.

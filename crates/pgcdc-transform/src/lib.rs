@@ -9,6 +9,7 @@
 
 mod cache;
 mod chain;
+pub mod cloud_events;
 pub mod data;
 mod expression;
 mod fault;

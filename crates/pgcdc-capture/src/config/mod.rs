@@ -9,6 +9,7 @@
 
 pub mod properties;
 
+mod converters;
 mod document;
 mod exactly_once;
 mod filter;
@@ -30,6 +31,9 @@ mod value_types;
 #[cfg(test)]
 mod tests;
 
+pub use converters::{
+    Auth, AvroFormat, CloudEvents, Format, HeaderFormat, Pem, Registry, SubjectNaming, Tls,
+};
 pub use document::{Document, Entry, Place};
 pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns, TableFilter};
 pub use mistake::{ConfigError, Mistake, Warning};

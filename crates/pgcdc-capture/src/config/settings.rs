@@ -10,6 +10,7 @@ use pgcdc_event::{Operation, Secret};
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::types::{DecimalFormat, TypeOptions};
 
+use super::converters::{Format, HeaderFormat};
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::mistake::Warning;
 use super::shaping::ColumnShaping;
@@ -48,13 +49,19 @@ pub struct Settings {
     pub types: TypeOptions,
     /// How topics are named and made.
     pub topic: TopicSettings,
-    /// How keys become bytes.
+    /// How the encoder writes keys.
     pub key_converter: Converter,
-    /// How values become bytes.
+    /// How the encoder writes values.
     pub value_converter: Converter,
+    /// How keys become bytes in the end.
+    pub key_format: Format,
+    /// How values become bytes in the end.
+    pub value_format: Format,
+    /// How headers become bytes.
+    pub header_format: HeaderFormat,
     /// `ExtractNewRecordState`, where it is the only transform and the encoder does it.
     pub unwrap: Option<Unwrap>,
-    /// All other transforms. The converters above then write what the transforms read.
+    /// All other transforms, and converters that the encoder does not do itself: it then writes what those read.
     pub transforms: Option<Transforms>,
     /// Heartbeats.
     pub heartbeat: Heartbeat,
@@ -199,7 +206,7 @@ pub enum SnapshotMode {
     WhenNeeded,
 }
 
-/// `key.converter.*` or `value.converter.*`; the class is always Connect's `JsonConverter`.
+/// Connect's `JsonConverter`, below `key.converter.` or `value.converter.`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Converter {
     /// `schemas.enable`.
@@ -212,22 +219,18 @@ pub struct Converter {
 
 impl Converter {
     /// The form that transforms read, which loses nothing.
-    pub(super) const TRANSFORMED: Self = Self {
+    pub(crate) const TRANSFORMED: Self = Self {
         schemas_enable: true,
         decimal_format: DecimalFormat::Base64,
         replace_null_with_default: false,
     };
 }
 
-/// A chain of single message transforms.
-#[derive(Clone, Debug)]
+/// A chain of single message transforms; of none where only a converter is wanted.
+#[derive(Clone, Debug, Default)]
 pub struct Transforms {
     /// `transforms`, `predicates`, and what stands below them; checked.
     pub properties: ClientProperties,
-    /// How keys become bytes behind the chain.
-    pub key_converter: Converter,
-    /// How values become bytes behind the chain.
-    pub value_converter: Converter,
 }
 
 impl Settings {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use pgcdc_event::{Lsn, Operation, RecordBatch, TopicId};
-use pgcdc_format::envelope::{Change, Context, MessageEncoder, RowRef};
+use pgcdc_format::envelope::{Change, Context, MessageEncoder, MessageKind, RowRef};
 use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
 use super::typed;
@@ -32,6 +32,8 @@ pub(super) struct Applier<'a> {
     batch: RecordBatch,
     messages: MessageEncoder,
     message_topic: Option<TopicId>,
+    /// The registry knows the schemas of heartbeats.
+    heartbeats_numbered: bool,
     /// The furthest position that the server has shown.
     pub(super) seen: Lsn,
     now_ns: i64,
@@ -55,9 +57,9 @@ impl<'a> Applier<'a> {
         outbox: &'a mut Outbox,
         metrics: &'a Arc<Metrics>,
         last_commit: Option<Lsn>,
-    ) -> Self {
-        Self {
-            messages: tables.messages(),
+    ) -> Result<Self> {
+        Ok(Self {
+            messages: tables.messages()?,
             settings,
             query,
             tables,
@@ -67,11 +69,12 @@ impl<'a> Applier<'a> {
             last_commit,
             batch: RecordBatch::new(),
             message_topic: None,
+            heartbeats_numbered: false,
             seen: Lsn::ZERO,
             now_ns: 0,
             ticks: 0,
             changes: 0,
-        }
+        })
     }
 
     /// Changes taken since the last call.
@@ -107,7 +110,14 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         self.flush().await?;
-        self.messages.heartbeat(topic, now_ns(), &mut self.batch);
+        if !self.heartbeats_numbered {
+            let name = self.settings.heartbeat.topic(&self.settings.topic);
+            self.tables.number_messages(&mut self.messages, MessageKind::Heartbeat, &name).await?;
+            self.heartbeats_numbered = true;
+        }
+        self.messages
+            .heartbeat(topic, now_ns(), &mut self.batch)
+            .map_err(|error| Error::fatal(format!("a heartbeat in Avro: {error}")))?;
         self.outbox.send_beside(&mut self.batch).await
     }
 
@@ -253,7 +263,9 @@ impl<'a> Applier<'a> {
         let topic = match self.message_topic {
             Some(topic) => topic,
             None => {
-                let topic = self.outbox.output.topic(&self.settings.topic.of_messages()).await?;
+                let name = self.settings.topic.of_messages();
+                let topic = self.outbox.output.topic(&name).await?;
+                self.tables.number_messages(&mut self.messages, MessageKind::Logical, &name).await?;
                 *self.message_topic.insert(topic)
             }
         };
@@ -266,7 +278,9 @@ impl<'a> Applier<'a> {
         let outside = Transaction { xid: None, commit_time_us: now / 1000, origin: None };
         let transaction = if transactional { &self.transaction } else { &outside };
         let context = transaction.context(lsn, self.last_commit, now);
-        self.messages.logical(topic, prefix, content, &context, &mut self.batch);
+        self.messages
+            .logical(topic, prefix, content, &context, &mut self.batch)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
         self.changed().await
     }
 }

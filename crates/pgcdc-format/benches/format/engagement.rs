@@ -5,7 +5,10 @@ use std::sync::Arc;
 use pgcdc_event::{
     Column, Lsn, PgType, RecordBatch, Relation, ReplicaIdentity, TableName, TopicId, TypeKind,
 };
-use pgcdc_format::envelope::{Change, Context, EnvelopeOptions, RelationEncoder, RowRef, TablePlan};
+use pgcdc_format::avro::AvroOptions;
+use pgcdc_format::envelope::{
+    AvroHalves, Change, Context, EnvelopeOptions, RelationEncoder, RowRef, TablePlan,
+};
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::{Message, Tuple, decode};
 use pgcdc_format::types::TypeOptions;
@@ -151,8 +154,17 @@ fn relation() -> Relation {
     }
 }
 
+/// The form of records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    JsonWithSchemas,
+    Avro,
+}
+
 /// The table's encoder with the connector's defaults.
-pub(crate) fn encoder(schemas: bool) -> RelationEncoder {
+pub(crate) fn encoder(form: Form) -> RelationEncoder {
+    let schemas = form == Form::JsonWithSchemas;
     let options = EnvelopeOptions {
         topic_prefix: "engagement".into(),
         database: "engagement".into(),
@@ -177,7 +189,15 @@ pub(crate) fn encoder(schemas: bool) -> RelationEncoder {
         shaping: Vec::new(),
         snapshot: false,
     };
-    RelationEncoder::compile(relation, &plan, &options)
+    let encoder = RelationEncoder::compile(relation, &plan, &options);
+    if form != Form::Avro {
+        return encoder;
+    }
+    let avro = Some(AvroOptions::default());
+    let encoder =
+        encoder.with_avro(&plan, &options, &AvroHalves { key: avro, value: avro }).expect("a schema");
+    assert!(encoder.is_direct());
+    encoder
 }
 
 fn wire(tuple: Tuple<'_>) -> RowRef<'_> {

@@ -3,11 +3,13 @@ use std::sync::Arc;
 
 use pgcdc_event::{HeaderName, Operation, RecordBatch, Relation, TopicId};
 
+use super::avro::{AvroHalves, AvroTable, Half};
 use super::flat::FlatPlan;
 use super::header::HeaderForm;
 use super::row::{KeyParts, RowEncoder};
 use super::source::{SOURCE_SCHEMA, TIMES_SCHEMA, TRANSACTION_SCHEMA, append_times};
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, SourceTemplate};
+use crate::avro::{AvroError, AvroSchema};
 use crate::types::{Shaping, write_json_string};
 
 /// What the connector decided about a table, beyond its relation.
@@ -67,6 +69,7 @@ pub struct RelationEncoder {
     skipped: Skipped,
     skip_unchanged: bool,
     flat: Option<FlatPlan>,
+    avro: Option<Box<AvroTable>>,
     new_key: KeyParts,
     old_key: KeyParts,
 }
@@ -125,9 +128,62 @@ impl RelationEncoder {
             },
             skip_unchanged: options.skip_unchanged,
             flat,
+            avro: None,
             new_key: KeyParts::default(),
             old_key: KeyParts::default(),
         }
+    }
+
+    /// The same, its records in Avro where `halves` says so; the options must be those of [`compile`](Self::compile), and
+    /// such halves without schemas in them. Each schema then needs its [number](Self::number).
+    ///
+    /// # Errors
+    /// When Avro has no form for a record's schema.
+    pub fn with_avro(
+        mut self,
+        plan: &TablePlan,
+        options: &EnvelopeOptions,
+        halves: &AvroHalves,
+    ) -> Result<Self, AvroError> {
+        self.avro = Some(Box::new(AvroTable::compile(&self, plan, options, halves)?));
+        Ok(self)
+    }
+
+    /// The Avro schema of a half; `None` when it is not Avro, or not there.
+    #[must_use]
+    pub fn avro_schema(&self, half: Half) -> Option<&AvroSchema> {
+        let avro = self.avro.as_ref()?;
+        let half = if half == Half::Key { &avro.key } else { &avro.value };
+        half.as_ref().map(|half| half.converter().avro())
+    }
+
+    /// Whether values go to Avro without JSON in between.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.avro.as_ref().is_some_and(|avro| avro.direct.is_some())
+    }
+
+    /// Gives a half's schema the number that the registry has for it.
+    pub fn number(&mut self, half: Half, id: u32) {
+        let Some(avro) = &mut self.avro else { return };
+        let half = if half == Half::Key { &mut avro.key } else { &mut avro.value };
+        if let Some(half) = half {
+            half.number(id);
+        }
+    }
+
+    pub(super) fn row(&self) -> &RowEncoder {
+        &self.row
+    }
+
+    /// What stands before a key's payload.
+    pub(super) fn key_head(&self) -> Option<&[u8]> {
+        self.key.as_ref().map(|key| &*key.head)
+    }
+
+    /// What stands before a value's payload.
+    pub(super) fn value_head(&self) -> &[u8] {
+        self.flat.as_ref().map_or(&self.head, FlatPlan::head)
     }
 
     /// The table this encoder was compiled for.
@@ -184,13 +240,13 @@ impl RelationEncoder {
                     return Ok(());
                 }
                 let value = self.value(operation, None, Some(new), None, context, batch, new_key)?;
-                let key = self.key(new_key, batch);
+                let key = self.key(new_key, batch)?;
                 self.push(operation, key, value, context, batch);
             }
             Change::Update { .. } if self.skipped.update => {}
             Change::Update { old: None, new } => {
                 let value = self.value(Operation::Update, None, Some(new), None, context, batch, new_key)?;
-                let key = self.key(new_key, batch);
+                let key = self.key(new_key, batch)?;
                 self.push(Operation::Update, key, value, context, batch);
             }
             Change::Update { old: Some((old, whole)), new } => {
@@ -199,7 +255,7 @@ impl RelationEncoder {
             Change::Delete { .. } if self.skipped.delete => {}
             Change::Delete { old } => {
                 let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
-                let key = self.key(old_key, batch);
+                let key = self.key(old_key, batch)?;
                 self.push(Operation::Delete, key.clone(), value, context, batch);
                 self.tombstone(key, None, batch);
             }
@@ -235,7 +291,7 @@ impl RelationEncoder {
         if self.key.is_none() || new_key.same(old_key) {
             let value =
                 self.value(Operation::Update, Some(old), Some(new), fallback, context, batch, new_key)?;
-            let key = self.key(new_key, batch);
+            let key = self.key(new_key, batch)?;
             self.push(Operation::Update, key, value, context, batch);
             return Ok(());
         }
@@ -243,7 +299,7 @@ impl RelationEncoder {
         let new_payload = self.key_payload(new_key, batch);
         if !self.skipped.delete {
             let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
-            let key = self.key(old_key, batch);
+            let key = self.key(old_key, batch)?;
             if self.emits(Operation::Delete) {
                 batch.header(HeaderName::Static("__debezium.newkey"), Some(new_payload.clone()));
             }
@@ -252,7 +308,7 @@ impl RelationEncoder {
         }
         if !self.skipped.create {
             let value = self.value(Operation::Create, None, Some(new), fallback, context, batch, new_key)?;
-            let key = self.key(new_key, batch);
+            let key = self.key(new_key, batch)?;
             batch.header(HeaderName::Static("__debezium.oldkey"), Some(old_payload));
             self.push(Operation::Create, key, value, context, batch);
         }
@@ -282,7 +338,41 @@ impl RelationEncoder {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call for each operation, all with the same parts")]
+    #[inline]
     fn value(
+        &self,
+        operation: Operation,
+        before: Option<RowRef<'_>>,
+        after: Option<RowRef<'_>>,
+        fallback: Option<RowRef<'_>>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+        key: &mut KeyParts,
+    ) -> Result<Option<Range<usize>>, EncodeError> {
+        if let Some(avro) = &self.avro
+            && let Some(half) = &avro.value
+        {
+            if let Some(direct) = &avro.direct {
+                let start = batch.position();
+                let out = batch.buffer();
+                out.extend_from_slice(half.head());
+                direct.append(self, operation, before, after, fallback, context, out, key)?;
+                return Ok(Some(start..batch.position()));
+            }
+            let json = self.json_value(operation, before, after, fallback, context, batch, key)?;
+            let Some(json) = json else { return Ok(None) };
+            return half.replace(json, batch).map_err(|source| self.not_avro(source));
+        }
+        self.json_value(operation, before, after, fallback, context, batch, key)
+    }
+
+    #[cold]
+    fn not_avro(&self, source: AvroError) -> EncodeError {
+        EncodeError::Avro { table: self.relation.name.to_string(), source }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call for each operation, all with the same parts")]
+    fn json_value(
         &self,
         operation: Operation,
         before: Option<RowRef<'_>>,
@@ -319,13 +409,25 @@ impl RelationEncoder {
         Ok(Some(start..batch.position()))
     }
 
-    fn key(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Option<Range<usize>> {
-        let template = self.key.as_ref()?;
+    fn key(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Result<Option<Range<usize>>, EncodeError> {
+        let Some(template) = &self.key else { return Ok(None) };
         let start = batch.position();
+        if let Some(avro) = &self.avro
+            && let Some(half) = &avro.key
+        {
+            if avro.direct_key {
+                let out = batch.buffer();
+                out.extend_from_slice(half.head());
+                parts.values().for_each(|field| out.extend_from_slice(field));
+                return Ok(Some(start..batch.position()));
+            }
+            template.payload(parts, batch.buffer());
+            return half.replace(start..batch.position(), batch).map_err(|source| self.not_avro(source));
+        }
         batch.buffer().extend_from_slice(&template.head);
         template.payload(parts, batch.buffer());
         batch.buffer().extend_from_slice(template.tail);
-        Some(start..batch.position())
+        Ok(Some(start..batch.position()))
     }
 
     /// The key without its schema, as the headers of a key change carry it.

@@ -149,6 +149,11 @@ impl FlatPlan {
         }
     }
 
+    /// What stands before a value's payload.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
     pub(super) fn emits(&self, operation: Operation) -> bool {
         match operation {
             Operation::Truncate => false,

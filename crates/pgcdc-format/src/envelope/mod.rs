@@ -5,6 +5,7 @@
 //! values between them. Source: Debezium's documentation of the PostgreSQL connector, "Data change
 //! events", and recordings of Debezium 3.7.0.Final (`tests/conformance`).
 
+mod avro;
 mod encoder;
 mod flat;
 mod header;
@@ -12,9 +13,10 @@ mod message;
 mod row;
 mod source;
 
+pub use avro::{AvroHalves, Half};
 pub use encoder::{Change, RelationEncoder, TablePlan};
 pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
-pub use message::MessageEncoder;
+pub use message::{MessageEncoder, MessageKind};
 pub use row::RowRef;
 pub use source::SourceTemplate;
 
@@ -90,6 +92,14 @@ pub enum EncodeError {
         column: String,
         /// What is wrong with it.
         source: ValueError,
+    },
+    /// A record has no form in Avro.
+    #[error("a record of {table} in Avro: {source}")]
+    Avro {
+        /// `schema.table`.
+        table: String,
+        /// Why.
+        source: crate::avro::AvroError,
     },
     /// The row has another number of columns than its relation.
     #[error("a row of {table} has {found} columns, its relation {expected}")]

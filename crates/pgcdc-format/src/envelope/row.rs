@@ -1,9 +1,13 @@
+mod avro;
+
 use pgcdc_event::{Column, Relation, TypeKind};
 
 use super::{EncodeError, EnvelopeOptions, TablePlan};
 use crate::pgoutput::{DecodeError, Tuple, TupleValue};
 use crate::schema::Schema;
 use crate::types::{Codec, write_json_string};
+
+pub(super) use avro::AvroRow;
 
 /// A row, wherever it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +175,11 @@ impl RowEncoder {
 
     pub(super) fn has_labels(&self) -> bool {
         !self.labels.is_empty()
+    }
+
+    /// How many columns the key has.
+    pub(super) const fn key_length(&self) -> usize {
+        self.key_length
     }
 
     /// Name and schema of each column of the value.

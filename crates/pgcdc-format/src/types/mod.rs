@@ -12,6 +12,7 @@
 //! The session is pinned: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, UTF-8.
 
 mod array;
+mod avro;
 mod binary;
 mod bit;
 mod calendar;
@@ -43,7 +44,10 @@ mod fuzz;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use avro::AvroCodec;
 pub(crate) use calendar::civil_date;
+pub(crate) use hstore::{java_hash, java_order};
+pub(crate) use json::write_inner_json_string;
 pub use json::{write_json_escaped, write_json_string};
 pub use mask::HashMask;
 pub use number::{append_f32, append_f64};

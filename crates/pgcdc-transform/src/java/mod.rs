@@ -11,4 +11,5 @@ pub(crate) use date_format::DateFormat;
 pub(crate) use hash::{hash_code, murmur};
 pub(crate) use regex::Pattern;
 pub use regex::translate;
-pub(crate) use show::{show, show_list};
+pub use show::show;
+pub(crate) use show::show_list;

@@ -74,7 +74,15 @@ fn scalar(value: &str) -> usize {
         return value.find('}').map_or(0, |end| end + 1);
     }
     match value.strip_prefix('"') {
-        Some(text) => text.find('"').map_or(0, |quote| quote + 2),
+        Some(text) => {
+            let mut escaped = false;
+            let end = text.find(|c: char| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            end.map_or(0, |quote| quote + 2)
+        }
         None => value.find([',', '}']).unwrap_or(value.len()),
     }
 }
@@ -103,6 +111,7 @@ fn only_the_volatile_is_masked() {
     check(r#"{"sequence":"[null,\"169\"]","v":"[1]"}"#, r#"{"sequence":"","v":"[1]"}"#);
     check(r#"{"ts_ms":"text","x":-1}"#, r#"{"ts_ms":"text","x":-1}"#);
     check(r#"{"tn":"2026-11","x":1,"n":2}"#, r#"{"tn":"","x":1,"n":2}"#);
+    check(r#"{"tn":"[\"1\",\"2\\\"]","x":1}"#, r#"{"tn":"","x":1}"#);
     check(r#"{"tn":{"year":2026,"day":1},"x":1}"#, r#"{"tn":0,"x":1}"#);
     check(r#"{"tn":null,"x":{"tn":17}}"#, r#"{"tn":null,"x":{"tn":0}}"#);
     check(r#"{"field":"ts_ms","my_lsn":7}"#, r#"{"field":"ts_ms","my_lsn":7}"#);

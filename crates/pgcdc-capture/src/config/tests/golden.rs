@@ -11,7 +11,6 @@ fn refused(config: &Map<String, Value>) -> Option<String> {
         let value = text(key);
         key.as_str() == "replica.identity.autoset.values"
             || *key == "provide.transaction.metadata" && value == "true"
-            || key.ends_with(".converter") && !value.ends_with(".JsonConverter")
     });
     found.cloned()
 }
