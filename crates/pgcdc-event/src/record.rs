@@ -142,6 +142,24 @@ impl RecordBatch {
         self.records.push(Spans { topic, key, value, headers, context_at, partition, timestamp_ms });
     }
 
+    /// Appends a copy of another batch's record.
+    pub fn copy(&mut self, record: &Record<'_>) {
+        let bytes = &mut self.bytes;
+        let mut append = |part: &[u8]| {
+            let from = bytes.len();
+            bytes.extend_from_slice(part);
+            from..bytes.len()
+        };
+        let key = record.key.map(&mut append);
+        let value = record.value.map(&mut append);
+        for (name, range) in record.headers {
+            let range = range.clone().map(|range| append(&record.bytes[range]));
+            self.headers.push((name.clone(), range));
+        }
+        self.push(record.topic, key, value, record.context_at);
+        self.place(record.partition, record.timestamp_ms);
+    }
+
     /// Gives the record that was pushed last a partition and a time of its own.
     pub fn place(&mut self, partition: Option<i32>, timestamp_ms: Option<i64>) {
         if let Some(record) = self.records.last_mut() {
@@ -197,5 +215,13 @@ mod tests {
         let headers: Vec<Vec<_>> = batch.iter().map(|record| record.headers().collect()).collect();
         assert_eq!(headers, [vec![], vec![("h", Some(&b"h"[..]))]]);
         assert_eq!(batch.get(1).and_then(|record| record.value), None);
+        let mut copies = RecordBatch::new();
+        batch.iter().for_each(|record| copies.copy(&record));
+        assert_eq!(copies.len(), batch.len());
+        for (copy, record) in copies.iter().zip(batch.iter()) {
+            assert_eq!((copy.topic, copy.key, copy.value), (record.topic, record.key, record.value));
+            assert_eq!(copy.headers().collect::<Vec<_>>(), record.headers().collect::<Vec<_>>());
+            assert_eq!(copy.context_at, record.context_at);
+        }
     }
 }

@@ -21,11 +21,14 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
+use crate::native::ReadMessage;
 
 pub use member::Member;
+pub(crate) use rebalance::Context;
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,30 +45,101 @@ impl fmt::Display for Partition {
     }
 }
 
-/// Headers in order: name, and value (`None` is a null value). Shared, since records of a table mostly have the same.
-pub type Headers = Arc<[(String, Option<Vec<u8>>)]>;
+/// Headers in order: name, and value (`None` is a null value).
+pub type Headers = Vec<(String, Option<Vec<u8>>)>;
 
 /// One record as it was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Message {
     /// Its position in the partition.
     pub offset: i64,
     /// Milliseconds since 1970-01-01, as the topic defines them.
     pub timestamp_ms: Option<i64>,
-    /// The key.
-    pub key: Option<Vec<u8>>,
-    /// The value; `None` is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// The headers, in order.
-    pub headers: Headers,
+    parts: Parts,
 }
 
-impl Message {
-    fn size(&self) -> usize {
-        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
-        length(&self.key) + length(&self.value) + headers + std::mem::size_of::<Self>()
+/// Where key, value and headers are.
+#[derive(Debug)]
+enum Parts {
+    Own {
+        key: Option<Vec<u8>>,
+        value: Option<Vec<u8>>,
+        headers: Headers,
+    },
+    /// Still in what librdkafka fetched: nothing is copied, and headers are not looked at unless somebody asks.
+    Read(ReadMessage),
+}
+
+impl Clone for Parts {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Own { key, value, headers } => {
+                Self::Own { key: key.clone(), value: value.clone(), headers: headers.clone() }
+            }
+            Self::Read(read) => Self::Own {
+                key: read.message().key().map(<[u8]>::to_vec),
+                value: read.message().payload().map(<[u8]>::to_vec),
+                headers: headers_of(read.message()),
+            },
+        }
     }
+}
+
+/// What headers are taken to need in memory, since they are not looked at.
+const HEADERS_SIZE: usize = 256;
+
+impl Message {
+    /// A message without headers and time.
+    #[must_use]
+    pub fn new(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
+        let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));
+        Self { offset, timestamp_ms: None, parts: Parts::Own { key, value, headers: Headers::new() } }
+    }
+
+    fn read(read: ReadMessage) -> Self {
+        let message = read.message();
+        let (offset, timestamp_ms) = (message.offset(), message.timestamp().to_millis());
+        Self { offset, timestamp_ms, parts: Parts::Read(read) }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> Option<&[u8]> {
+        match &self.parts {
+            Parts::Own { key, .. } => key.as_deref(),
+            Parts::Read(read) => read.message().key(),
+        }
+    }
+
+    /// The value; `None` is a tombstone.
+    #[must_use]
+    pub fn value(&self) -> Option<&[u8]> {
+        match &self.parts {
+            Parts::Own { value, .. } => value.as_deref(),
+            Parts::Read(read) => read.message().payload(),
+        }
+    }
+
+    /// The headers, in order.
+    #[must_use]
+    pub fn headers(&self) -> Headers {
+        match &self.parts {
+            Parts::Own { headers, .. } => headers.clone(),
+            Parts::Read(read) => headers_of(read.message()),
+        }
+    }
+
+    fn size(&self) -> usize {
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        length(self.key()) + length(self.value()) + HEADERS_SIZE + std::mem::size_of::<Self>()
+    }
+}
+
+fn headers_of(message: &BorrowedMessage<'_>) -> Headers {
+    let headers = message.headers().map(|headers| {
+        headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
+    });
+    headers.unwrap_or_default()
 }
 
 /// Where reading a partition begins.
@@ -116,9 +190,24 @@ impl Records {
     pub async fn next(&mut self, max: usize) -> Vec<Message> {
         let mut batch = Vec::new();
         self.queue.recv_many(&mut batch, max).await;
+        self.taken(&batch);
+        batch
+    }
+
+    /// Takes the records that are there, at most `max`; does not wait.
+    pub fn ready(&mut self, max: usize) -> Vec<Message> {
+        let mut batch = Vec::new();
+        while batch.len() < max {
+            let Ok(message) = self.queue.try_recv() else { break };
+            batch.push(message);
+        }
+        self.taken(&batch);
+        batch
+    }
+
+    fn taken(&self, batch: &[Message]) {
         let size = batch.iter().map(Message::size).sum();
         self.bytes.fetch_sub(size, Ordering::Relaxed);
-        batch
     }
 }
 

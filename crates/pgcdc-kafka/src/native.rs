@@ -1,4 +1,5 @@
-//! Producing by a topic's handle: what rdkafka's safe interface does not offer, and so the one file with `unsafe`.
+//! Producing by a topic's handle, and reading without a copy: what rdkafka's safe interface does not offer, and so the one
+//! file with `unsafe`.
 //!
 //! By name, each record costs a copy of the name and, in librdkafka, a search through the list of all topics the
 //! producer knows: with a thousand tables as much as everything else together.
@@ -13,9 +14,12 @@ use rdkafka::bindings::{
     rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_producev, rd_kafka_resp_err_t, rd_kafka_topic_destroy,
     rd_kafka_topic_new, rd_kafka_topic_t, rd_kafka_vtype_t,
 };
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 
+use crate::consumer::Context;
 use crate::producer::{Place, Reports};
 
 /// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
@@ -170,6 +174,35 @@ impl Topic {
             return Ok(());
         }
         Err(answer.into())
+    }
+}
+
+/// A message that stays where librdkafka has it, for as long as somebody needs it.
+pub(crate) struct ReadMessage {
+    // Before the consumer: fields are dropped in this order.
+    message: BorrowedMessage<'static>,
+    _consumer: Arc<BaseConsumer<Context>>,
+}
+
+impl std::fmt::Debug for ReadMessage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ReadMessage").field(&self.message.offset()).finish()
+    }
+}
+
+impl ReadMessage {
+    /// Keeps a message that this consumer has polled.
+    pub(crate) fn new(message: BorrowedMessage<'_>, consumer: &Arc<BaseConsumer<Context>>) -> Self {
+        // SAFETY: what a message borrows is its consumer, which is kept and dropped after it. It may be used and dropped
+        // on any thread (it is `Send` and `Sync`), and is lent out for no longer than `self`.
+        let message =
+            unsafe { std::mem::transmute::<BorrowedMessage<'_>, BorrowedMessage<'static>>(message) };
+        Self { message, _consumer: Arc::clone(consumer) }
+    }
+
+    /// The message.
+    pub(crate) fn message(&self) -> &BorrowedMessage<'_> {
+        &self.message
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::join;
 use pgcdc_format::decode::Decoder;
-use pgcdc_kafka::consumer::{Event, Member, Partition, Progress, Records, Start};
+use pgcdc_kafka::consumer::{Event, Member, Message, Partition, Progress, Records, Start};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -17,10 +17,6 @@ use crate::backoff::{Backoff, sleep};
 use crate::driver::{Breaker, DeadLetters, Decoded, Driver, Written};
 use crate::sink::SinkErrorKind;
 use crate::{Config, Error, Result, Sink, SinkConfig, Store};
-
-/// Records that a worker takes from its queue at once, if a batch is not more: while a part is written, the next is
-/// decoded.
-const AHEAD: usize = 2000;
 
 /// How long a sink may take to say where a partition begins. Well below `max.poll.interval.ms`.
 const RESUME_LIMIT: Duration = Duration::from_secs(60);
@@ -271,6 +267,39 @@ async fn ask(driver: &Driver, partition: &Partition) -> Result<Start> {
     }
 }
 
+/// What writing a partition's batches needs.
+struct Writing<'w> {
+    driver: &'w Driver,
+    partition: &'w Partition,
+    progress: &'w Progress,
+    stop: &'w CancellationToken,
+}
+
+impl Writing<'_> {
+    /// Writes a batch, and meanwhile puts the messages of the next into `place`; returns that, decoded, or nothing when
+    /// told to stop.
+    async fn write<'n>(
+        &self,
+        batch: Decoded<'_>,
+        take: impl FnOnce() -> Vec<Message>,
+        place: &'n mut Vec<Message>,
+        decoder: &mut Decoder,
+    ) -> Result<Option<Decoded<'n>>> {
+        let write = self.driver.write_decoded(self.partition, batch, self.stop);
+        // Polled after it: the store has its work before the next batch is looked at.
+        let ahead = async move {
+            *place = take();
+            Decoded::new(place, decoder)
+        };
+        let (written, next) = join(write, ahead).await;
+        match written? {
+            Written::Durable(next) => self.progress.durable(self.partition, next),
+            Written::Stopped => return Ok(None),
+        }
+        Ok(Some(next))
+    }
+}
+
 fn spawn(
     driver: &Driver,
     partition: Partition,
@@ -284,25 +313,30 @@ fn spawn(
     let task = tokio::spawn(async move {
         let work = async {
             let mut decoder = Decoder::default();
+            let mut others = Vec::new();
             loop {
-                let messages = tokio::select! {
+                let mut messages = tokio::select! {
                     biased;
                     () = token.cancelled() => return Ok(()),
-                    messages = records.next(batch_max.max(AHEAD)) => messages,
+                    messages = records.next(batch_max) => messages,
                 };
                 if messages.is_empty() {
                     return Ok(());
                 }
-                let mut batches = messages.chunks(batch_max);
-                let mut batch = batches.next().map(|messages| Decoded::new(messages, &mut decoder));
-                while let Some(decoded) = batch {
-                    let write = driver.write_decoded(&partition, decoded, &token);
-                    // The store has its work before the next batch is looked at.
-                    let ahead = async { batches.next().map(|messages| Decoded::new(messages, &mut decoder)) };
-                    let (written, next) = join(write, ahead).await;
-                    match written? {
-                        Written::Durable(next) => progress.durable(&partition, next),
-                        Written::Stopped => return Ok(()),
+                let worker =
+                    Writing { driver: &driver, partition: &partition, progress: &progress, stop: &token };
+                // While one batch is written, the next is taken and decoded, as long as there are more at hand.
+                let mut batch = Decoded::new(&messages, &mut decoder);
+                loop {
+                    let taken = worker.write(batch, || records.ready(batch_max), &mut others, &mut decoder);
+                    let Some(next) = taken.await? else { return Ok(()) };
+                    if next.is_empty() {
+                        break;
+                    }
+                    let taken = worker.write(next, || records.ready(batch_max), &mut messages, &mut decoder);
+                    let Some(next) = taken.await? else { return Ok(()) };
+                    if next.is_empty() {
+                        break;
                     }
                     batch = next;
                 }
@@ -326,7 +360,7 @@ mod tests {
     use std::sync::Mutex;
 
     use async_trait::async_trait;
-    use pgcdc_kafka::consumer::{Message, queue};
+    use pgcdc_kafka::consumer::queue;
 
     use super::*;
     use crate::driver::Rejections;
@@ -381,7 +415,7 @@ mod tests {
         let (sender, records) = queue(1);
         let (failed, mut failures) = mpsc::channel(1);
         let _worker = spawn(&driver(&Arc::default()), partition(), records, 1, &Progress::default(), &failed);
-        sender.offer(Message { value: Some(b"{}".to_vec()), ..Message::default() }).expect("room");
+        sender.offer(Message::new(0, None, Some(b"{}"))).expect("room");
         let told = tokio::time::timeout(Duration::from_secs(10), failures.recv()).await;
         let error = told.expect("in time").expect("a failure");
         assert!(!error.is_transient() && error.to_string().contains("panicked"), "{error}");

@@ -1,41 +1,50 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
-use pgcdc_event::{Record, TopicId};
+use pgcdc_event::{Record, RecordBatch, TopicId};
 use pgcdc_format::types::write_json_string;
 
 use super::Sent;
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
-/// Bytes that are handed to the writer at once.
+/// Bytes of records that are handed to the writer at once.
 const CHUNK: usize = 1 << 16;
 
-/// Chunks that may wait for a slow reader of the pipe.
-const WAITING: usize = 4;
+/// Bytes of records that may wait for a slow reader of the pipe; a larger chunk waits alone.
+const WAITING: usize = 4 << 20;
+
+/// Chunks whose memory is kept.
+const SPARE: usize = 8;
 
 /// Records as JSON lines: `{"topic","partition":null,"key","value","headers"}`, key and value as the
 /// text that would be in Kafka. What was written and flushed is delivered.
 ///
-/// A thread writes, since a pipe that nobody reads would otherwise hold up the stream's feedback.
+/// A thread writes, since a pipe that nobody reads would otherwise hold up the stream's feedback; it also renders the
+/// lines, since quoting what is JSON already takes half as long as encoding it.
 #[derive(Debug)]
 pub(crate) struct StdoutOutput {
-    writer: SyncSender<Chunk>,
-    written: Receiver<io::Result<Vec<Sequence>>>,
+    writer: Sender<Chunk>,
+    written: Receiver<io::Result<Chunk>>,
     open: Chunk,
-    /// Each topic's name, and its line up to the partition.
-    topics: Vec<(String, Vec<u8>)>,
+    /// Bytes of records that were handed to the writer and are not written.
+    waiting: usize,
+    /// Chunks that came back, for their memory.
+    spare: Vec<Chunk>,
+    topics: Vec<String>,
+    heads: Arc<Vec<Vec<u8>>>,
     ids: HashMap<String, TopicId>,
-    /// The constant headers, as JSON with commas between.
-    context: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
 struct Chunk {
-    bytes: Vec<u8>,
-    records: Vec<Sequence>,
+    batch: RecordBatch,
+    sequences: Vec<Sequence>,
+    /// Of each topic, its lines up to the partition.
+    heads: Arc<Vec<Vec<u8>>>,
 }
 
 impl StdoutOutput {
@@ -44,16 +53,20 @@ impl StdoutOutput {
         for (name, value) in context {
             header(name, Some(value.as_bytes()), &mut rendered);
         }
-        let (writer, chunks) = sync_channel::<Chunk>(WAITING);
+        let (writer, chunks) = channel::<Chunk>();
         let (reports, written) = channel();
         thread::Builder::new()
             .name("pgcdc-stdout".to_owned())
             .spawn(move || {
+                let mut lines = Vec::new();
                 for chunk in chunks {
+                    lines.clear();
+                    lines.shrink_to(1 << 20);
+                    chunk.render(&rendered, &mut lines);
                     let mut out = io::stdout().lock();
-                    let done = out.write_all(&chunk.bytes).and_then(|()| out.flush());
+                    let done = out.write_all(&lines).and_then(|()| out.flush());
                     let failed = done.is_err();
-                    if reports.send(done.map(|()| chunk.records)).is_err() || failed {
+                    if reports.send(done.map(|()| chunk)).is_err() || failed {
                         return;
                     }
                 }
@@ -65,29 +78,34 @@ impl StdoutOutput {
             writer,
             written,
             open: Chunk::default(),
+            waiting: 0,
+            spare: Vec::new(),
             topics: Vec::new(),
+            heads: Arc::default(),
             ids: HashMap::new(),
-            context: rendered,
         })
     }
 
     /// Hands the open chunk to the writer; false when it has enough already.
     fn hand_over(&mut self) -> Result<bool> {
-        if self.open.records.is_empty() {
+        if self.open.sequences.is_empty() {
             return Ok(true);
         }
-        match self.writer.try_send(std::mem::take(&mut self.open)) {
-            Ok(()) => Ok(true),
-            Err(TrySendError::Full(chunk)) => {
-                self.open = chunk;
-                Ok(false)
-            }
+        let bytes = self.open.batch.position();
+        if self.waiting > 0 && self.waiting + bytes > WAITING {
+            return Ok(false);
+        }
+        self.open.heads = Arc::clone(&self.heads);
+        let next = self.spare.pop().unwrap_or_default();
+        if self.writer.send(std::mem::replace(&mut self.open, next)).is_err() {
             // Why it ended is in its last report.
-            Err(TrySendError::Disconnected(_)) => match self.written.try_iter().find_map(Result::err) {
+            return match self.written.try_iter().find_map(Result::err) {
                 Some(error) => Err(write_error(&error)),
                 None => Err(Error::fatal("the thread for standard output ended")),
-            },
+            };
         }
+        self.waiting += bytes;
+        Ok(true)
     }
 
     pub(crate) fn topic(&mut self, name: &str) -> TopicId {
@@ -98,47 +116,23 @@ impl StdoutOutput {
         write_json_string(name.as_bytes(), &mut head);
         head.extend_from_slice(br#","partition":"#);
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        self.topics.push((name.to_owned(), head));
+        Arc::make_mut(&mut self.heads).push(head);
+        self.topics.push(name.to_owned());
         self.ids.insert(name.to_owned(), id);
         id
     }
 
     /// The name of a topic that was made known.
     pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
-        self.topics.get(id.0 as usize).map(|(name, _)| name.as_str())
+        self.topics.get(id.0 as usize).map(String::as_str)
     }
 
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
-        if self.open.bytes.len() >= CHUNK && !self.hand_over()? {
+        if self.open.batch.position() >= CHUNK && !self.hand_over()? {
             return Ok(Sent::Full);
         }
-        let line = &mut self.open.bytes;
-        let head = self.topics.get(record.topic.0 as usize);
-        line.extend_from_slice(head.map_or(b"", |(_, head)| head.as_slice()));
-        match record.partition {
-            Some(partition) => line.extend_from_slice(partition.to_string().as_bytes()),
-            None => line.extend_from_slice(b"null"),
-        }
-        line.extend_from_slice(br#","key":"#);
-        text(record.key, line);
-        line.extend_from_slice(br#","value":"#);
-        text(record.value, line);
-        line.extend_from_slice(br#","headers":["#);
-        let mut count = 0;
-        for (name, value) in record.headers() {
-            if record.context_at == Some(count) {
-                comma(line);
-                line.extend_from_slice(&self.context);
-            }
-            header(name, value, line);
-            count += 1;
-        }
-        if record.context_at == Some(count) && !self.context.is_empty() {
-            comma(line);
-            line.extend_from_slice(&self.context);
-        }
-        line.extend_from_slice(b"]}\n");
-        self.open.records.push(sequence);
+        self.open.batch.copy(record);
+        self.open.sequences.push(sequence);
         Ok(Sent::Queued)
     }
 
@@ -146,10 +140,50 @@ impl StdoutOutput {
         self.hand_over()?;
         loop {
             match self.written.try_recv() {
-                Ok(Ok(mut records)) => delivered.append(&mut records),
+                Ok(Ok(mut chunk)) => {
+                    delivered.append(&mut chunk.sequences);
+                    self.waiting -= chunk.batch.position();
+                    chunk.batch.clear();
+                    if self.spare.len() < SPARE {
+                        self.spare.push(chunk);
+                    }
+                }
                 Ok(Err(error)) => return Err(write_error(&error)),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
             }
+        }
+    }
+}
+
+impl Chunk {
+    /// Appends its records as lines; `context` holds the constant headers, with commas between.
+    fn render(&self, context: &[u8], out: &mut Vec<u8>) {
+        for record in self.batch.iter() {
+            let head = self.heads.get(record.topic.0 as usize);
+            out.extend_from_slice(head.map_or(b"", Vec::as_slice));
+            match record.partition {
+                Some(partition) => out.extend_from_slice(partition.to_string().as_bytes()),
+                None => out.extend_from_slice(b"null"),
+            }
+            out.extend_from_slice(br#","key":"#);
+            text(record.key, out);
+            out.extend_from_slice(br#","value":"#);
+            text(record.value, out);
+            out.extend_from_slice(br#","headers":["#);
+            let mut count = 0;
+            for (name, value) in record.headers() {
+                if record.context_at == Some(count) {
+                    comma(out);
+                    out.extend_from_slice(context);
+                }
+                header(name, value, out);
+                count += 1;
+            }
+            if record.context_at == Some(count) && !context.is_empty() {
+                comma(out);
+                out.extend_from_slice(context);
+            }
+            out.extend_from_slice(b"]}\n");
         }
     }
 }

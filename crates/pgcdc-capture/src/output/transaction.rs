@@ -8,10 +8,9 @@
 //! A record counts as delivered when its transaction is committed. librdkafka takes no record while it commits: what
 //! comes meanwhile is held back, so that reading and encoding go on.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pgcdc_event::{HeaderName, Record, RecordBatch};
+use pgcdc_event::{Record, RecordBatch};
 use pgcdc_kafka::{Producer, Transactions};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
@@ -272,21 +271,7 @@ impl Held {
         if size > LARGE || self.batch.position() + size > HELD_BACK {
             return Sent::Full;
         }
-        let batch = &mut self.batch;
-        let mut copy = |bytes: &[u8]| {
-            let from = batch.position();
-            batch.buffer().extend_from_slice(bytes);
-            from..batch.position()
-        };
-        let (key, value) = (record.key.map(&mut copy), record.value.map(&mut copy));
-        for (name, value) in record.headers() {
-            let from = batch.position();
-            batch.buffer().extend_from_slice(value.unwrap_or_default());
-            let range = value.map(|_| from..batch.position());
-            batch.header(HeaderName::Shared(Arc::from(name)), range);
-        }
-        batch.push(record.topic, key, value, record.context_at);
-        batch.place(record.partition, record.timestamp_ms);
+        self.batch.copy(record);
         self.sequences.push(sequence);
         Sent::Queued
     }

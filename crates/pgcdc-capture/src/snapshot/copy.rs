@@ -19,6 +19,12 @@ use crate::{Error, Result};
 /// Rows between two looks at the output's deliveries.
 const POLL_EVERY: u32 = 512;
 
+/// Rows between two looks at the clock.
+const CLOCK_EVERY: u32 = 32;
+
+/// Bytes of records that are gathered before they go to the output.
+const GATHERED: usize = 64 * 1024;
+
 /// Reads all captured tables under one exported snapshot.
 pub(crate) struct Snapshotter<'a> {
     pub(crate) settings: &'a Settings,
@@ -98,6 +104,7 @@ impl Snapshotter<'_> {
         if let Some(encoder) = &mut before {
             self.emit_pending(encoder, None, &mut run).await?;
         }
+        self.hand_over(&mut run).await?;
         query.execute("end the snapshot's transaction", "COMMIT").await?;
         self.outbox.settle().await?;
         Ok(rows)
@@ -164,7 +171,9 @@ impl Snapshotter<'_> {
     ) -> Result<()> {
         let Some(place) = run.pending.place.take() else { return Ok(()) };
         run.context.snapshot = place.marker(next);
-        run.context.now_ns = now_ns();
+        if run.since_poll.is_multiple_of(CLOCK_EVERY) {
+            run.context.now_ns = now_ns();
+        }
         if self.outbox.output.wants_events() {
             let event = typed(encoder, &run.pending, &run.context);
             self.outbox.event(event).await?;
@@ -173,19 +182,27 @@ impl Snapshotter<'_> {
             encoder
                 .encode(Change::Insert { new }, &run.context, &mut run.batch)
                 .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))?;
-            self.outbox.send(&mut run.batch).await?;
+            if run.batch.position() >= GATHERED || self.outbox.counts_changes() {
+                self.hand_over(run).await?;
+            }
         }
         run.pending.bytes.shrink_to(1 << 20);
         run.since_poll += 1;
         if run.since_poll >= POLL_EVERY {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
             run.since_poll = 0;
+            self.hand_over(run).await?;
             self.outbox.poll()?;
             tokio::task::yield_now().await;
         } else if next.is_none() {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
         }
         Ok(())
+    }
+
+    /// Sends what is gathered; nothing is not a change.
+    async fn hand_over(&mut self, run: &mut Run) -> Result<()> {
+        if run.batch.is_empty() { Ok(()) } else { self.outbox.send(&mut run.batch).await }
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
 use super::rebalance::{Context, Slot};
-use super::{Event, Headers, Message, Partition, Progress, Refused};
+use super::{Event, Message, Partition, Progress, Refused};
+use crate::native::ReadMessage;
 use crate::{ClientProperties, Error, Result};
 
 /// Records that wait for one partition's worker.
@@ -83,7 +84,7 @@ impl Member {
         consumer.subscribe(&names).map_err(|e| Error::client("subscribe", e))?;
         let thread = std::thread::Builder::new()
             .name("kafka-consumer".to_owned())
-            .spawn(move || run(&consumer))
+            .spawn(move || run(&Arc::new(consumer)))
             .map_err(|e| Error::other(format!("could not start the consumer's thread: {e}"), true))?;
         Ok((Self { stop, thread: Some(thread), progress }, receiver))
     }
@@ -120,14 +121,14 @@ pub(super) fn commit(consumer: &BaseConsumer<Context>, mode: CommitMode) {
     }
 }
 
-fn run(consumer: &BaseConsumer<Context>) {
+fn run(consumer: &Arc<BaseConsumer<Context>>) {
     let context = Arc::clone(consumer.context());
     let mut last_commit = Instant::now();
     let (mut told, mut gathered, mut wait) = (false, 0, POLL);
     while !context.stopping() {
         match consumer.poll(if gathered == 0 { wait } else { Duration::ZERO }) {
             Some(Ok(message)) => {
-                gather(&context, &message);
+                gather(&context, message, consumer);
                 gathered += 1;
                 if gathered < GATHERED {
                     continue;
@@ -164,7 +165,7 @@ fn run(consumer: &BaseConsumer<Context>) {
     consumer.unsubscribe();
 }
 
-fn gather(context: &Context, message: &BorrowedMessage<'_>) {
+fn gather(context: &Context, message: BorrowedMessage<'_>, consumer: &Arc<BaseConsumer<Context>>) {
     let mut slots = context.slots();
     let Some(slot) = slots
         .iter_mut()
@@ -172,8 +173,7 @@ fn gather(context: &Context, message: &BorrowedMessage<'_>) {
     else {
         return; // taken away meanwhile
     };
-    let owned = own(message, &mut slot.headers);
-    slot.waiting.push_back(owned);
+    slot.waiting.push_back(Message::read(ReadMessage::new(message, consumer)));
 }
 
 /// Fills the queues; pauses what has no room for a while, and ends such a pause. Says whether there is one.
@@ -232,29 +232,4 @@ fn set_paused(consumer: &BaseConsumer<Context>, partition: &Partition, paused: b
     if let Err(error) = result {
         tracing::warn!(%error, %partition, paused, "could not pause or resume");
     }
-}
-
-fn own(message: &BorrowedMessage<'_>, last: &mut Headers) -> Message {
-    if !same_headers(message, last) {
-        let headers = message.headers().map(|headers| {
-            headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
-        });
-        *last = headers.unwrap_or_default();
-    }
-    Message {
-        offset: message.offset(),
-        timestamp_ms: message.timestamp().to_millis(),
-        key: message.key().map(<[u8]>::to_vec),
-        value: message.payload().map(<[u8]>::to_vec),
-        headers: Arc::clone(last),
-    }
-}
-
-fn same_headers(message: &BorrowedMessage<'_>, last: &Headers) -> bool {
-    let Some(headers) = message.headers() else { return last.is_empty() };
-    headers.count() == last.len()
-        && headers
-            .iter()
-            .zip(last.iter())
-            .all(|(header, (name, value))| header.key == name.as_str() && header.value == value.as_deref())
 }

@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
 use super::member::{QUEUE_RECORDS, commit};
-use super::{Event, Headers, Message, Partition, Progress, QueueSender, Start, queue};
+use super::{Event, Message, Partition, Progress, QueueSender, Start, queue};
 use crate::{Error, Result};
 
 /// How long a look at a partition's end may take.
@@ -24,8 +24,6 @@ const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Slot {
     pub(super) partition: Partition,
     pub(super) queue: QueueSender,
-    /// Those of the last record.
-    pub(super) headers: Headers,
     /// Records on their way into the queue: gathered, so that its worker is woken once for many, or those that did not
     /// fit and any that librdkafka had already on the way.
     pub(super) waiting: VecDeque<Message>,
@@ -33,7 +31,7 @@ pub(super) struct Slot {
     pub(super) paused: bool,
 }
 
-pub(super) struct Context {
+pub(crate) struct Context {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) progress: Progress,
     /// Used by the polling thread only, within and outside of the callback; never across `poll`.
@@ -65,7 +63,6 @@ impl Context {
             self.slots().push(Slot {
                 partition: partition.clone(),
                 queue: sender,
-                headers: Headers::default(),
                 waiting: VecDeque::new(),
                 paused: false,
             });

@@ -49,7 +49,7 @@ impl Sink for Nothing {
         } else {
             seen.rows += batch.records.len();
             seen.bytes +=
-                batch.records.iter().map(|r| r.message.value.as_ref().map_or(0, Vec::len)).sum::<usize>();
+                batch.records.iter().map(|r| r.message.value().map_or(0, <[u8]>::len)).sum::<usize>();
         }
         if seen.all >= self.rows && seen.last.is_none() {
             seen.last = Some((Instant::now(), cpu()?));

@@ -56,7 +56,7 @@ mod tests {
         let (clock, mut decoder) = (Clock::default(), Decoder::default());
         let partition = Partition { topic: "t".into(), id: 0 };
         let stamp = |(value, offset): (&Option<&str>, i64)| {
-            let message = Message { offset, ..Message::default() };
+            let message = Message::new(offset, None, None);
             let change = decoder.decode(Some(b"{\"id\":1}"), value.map(str::as_bytes)).expect("decodes");
             clock.timestamp(&partition, &Record { message: &message, change })
         };

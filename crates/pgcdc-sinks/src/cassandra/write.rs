@@ -2,30 +2,32 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use pgcdc_event::Operation;
 use pgcdc_format::decode::{Change, Placeholder};
 use pgcdc_kafka::consumer::Partition;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::CassandraConfig;
 use super::clock::Clock;
 use super::create::{add_columns, create_table, quote};
 use super::table::{Target, Values};
-use crate::{Batch, Outcome, Rejected, Sink, SinkError};
+use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
 /// Statements of one lane in flight at a time.
-const PIPELINE: usize = 512;
+const PIPELINE: usize = 256;
 /// A batch is split into so many lanes at most, which run in parallel.
 const LANES: usize = 4;
-/// Statements that a lane of its own is worth.
+/// Statements that a lane is given at once, and that one of its own is worth.
 const LANE: usize = 64;
 
 /// A Cassandra sink.
@@ -173,28 +175,66 @@ impl Cassandra {
         Ok(Ok(target))
     }
 
-    /// Executes statements in any order; returns those that can never be. Dropping the future ends it.
-    async fn execute(&self, statements: Vec<Statement>) -> Result<Vec<Rejected>, SinkError> {
-        let lanes = statements.len().div_ceil(LANE).clamp(1, self.lanes);
-        if lanes == 1 {
-            return execute(&self.session, statements).await;
+    /// Writes a batch: a small one here, a large one piece by piece in several lanes. What cannot be said in CQL goes to
+    /// `refused`; returns what Cassandra refuses.
+    async fn statements(
+        &self,
+        batch: &Batch<'_>,
+        refused: &mut Vec<Rejected>,
+    ) -> Result<Vec<Rejected>, SinkError> {
+        let lanes = (batch.records.len() / LANE).min(self.lanes);
+        if lanes < 2 {
+            let statements = self.convert(batch.partition, &batch.records, refused).await?;
+            return execute(&self.session, stream::iter(statements)).await;
         }
-        let share = statements.len().div_ceil(lanes);
-        let (mut statements, mut running) = (statements.into_iter(), JoinSet::new());
-        for _ in 0..lanes {
-            let (session, lane) = (Arc::clone(&self.session), statements.by_ref().take(share).collect());
-            running.spawn(async move { execute(&session, lane).await });
+        let mut lanes = Lanes::new(&self.session, lanes);
+        for records in batch.records.chunks(LANE) {
+            let statements = self.convert(batch.partition, records, refused).await?;
+            lanes.send(statements).await;
         }
-        let mut rejected = Vec::new();
-        while let Some(ended) = running.join_next().await {
-            rejected.extend(match ended {
-                Ok(executed) => executed?,
-                // The worker's panic then, as if it had executed them itself.
-                Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
-                Err(_) => return Err(SinkError::transient("writing to Cassandra was cut short")),
-            });
+        lanes.finish().await
+    }
+
+    async fn convert(
+        &self,
+        partition: &Partition,
+        records: &[Record<'_>],
+        refused: &mut Vec<Rejected>,
+    ) -> Result<Vec<Statement>, SinkError> {
+        let mut statements = Vec::with_capacity(records.len());
+        for record in records {
+            let offset = record.message.offset;
+            let Some(timestamp) = self.clock.timestamp(partition, record) else { continue };
+            match record.change.operation {
+                Operation::Message => continue,
+                Operation::Truncate => {
+                    let reason = "TRUNCATE cannot be repeated safely and is not applied".to_owned();
+                    refused.push(Rejected { offset, reason });
+                    continue;
+                }
+                Operation::Create | Operation::Update | Operation::Read | Operation::Delete => {}
+            }
+            let target = match self.target(partition, &record.change).await? {
+                Ok(target) => target,
+                // A table that is still to be made holds nothing that could be deleted.
+                Err(_) if record.change.operation == Operation::Delete => continue,
+                Err(reason) => {
+                    refused.push(Rejected { offset, reason });
+                    continue;
+                }
+            };
+            let values = match (&record.change.after, record.change.operation) {
+                (Some(row), Operation::Create | Operation::Update | Operation::Read) => {
+                    target.upsert(row, timestamp, &self.placeholder).map(|values| (true, values))
+                }
+                _ => target.delete(&record.change, timestamp).map(|values| (false, values)),
+            };
+            match values {
+                Ok((upsert, values)) => statements.push(Statement { offset, target, upsert, values }),
+                Err(reason) => refused.push(Rejected { offset, reason }),
+            }
         }
-        Ok(rejected)
+        Ok(statements)
     }
 
     async fn forget_targets(&self) {
@@ -210,12 +250,16 @@ struct Statement {
     values: Values,
 }
 
-async fn execute(session: &Session, statements: Vec<Statement>) -> Result<Vec<Rejected>, SinkError> {
-    let executed = statements.into_iter().map(|Statement { offset, target, upsert, values }| async move {
+/// Executes statements as they come, in any order; returns those that can never be.
+async fn execute(
+    session: &Session,
+    statements: impl Stream<Item = Statement>,
+) -> Result<Vec<Rejected>, SinkError> {
+    let executed = statements.map(|Statement { offset, target, upsert, values }| async move {
         let statement = if upsert { &target.upsert } else { &target.delete };
         (offset, session.execute_unpaged(statement, values).await)
     });
-    let mut results = stream::iter(executed).buffer_unordered(PIPELINE);
+    let mut results = pin!(executed.buffer_unordered(PIPELINE));
     let mut rejected = Vec::new();
     while let Some((offset, result)) = results.next().await {
         if let Err(error) = result {
@@ -223,6 +267,50 @@ async fn execute(session: &Session, statements: Vec<Statement>) -> Result<Vec<Re
         }
     }
     Ok(rejected)
+}
+
+/// Tasks that execute a batch's statements while the rest of it is converted. Dropping them ends them.
+struct Lanes {
+    inputs: Vec<mpsc::Sender<Vec<Statement>>>,
+    running: JoinSet<Result<Vec<Rejected>, SinkError>>,
+    next: usize,
+}
+
+impl Lanes {
+    fn new(session: &Arc<Session>, count: usize) -> Self {
+        let (mut inputs, mut running) = (Vec::new(), JoinSet::new());
+        for _ in 0..count {
+            let (input, mut parts) = mpsc::channel::<Vec<Statement>>(PIPELINE / LANE);
+            let session = Arc::clone(session);
+            running.spawn(async move {
+                let parts = stream::poll_fn(move |context| parts.poll_recv(context));
+                execute(&session, parts.flat_map(stream::iter)).await
+            });
+            inputs.push(input);
+        }
+        Self { inputs, running, next: 0 }
+    }
+
+    /// Gives statements to the next lane. One that has failed takes none: [`finish`](Self::finish) tells why.
+    async fn send(&mut self, statements: Vec<Statement>) {
+        self.next = (self.next + 1) % self.inputs.len();
+        let _ = self.inputs[self.next].send(statements).await;
+    }
+
+    /// Waits for the end of all; returns what can never be written.
+    async fn finish(mut self) -> Result<Vec<Rejected>, SinkError> {
+        self.inputs.clear();
+        let mut rejected = Vec::new();
+        while let Some(ended) = self.running.join_next().await {
+            rejected.extend(match ended {
+                Ok(executed) => executed?,
+                // The worker's panic then, as if it had executed them itself.
+                Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
+                Err(_) => return Err(SinkError::transient("writing to Cassandra was cut short")),
+            });
+        }
+        Ok(rejected)
+    }
 }
 
 /// A statement of the data definition language.
@@ -265,41 +353,8 @@ impl Sink for Cassandra {
 
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
         let mut outcome = Outcome { durable: true, rejected: Vec::new() };
-        let mut targets = Vec::with_capacity(batch.records.len());
-        for record in &batch.records {
-            let offset = record.message.offset;
-            let Some(timestamp) = self.clock.timestamp(batch.partition, record) else { continue };
-            match record.change.operation {
-                Operation::Message => continue,
-                Operation::Truncate => {
-                    let reason = "TRUNCATE cannot be repeated safely and is not applied".to_owned();
-                    outcome.rejected.push(Rejected { offset, reason });
-                    continue;
-                }
-                Operation::Create | Operation::Update | Operation::Read | Operation::Delete => {}
-            }
-            // A table that is still to be made holds nothing that could be deleted.
-            match self.target(batch.partition, &record.change).await? {
-                Ok(target) => targets.push((record, target, timestamp)),
-                Err(_) if record.change.operation == Operation::Delete => {}
-                Err(reason) => outcome.rejected.push(Rejected { offset, reason }),
-            }
-        }
-        let mut statements = Vec::with_capacity(targets.len());
-        for (record, target, timestamp) in targets {
-            let values = match (&record.change.after, record.change.operation) {
-                (Some(row), Operation::Create | Operation::Update | Operation::Read) => {
-                    target.upsert(row, timestamp, &self.placeholder).map(|values| (true, values))
-                }
-                _ => target.delete(&record.change, timestamp).map(|values| (false, values)),
-            };
-            let offset = record.message.offset;
-            match values {
-                Ok((upsert, values)) => statements.push(Statement { offset, target, upsert, values }),
-                Err(reason) => outcome.rejected.push(Rejected { offset, reason }),
-            }
-        }
-        match self.execute(statements).await {
+        let written = self.statements(batch, &mut outcome.rejected).await;
+        match written {
             Ok(rejected) => outcome.rejected.extend(rejected),
             Err(error) => {
                 self.forget_targets().await;

@@ -32,7 +32,7 @@ pub struct SinkConfig {
     pub name: String,
     /// The topics it reads.
     pub topics: Vec<String>,
-    /// How many records go to the store in one batch at most (`batch.max`, default 500; Cassandra, where a batch's statements
+    /// How many records go to the store in one batch at most (`batch.max`, default 500; Redis 2000; Cassandra, where a batch's statements
     /// stand alone and each batch's last ones leave the rest of the pipeline empty: 8000).
     pub batch_max: usize,
     /// Longest wait between two tries (`retry.max`, default 30 s).
@@ -211,7 +211,11 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
         None => return None,
     };
     section.finish();
-    let batch_default = if kind.as_deref() == Some("cassandra") { 8000 } else { 500 };
+    let batch_default = match kind.as_deref() {
+        Some("cassandra") => 8000,
+        Some("redis") => 2000,
+        _ => 500,
+    };
     Some(SinkConfig {
         name: name?,
         topics: topics?,

@@ -146,8 +146,8 @@ impl DeadLetters {
     ) -> Result<(), KafkaError> {
         let mut headers = OwnedHeaders::new();
         if kept != Kept::Nothing {
-            for (name, value) in message.headers.iter() {
-                headers = headers.insert(Header { key: name, value: value.as_deref() });
+            for (name, value) in message.headers() {
+                headers = headers.insert(Header { key: &name, value: value.as_deref() });
             }
         }
         let (id, offset) = (partition.id.to_string(), message.offset.to_string());
@@ -175,10 +175,10 @@ impl DeadLetters {
             headers = headers.insert(Header { key: "__pgcdc.error.omitted", value: omitted });
         }
         let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).headers(headers);
-        if let Some(key) = message.key.as_ref().filter(|_| kept != Kept::Nothing) {
+        if let Some(key) = message.key().filter(|_| kept != Kept::Nothing) {
             record = record.key(key);
         }
-        if let Some(value) = message.value.as_ref().filter(|_| kept == Kept::Everything) {
+        if let Some(value) = message.value().filter(|_| kept == Kept::Everything) {
             record = record.payload(value);
         }
         if let Some(timestamp) = message.timestamp_ms {

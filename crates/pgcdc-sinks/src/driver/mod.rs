@@ -76,12 +76,18 @@ impl<'a> Decoded<'a> {
         let mut records = Vec::with_capacity(messages.len());
         let mut malformed = Vec::new();
         for message in messages {
-            match decoder.decode(message.key.as_deref(), message.value.as_deref()) {
+            match decoder.decode(message.key(), message.value()) {
                 Ok(change) => records.push(Record { message, change }),
                 Err(error) => malformed.push(Rejected { offset: message.offset, reason: error.to_string() }),
             }
         }
         Self { messages, records, malformed }
+    }
+
+    /// Whether there are no messages.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
     }
 }
 

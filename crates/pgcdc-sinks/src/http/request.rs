@@ -183,7 +183,7 @@ impl Sink for Http {
         let mut groups: Vec<Vec<&Record<'_>>> = Vec::new();
         let mut of_key: HashMap<&[u8], usize> = HashMap::new();
         for record in batch.records.iter().filter(|record| record.change.form != Form::Tombstone) {
-            match &record.message.key {
+            match record.message.key() {
                 None => groups.push(vec![record]),
                 Some(key) => {
                     let at = *of_key.entry(key).or_insert(groups.len());

@@ -27,9 +27,9 @@ const LONGEST_TICK: Duration = Duration::from_millis(200);
 /// How long they stay together at least, so that a flood of expiring rows costs Redis little.
 const SHORTEST_TICK: Duration = Duration::from_millis(5);
 /// Records of one call of the script.
-const STEP: usize = 125;
+const STEP: usize = 250;
 /// Calls that wait for an answer while another is made.
-const STEPS_AHEAD: usize = 2;
+const STEPS_AHEAD: usize = 3;
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
 /// A Redis sink.
