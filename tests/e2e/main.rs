@@ -6,6 +6,7 @@
 mod harness;
 mod services;
 
+mod avro;
 mod capture;
 mod chaos;
 mod cli;

@@ -155,8 +155,14 @@ impl CaptureBuilder {
     /// Writes records to standard output, as JSON lines.
     ///
     /// # Errors
-    /// None at present.
+    /// When a converter writes Avro, which is no text.
     pub fn to_stdout(self) -> Result<Capture> {
+        for (half, format) in [("key", &self.settings.key_format), ("value", &self.settings.value_format)] {
+            if format.avro().is_some() {
+                return Err(Error::configuration(format!("{half}.converter writes Avro, which standard output cannot show"))
+                    .with_hint(format!("write to Kafka, or add --set {half}.converter=org.apache.kafka.connect.json.JsonConverter")));
+            }
+        }
         let store = local_offsets(&self.settings);
         let context = context_headers(&self.settings);
         self.start(store, move |_| Ok(Output::Stdout(StdoutOutput::new(&context)?)))

@@ -199,7 +199,7 @@ impl Connector {
         tracing::info!(slot = slot_name, ?decision, tables = captured.len(), "connector starts");
         let confirmed = slot.as_ref().and_then(|slot| slot.confirmed).unwrap_or_default();
         let mut prepared = Prepared {
-            tables: Tables::new(Arc::clone(settings)),
+            tables: Tables::new(Arc::clone(settings))?,
             outbox: Outbox::new(output, confirmed, Arc::clone(&self.metrics), Stage::new(settings)?),
             query,
             start: Lsn::ZERO,
@@ -207,6 +207,7 @@ impl Connector {
             database,
             offset: None,
         };
+        prepared.tables.prime(&prepared.query).await?;
         match decision {
             Decision::Stream => {
                 // A restart goes on as if the transaction before had just been read.

@@ -23,6 +23,7 @@ mod stream;
 mod capture;
 mod error;
 mod outbox;
+mod registry;
 mod stage;
 mod tables;
 

@@ -3,6 +3,7 @@
 use std::net::ToSocketAddrs;
 
 use pgcdc_event::ReplicaIdentity;
+use pgcdc_format::envelope::Half;
 use pgcdc_kafka::topics;
 
 use crate::config::{PublicationMode, Settings};
@@ -11,6 +12,7 @@ use crate::postgres::{
     CapturedTable, Query, Replication, captured_tables, inspect_publication, inspect_slot, quote_identifier,
     quote_literal,
 };
+use crate::registry::Registries;
 use crate::{Error, Result};
 
 /// How bad a finding is.
@@ -85,6 +87,7 @@ pub async fn preflight(settings: &Settings) -> Vec<Finding> {
         },
     }
     kafka(settings, &names, &mut findings).await;
+    registries(settings, &mut findings).await;
     findings
 }
 
@@ -316,6 +319,23 @@ async fn table(query: &Query, table: &CapturedTable, user: &str, findings: &mut 
         (identity, _) => Finding::ok(subject, format!("replica identity {identity:?}").to_lowercase()),
     });
     Ok(())
+}
+
+/// Whether the schema registries answer, where Avro is written.
+async fn registries(settings: &Settings, findings: &mut Vec<Finding>) {
+    let mut registries = match Registries::new(settings) {
+        Ok(registries) => registries,
+        Err(error) => return findings.push(Finding::failure("schema registry", &error)),
+    };
+    for (half, subject) in
+        [(Half::Key, "schema registry of keys"), (Half::Value, "schema registry of values")]
+    {
+        match registries.ask(half).await {
+            Ok(Some(at)) => findings.push(Finding::ok(subject, format!("answers at {at}"))),
+            Ok(None) => {}
+            Err(error) => findings.push(Finding::failure(subject, &error)),
+        }
+    }
 }
 
 async fn kafka(settings: &Settings, names: &[String], findings: &mut Vec<Finding>) {

@@ -1,21 +1,27 @@
-//! Single message transforms between encoder and output, for a chain that the encoder does not do itself.
+//! Single message transforms between encoder and output, for a chain that the encoder does not do itself; and converters
+//! that it does not have.
 //!
 //! Records come in the schema-ful JSON that the encoder writes, are read into Connect's data model, go through the
 //! chain and are written by the connector's converters. A connector without such a chain never comes here.
 
+mod writer;
+
 use std::sync::Arc;
 
 use pgcdc_event::{HeaderName, RecordBatch};
-use pgcdc_format::types::DecimalFormat;
+use pgcdc_format::envelope::Half;
 use pgcdc_transform::data::{Kind, Record, Schema, Value};
-use pgcdc_transform::json::{self, JsonReader, JsonWriter};
-use pgcdc_transform::{Chain, Fault, literal};
+use pgcdc_transform::json::JsonReader;
+use pgcdc_transform::{Chain, Fault};
 
 use crate::capture::context_headers;
-use crate::config::{Converter, Settings};
+use crate::config::Settings;
 use crate::output::Output;
+use crate::registry::Registries;
 use crate::snapshot::now_ns;
 use crate::{Error, Result};
+
+use writer::{HeaderWriter, Writer};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -23,8 +29,10 @@ pub(crate) struct Stage {
     chain: Chain,
     keys: JsonReader,
     values: JsonReader,
-    key_writer: JsonWriter,
-    value_writer: JsonWriter,
+    key_writer: Writer,
+    value_writer: Writer,
+    header_writer: HeaderWriter,
+    registries: Registries,
     /// `__debezium.context.*`, which transforms see like other headers.
     context: Vec<(Arc<str>, Value)>,
     text: Schema,
@@ -49,8 +57,10 @@ impl Stage {
             chain: configured.chain.with_shared_headers(),
             keys: JsonReader::default(),
             values: JsonReader::default(),
-            key_writer: writer(transforms.key_converter),
-            value_writer: writer(transforms.value_converter),
+            key_writer: Writer::new(&settings.key_format, Half::Key)?,
+            value_writer: Writer::new(&settings.value_format, Half::Value)?,
+            header_writer: HeaderWriter::new(settings.header_format),
+            registries: Registries::new(settings)?,
             context: context.iter().map(|(name, value)| (name.as_str().into(), Value::text(value))).collect(),
             text: Schema::plain(Kind::String, false),
             tolerant: transforms.tolerant,
@@ -79,6 +89,11 @@ impl Stage {
             let Some(record) = transformed else { continue };
             let id = output.topic(&record.topic).await?;
             output.make(id).await?;
+            let registries = &mut self.registries;
+            let (schema, value) = (record.key_schema.as_ref(), &record.key);
+            self.key_writer.prepare(&record.topic, schema, value, registries).await?;
+            let (schema, value) = (record.value_schema.as_ref(), &record.value);
+            self.value_writer.prepare(&record.topic, schema, value, registries).await?;
             match self.write(id, &record) {
                 Err(fault) if self.tolerant => {
                     tracing::warn!(topic = %record.topic, error = %fault, "a record is left out: errors.tolerance=all");
@@ -124,19 +139,17 @@ impl Stage {
 
     fn write(&mut self, id: pgcdc_event::TopicId, record: &Record) -> std::result::Result<(), Fault> {
         let out = &mut self.out;
-        let mut half = |writer: &JsonWriter, schema: Option<&Schema>, value: &Value| {
+        let mut half = |writer: &Writer, half| {
             let start = out.position();
-            let written = writer.write(schema, value, out.buffer())?;
+            let written = writer.write(record, half, out.buffer())?;
             Ok::<_, Fault>(written.then(|| start..out.position()))
         };
-        let key = half(&self.key_writer, record.key_schema.as_ref(), &record.key)?;
-        let value = half(&self.value_writer, record.value_schema.as_ref(), &record.value)?;
+        let key = half(&self.key_writer, Half::Key)?;
+        let value = half(&self.value_writer, Half::Value)?;
         for header in &record.headers {
             let start = out.position();
-            let range = (!header.value.is_null()).then(|| {
-                out.buffer().extend_from_slice(literal::to_text(&header.value).as_bytes());
-                start..out.position()
-            });
+            let written = self.header_writer.write(header.schema.as_ref(), &header.value, out.buffer())?;
+            let range = written.then(|| start..out.position());
             out.header(HeaderName::Shared(Arc::clone(&header.key)), range);
         }
         out.push(id, key, value, None);
@@ -145,23 +158,14 @@ impl Stage {
     }
 }
 
-fn writer(converter: Converter) -> JsonWriter {
-    let mut writer = JsonWriter::new(converter.schemas_enable);
-    writer.replace_null_with_default = converter.replace_null_with_default;
-    writer.decimal_format = match converter.decimal_format {
-        DecimalFormat::Base64 => json::DecimalFormat::Base64,
-        DecimalFormat::Numeric => json::DecimalFormat::Numeric,
-    };
-    writer
-}
-
 fn unreadable(topic: &str, fault: &Fault) -> Error {
     Error::fatal(format!("a record for topic {topic:?} cannot be read for its transforms: {fault}"))
 }
 
 fn unwritable(topic: &str, fault: &Fault) -> Error {
-    Error::fatal(format!("a record for topic {topic:?} cannot be converted to JSON: {fault}"))
-        .with_hint("a transform has changed a value without its schema")
+    Error::fatal(format!("a record for topic {topic:?} cannot be converted: {fault}")).with_hint(
+        "its converter does not take such data, or a transform has changed a value without its schema",
+    )
 }
 
 #[cfg(test)]

@@ -4,50 +4,120 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgcdc_event::{Operation, Relation, TopicId};
+use pgcdc_format::avro::AvroError;
 use pgcdc_format::envelope::{
-    EnvelopeOptions, MessageEncoder, RelationEncoder, TablePlan, TransactionEncoder,
+    AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, RowRef, TablePlan,
 };
+use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
 
-use crate::Result;
 use crate::config::Settings;
 use crate::output::Output;
 use crate::postgres::{CapturedTable, Catalog, Query};
+use crate::registry::Registries;
+use crate::{Error, Result};
 
 /// The tables of one run, by the oid that rows carry.
 #[derive(Debug)]
 pub(crate) struct Tables {
     settings: Arc<Settings>,
     options: EnvelopeOptions,
+    /// Which halves the encoder itself writes as Avro.
+    avro: AvroHalves,
+    registries: Registries,
     catalog: Catalog,
     /// `None` for a table that the filters leave out.
     encoders: Vec<Option<RelationEncoder>>,
     by_oid: HashMap<u32, usize>,
     /// The table of the row before: mostly that of the next one, too.
     last: Option<(u32, usize)>,
+    /// Whether a table has an enum column.
+    any_labels: bool,
 }
 
 impl Tables {
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>) -> Result<Self> {
         let options = envelope_options(&settings);
-        Self {
+        let (mut avro, mut registries) = (AvroHalves::default(), Registries::default());
+        if settings.transforms.is_none() {
+            avro = AvroHalves { key: settings.key_format.avro(), value: settings.value_format.avro() };
+            registries = Registries::new(&settings)?;
+        }
+        Ok(Self {
             settings,
             options,
+            avro,
+            registries,
             catalog: Catalog::default(),
             encoders: Vec::new(),
             by_oid: HashMap::new(),
             last: None,
+            any_labels: false,
+        })
+    }
+
+    /// Learns the enum types that there are, whose labels stay as they are now until a value is none of them.
+    pub(crate) async fn prime(&mut self, query: &Query) -> Result<()> {
+        self.catalog.prime(query).await
+    }
+
+    /// Whether a table has columns whose labels [`learn_labels`](Self::learn_labels) looks after.
+    #[inline]
+    pub(crate) fn has_labels(&mut self, oid: u32) -> bool {
+        self.any_labels && self.get(oid).flatten().is_some_and(|encoder| encoder.has_labels())
+    }
+
+    /// Reads an enum type again when a row has a label of it that is not known, as Debezium does.
+    pub(crate) async fn learn_labels(
+        &mut self,
+        oid: u32,
+        row: RowRef<'_>,
+        query: &Query,
+        output: &mut Output,
+    ) -> Result<()> {
+        let mut asked = Vec::new();
+        while let Some(encoder) = self.get(oid).flatten()
+            && let Some(type_oid) = encoder.unknown_label(row)
+            && !asked.contains(&type_oid)
+        {
+            asked.push(type_oid);
+            let mut relation = Relation::clone(encoder.relation());
+            let fresh = self.catalog.refresh(query, type_oid).await?;
+            for column in relation.columns.iter_mut().filter(|column| column.pg_type.oid == type_oid) {
+                column.pg_type = Arc::clone(&fresh);
+            }
+            let encoder = self.compile(relation, false, output).await?;
+            if let Some(&at) = self.by_oid.get(&oid) {
+                self.encoders[at] = Some(encoder);
+            }
+        }
+        Ok(())
+    }
+
+    /// An encoder for what belongs to no table; see [`number_messages`](Self::number_messages).
+    pub(crate) fn messages(&self) -> Result<MessageEncoder> {
+        let encoder = MessageEncoder::compile(&self.options);
+        if self.avro.any() {
+            encoder.with_avro(&self.avro).map_err(|error| no_avro("messages", &error))
+        } else {
+            Ok(encoder)
         }
     }
 
-    /// An encoder for what belongs to no table.
-    pub(crate) fn messages(&self) -> MessageEncoder {
-        MessageEncoder::compile(&self.options)
-    }
-
-    /// An encoder for the begin and end of transactions.
-    pub(crate) fn transactions(&self) -> TransactionEncoder {
-        TransactionEncoder::compile(&self.options)
+    /// Lets the registry number the schemas of messages that go to a topic.
+    pub(crate) async fn number_messages(
+        &mut self,
+        encoder: &mut MessageEncoder,
+        kind: MessageKind,
+        topic: &str,
+    ) -> Result<()> {
+        for half in [Half::Key, Half::Value] {
+            if let Some(schema) = encoder.avro_schema(kind, half) {
+                let id = self.registries.number(half, topic, schema).await?;
+                encoder.number(kind, half, id);
+            }
+        }
+        Ok(())
     }
 
     /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when
@@ -76,10 +146,11 @@ impl Tables {
         let encoder = if self.settings.tables.allows(&name) {
             let relation = self.catalog.streamed(query, body).await?;
             tracing::debug!(table = %name, columns = relation.columns.len(), "table announced");
-            Some(self.compile(relation, output).await?)
+            Some(self.compile(relation, false, output).await?)
         } else {
             None
         };
+        self.any_labels |= encoder.as_ref().is_some_and(RelationEncoder::has_labels);
         match self.by_oid.get(&body.oid) {
             Some(&at) => self.encoders[at] = encoder,
             None => {
@@ -98,12 +169,18 @@ impl Tables {
         output: &mut Output,
     ) -> Result<RelationEncoder> {
         let relation = self.catalog.current(query, table).await?;
-        self.compile(relation, output).await
+        self.compile(relation, true, output).await
     }
 
-    async fn compile(&self, relation: Relation, output: &mut Output) -> Result<RelationEncoder> {
+    async fn compile(
+        &mut self,
+        relation: Relation,
+        snapshot: bool,
+        output: &mut Output,
+    ) -> Result<RelationEncoder> {
         let settings = &self.settings;
         let topic_name = settings.topic.of(&relation.name);
+        distinct_fields(&relation, settings)?;
         let topic: TopicId = output.topic(&topic_name).await?;
         let names = relation.columns.iter().map(|column| &*column.name);
         let key = settings
@@ -111,10 +188,54 @@ impl Tables {
             .positions(&relation.name, names.clone())
             .unwrap_or_else(|| relation.primary_key());
         let included = names.map(|column| settings.columns.allows(&relation.name, column)).collect();
+        let shaping = if settings.shaping.is_empty() {
+            Vec::new()
+        } else {
+            relation.columns.iter().map(|column| settings.shaping.of(&relation.name, column)).collect()
+        };
         let key_field = settings.topic.key_field(&relation.name);
-        let plan = TablePlan { topic, topic_name, included, key, key_field };
-        Ok(RelationEncoder::compile(Arc::new(relation), &plan, &self.options))
+        let plan = TablePlan { topic, topic_name, included, key, key_field, shaping, snapshot };
+        let encoder = RelationEncoder::compile(Arc::new(relation), &plan, &self.options);
+        if !self.avro.any() || output.wants_events() {
+            return Ok(encoder);
+        }
+        let table = encoder.relation().name.to_string();
+        let mut encoder =
+            encoder.with_avro(&plan, &self.options, &self.avro).map_err(|error| no_avro(&table, &error))?;
+        for half in [Half::Key, Half::Value] {
+            if let Some(schema) = encoder.avro_schema(half) {
+                let id = self.registries.number(half, &plan.topic_name, schema).await?;
+                encoder.number(half, id);
+            }
+        }
+        tracing::debug!(table, direct = encoder.is_direct(), "table's records are Avro");
+        Ok(encoder)
     }
+}
+
+fn no_avro(of: &str, error: &AvroError) -> Error {
+    Error::fatal(format!("the records of {of} have no schema in Avro: {error}")).with_hint(
+        "schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro put _ in place of what Avro does not allow",
+    )
+}
+
+/// Refuses a table of which two columns would become one field.
+fn distinct_fields(relation: &Relation, settings: &Settings) -> Result<()> {
+    if settings.field_names == NameAdjustment::None {
+        return Ok(());
+    }
+    let mut seen = HashMap::new();
+    for column in &relation.columns {
+        let field = settings.field_names.field(&column.name);
+        if let Some(other) = seen.insert(field.clone(), &column.name) {
+            return Err(Error::configuration(format!(
+                "table {}: columns {other} and {} both become the field {field} under field.name.adjustment.mode",
+                relation.name, column.name
+            ))
+            .with_hint("rename one of them, or choose avro_unicode, which keeps names apart"));
+        }
+    }
+    Ok(())
 }
 
 /// What all tables have in common, from the settings.
@@ -132,6 +253,8 @@ fn envelope_options(settings: &Settings) -> EnvelopeOptions {
         skip_unchanged: settings.skip_unchanged,
         types: settings.types.clone(),
         key_types: settings.key_types(),
+        schema_names: settings.schema_names,
+        field_names: settings.field_names,
         unwrap: settings.unwrap.clone(),
     }
 }

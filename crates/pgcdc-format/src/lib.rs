@@ -8,9 +8,11 @@
 //! [`types`] turns each column's text form into its JSON; [`envelope`] joins them to a record.
 //! [`decode`] goes the other way, for sinks.
 
+pub mod avro;
 pub mod copy;
 pub mod decode;
 pub mod envelope;
+pub mod names;
 pub mod pgoutput;
 pub mod schema;
 pub mod types;

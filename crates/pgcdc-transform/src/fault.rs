@@ -13,7 +13,9 @@ impl Fault {
         Self { class, message: message.into() }
     }
 
-    pub(crate) fn data(message: impl Into<String>) -> Self {
+    /// Connect's `DataException`.
+    #[must_use]
+    pub fn data(message: impl Into<String>) -> Self {
         Self::new("DataException", message)
     }
 

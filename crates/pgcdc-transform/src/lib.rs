@@ -7,9 +7,9 @@
 //! What the transforms do is compared with Kafka's and Debezium's own classes, byte for byte:
 //! `tests/referee` asks them, `tests/golden` has their answers, and `tests/replay.rs` holds ours against those.
 
-mod adjust;
 mod cache;
 mod chain;
+pub mod cloud_events;
 pub mod data;
 mod expression;
 mod fault;

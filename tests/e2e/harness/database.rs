@@ -137,6 +137,13 @@ impl Connector {
         self
     }
 
+    /// Takes a property away.
+    #[must_use]
+    pub(crate) fn unset(mut self, key: &str) -> Self {
+        self.properties.remove(key);
+        self
+    }
+
     /// Writes to `broker` in place of the shared one.
     #[must_use]
     pub(crate) fn to(self, broker: &Kafka) -> Self {

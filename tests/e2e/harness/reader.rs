@@ -18,6 +18,9 @@ pub(crate) struct Record {
     pub(crate) key: Option<String>,
     /// None for a tombstone.
     pub(crate) value: Option<String>,
+    /// Both as they are.
+    pub(crate) raw_key: Option<Vec<u8>>,
+    pub(crate) raw_value: Option<Vec<u8>>,
     pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -135,6 +138,8 @@ impl Reader {
                 offset: message.offset(),
                 key: message.key().map(text),
                 value: message.payload().map(text),
+                raw_key: message.key().map(<[u8]>::to_vec),
+                raw_value: message.payload().map(<[u8]>::to_vec),
                 headers,
             });
         }

@@ -66,14 +66,34 @@ pub fn maven(artifacts: &[Artifact<'_>], into: &Path) -> Result<()> {
     );
     let file = into.join("pom.xml");
     std::fs::write(&file, pom).with_context(|| format!("cannot write {}", file.display()))?;
-    let mut command = Command::new(&mvn);
-    command.args([
-        "-q",
-        "-B",
-        "dependency:copy-dependencies",
-        "-DincludeScope=runtime",
-        "-DoutputDirectory=.",
-    ]);
+    run_maven(
+        &mvn,
+        &java,
+        &["dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=."],
+        into,
+        &format!("{artifacts:?}"),
+    )
+}
+
+/// Downloads one file, `group:name:version:type:classifier`, into `into`, and says where it is.
+///
+/// # Errors
+/// As [`maven`].
+pub fn maven_file(coordinates: &str, into: &Path) -> Result<PathBuf> {
+    let java = tools::java()?;
+    let mvn = tools::ensure("mvn", "maven")?;
+    let artifact = format!("-Dartifact={coordinates}");
+    run_maven(&mvn, &java, &["dependency:copy", &artifact, "-DoutputDirectory=."], into, coordinates)?;
+    let parts: Vec<&str> = coordinates.split(':').collect();
+    let [_, name, version, kind, classifier] = parts[..] else {
+        bail!("not a file's coordinates: {coordinates}")
+    };
+    Ok(into.join(format!("{name}-{version}-{classifier}.{kind}")))
+}
+
+fn run_maven(mvn: &Path, java: &Path, args: &[&str], into: &Path, what: &str) -> Result<()> {
+    let mut command = Command::new(mvn);
+    command.args(["-q", "-B"]).args(args);
     if let Some(home) = java.parent().and_then(Path::parent) {
         command.env("JAVA_HOME", home);
     }
@@ -83,7 +103,7 @@ pub fn maven(artifacts: &[Artifact<'_>], into: &Path) -> Result<()> {
         let text = String::from_utf8_lossy(&output.stdout);
         let tail: Vec<&str> = text.lines().filter(|line| line.contains("ERROR")).take(5).collect();
         bail!(
-            "maven could not download {artifacts:?}:\n{}\n\nhint: check the network and ~/.m2/settings.xml (mirror, proxy), then try again",
+            "maven could not download {what}:\n{}\n\nhint: check the network and ~/.m2/settings.xml (mirror, proxy), then try again",
             tail.join("\n")
         );
     }

@@ -1,7 +1,7 @@
 //! Kafka Connect, one distributed worker, with Debezium's Postgres connector: the referee for what pgcdc writes, and what it
 //! is measured against.
 
-mod rest;
+pub(crate) mod rest;
 
 use std::fs;
 use std::path::{Path, PathBuf};

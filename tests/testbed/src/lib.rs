@@ -1,6 +1,6 @@
 //! Starts and stops the real services that end-to-end tests, benchmarks and the demo run against.
 //!
-//! What it is: PostgreSQL, Apache Kafka, Apache Cassandra and Redis as native processes on 127.0.0.1, each in a
+//! What it is: PostgreSQL, Apache Kafka, Apache Cassandra, Redis and a schema registry as native processes on 127.0.0.1, each in a
 //! directory of its own, stopped by process id. Beside them the tools tests need: an HTTP endpoint that records and can be
 //! told to fail, a TCP proxy that cuts and holds connections, and a guard around child processes.
 //! What it is not: a mock. Nothing here imitates a service, and nothing of it ships in the product.
@@ -34,7 +34,9 @@ pub mod kafka;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod python;
 pub mod redis;
+pub mod registry;
 pub mod scratch;
 pub mod signal;
 pub mod tools;
@@ -48,4 +50,5 @@ pub use kafka::{Kafka, KafkaOptions};
 pub use postgres::{Postgres, PostgresClient, PostgresOptions};
 pub use process::Process;
 pub use redis::{Redis, RedisClient, RedisOptions};
+pub use registry::Registry;
 pub use scratch::Scratch;

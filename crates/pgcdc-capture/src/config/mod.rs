@@ -9,6 +9,7 @@
 
 pub mod properties;
 
+mod converters;
 mod document;
 mod exactly_once;
 mod filter;
@@ -21,6 +22,7 @@ mod providers;
 mod reader;
 mod resolve;
 mod settings;
+mod shaping;
 mod source_url;
 mod topic;
 mod transforms;
@@ -30,6 +32,9 @@ mod value_types;
 #[cfg(test)]
 mod tests;
 
+pub use converters::{
+    Auth, AvroFormat, CloudEvents, Format, HeaderFormat, Pem, Registry, SubjectNaming, Tls,
+};
 pub use document::{Document, Entry, Place};
 pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns, TableFilter};
 pub use mistake::{ConfigError, Mistake, Warning};
@@ -40,3 +45,4 @@ pub use settings::{
     Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings, Ssl, SslMode,
     TopicCreation, TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
 };
+pub use shaping::ColumnShaping;

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use pgcdc_format::names::NameAdjustment;
+
+use super::converters::{self, Format, HeaderFormat};
 use super::document::Document;
 use super::filter::{Choice, ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::mistake::ConfigError;
 use super::reader::Reader;
 use super::settings::*;
 use super::transforms::{self, Chosen};
-use super::{exactly_once, validate, value_types};
+use super::{exactly_once, shaping, validate, value_types};
 
 impl Settings {
     /// Reads a file, applies `--set`, resolves config providers with the process's environment,
@@ -42,23 +45,29 @@ impl Settings {
 }
 
 fn resolve(reader: &mut Reader<'_>) -> Settings {
-    let (chosen, warnings) = transforms::resolve(reader);
+    let (key_format, value_format) =
+        (converters::resolve(reader, "key"), converters::resolve(reader, "value"));
+    let header_format = converters::headers(reader);
+    let staged = key_format.is_staged() || value_format.is_staged() || header_format != HeaderFormat::Simple;
+    let (chosen, warnings) = transforms::resolve(reader, staged);
     let mut types = value_types::resolve(reader);
-    let (key_converter, value_converter) = (converter(reader, "key"), converter(reader, "value"));
     let (mut unwrap, mut transforms) = (None, None);
     match chosen {
+        Chosen::None if staged => transforms = Some(Transforms::default()),
         Chosen::None => {}
         Chosen::Unwrap(options) => unwrap = Some(options),
         Chosen::Chain(properties) => {
-            (types.decimal_format, types.replace_null_with_default) =
-                (Converter::TRANSFORMED.decimal_format, Converter::TRANSFORMED.replace_null_with_default);
             let properties = ClientProperties(properties.into_iter().collect());
             let tolerant =
                 reader.text("errors.tolerance").is_some_and(|word| word.eq_ignore_ascii_case("all"));
-            transforms = Some(Transforms { properties, key_converter, value_converter, tolerant });
+            transforms = Some(Transforms { properties, tolerant });
         }
     }
-    let encoded = |converter| if transforms.is_some() { Converter::TRANSFORMED } else { converter };
+    let encoded =
+        |format: &Format| if transforms.is_some() { Converter::TRANSFORMED } else { format.encoded() };
+    let (key_converter, value_converter) = (encoded(&key_format), encoded(&value_format));
+    (types.decimal_format, types.replace_null_with_default) =
+        (value_converter.decimal_format, value_converter.replace_null_with_default);
     let prefix = reader.string("topic.prefix");
     let name = reader.text("name").map_or_else(|| prefix.clone(), str::to_owned);
     Settings {
@@ -86,6 +95,9 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             tables: choice(reader, "table.include.list", "table.exclude.list"),
         },
         columns: ColumnFilter(choice(reader, "column.include.list", "column.exclude.list")),
+        shaping: shaping::resolve(reader),
+        schema_names: reader.choice("schema.name.adjustment.mode", NameAdjustment::WORDS),
+        field_names: reader.choice("field.name.adjustment.mode", NameAdjustment::WORDS),
         key_columns: key_columns(reader),
         messages: MessageFilter(choice(reader, "message.prefix.include.list", "message.prefix.exclude.list")),
         types,
@@ -96,8 +108,11 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             transaction: reader.string("topic.transaction"),
             creation: topic_creation(reader),
         },
-        key_converter: encoded(key_converter),
-        value_converter: encoded(value_converter),
+        key_converter,
+        value_converter,
+        key_format,
+        value_format,
+        header_format,
         unwrap,
         transforms,
         heartbeat: Heartbeat {
@@ -131,15 +146,6 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             wait: reader.millis("retriable.restart.connector.wait.ms"),
         },
         warnings,
-    }
-}
-
-fn converter(reader: &Reader<'_>, of: &str) -> Converter {
-    let key = |option: &str| format!("{of}.converter.{option}");
-    Converter {
-        schemas_enable: reader.boolean(&key("schemas.enable")),
-        decimal_format: value_types::decimal_format(reader, &key("decimal.format")),
-        replace_null_with_default: reader.boolean(&key("replace.null.with.default")),
     }
 }
 

@@ -7,10 +7,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pgcdc_event::{Operation, Secret};
+use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::types::{DecimalFormat, TypeOptions};
 
+use super::converters::{Format, HeaderFormat};
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::mistake::Warning;
+use super::shaping::ColumnShaping;
 
 pub use super::identity::IdentityRule;
 pub use super::topic::{
@@ -37,6 +40,12 @@ pub struct Settings {
     pub tables: TableFilter,
     /// Column lists.
     pub columns: ColumnFilter,
+    /// `column.mask.…`, `column.truncate.…`, `…propagate.source.type`.
+    pub shaping: ColumnShaping,
+    /// `schema.name.adjustment.mode`.
+    pub schema_names: NameAdjustment,
+    /// `field.name.adjustment.mode`.
+    pub field_names: NameAdjustment,
     /// `message.key.columns`.
     pub key_columns: KeyColumns,
     /// `message.prefix.include.list` and its opposite.
@@ -45,13 +54,19 @@ pub struct Settings {
     pub types: TypeOptions,
     /// How topics are named and made.
     pub topic: TopicSettings,
-    /// How keys become bytes.
+    /// How the encoder writes keys.
     pub key_converter: Converter,
-    /// How values become bytes.
+    /// How the encoder writes values.
     pub value_converter: Converter,
+    /// How keys become bytes in the end.
+    pub key_format: Format,
+    /// How values become bytes in the end.
+    pub value_format: Format,
+    /// How headers become bytes.
+    pub header_format: HeaderFormat,
     /// `ExtractNewRecordState`, where it is the only transform and the encoder does it.
     pub unwrap: Option<Unwrap>,
-    /// All other transforms. The converters above then write what the transforms read.
+    /// All other transforms, and converters that the encoder does not do itself: it then writes what those read.
     pub transforms: Option<Transforms>,
     /// Heartbeats.
     pub heartbeat: Heartbeat,
@@ -217,7 +232,7 @@ pub struct SnapshotParts {
     pub on_data_error: bool,
 }
 
-/// `key.converter.*` or `value.converter.*`; the class is always Connect's `JsonConverter`.
+/// Connect's `JsonConverter`, below `key.converter.` or `value.converter.`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Converter {
     /// `schemas.enable`.
@@ -230,22 +245,18 @@ pub struct Converter {
 
 impl Converter {
     /// The form that transforms read, which loses nothing.
-    pub(super) const TRANSFORMED: Self = Self {
+    pub(crate) const TRANSFORMED: Self = Self {
         schemas_enable: true,
         decimal_format: DecimalFormat::Base64,
         replace_null_with_default: false,
     };
 }
 
-/// A chain of single message transforms.
-#[derive(Clone, Debug)]
+/// A chain of single message transforms; of none where only a converter is wanted.
+#[derive(Clone, Debug, Default)]
 pub struct Transforms {
     /// `transforms`, `predicates`, and what stands below them; checked.
     pub properties: ClientProperties,
-    /// How keys become bytes behind the chain.
-    pub key_converter: Converter,
-    /// How values become bytes behind the chain.
-    pub value_converter: Converter,
     /// `errors.tolerance=all`: what cannot be transformed or converted is left out.
     pub tolerant: bool,
 }

@@ -1,5 +1,6 @@
 //! Configuration in, settings or diagnosis out.
 
+mod converters;
 mod exactly_once;
 mod golden;
 mod mistakes;

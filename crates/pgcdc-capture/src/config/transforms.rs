@@ -22,13 +22,16 @@ pub(super) enum Chosen {
 }
 
 /// Reads the chain of transforms; warnings are about settings that no transform and no predicate has.
-pub(super) fn resolve(reader: &mut Reader<'_>) -> (Chosen, Vec<Warning>) {
+///
+/// `staged`: records go through Connect's data model in any case, so that nothing is left to the encoder.
+pub(super) fn resolve(reader: &mut Reader<'_>, staged: bool) -> (Chosen, Vec<Warning>) {
     let names = names(reader, "transforms");
     if names.is_empty() && self::names(reader, "predicates").is_empty() {
         return (Chosen::None, unnamed(reader, "transforms", &names));
     }
     let mut warnings = unnamed(reader, "transforms", &names);
     if let [name] = &names[..]
+        && !staged
         && is_compiled(reader, name)
     {
         return (Chosen::Unwrap(unwrap_options(reader, name)), warnings);

@@ -10,9 +10,6 @@ use super::Query;
 use crate::config::Settings;
 use crate::{Error, Result};
 
-/// First oid of objects that users make; types below never change.
-const FIRST_NORMAL_OID: u32 = 16_384;
-
 /// A table that the filters allow.
 #[derive(Clone, Debug)]
 pub(crate) struct CapturedTable {
@@ -62,7 +59,7 @@ pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Resul
     Ok(tables)
 }
 
-/// Reads relations, and remembers built-in types.
+/// Reads relations, and remembers types.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     types: HashMap<u32, Arc<PgType>>,
@@ -75,7 +72,6 @@ struct Extra {
     not_null: bool,
     default: Option<Box<str>>,
     generated: bool,
-    comment: Option<Box<str>>,
     key_position: Option<u16>,
     type_oid: u32,
     typmod: i32,
@@ -115,7 +111,7 @@ impl Catalog {
                     key_position,
                     in_identity: column.in_identity,
                     generated: extra.is_some_and(|extra| extra.generated),
-                    // Debezium's streamed schemas have none either.
+                    // Debezium's schemas of Postgres have none, whatever `include.schema.comments` says.
                     comment: None,
                 })
             })
@@ -146,7 +142,7 @@ impl Catalog {
                     key_position: extra.key_position,
                     in_identity: false,
                     generated: false,
-                    comment: extra.comment,
+                    comment: None,
                 })
             })
             .collect::<Result<Vec<_>>>()?;
@@ -167,13 +163,27 @@ impl Catalog {
         })
     }
 
-    /// Loads types with what they are made of. Types that users made are read afresh each time:
-    /// an enum may have got a label.
+    /// Loads the enum types, their arrays and the domains over them. Debezium knows their labels as they were when it
+    /// started, until a value is none of them.
+    pub(crate) async fn prime(&mut self, query: &Query) -> Result<()> {
+        let sql = "SELECT p.oid FROM pg_type p LEFT JOIN pg_type e ON e.oid = p.typelem
+                   WHERE p.typcategory = 'E' OR (p.typcategory = 'A' AND e.typcategory = 'E')";
+        let rows = query.rows("read the enum types", sql).await?;
+        let oids: Vec<u32> = rows.iter().filter_map(|row| row.get(0)?.parse().ok()).collect();
+        self.load_types(query, oids.into_iter()).await
+    }
+
+    /// Reads a type again.
+    pub(crate) async fn refresh(&mut self, query: &Query, oid: u32) -> Result<Arc<PgType>> {
+        self.types.remove(&oid);
+        self.load_types(query, std::iter::once(oid)).await?;
+        self.pg_type(oid)
+    }
+
+    /// Loads types with what they are made of, those that are not known yet.
     async fn load_types(&mut self, query: &Query, oids: impl Iterator<Item = u32>) -> Result<()> {
-        let mut wanted: Vec<String> = oids
-            .filter(|oid| *oid >= FIRST_NORMAL_OID || !self.types.contains_key(oid))
-            .map(|oid| oid.to_string())
-            .collect();
+        let mut wanted: Vec<String> =
+            oids.filter(|oid| !self.types.contains_key(oid)).map(|oid| oid.to_string()).collect();
         wanted.sort_unstable();
         wanted.dedup();
         if wanted.is_empty() {
@@ -202,17 +212,14 @@ impl Catalog {
                 ("d", _) => {
                     TypeKind::Domain { base: self.pg_type(number(6))?, typmod: text(7).parse().unwrap_or(-1) }
                 }
-                // These two print as numbers with blanks between, not as arrays.
-                (_, "A") if number(5) != 0 && !matches!(name, "int2vector" | "oidvector") => {
-                    TypeKind::Array(self.pg_type(number(5))?)
-                }
+                (_, "A") if number(5) != 0 => TypeKind::Array(self.pg_type(number(5))?),
                 ("c", _) => TypeKind::Composite,
                 ("r", _) => TypeKind::Range,
                 ("m", _) => TypeKind::Multirange,
                 _ => TypeKind::Base,
             };
             let pg_type = PgType { oid: number(0), schema: text(1).into(), name: name.into(), kind };
-            self.types.insert(pg_type.oid, Arc::new(pg_type));
+            self.types.entry(pg_type.oid).or_insert_with(|| Arc::new(pg_type));
         }
         Ok(())
     }
@@ -222,9 +229,10 @@ impl Catalog {
 /// unique index by name, as Debezium takes it.
 async fn extras(query: &Query, oid: u32) -> Result<Vec<Extra>> {
     let sql = format!(
-        "SELECT a.attname, a.attnotnull, pg_get_expr(d.adbin, d.adrelid), a.attgenerated, col_description(a.attrelid, a.attnum),
+        "SELECT a.attname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), pg_get_expr(d.adbin, d.adrelid), a.attgenerated,
                 array_position(k.columns, a.attnum), a.atttypid, a.atttypmod
          FROM pg_attribute a
+         JOIN pg_type t ON t.oid = a.atttypid
          LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
          LEFT JOIN LATERAL (
            SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS columns
@@ -243,10 +251,9 @@ async fn extras(query: &Query, oid: u32) -> Result<Vec<Extra>> {
                 not_null: row.get(1)? == "t",
                 default: row.get(2).map(Into::into),
                 generated: row.get(3).is_some_and(|letter| !letter.is_empty()),
-                comment: row.get(4).map(Into::into),
-                key_position: row.get(5).and_then(|position| position.parse().ok()),
-                type_oid: row.get(6)?.parse().ok()?,
-                typmod: row.get(7)?.parse().ok()?,
+                key_position: row.get(4).and_then(|position| position.parse().ok()),
+                type_oid: row.get(5)?.parse().ok()?,
+                typmod: row.get(6)?.parse().ok()?,
             })
         })
         .collect())

@@ -32,5 +32,9 @@ pub(crate) fn quote_literal(text: &str) -> String {
 
 /// What every session is set to, so that text forms do not depend on the server's configuration.
 pub(crate) const SESSION_OPTIONS: &str = "-c timezone=UTC -c datestyle=ISO,MDY -c intervalstyle=postgres \
-    -c extra_float_digits=3 -c bytea_output=hex -c idle_in_transaction_session_timeout=0 \
+    -c bytea_output=hex -c idle_in_transaction_session_timeout=0 \
     -c row_security=off -c statement_timeout=0 -c lock_timeout=0 -c xmlbinary=base64";
+
+/// What sessions that read rows by SQL have beyond that. Debezium's driver asks there for all digits, and while
+/// streaming leaves them to the server's configuration.
+pub(crate) const QUERY_OPTIONS: &str = "-c extra_float_digits=3";

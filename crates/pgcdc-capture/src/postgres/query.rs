@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{SESSION_OPTIONS, classify, tls};
+use super::{QUERY_OPTIONS, SESSION_OPTIONS, classify, tls};
 use crate::config::{Connection, SslMode};
 use crate::{Error, Result};
 
@@ -38,7 +38,7 @@ impl Query {
             .user(&connection.user)
             .dbname(&connection.dbname)
             .application_name("pgcdc")
-            .options(SESSION_OPTIONS)
+            .options(format!("{SESSION_OPTIONS} {QUERY_OPTIONS}"))
             .keepalives(connection.keepalive)
             .connect_timeout(CONNECT_TIMEOUT)
             .ssl_mode(match connection.ssl.mode {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use pgcdc_event::{Lsn, Operation, RecordBatch, TopicId};
-use pgcdc_format::envelope::{Change, Context, MessageEncoder, Ordinal, RowRef, TransactionEncoder};
+use pgcdc_format::envelope::{Change, Context, MessageEncoder, MessageKind, Ordinal, RowRef};
 use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
 use super::numbering::Numbering;
@@ -35,6 +35,8 @@ pub(super) struct Applier<'a> {
     message_topic: Option<TopicId>,
     /// `provide.transaction.metadata`.
     metadata: Option<Box<Metadata>>,
+    /// The registry knows the schemas of heartbeats.
+    heartbeats_numbered: bool,
     /// The furthest position that the server has shown.
     pub(super) seen: Lsn,
     now_ns: i64,
@@ -44,8 +46,8 @@ pub(super) struct Applier<'a> {
 }
 
 /// What tells of transactions.
+#[derive(Default)]
 struct Metadata {
-    encoder: TransactionEncoder,
     topic: Option<TopicId>,
     numbering: Numbering,
 }
@@ -65,13 +67,11 @@ impl<'a> Applier<'a> {
         outbox: &'a mut Outbox,
         metrics: &'a Arc<Metrics>,
         last_commit: Option<Lsn>,
-    ) -> Self {
-        let metadata = (settings.transaction_metadata && !outbox.output.wants_events()).then(|| {
-            let encoder = tables.transactions();
-            Box::new(Metadata { encoder, topic: None, numbering: Numbering::default() })
-        });
-        Self {
-            messages: tables.messages(),
+    ) -> Result<Self> {
+        let told = settings.transaction_metadata && !outbox.output.wants_events();
+        let metadata = told.then(Box::<Metadata>::default);
+        Ok(Self {
+            messages: tables.messages()?,
             metadata,
             settings,
             query,
@@ -82,11 +82,12 @@ impl<'a> Applier<'a> {
             last_commit,
             batch: RecordBatch::new(),
             message_topic: None,
+            heartbeats_numbered: false,
             seen: Lsn::ZERO,
             now_ns: 0,
             ticks: 0,
             changes: 0,
-        }
+        })
     }
 
     /// Changes taken since the last call.
@@ -122,7 +123,14 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         self.flush().await?;
-        self.messages.heartbeat(topic, now_ns(), &mut self.batch);
+        if !self.heartbeats_numbered {
+            let name = self.settings.heartbeat.topic(&self.settings.topic);
+            self.tables.number_messages(&mut self.messages, MessageKind::Heartbeat, &name).await?;
+            self.heartbeats_numbered = true;
+        }
+        self.messages
+            .heartbeat(topic, now_ns(), &mut self.batch)
+            .map_err(|error| Error::fatal(format!("a heartbeat in Avro: {error}")))?;
         self.outbox.send_beside(&mut self.batch).await
     }
 
@@ -154,6 +162,13 @@ impl<'a> Applier<'a> {
             }
             other => return self.rare(lsn, other, data).await,
         };
+        if let Some(new) = after
+            && self.tables.has_labels(relation)
+        {
+            self.tables
+                .learn_labels(relation, RowRef::Wire(new), self.query, &mut self.outbox.output)
+                .await?;
+        }
         if self.outbox.output.wants_events() {
             return self.event(lsn, relation, operation, before, after, data).await;
         }
@@ -174,13 +189,19 @@ impl<'a> Applier<'a> {
     async fn begin(&mut self, lsn: Lsn) -> Result<()> {
         let topic = match self.metadata.as_ref().and_then(|metadata| metadata.topic) {
             Some(topic) => topic,
-            None => self.outbox.output.topic(&self.settings.topic.of_transactions()).await?,
+            None => {
+                let name = self.settings.topic.of_transactions();
+                self.tables.number_messages(&mut self.messages, MessageKind::Transaction, &name).await?;
+                self.outbox.output.topic(&name).await?
+            }
         };
         let Some(metadata) = &mut self.metadata else { return Ok(()) };
         metadata.topic = Some(topic);
         metadata.numbering.begin();
         let context = self.transaction.context(lsn, self.last_commit, 0, None);
-        metadata.encoder.begin(topic, &context, &mut self.batch);
+        self.messages
+            .begin(topic, &context, &mut self.batch)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
         self.changed().await
     }
 
@@ -191,7 +212,9 @@ impl<'a> Applier<'a> {
         let context = self.transaction.context(lsn, self.last_commit, 0, None);
         let numbering = &metadata.numbering;
         let sums = numbering.sums();
-        metadata.encoder.end(topic, numbering.total(), sums.into_iter(), &context, &mut self.batch);
+        self.messages
+            .end(topic, numbering.total(), sums.into_iter(), &context, &mut self.batch)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
         self.flush().await
     }
 
@@ -296,7 +319,9 @@ impl<'a> Applier<'a> {
         let topic = match self.message_topic {
             Some(topic) => topic,
             None => {
-                let topic = self.outbox.output.topic(&self.settings.topic.of_messages()).await?;
+                let name = self.settings.topic.of_messages();
+                let topic = self.outbox.output.topic(&name).await?;
+                self.tables.number_messages(&mut self.messages, MessageKind::Logical, &name).await?;
                 *self.message_topic.insert(topic)
             }
         };
@@ -311,7 +336,9 @@ impl<'a> Applier<'a> {
         let numbered = self.metadata.as_mut().filter(|_| transactional);
         let ordinal = numbered.map(|metadata| metadata.numbering.message(lsn));
         let context = transaction.context(lsn, self.last_commit, now, ordinal);
-        self.messages.logical(topic, prefix, content, &context, &mut self.batch);
+        self.messages
+            .logical(topic, prefix, content, &context, &mut self.batch)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
         self.changed().await
     }
 }

@@ -57,7 +57,7 @@ impl Stream<'_> {
                 self.outbox,
                 self.metrics,
                 self.last_commit,
-            ),
+            )?,
             metrics: self.metrics,
             until_idle: self.until_idle,
             catch_up: self.catch_up,

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use pgcdc_event::{
     Column, Lsn, PgType, RecordBatch, Relation, ReplicaIdentity, TableName, TopicId, TypeKind,
 };
-use pgcdc_format::envelope::{Change, Context, EnvelopeOptions, RelationEncoder, RowRef, TablePlan};
+use pgcdc_format::avro::AvroOptions;
+use pgcdc_format::envelope::{
+    AvroHalves, Change, Context, EnvelopeOptions, RelationEncoder, RowRef, TablePlan,
+};
+use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::{Message, Tuple, decode};
 use pgcdc_format::types::TypeOptions;
 
@@ -150,8 +154,17 @@ fn relation() -> Relation {
     }
 }
 
+/// The form of records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    JsonWithSchemas,
+    Avro,
+}
+
 /// The table's encoder with the connector's defaults.
-pub(crate) fn encoder(schemas: bool) -> RelationEncoder {
+pub(crate) fn encoder(form: Form) -> RelationEncoder {
+    let schemas = form == Form::JsonWithSchemas;
     let options = EnvelopeOptions {
         topic_prefix: "engagement".into(),
         database: "engagement".into(),
@@ -163,6 +176,8 @@ pub(crate) fn encoder(schemas: bool) -> RelationEncoder {
         skip_unchanged: false,
         types: TypeOptions::default(),
         key_types: TypeOptions::default(),
+        schema_names: NameAdjustment::None,
+        field_names: NameAdjustment::None,
         unwrap: None,
     };
     let relation = Arc::new(relation());
@@ -172,8 +187,18 @@ pub(crate) fn encoder(schemas: bool) -> RelationEncoder {
         included: vec![true; COLUMNS.len()],
         key: relation.primary_key(),
         key_field: None,
+        shaping: Vec::new(),
+        snapshot: false,
     };
-    RelationEncoder::compile(relation, &plan, &options)
+    let encoder = RelationEncoder::compile(relation, &plan, &options);
+    if form != Form::Avro {
+        return encoder;
+    }
+    let avro = Some(AvroOptions::default());
+    let encoder =
+        encoder.with_avro(&plan, &options, &AvroHalves { key: avro, value: avro }).expect("a schema");
+    assert!(encoder.is_direct());
+    encoder
 }
 
 fn wire(tuple: Tuple<'_>) -> RowRef<'_> {

@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput};
 use pgcdc_event::RecordBatch;
 use pgcdc_format::decode::Decoder;
 
-use crate::engagement::{Kind, ROWS, encode, encoder, messages};
+use crate::engagement::{Form, Kind, ROWS, encode, encoder, messages};
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("records");
@@ -33,7 +33,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
 }
 
 fn records(kind: Kind, schemas: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut encoder = encoder(schemas);
+    let mut encoder = encoder(if schemas { Form::JsonWithSchemas } else { Form::Json });
     let mut batch = RecordBatch::new();
     for message in &messages(kind) {
         encode(&mut encoder, message, &mut batch);

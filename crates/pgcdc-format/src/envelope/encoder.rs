@@ -3,13 +3,16 @@ use std::sync::Arc;
 
 use pgcdc_event::{HeaderName, Operation, RecordBatch, Relation, TopicId};
 
+use super::avro::{AvroHalves, AvroTable, Half};
 use super::flat::FlatPlan;
+use super::header::HeaderForm;
 use super::row::{KeyParts, RowEncoder};
 use super::source::{SOURCE_SCHEMA, TIMES_SCHEMA, TRANSACTION_SCHEMA, append_times};
 use super::transaction::append_block;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, SourceTemplate};
+use crate::avro::{AvroError, AvroSchema};
 use crate::schema::Schema;
-use crate::types::write_json_string;
+use crate::types::{Shaping, write_json_string};
 
 /// What the connector decided about a table, beyond its relation.
 #[derive(Clone, Debug)]
@@ -24,6 +27,10 @@ pub struct TablePlan {
     pub key: Vec<usize>,
     /// A field with a constant text at the end of the key: tables that share a topic.
     pub key_field: Option<(String, String)>,
+    /// The rule that shapes column `i`, where there is one (`column.mask.…`, `column.truncate.…`, …).
+    pub shaping: Vec<Option<Arc<Shaping>>>,
+    /// Whether the relation was read for a snapshot.
+    pub snapshot: bool,
 }
 
 /// One change, borrowed from the wire.
@@ -66,6 +73,7 @@ pub struct RelationEncoder {
     skipped: Skipped,
     skip_unchanged: bool,
     flat: Option<FlatPlan>,
+    avro: Option<Box<AvroTable>>,
     new_key: KeyParts,
     old_key: KeyParts,
 }
@@ -78,6 +86,8 @@ struct KeyTemplate {
     names: Vec<Vec<u8>>,
     /// `,"name":"value"` of [`TablePlan::key_field`].
     constant: Vec<u8>,
+    /// How the headers of a key change carry each column.
+    forms: Vec<HeaderForm>,
     tail: &'static [u8],
 }
 
@@ -93,14 +103,14 @@ impl RelationEncoder {
     /// Compiles a table's encoder.
     #[must_use]
     pub fn compile(relation: Arc<Relation>, plan: &TablePlan, options: &EnvelopeOptions) -> Self {
-        let row = RowEncoder::compile(&relation, &plan.included, &plan.key, options);
+        let row = RowEncoder::compile(&relation, plan, options);
         let flat = options
             .unwrap
             .as_ref()
             .map(|unwrap| FlatPlan::compile(unwrap, &row, &relation.name, &plan.topic_name, options));
         let (head, tail): (_, &[u8]) = if options.value_schemas {
             let mut head = br#"{"schema":"#.to_vec();
-            envelope_schema(&row, &plan.topic_name, &mut head);
+            envelope_schema(&row, &plan.topic_name, options, &mut head);
             head.extend_from_slice(br#","payload":{"before":"#);
             (head, b"}}")
         } else {
@@ -108,7 +118,7 @@ impl RelationEncoder {
         };
         Self {
             source: SourceTemplate::compile(options, Some(&relation.name)),
-            key: KeyTemplate::compile(&row, plan, options.key_schemas),
+            key: KeyTemplate::compile(&row, plan, options),
             relation,
             topic: plan.topic,
             row,
@@ -124,15 +134,80 @@ impl RelationEncoder {
             },
             skip_unchanged: options.skip_unchanged,
             flat,
+            avro: None,
             new_key: KeyParts::default(),
             old_key: KeyParts::default(),
         }
+    }
+
+    /// The same, its records in Avro where `halves` says so; the options must be those of [`compile`](Self::compile), and
+    /// such halves without schemas in them. Each schema then needs its [number](Self::number).
+    ///
+    /// # Errors
+    /// When Avro has no form for a record's schema.
+    pub fn with_avro(
+        mut self,
+        plan: &TablePlan,
+        options: &EnvelopeOptions,
+        halves: &AvroHalves,
+    ) -> Result<Self, AvroError> {
+        self.avro = Some(Box::new(AvroTable::compile(&self, plan, options, halves)?));
+        Ok(self)
+    }
+
+    /// The Avro schema of a half; `None` when it is not Avro, or not there.
+    #[must_use]
+    pub fn avro_schema(&self, half: Half) -> Option<&AvroSchema> {
+        let avro = self.avro.as_ref()?;
+        let half = if half == Half::Key { &avro.key } else { &avro.value };
+        half.as_ref().map(|half| half.converter().avro())
+    }
+
+    /// Whether values go to Avro without JSON in between.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.avro.as_ref().is_some_and(|avro| avro.direct.is_some())
+    }
+
+    /// Gives a half's schema the number that the registry has for it.
+    pub fn number(&mut self, half: Half, id: u32) {
+        let Some(avro) = &mut self.avro else { return };
+        let half = if half == Half::Key { &mut avro.key } else { &mut avro.value };
+        if let Some(half) = half {
+            half.number(id);
+        }
+    }
+
+    pub(super) fn row(&self) -> &RowEncoder {
+        &self.row
+    }
+
+    /// What stands before a key's payload.
+    pub(super) fn key_head(&self) -> Option<&[u8]> {
+        self.key.as_ref().map(|key| &*key.head)
+    }
+
+    /// What stands before a value's payload.
+    pub(super) fn value_head(&self) -> &[u8] {
+        self.flat.as_ref().map_or(&self.head, FlatPlan::head)
     }
 
     /// The table this encoder was compiled for.
     #[must_use]
     pub fn relation(&self) -> &Arc<Relation> {
         &self.relation
+    }
+
+    /// The type of the first enum column whose value is no label that this encoder knows: the type has got labels since.
+    #[must_use]
+    pub fn unknown_label(&self, row: RowRef<'_>) -> Option<u32> {
+        self.row.unknown_label(row)
+    }
+
+    /// Whether the table has columns that [`unknown_label`](Self::unknown_label) looks at.
+    #[must_use]
+    pub fn has_labels(&self) -> bool {
+        self.row.has_labels()
     }
 
     /// Appends a change's records: none when its operation is skipped, one, or for a changed key
@@ -172,13 +247,13 @@ impl RelationEncoder {
                     return Ok(0);
                 }
                 let value = self.value(operation, None, Some(new), None, context, batch, new_key)?;
-                let key = self.key(new_key, batch);
+                let key = self.key(new_key, batch)?;
                 self.push(operation, key, value, context, batch);
             }
             Change::Update { old: None, .. } if self.skipped.update => return Ok(0),
             Change::Update { old: None, new } => {
                 let value = self.value(Operation::Update, None, Some(new), None, context, batch, new_key)?;
-                let key = self.key(new_key, batch);
+                let key = self.key(new_key, batch)?;
                 self.push(Operation::Update, key, value, context, batch);
             }
             Change::Update { old: Some((old, whole)), new } => {
@@ -187,7 +262,7 @@ impl RelationEncoder {
             Change::Delete { .. } if self.skipped.delete => return Ok(0),
             Change::Delete { old } => {
                 let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
-                let key = self.key(old_key, batch);
+                let key = self.key(old_key, batch)?;
                 self.push(Operation::Delete, key.clone(), value, context, batch);
                 self.tombstone(key, None, context, batch);
             }
@@ -227,7 +302,7 @@ impl RelationEncoder {
             }
             let value =
                 self.value(Operation::Update, Some(old), Some(new), fallback, context, batch, new_key)?;
-            let key = self.key(new_key, batch);
+            let key = self.key(new_key, batch)?;
             self.push(Operation::Update, key, value, context, batch);
             return Ok(1);
         }
@@ -237,7 +312,7 @@ impl RelationEncoder {
         let mut counted = 0;
         if !self.skipped.delete {
             let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
-            let key = self.key(old_key, batch);
+            let key = self.key(old_key, batch)?;
             if self.emits(Operation::Delete) {
                 batch.header(HeaderName::Static("__debezium.newkey"), Some(new_payload.clone()));
             }
@@ -248,7 +323,7 @@ impl RelationEncoder {
         if !self.skipped.create {
             let context = if counted > 0 { &context.following() } else { context };
             let value = self.value(Operation::Create, None, Some(new), fallback, context, batch, new_key)?;
-            let key = self.key(new_key, batch);
+            let key = self.key(new_key, batch)?;
             batch.header(HeaderName::Static("__debezium.oldkey"), Some(old_payload));
             self.push(Operation::Create, key, value, context, batch);
             counted += 1;
@@ -279,7 +354,41 @@ impl RelationEncoder {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call for each operation, all with the same parts")]
+    #[inline]
     fn value(
+        &self,
+        operation: Operation,
+        before: Option<RowRef<'_>>,
+        after: Option<RowRef<'_>>,
+        fallback: Option<RowRef<'_>>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+        key: &mut KeyParts,
+    ) -> Result<Option<Range<usize>>, EncodeError> {
+        if let Some(avro) = &self.avro
+            && let Some(half) = &avro.value
+        {
+            if let Some(direct) = &avro.direct {
+                let start = batch.position();
+                let out = batch.buffer();
+                out.extend_from_slice(half.head());
+                direct.append(self, operation, before, after, fallback, context, out, key)?;
+                return Ok(Some(start..batch.position()));
+            }
+            let json = self.json_value(operation, before, after, fallback, context, batch, key)?;
+            let Some(json) = json else { return Ok(None) };
+            return half.replace(json, batch).map_err(|source| self.not_avro(source));
+        }
+        self.json_value(operation, before, after, fallback, context, batch, key)
+    }
+
+    #[cold]
+    fn not_avro(&self, source: AvroError) -> EncodeError {
+        EncodeError::Avro { table: self.relation.name.to_string(), source }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call for each operation, all with the same parts")]
+    fn json_value(
         &self,
         operation: Operation,
         before: Option<RowRef<'_>>,
@@ -318,20 +427,32 @@ impl RelationEncoder {
         Ok(Some(start..batch.position()))
     }
 
-    fn key(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Option<Range<usize>> {
-        let template = self.key.as_ref()?;
+    fn key(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Result<Option<Range<usize>>, EncodeError> {
+        let Some(template) = &self.key else { return Ok(None) };
         let start = batch.position();
+        if let Some(avro) = &self.avro
+            && let Some(half) = &avro.key
+        {
+            if avro.direct_key {
+                let out = batch.buffer();
+                out.extend_from_slice(half.head());
+                parts.values().for_each(|field| out.extend_from_slice(field));
+                return Ok(Some(start..batch.position()));
+            }
+            template.payload(parts, batch.buffer());
+            return half.replace(start..batch.position(), batch).map_err(|source| self.not_avro(source));
+        }
         batch.buffer().extend_from_slice(&template.head);
         template.payload(parts, batch.buffer());
         batch.buffer().extend_from_slice(template.tail);
-        Some(start..batch.position())
+        Ok(Some(start..batch.position()))
     }
 
     /// The key without its schema, as the headers of a key change carry it.
     fn key_payload(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Range<usize> {
         let start = batch.position();
         if let Some(template) = &self.key {
-            template.payload(parts, batch.buffer());
+            template.header(parts, batch.buffer());
         }
         start..batch.position()
     }
@@ -380,9 +501,10 @@ impl RelationEncoder {
 }
 
 impl KeyTemplate {
-    fn compile(row: &RowEncoder, plan: &TablePlan, schemas: bool) -> Option<Self> {
+    fn compile(row: &RowEncoder, plan: &TablePlan, options: &EnvelopeOptions) -> Option<Self> {
+        let schemas = options.key_schemas;
         let fields: Vec<_> = plan.key.iter().filter_map(|&at| row.key_field(at)).collect();
-        if fields.is_empty() && plan.key_field.is_none() {
+        if plan.key.is_empty() && plan.key_field.is_none() {
             return None;
         }
         let mut head = Vec::new();
@@ -401,7 +523,8 @@ impl KeyTemplate {
                 Schema::string().append_json(Some(name), &mut head);
             }
             head.extend_from_slice(br#"],"optional":false,"name":"#);
-            write_json_string(format!("{}.Key", plan.topic_name).as_bytes(), &mut head);
+            let name = options.schema_names.schema(&format!("{}.Key", plan.topic_name));
+            write_json_string(name.as_bytes(), &mut head);
             head.extend_from_slice(br#"},"payload":"#);
         }
         let names = fields
@@ -414,17 +537,36 @@ impl KeyTemplate {
                 fragment
             })
             .collect();
+        let forms = fields.iter().map(|(_, schema)| HeaderForm::of(schema)).collect();
         let mut constant = Vec::new();
         if let Some((name, value)) = &plan.key_field {
-            constant.push(if fields.is_empty() { b'{' } else { b',' });
+            if !fields.is_empty() {
+                constant.push(b',');
+            }
             write_json_string(name.as_bytes(), &mut constant);
             constant.push(b':');
             write_json_string(value.as_bytes(), &mut constant);
         }
-        Some(Self { head, names, constant, tail: if schemas { b"}" } else { b"" } })
+        Some(Self { head, names, constant, forms, tail: if schemas { b"}" } else { b"" } })
+    }
+
+    fn header(&self, parts: &KeyParts, out: &mut Vec<u8>) {
+        if self.names.is_empty() {
+            out.push(b'{');
+        }
+        for ((name, form), value) in self.names.iter().zip(&self.forms).zip(parts.values()) {
+            out.extend_from_slice(name);
+            form.append(value, out);
+        }
+        out.extend_from_slice(&self.constant);
+        out.push(b'}');
     }
 
     fn payload(&self, parts: &KeyParts, out: &mut Vec<u8>) {
+        if self.names.is_empty() {
+            // All of the key's columns are of types that are left out.
+            out.push(b'{');
+        }
         for (name, value) in self.names.iter().zip(parts.values()) {
             out.extend_from_slice(name);
             out.extend_from_slice(value);
@@ -435,10 +577,10 @@ impl KeyTemplate {
 }
 
 /// The Connect schema of the whole envelope.
-fn envelope_schema(row: &RowEncoder, topic: &str, out: &mut Vec<u8>) {
+fn envelope_schema(row: &RowEncoder, topic: &str, options: &EnvelopeOptions, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"struct","fields":["#);
     for field in ["before", "after"] {
-        row_schema(row, topic, true, out);
+        row_schema(row, topic, options, out);
         out.extend_from_slice(br#","field":""#);
         out.extend_from_slice(field.as_bytes());
         out.extend_from_slice(br#""},"#);
@@ -449,12 +591,12 @@ fn envelope_schema(row: &RowEncoder, topic: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#",{"type":"string","optional":false,"field":"op"},"#);
     out.extend_from_slice(TIMES_SCHEMA.as_bytes());
     out.extend_from_slice(br#"],"optional":false,"name":"#);
-    write_json_string(format!("{topic}.Envelope").as_bytes(), out);
+    write_json_string(options.schema_names.schema(&format!("{topic}.Envelope")).as_bytes(), out);
     out.extend_from_slice(br#","version":2}"#);
 }
 
 /// A row's schema, open at its end for a `field`.
-fn row_schema(row: &RowEncoder, topic: &str, optional: bool, out: &mut Vec<u8>) {
+fn row_schema(row: &RowEncoder, topic: &str, options: &EnvelopeOptions, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"struct","fields":["#);
     for (at, (name, schema)) in row.fields().enumerate() {
         if at > 0 {
@@ -462,8 +604,6 @@ fn row_schema(row: &RowEncoder, topic: &str, optional: bool, out: &mut Vec<u8>) 
         }
         schema.append_json(Some(name), out);
     }
-    out.extend_from_slice(br#"],"optional":"#);
-    out.extend_from_slice(if optional { b"true" } else { b"false" });
-    out.extend_from_slice(br#","name":"#);
-    write_json_string(format!("{topic}.Value").as_bytes(), out);
+    out.extend_from_slice(br#"],"optional":true,"name":"#);
+    write_json_string(options.schema_names.schema(&format!("{topic}.Value")).as_bytes(), out);
 }

@@ -143,8 +143,9 @@ impl FlatPlan {
         let mut head = Vec::new();
         let mut deleted = b"null".to_vec();
         if options.value_schemas {
-            head = schema_head(row, topic, false, unwrap.delete.rewrites(), &fields);
-            deleted = schema_head(row, topic, true, false, &[]);
+            let name = options.schema_names.schema(&format!("{topic}.Value"));
+            head = schema_head(row, &name, false, unwrap.delete.rewrites(), &fields);
+            deleted = schema_head(row, &name, true, false, &[]);
             deleted.extend_from_slice(b"null}");
         }
         Self {
@@ -155,6 +156,11 @@ impl FlatPlan {
             tail: if options.value_schemas { b"}" } else { b"" },
             deleted,
         }
+    }
+
+    /// What stands before a value's payload.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     pub(super) fn emits(&self, operation: Operation) -> bool {
@@ -238,7 +244,7 @@ impl FlatPlan {
     }
 }
 
-fn schema_head(row: &RowEncoder, topic: &str, optional: bool, deleted: bool, fields: &[Added]) -> Vec<u8> {
+fn schema_head(row: &RowEncoder, name: &str, optional: bool, deleted: bool, fields: &[Added]) -> Vec<u8> {
     let mut out = br#"{"schema":{"type":"struct","fields":["#.to_vec();
     for (at, (name, schema)) in row.fields().enumerate() {
         if at > 0 {
@@ -256,7 +262,7 @@ fn schema_head(row: &RowEncoder, topic: &str, optional: bool, deleted: bool, fie
     out.extend_from_slice(br#"],"optional":"#);
     out.extend_from_slice(if optional { b"true" } else { b"false" });
     out.extend_from_slice(br#","name":"#);
-    write_json_string(format!("{topic}.Value").as_bytes(), &mut out);
+    write_json_string(name.as_bytes(), &mut out);
     out.extend_from_slice(br#"},"payload":"#);
     out
 }

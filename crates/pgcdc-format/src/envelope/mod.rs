@@ -5,22 +5,26 @@
 //! values between them. Source: Debezium's documentation of the PostgreSQL connector, "Data change
 //! events", and recordings of Debezium 3.7.0.Final (`tests/conformance`).
 
+mod avro;
 mod encoder;
 mod flat;
+mod header;
 mod message;
 mod row;
 mod source;
 mod transaction;
 
+pub use avro::{AvroHalves, Half};
 pub use encoder::{Change, RelationEncoder, TablePlan};
 pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
-pub use message::MessageEncoder;
+pub use message::{MessageEncoder, MessageKind};
 pub use row::RowRef;
 pub use source::SourceTemplate;
-pub use transaction::{Ordinal, TransactionEncoder};
+pub use transaction::Ordinal;
 
 use pgcdc_event::{Lsn, Snapshot};
 
+use crate::names::NameAdjustment;
 use crate::pgoutput::DecodeError;
 use crate::types::{TypeOptions, ValueError};
 
@@ -48,6 +52,10 @@ pub struct EnvelopeOptions {
     pub types: TypeOptions,
     /// How keys are written.
     pub key_types: TypeOptions,
+    /// `schema.name.adjustment.mode`.
+    pub schema_names: NameAdjustment,
+    /// `field.name.adjustment.mode`.
+    pub field_names: NameAdjustment,
     /// The flattened form, where `ExtractNewRecordState` is configured.
     pub unwrap: Option<Unwrap>,
 }
@@ -96,6 +104,14 @@ pub enum EncodeError {
         column: String,
         /// What is wrong with it.
         source: ValueError,
+    },
+    /// A record has no form in Avro.
+    #[error("a record of {table} in Avro: {source}")]
+    Avro {
+        /// `schema.table`.
+        table: String,
+        /// Why.
+        source: crate::avro::AvroError,
     },
     /// The row has another number of columns than its relation.
     #[error("a row of {table} has {found} columns, its relation {expected}")]

@@ -1,9 +1,13 @@
-use pgcdc_event::Relation;
+mod avro;
 
-use super::{EncodeError, EnvelopeOptions};
+use pgcdc_event::{Column, Relation, TypeKind};
+
+use super::{EncodeError, EnvelopeOptions, TablePlan};
 use crate::pgoutput::{DecodeError, Tuple, TupleValue};
 use crate::schema::Schema;
 use crate::types::{Codec, write_json_string};
+
+pub(super) use avro::AvroRow;
 
 /// A row, wherever it comes from.
 #[derive(Clone, Copy, Debug)]
@@ -61,15 +65,28 @@ pub(super) struct RowEncoder {
     table: String,
     columns: Vec<ColumnPlan>,
     key_length: usize,
+    /// The enum columns, in the order of the row.
+    labels: Vec<Labels>,
+}
+
+/// What is known of an enum column's type.
+#[derive(Debug)]
+struct Labels {
+    at: usize,
+    type_oid: u32,
+    known: Vec<Box<str>>,
 }
 
 #[derive(Debug)]
 struct ColumnPlan {
+    /// In the database.
     name: Box<str>,
+    /// In records.
+    field: Box<str>,
     /// `,"name":`, without the comma for the first.
     fragment: Box<[u8]>,
     codec: Option<Codec>,
-    /// Where the key's converter writes values otherwise than the value's.
+    /// Where a key has the value otherwise than the row: by its converter, or since it is not shaped.
     key_codec: Option<Codec>,
     in_value: bool,
     /// Position in the key.
@@ -84,35 +101,51 @@ pub(super) struct KeyParts {
 }
 
 impl RowEncoder {
-    /// `included[i]` tells whether column `i` is part of the value; `key` lists the key's columns.
-    pub(super) fn compile(
-        relation: &Relation,
-        included: &[bool],
-        key: &[usize],
-        options: &EnvelopeOptions,
-    ) -> Self {
+    /// Compiles a table's columns under its plan.
+    pub(super) fn compile(relation: &Relation, plan: &TablePlan, options: &EnvelopeOptions) -> Self {
         let mut first = true;
+        let mut labels = Vec::new();
+        // A type that is left out of rows is left out of keys, too.
+        let known = |at: &usize| {
+            relation.columns.get(*at).is_some_and(|column| Codec::compile(column, &options.types).is_some())
+        };
+        let key: Vec<usize> = plan.key.iter().copied().filter(known).collect();
         let columns = relation
             .columns
             .iter()
             .enumerate()
             .map(|(at, column)| {
-                let codec = Codec::compile(column, &options.types);
-                let in_value = codec.is_some() && included.get(at).copied().unwrap_or(true);
+                let included = plan.included.get(at).copied().unwrap_or(true);
+                let shaping = plan.shaping.get(at).and_then(Option::as_deref);
+                let codec = Codec::compile_shaped(column, &options.types, shaping, plan.snapshot);
+                let in_value = codec.is_some() && included;
+                let field = options.field_names.field(&column.name);
                 let mut fragment = Vec::new();
                 if in_value {
                     if !std::mem::take(&mut first) {
                         fragment.push(b',');
                     }
-                    write_json_string(column.name.as_bytes(), &mut fragment);
+                    write_json_string(field.as_bytes(), &mut fragment);
                     fragment.push(b':');
                 }
-                let key_slot = key.iter().position(|&k| k == at).filter(|_| codec.is_some());
-                let key_codec = (key_slot.is_some() && options.key_types != options.types)
-                    .then(|| Codec::compile(column, &options.key_types))
+                let key_slot = key.iter().position(|&k| k == at);
+                let otherwise = options.key_types != options.types || shaping.is_some() || !included;
+                let key_codec = (key_slot.is_some() && otherwise)
+                    .then(|| {
+                        // A column that the filter leaves out is not read by a snapshot, and of the stream's Debezium
+                        // then knows nothing but the type.
+                        let bare = Column { not_null: false, default: None, comment: None, ..column.clone() };
+                        let known = included || plan.snapshot;
+                        let codec = Codec::compile(if known { column } else { &bare }, &options.key_types);
+                        if included || !plan.snapshot { codec } else { codec.map(Codec::unread) }
+                    })
                     .flatten();
+                if let TypeKind::Enum(known) = &column.pg_type.kind {
+                    labels.push(Labels { at, type_oid: column.pg_type.oid, known: known.clone() });
+                }
                 ColumnPlan {
                     name: column.name.clone(),
+                    field: field.into(),
                     fragment: fragment.into(),
                     codec,
                     key_codec,
@@ -121,7 +154,32 @@ impl RowEncoder {
                 }
             })
             .collect();
-        Self { table: relation.name.to_string(), columns, key_length: key.len() }
+        Self { table: relation.name.to_string(), columns, key_length: key.len(), labels }
+    }
+
+    /// See [`RelationEncoder::unknown_label`](super::RelationEncoder::unknown_label).
+    pub(super) fn unknown_label(&self, row: RowRef<'_>) -> Option<u32> {
+        let mut values = row.values();
+        let mut next = 0;
+        for labels in &self.labels {
+            let value = values.nth(labels.at - next)?.ok()?;
+            next = labels.at + 1;
+            if let TupleValue::Text(text) = value
+                && !labels.known.iter().any(|label| label.as_bytes() == text)
+            {
+                return Some(labels.type_oid);
+            }
+        }
+        None
+    }
+
+    pub(super) fn has_labels(&self) -> bool {
+        !self.labels.is_empty()
+    }
+
+    /// How many columns the key has.
+    pub(super) const fn key_length(&self) -> usize {
+        self.key_length
     }
 
     /// Name and schema of each column of the value.
@@ -129,24 +187,24 @@ impl RowEncoder {
         self.columns
             .iter()
             .filter(|column| column.in_value)
-            .filter_map(|column| Some((&*column.name, column.codec.as_ref()?.schema())))
+            .filter_map(|column| Some((&*column.field, column.codec.as_ref()?.schema())))
     }
 
     /// Name and schema of a key's column by its position in the relation.
     pub(super) fn key_field(&self, at: usize) -> Option<(&str, &Schema)> {
         let column = self.columns.get(at)?;
-        Some((&*column.name, column.in_key()?.schema()))
+        Some((&*column.field, column.in_key()?.schema()))
     }
 
     /// Name and schema of a column by its position in the relation.
     pub(super) fn field(&self, at: usize) -> Option<(&str, &Schema)> {
         let column = self.columns.get(at)?;
-        Some((&*column.name, column.codec.as_ref()?.schema()))
+        Some((&*column.field, column.codec.as_ref()?.schema()))
     }
 
     /// Position of a column by name.
     pub(super) fn position(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| &*column.name == name && column.codec.is_some())
+        self.columns.iter().position(|column| &*column.field == name && column.codec.is_some())
     }
 
     /// Appends the row as a JSON object and gathers its key columns.

@@ -15,13 +15,17 @@ const BAD: Fault = Fault::Bad("not an array");
 pub(super) struct ArrayForm {
     /// Its elements' form.
     pub(super) element: Family,
-    /// `,`, but `;` for `box`.
+    /// `,`, but `;` for `box` and `:` for PostGIS.
     pub(super) delimiter: u8,
 }
 
 impl ArrayForm {
     pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        let start = memchr::memchr(b'{', text).ok_or(BAD)?;
+        let Some(start) = memchr::memchr(b'{', text) else {
+            // `int2vector` and `oidvector` print numbers alone, in which Debezium sees an array of none.
+            out.extend_from_slice(b"[]");
+            return Ok(());
+        };
         let mut rest =
             text[start..].strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).ok_or(BAD)?;
         out.push(b'[');

@@ -312,6 +312,12 @@ impl DateTime {
     }
 }
 
+/// Year, month and day of a day since 1970-01-01.
+pub(crate) fn civil_date(days: i64) -> (i32, u8, u8) {
+    let date = Date::from_epoch_days(days);
+    (date.year, date.month, date.day)
+}
+
 /// Appends an integer with leading zeros to at least `width` digits (at most 10).
 fn append_padded(value: u32, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 10];

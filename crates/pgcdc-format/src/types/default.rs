@@ -7,6 +7,7 @@
 use pgcdc_event::{Column, PgType, TypeKind};
 
 use super::family::Family;
+use super::fault::Fault;
 use super::json::write_json_string;
 use super::number::{append_f32, append_f64};
 use super::numeric::{Numeric, without_exponent};
@@ -63,14 +64,37 @@ pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
         oid::INTERVAL => trimmed("00:00:00")?,
         _ => return None,
     };
-    if value.ends_with("infinity") {
-        return None;
-    }
     let mut out = Vec::new();
-    family.append(value.as_bytes(), &mut out).ok()?;
+    append_beyond(family, &value, &mut out)
+        .unwrap_or_else(|| family.append(value.as_bytes(), &mut out))
+        .ok()?;
     let json = String::from_utf8(out).ok()?;
     // The structured forms are structs too; maps and lists have no default either.
     (!json.starts_with(['{', '['])).then(|| json.into())
+}
+
+/// Appends what in a default is another value than in a row: Java's first and last moments for the infinities, and the
+/// last nanosecond of a day for its end. `None` for all others.
+fn append_beyond(family: &Family, value: &str, out: &mut Vec<u8>) -> Option<Result<(), Fault>> {
+    let last = match value {
+        "infinity" => true,
+        "-infinity" => false,
+        "24:00:00" if matches!(family, Family::Time(_)) => true,
+        _ => return None,
+    };
+    let text = match family {
+        Family::Date(form) => form.extreme(last),
+        Family::Timestamp(unit, _) => unit.extreme(last),
+        Family::Time(form) => form.last(),
+        _ => None,
+    };
+    Some(match text {
+        Some(text) => {
+            out.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+        None => Err(Fault::Failed),
+    })
 }
 
 fn text_json(text: &str) -> Option<Box<str>> {

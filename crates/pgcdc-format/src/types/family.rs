@@ -9,6 +9,7 @@ use super::json::write_json_string;
 use super::money::MoneyForm;
 use super::number::{append_float4, append_float8, append_int};
 use super::numeric::Numeric;
+use super::shaping::Reform;
 use super::temporal::{self, DateForm, TimeForm, TimeUnit};
 use super::vector;
 
@@ -33,7 +34,7 @@ pub(super) enum Family {
     Bytea(BinaryForm),
     /// A type unknown to Debezium: its text as bytes.
     Unknown(BinaryForm),
-    /// A type for which Debezium has a schema and no value at all (`name`): as SQL NULL.
+    /// A type for which Debezium has a schema and while streaming no value at all (`name`): as SQL NULL.
     Absent,
     /// A type for which Debezium has a schema that its values never fit (`bit[]`).
     NeverFits,
@@ -45,8 +46,8 @@ pub(super) enum Family {
     Date(DateForm),
     /// `time`.
     Time(TimeForm),
-    /// `timetz` as text.
-    TimeTz,
+    /// `timetz` as text; whether it is in a list.
+    TimeTz(bool),
     /// `timetz`, structured.
     TimeTzStructured(i32),
     /// `timestamp`.
@@ -71,6 +72,8 @@ pub(super) enum Family {
     SparseVector,
     /// A list.
     Array(Box<ArrayForm>),
+    /// Masked or cut.
+    Shaped(Box<(Family, Reform)>),
 }
 
 impl Family {
@@ -78,6 +81,11 @@ impl Family {
     pub(super) fn append_from_driver(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::Date(form) => form.append_from_driver(text, out),
+            Self::Absent => {
+                write_json_string(text, out);
+                Ok(())
+            }
+            Self::Shaped(shaped) => shaped.1.append(&shaped.0, text, true, out),
             _ => self.append(text, out),
         }
     }
@@ -116,7 +124,7 @@ impl Family {
             Self::NeverFits => Err(Fault::Failed),
             Self::Bit => append_bit(text, out),
             Self::Bits => append_bits(text, out),
-            Self::TimeTz => temporal::append_timetz(text, out),
+            Self::TimeTz(in_list) => temporal::append_timetz(text, *in_list, out),
             Self::TimeTzStructured(precision) => temporal::append_timetz_structured(text, *precision, out),
             Self::TimestampTzStructured(precision) => {
                 temporal::append_timestamptz_structured(text, *precision, out)
@@ -128,6 +136,7 @@ impl Family {
             Self::Vector => vector::append_vector(text, false, out),
             Self::HalfVector => vector::append_vector(text, true, out),
             Self::SparseVector => vector::append_sparse(text, out),
+            Self::Shaped(shaped) => shaped.1.append(&shaped.0, text, false, out),
         }
     }
 }

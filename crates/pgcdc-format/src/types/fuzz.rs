@@ -181,6 +181,12 @@ proptest! {
     #[test]
     fn no_text_near_a_value_makes_a_codec_panic(text in r#"[-+0-9:. eE/{}()\[\],;"'\\xntfNULaBCy=>]{0,40}"#) {
         check_any_text(text.as_bytes());
+        for &(oid, name, typmod) in EVERY_TYPE {
+            for options in [TypeOptions::default(), TypeOptions { time: TimePrecision::Connect, ..TypeOptions::default() }] {
+                let Some(codec) = Codec::compile(&column_of(oid, name, typmod), &options) else { continue };
+                avro::tests::same_as_json(&codec, &options, &text, false);
+            }
+        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn quoted(text: &[u8]) -> Result<(Vec<u8>, &[u8]), Fault> {
 
 /// Sorts entries with distinct keys into the order in which a `java.util.HashMap` of this initial capacity
 /// gives them once it has grown to hold them: by bucket, and within one by insertion.
-pub(super) fn java_order<T>(entries: &mut [T], capacity: usize, hash: impl Fn(&T) -> u32) {
+pub(crate) fn java_order<T>(entries: &mut [T], capacity: usize, hash: impl Fn(&T) -> u32) {
     let mut buckets = capacity.next_power_of_two();
     while entries.len() > buckets * 3 / 4 {
         buckets *= 2;
@@ -89,7 +89,7 @@ pub(super) fn java_order<T>(entries: &mut [T], capacity: usize, hash: impl Fn(&T
 }
 
 /// Java's `String.hashCode`, over UTF-16.
-fn java_hash(text: &[u8]) -> u32 {
+pub(crate) fn java_hash(text: &[u8]) -> u32 {
     String::from_utf8_lossy(text)
         .encode_utf16()
         .fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))

@@ -116,21 +116,18 @@ impl Parts {
             write_int(amount, out);
             out.push(unit);
         }
-        if self.micros < 0 && self.seconds == 0 {
-            out.push(b'-');
-        }
-        write_int(self.seconds, out);
-        if self.micros != 0 {
-            out.push(b'.');
-            let digits = 1_000_000 + self.micros.unsigned_abs();
-            let start = out.len();
-            write_int(digits, out);
-            out.remove(start);
-            while out.last() == Some(&b'0') {
-                out.pop();
-            }
-        }
+        self.append_seconds(out);
         out.extend_from_slice(b"S\"");
+    }
+
+    /// The seconds as Java adds them up, in floating point: 1.235 is 1.2349999999999999, of which nine digits stay.
+    fn append_seconds(&self, out: &mut Vec<u8>) {
+        if self.micros == 0 {
+            return write_int(self.seconds, out);
+        }
+        let text = (self.seconds as f64 + self.micros as f64 / 1_000_000.0).to_string();
+        let end = text.find('.').map_or(text.len(), |point| text.len().min(point + 10));
+        out.extend_from_slice(text[..end].trim_end_matches('0').trim_end_matches('.').as_bytes());
     }
 
     fn append_structured(&self, precision: i32, out: &mut Vec<u8>) {

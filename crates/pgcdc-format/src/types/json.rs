@@ -36,7 +36,7 @@ pub fn write_json_escaped(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a JSON string as Jackson writes it to characters rather than bytes: surrogates stay as they are.
-pub(super) fn write_inner_json_string(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_inner_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     escape::<false>(text, out);
     out.push(b'"');

@@ -150,7 +150,7 @@ pub(super) fn point_schema() -> Schema {
     .with_doc("Geometry (POINT)")
 }
 
-/// Optional whatever the column is: Debezium's builder says so.
+/// Optional whatever the column is, as the two below: Debezium's builder says so.
 pub(super) fn geometry_schema() -> Schema {
     Schema::structure([
         ("wkb", Schema::bytes()),
@@ -166,10 +166,12 @@ pub(super) fn circle_schema() -> Schema {
     Schema::structure([("center", point_schema()), ("radius", Schema::float64())])
         .named("io.debezium.data.geometry.Circle", 1)
         .with_doc("Geometry (CIRCLE)")
+        .optional()
 }
 
 pub(super) fn line_schema() -> Schema {
     Schema::structure([("a", Schema::float64()), ("b", Schema::float64()), ("c", Schema::float64())])
         .named("io.debezium.data.geometry.Line", 1)
         .with_doc("Geometry (LINE)")
+        .optional()
 }

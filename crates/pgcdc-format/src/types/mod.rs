@@ -12,6 +12,7 @@
 //! The session is pinned: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, UTF-8.
 
 mod array;
+mod avro;
 mod binary;
 mod bit;
 mod calendar;
@@ -24,13 +25,16 @@ mod hstore;
 mod interval;
 mod json;
 mod logical;
+mod mask;
 mod md5;
+mod measure;
 mod money;
 mod number;
 mod numeric;
 mod oid;
 mod options;
 mod plan;
+mod shaping;
 mod temporal;
 mod unavailable;
 mod vector;
@@ -40,17 +44,24 @@ mod fuzz;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use avro::AvroCodec;
+pub(crate) use calendar::civil_date;
+pub(crate) use hstore::{java_hash, java_order};
+pub(crate) use json::write_inner_json_string;
 pub use json::{write_json_escaped, write_json_string};
+pub use mask::HashMask;
 pub use number::{append_f32, append_f64};
 pub use options::{
     BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };
+pub use shaping::{Shaping, source_type_name};
 
 use pgcdc_event::Column;
 
 use crate::schema::Schema;
 use family::Family;
 use fault::Fault;
+use shaping::Reform;
 
 /// A text that is not of its type's output format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,8 +111,21 @@ impl Codec {
     /// `include.unknown.datatypes`).
     #[must_use]
     pub fn compile(column: &Column, options: &TypeOptions) -> Option<Self> {
+        Self::compile_shaped(column, options, None, false)
+    }
+
+    /// Compiles a column under the rule that names it, as values have it; `snapshot` tells that the column was read from
+    /// the catalog for a snapshot.
+    #[must_use]
+    pub fn compile_shaped(
+        column: &Column,
+        options: &TypeOptions,
+        shaping: Option<&Shaping>,
+        snapshot: bool,
+    ) -> Option<Self> {
         let plan = plan::of_column(column, options)?;
         let mut schema = plan.schema;
+        let reform = shaping.and_then(|shaping| shaping.apply(column, snapshot, &plan.family, &mut schema));
         schema.optional |= !column.not_null;
         if options.schema_comments {
             schema.doc = column.comment.clone().or(schema.doc);
@@ -121,14 +145,32 @@ impl Codec {
         };
         let unavailable = unavailable::json(&plan.family, &plan.base_name, &options.unavailable_placeholder)
             .map_or_else(|| missing.clone().unwrap_or_else(|| token("null")), Into::into);
+        let pg_type = column.pg_type.name.clone();
+        let Some(reform) = reform else {
+            return Some(Self { family: plan.family, schema, pg_type, null, missing, unavailable });
+        };
+        // A nullable column's default takes null's place only behind the connector, where nothing is shaped any more.
+        let null = match &reform {
+            Reform::Constant(_) => reform.of_json(null.into()).into(),
+            _ if column.not_null => reform.of_json(null.into()).into(),
+            _ => null,
+        };
         Some(Self {
-            family: plan.family,
-            schema,
-            pg_type: column.pg_type.name.clone(),
             null,
-            missing,
-            unavailable,
+            missing: missing.map(|json| reform.of_json(json.into()).into()),
+            unavailable: reform.of_json(unavailable.into()).into(),
+            family: Family::Shaped(Box::new((plan.family, reform))),
+            schema,
+            pg_type,
         })
+    }
+
+    /// The same codec for a column whose value is never read: all rows have what stands for SQL NULL.
+    #[must_use]
+    pub fn unread(mut self) -> Self {
+        self.family = Family::Shaped(Box::new((Family::Text, Reform::Constant(self.null.clone()))));
+        self.unavailable = self.null.clone();
+        self
     }
 
     /// The field's schema, with `optional`, default and parameters.

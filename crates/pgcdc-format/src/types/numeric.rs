@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::json::{write_base64, write_int};
 use super::number::append_f64;
 use super::options::{DecimalFormat, DecimalMode};
+use crate::avro::put_bytes;
 
 /// The largest power of ten that an exponent in a default expression may ask for.
 const LONGEST: i64 = 20_000;
@@ -92,6 +93,17 @@ impl Numeric {
     }
 }
 
+/// Appends a value of a `Decimal` of this scale as Avro's bytes.
+pub(super) fn append_avro(scale: u32, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    if let b"NaN" | b"Infinity" | b"-Infinity" = text {
+        return Err(Fault::Failed);
+    }
+    let number = Number::read(text)?;
+    let pad = scale.checked_sub(number.scale()).ok_or(Fault::Failed)?;
+    number.with_unscaled(pad, |bytes| put_bytes(bytes, out));
+    Ok(())
+}
+
 /// A decimal number's text, taken apart: `-whole.fraction`.
 #[derive(Clone, Copy)]
 pub(super) struct Number<'a> {
@@ -135,8 +147,13 @@ impl<'a> Number<'a> {
         self.whole.iter().chain(self.fraction).copied().chain(zeros).skip_while(|&digit| digit == b'0')
     }
 
-    /// Base64 of the unscaled integer in two's complement, big end first, as JSON.
+    /// Base64 of the unscaled integer, as JSON.
     fn append_unscaled(self, pad: u32, out: &mut Vec<u8>) {
+        self.with_unscaled(pad, |bytes| write_base64(bytes, out));
+    }
+
+    /// The unscaled integer in two's complement, big end first.
+    fn with_unscaled(self, pad: u32, write: impl FnOnce(&[u8])) {
         if self.whole.len() + self.fraction.len() + pad as usize <= 38 {
             let mut value = 0i128;
             for digit in self.whole.iter().chain(self.fraction) {
@@ -147,13 +164,13 @@ impl<'a> Number<'a> {
             }
             let value = if self.negative { -value } else { value };
             let bytes = value.to_be_bytes();
-            write_base64(shortest(&bytes), out);
+            write(shortest(&bytes));
         } else {
             let mut bytes = big_endian(self.digits(pad));
             if self.negative {
                 negate(&mut bytes);
             }
-            write_base64(shortest(&bytes), out);
+            write(shortest(&bytes));
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) fn of_column(column: &Column, options: &TypeOptions) -> Option<Plan> 
 }
 
 /// The type below a domain, and the innermost modifier that is set.
-fn below_domains(pg_type: &PgType, typmod: i32) -> (&PgType, i32) {
+pub(super) fn below_domains(pg_type: &PgType, typmod: i32) -> (&PgType, i32) {
     let (mut pg_type, mut typmod) = (pg_type, typmod);
     while let TypeKind::Domain { base, typmod: inner } = &pg_type.kind {
         if typmod == -1 {
@@ -68,7 +68,12 @@ fn unknown(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
 
 fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions) -> Option<(Family, Schema)> {
     let list = |family, items: Schema| {
-        let delimiter = if element.oid == oid::BOX { b';' } else { b',' };
+        // `pg_type.typdelim`: of the types that have a form here, these are not separated by commas.
+        let delimiter = match &*element.name {
+            _ if element.oid == oid::BOX => b';',
+            "geometry" | "geography" => b':',
+            _ => b',',
+        };
         Some((Family::Array(Box::new(ArrayForm { element: family, delimiter })), Schema::array(items)))
     };
     match element.oid {
@@ -82,20 +87,21 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
         }
         _ => {}
     }
-    let _ = base;
     if let TypeKind::Enum(_) = element.kind {
         let (family, items) = of_type(element, typmod, options, true)?;
         return list(family, items);
     }
     if let Some((family, items)) = of_type(element, typmod, options, true) {
         // Of the types without a rule of their own, elements are declared required.
-        let plain = !matches!(family, Family::Shape(Shape::Geometry | Shape::Geography))
-            && matches!(
-                family,
-                Family::Shape(_) | Family::Vector | Family::HalfVector | Family::SparseVector
-            )
+        let plain = matches!(family, Family::Vector | Family::HalfVector | Family::SparseVector)
+            || matches!(base.oid, oid::INT2VECTOR | oid::OIDVECTOR)
             || matches!(element.oid, oid::TSVECTOR)
             || &*element.name == "isbn";
+        let family = match family {
+            // Debezium has no way from a list of the driver's shapes to its own.
+            Family::Shape(shape) if !matches!(shape, Shape::Geometry | Shape::Geography) => Family::NeverFits,
+            family => family,
+        };
         return list(family, if plain { items } else { items.optional() });
     }
     if options.include_unknown {
@@ -154,7 +160,7 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
             (Family::Time(TimeForm::new(unit, precision, in_list)), time_schema(options.time, unit))
         }
         oid::TIMETZ if structured => (Family::TimeTzStructured(precision), zoned_time_schema()),
-        oid::TIMETZ => (Family::TimeTz, logical("io.debezium.time.ZonedTime")),
+        oid::TIMETZ => (Family::TimeTz(in_list), logical("io.debezium.time.ZonedTime")),
         oid::TIMESTAMP => {
             let unit = TimeUnit::of_timestamp(options.time, precision);
             (Family::Timestamp(unit, precision), timestamp_schema(options.time, unit))
@@ -263,19 +269,25 @@ fn fallback(family: &Family, options: &TypeOptions) -> Vec<u8> {
         Family::NeverFits => b"null".to_vec(),
         Family::Date(_) => of_text(b"1970-01-01"),
         Family::Time(_) => of_text(b"00:00:00"),
-        Family::TimeTz | Family::TimeTzStructured(_) => of_text(b"00:00:00+00"),
+        Family::TimeTz(_) | Family::TimeTzStructured(_) => of_text(b"00:00:00+00"),
         Family::Timestamp(unit, precision) => {
             let mut out = Vec::new();
             let _ = append_timestamp(b"1970-01-01 00:00:00", *unit, *precision, &mut out);
             out
         }
         Family::TimestampTz(_) => b"\"1970-01-01T00:00:00Z\"".to_vec(),
-        Family::TimestampTzStructured(_) => of_text(b"1970-01-01 00:00:00+00"),
+        // Of a moment that was not read, Debezium knows the offset and no zone.
+        Family::TimestampTzStructured(_) => {
+            let mut json = String::from_utf8(of_text(b"1970-01-01 00:00:00+00")).unwrap_or_default();
+            json = json.replace("\"zoneId\":\"Z\"", "\"zoneId\":null");
+            json.into_bytes()
+        }
         Family::Interval(_) => of_text(b"00:00:00"),
         Family::HstoreJson => b"\"{}\"".to_vec(),
         Family::HstoreMap => b"{}".to_vec(),
         Family::Shape(shape) => shape.fallback(),
         Family::Vector | Family::HalfVector | Family::Array(_) => b"[]".to_vec(),
         Family::SparseVector => b"null".to_vec(),
+        Family::Shaped(shaped) => shaped.1.of_json(fallback(&shaped.0, options)),
     }
 }

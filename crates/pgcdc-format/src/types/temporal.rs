@@ -58,6 +58,17 @@ impl DateForm {
         }
     }
 
+    /// Java's last or first day, the days of it cut to 32 bits: an infinite default.
+    pub(super) const fn extreme(self, last: bool) -> Option<&'static str> {
+        match (self, last) {
+            (Self::Days, true) => Some("169560311"),
+            (Self::Days, false) => Some("-170999002"),
+            (Self::Iso, true) => Some("\"+999999999-12-31Z\""),
+            (Self::Iso, false) => Some("\"-999999999-01-01Z\""),
+            (Self::Structured, _) => None,
+        }
+    }
+
     /// Appends a date as Debezium has it from its JDBC driver (in snapshots and in lists): a day before our
     /// era loses the era, and infinity is what is left of it in 32 bits.
     pub(super) fn append_from_driver(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -139,6 +150,17 @@ impl TimeUnit {
         }
     }
 
+    /// Java's last or first moment, where the unit can hold it: an infinite default.
+    pub(super) const fn extreme(self, last: bool) -> Option<&'static str> {
+        match (self, last) {
+            (Self::Micros, true) => Some("-9223372036853775810"),
+            (Self::Micros, false) => Some("-9223372036854775808"),
+            (Self::Iso, true) => Some("\"+999999999-12-31T23:59:59.999999999Z\""),
+            (Self::Iso, false) => Some("\"-999999999-01-01T00:00:00Z\""),
+            _ => None,
+        }
+    }
+
     /// The unit of `timestamp` at a precision.
     pub(super) const fn of_timestamp(mode: TimePrecision, precision: i32) -> Self {
         match mode {
@@ -159,6 +181,17 @@ impl TimeUnit {
 impl TimeForm {
     pub(super) const fn new(unit: TimeUnit, precision: i32, in_list: bool) -> Self {
         Self { unit, precision, in_list }
+    }
+
+    /// The last nanosecond of a day: a default of 24:00.
+    pub(super) const fn last(self) -> Option<&'static str> {
+        match self.unit {
+            TimeUnit::Millis => Some("86399999"),
+            TimeUnit::Micros => Some("86399999999"),
+            TimeUnit::Nanos => Some("86399999999999"),
+            TimeUnit::Iso => Some("\"23:59:59.999999999Z\""),
+            TimeUnit::Structured => None,
+        }
     }
 
     pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -187,12 +220,12 @@ impl TimeForm {
     }
 }
 
-/// Appends a `timetz`: ISO 8601 at UTC.
-pub(super) fn append_timetz(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a `timetz`: ISO 8601 at UTC. The end of a day elsewhere is read only in a list.
+pub(super) fn append_timetz(text: &[u8], in_list: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
     let (time, offset) = Time::read_zoned(text)?;
     let time = match (time.hour, offset) {
         (24, 0) => time,
-        (24, _) => return Err(Fault::Failed),
+        (24, _) if !in_list => return Err(Fault::Failed),
         _ => time.at_utc(offset),
     };
     out.push(b'"');

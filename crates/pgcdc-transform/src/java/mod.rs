@@ -10,4 +10,5 @@ pub(crate) use calendar::{Moment, days, start_of_day, time_of_day, to_days};
 pub(crate) use date_format::DateFormat;
 pub(crate) use hash::{hash_code, murmur};
 pub use regex::{Pattern, translate};
-pub(crate) use show::{show, show_list};
+pub use show::show;
+pub(crate) use show::show_list;

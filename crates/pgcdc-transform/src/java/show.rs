@@ -4,7 +4,8 @@ use super::DateFormat;
 use crate::data::Value;
 
 /// Java's `toString()`.
-pub(crate) fn show(value: &Value) -> String {
+#[must_use]
+pub fn show(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Int8(number) => number.to_string(),

@@ -67,6 +67,14 @@ impl JsonWriter {
         Ok(true)
     }
 
+    /// A schema's own JSON.
+    ///
+    /// # Errors
+    /// When its default is not of it.
+    pub fn schema_text(&self, schema: &Schema) -> Result<std::sync::Arc<[u8]>, Fault> {
+        self.render(schema)
+    }
+
     fn render(&self, schema: &Schema) -> Result<std::sync::Arc<[u8]>, Fault> {
         let mut rendered = self.rendered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(known) = rendered.get(schema) {

@@ -2,11 +2,11 @@ use super::json_payload::JsonPayload;
 use super::replace_field::ReplaceField;
 use super::{Built, Outcome, Transform, require_struct};
 use crate::Fault;
-use crate::adjust::Adjustment;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::json::Json;
 use crate::options::Options;
+use pgcdc_format::names::NameAdjustment;
 
 /// Debezium's `DecodeLogicalDecodingMessageContent`: a logical message whose content is JSON becomes an event of an
 /// insert, for the outbox.
@@ -20,7 +20,7 @@ struct DecodeMessage {
 
 pub(super) fn build(options: &mut Options<'_>) -> Built {
     let null_as_bytes = options.boolean("fields.null.include", false);
-    let payload = JsonPayload { null_as_bytes, empty_as_strings: false, adjustment: Adjustment::None };
+    let payload = JsonPayload { null_as_bytes, empty_as_strings: false, adjustment: NameAdjustment::None };
     let without_message = ReplaceField::excluding(Side::Value, vec!["message".to_owned()]);
     Some(Box::new(DecodeMessage { payload, without_message, schemas: Recent::new(10_000) }))
 }

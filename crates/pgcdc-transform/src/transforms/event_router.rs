@@ -4,12 +4,12 @@ use super::json_payload::JsonPayload;
 use super::regex_router::RegexRouter;
 use super::{Built, Outcome, Transform, extract, is_envelope, require_struct};
 use crate::Fault;
-use crate::adjust::Adjustment;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::java;
 use crate::json::Json;
 use crate::options::{Options, java_split};
+use pgcdc_format::names::NameAdjustment;
 
 /// Debezium's outbox `EventRouter`.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
         &[("ignore", false), ("optional_string", true)],
         false,
     );
-    let adjustment = options.word("field.name.adjustment.mode", Adjustment::WORDS, Adjustment::None);
+    let adjustment = options.word("field.name.adjustment.mode", NameAdjustment::WORDS, NameAdjustment::None);
     let ignore_missing =
         options.word("table.field.additional.missing", &[("error", false), ("ignore", true)], false);
     let additional = additional(options);

@@ -5,9 +5,9 @@ use std::mem::discriminant;
 use std::sync::Arc;
 
 use crate::Fault;
-use crate::adjust::{Adjustment, adjust_field_name};
 use crate::data::{Decimal, Kind, Schema, SchemaBuilder, Struct, Value};
 use crate::json::Json;
+use pgcdc_format::names::NameAdjustment;
 
 /// How JSON that has no counterpart in a schema is treated.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct JsonPayload {
     /// Whether an empty array becomes one of optional strings, rather than no field.
     pub(super) empty_as_strings: bool,
     /// `field.name.adjustment.mode`.
-    pub(super) adjustment: Adjustment,
+    pub(super) adjustment: NameAdjustment,
 }
 
 impl JsonPayload {
@@ -43,7 +43,7 @@ impl JsonPayload {
                     builder = builder.named(name);
                 }
                 for (key, value) in entries {
-                    let field = adjust_field_name(key, self.adjustment);
+                    let field = self.adjustment.field(key);
                     let path = match name.filter(|name| !name.trim().is_empty()) {
                         None => field.clone(),
                         Some(name) => format!("{name}.{field}"),

@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use super::{Built, Outcome, Transform, is_envelope, require_struct};
 use crate::Fault;
-use crate::adjust::{Adjustment, adjust_schema_name};
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::java::Pattern;
 use crate::options::Options;
+use pgcdc_format::names::NameAdjustment;
 
 const PURPOSE: &str = "Updating schema";
 
@@ -17,7 +17,7 @@ struct LogicalRouter {
     topic_replacement: String,
     /// The field that tells the keys of different tables apart.
     unique: Option<UniqueField>,
-    adjustment: Adjustment,
+    adjustment: NameAdjustment,
     // Debezium caches by the old schema alone, without the new topic: the bounds are part of what it does.
     keys: Recent<Schema, Schema>,
     values: Recent<Schema, Schema>,
@@ -37,7 +37,7 @@ pub(super) fn build(options: &mut Options<'_>, default_field: &'static str) -> B
     let key_regex = options.raw("key.field.regex").filter(|text| !text.trim().is_empty());
     let key_replacement = options.raw("key.field.replacement");
     let name = options.raw("key.field.name").unwrap_or(default_field).into();
-    let adjustment = options.word("schema.name.adjustment.mode", Adjustment::WORDS, Adjustment::None);
+    let adjustment = options.word("schema.name.adjustment.mode", NameAdjustment::WORDS, NameAdjustment::None);
     let room = options.integer("logical.destination.cache.size");
     let room = room.or_else(|| options.integer("logical.table.cache.size")).unwrap_or(16);
     let mut regex = None;
@@ -101,7 +101,7 @@ impl LogicalRouter {
         if let Some(known) = self.keys.get(old) {
             return Ok(known.clone());
         }
-        let mut builder = renamed(old, &adjust_schema_name(&format!("{topic}.Key"), self.adjustment));
+        let mut builder = renamed(old, &self.adjustment.schema(&format!("{topic}.Key")));
         for field in old.fields() {
             builder.add_field(field.name.clone(), field.schema.clone())?;
         }
@@ -138,7 +138,7 @@ impl LogicalRouter {
         let row = match row {
             None => None,
             Some(field) => {
-                let name = adjust_schema_name(&format!("{topic}.Value"), self.adjustment);
+                let name = self.adjustment.schema(&format!("{topic}.Value"));
                 let mut builder = renamed(&field.schema, &name);
                 for inner in field.schema.fields_of_struct()? {
                     builder.add_field(inner.name.clone(), inner.schema.clone())?;
@@ -146,7 +146,7 @@ impl LogicalRouter {
                 Some(builder.build())
             }
         };
-        let mut builder = renamed(old, &adjust_schema_name(&format!("{topic}.Envelope"), self.adjustment));
+        let mut builder = renamed(old, &self.adjustment.schema(&format!("{topic}.Envelope")));
         for field in old.fields() {
             let schema = match &row {
                 Some(row) if is_row(&field.name) => row.clone(),

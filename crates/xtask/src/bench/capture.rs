@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use pgcdc_testbed::{Process, kafka};
+use pgcdc_testbed::{Process, Registry, kafka};
 
 use super::Common;
 use super::debezium::{self, Debezium};
@@ -26,19 +26,24 @@ pub(crate) struct Options {
     /// Connect schemas in keys and values
     #[arg(long)]
     schemas: bool,
+    /// pgcdc once more, writing Avro with a schema registry
+    #[arg(long)]
+    avro: bool,
     #[command(flatten)]
     common: Common,
 }
 
 /// What `--without` calls them, and what the report does.
-const CONTENDERS: [(&str, &str); 5] = [
+const CONTENDERS: [(&str, &str); 6] = [
     ("recvlogical", "pg_recvlogical > /dev/null"),
     ("pgcdc", PGCDC),
+    ("pgcdc-avro", AVRO),
     ("bare", "bare librdkafka loop"),
     ("debezium", "Debezium"),
     ("debezium-tuned", "Debezium tuned"),
 ];
 const PGCDC: &str = "pgcdc";
+const AVRO: &str = "pgcdc, Avro";
 
 const COLUMNS: &[Column] = &[
     column("events/s", 0),
@@ -58,16 +63,25 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if options.short {
         (options.common.rounds, options.common.no_debezium) = (1, true);
     }
-    let wanted = options.common.choose(CONTENDERS, |(name, _)| name)?;
+    let contenders = CONTENDERS.into_iter().filter(|(name, _)| options.avro || *name != "pgcdc-avro");
+    let wanted = options.common.choose(contenders, |(name, _)| name)?;
     if wanted.iter().any(|(name, _)| *name == "bare") && !wanted.iter().any(|(name, _)| *name == "pgcdc") {
         bail!("the bare loop produces what pgcdc wrote before it\n\nhint: --without pgcdc,bare");
     }
     let lab = Lab::start(&options.common)?;
     let wants_debezium = wanted.iter().any(|(name, _)| name.starts_with("debezium"));
     let debezium = wants_debezium.then(|| Debezium::start(&lab)).transpose()?;
+    let registry = if options.avro { Some(Registry::start(lab.scratch.join("registry"), 0)?) } else { None };
     let warm = if options.common.no_warm_up { 0 } else { rows / 5 };
-    let mut bench =
-        Bench { debezium, lab, rows, schemas: options.schemas, end: String::new(), sample: String::new() };
+    let mut bench = Bench {
+        debezium,
+        registry,
+        lab,
+        rows,
+        schemas: options.schemas,
+        end: String::new(),
+        sample: String::new(),
+    };
     bench.load(&wanted, options.common.rounds, warm)?;
     let mut report = report(&options, rows);
     if warm > 0 {
@@ -99,9 +113,15 @@ fn report(options: &Options, rows: u32) -> Report {
         "Events/s and CPU are those from the first record that is durable in Kafka to the last; for pg_recvlogical, bytes \
          written. Debezium's two contenders share one warm worker.",
     );
-    let [recvlogical, _, bare, debezium, tuned] = CONTENDERS.map(|(_, label)| label);
+    let [recvlogical, _, _, bare, debezium, tuned] = CONTENDERS.map(|(_, label)| label);
     for base in [recvlogical, bare, debezium, tuned] {
         report.ratio(PGCDC, base);
+    }
+    if options.avro {
+        report.ratio(AVRO, PGCDC);
+        if !options.schemas {
+            report.bar(Bar::ratio("CPU-s/million", AVRO, Bound::AtMost(1.2), PGCDC));
+        }
     }
     if !options.schemas {
         report.bar(Bar::ratio("events/s", PGCDC, Bound::AtLeast(1.0), recvlogical));
@@ -116,6 +136,7 @@ fn report(options: &Options, rows: u32) -> Report {
 struct Bench {
     // First: the worker is stopped before the broker.
     debezium: Option<Debezium>,
+    registry: Option<Registry>,
     lab: Lab,
     rows: u32,
     schemas: bool,
@@ -166,7 +187,7 @@ impl Bench {
         let slot = slot(name, round);
         match name {
             "recvlogical" => self.recvlogical(&slot),
-            "pgcdc" => self.pgcdc(&slot),
+            "pgcdc" | "pgcdc-avro" => self.pgcdc(&slot, name == "pgcdc-avro"),
             "bare" => self.bare(&slot),
             _ => self.debezium(name, &slot),
         }
@@ -197,14 +218,26 @@ impl Bench {
         }
     }
 
-    fn pgcdc(&mut self, slot: &str) -> Result<Phase> {
-        let connector = self.lab.connector(slot, slot, self.schemas);
+    fn pgcdc(&mut self, slot: &str, avro: bool) -> Result<Phase> {
+        let mut connector = self.lab.connector(slot, slot, self.schemas);
+        if avro {
+            let registry = self.registry.as_ref().context("there is no registry")?;
+            for half in ["key", "value"] {
+                connector = connector
+                    .with(&format!("{half}.converter"), "io.confluent.connect.avro.AvroConverter")
+                    .with(&format!("{half}.converter.schema.registry.url"), &registry.url());
+            }
+        }
         let command = self.lab.pgcdc(slot, &connector, &[])?;
         let begin = Instant::now();
         let mut process = self.lab.spawn(slot, command)?;
         let topic = format!("{slot}.{TABLE}");
         let phase = self.drain(begin, &process, &topic)?;
         self.leave(slot, &mut process)?;
+        if avro {
+            self.lab.forget(&topic)?;
+            return Ok(phase);
+        }
         // One topic is kept, for the bare loop to take its records from.
         let old = std::mem::replace(&mut self.sample, topic);
         if !old.is_empty() {

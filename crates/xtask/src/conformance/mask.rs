@@ -92,8 +92,11 @@ fn volatile(value: &str) -> usize {
     value.find(|c: char| !(c.is_ascii_digit() || c == '-')).unwrap_or(value.len())
 }
 
-/// The length of a text or a number.
+/// The length of a text, a number, or an object of such.
 fn scalar(value: &str) -> usize {
+    if value.starts_with('{') {
+        return value.find('}').map_or(0, |end| end + 1);
+    }
     match value.strip_prefix('"') {
         Some(text) => {
             let mut escaped = false;
@@ -133,6 +136,7 @@ fn only_the_volatile_is_masked() {
     check(r#"{"ts_ms":"text","x":-1}"#, r#"{"ts_ms":"text","x":-1}"#);
     check(r#"{"tn":"2026-11","x":1,"n":2}"#, r#"{"tn":"","x":1,"n":2}"#);
     check(r#"{"tn":"[\"1\",\"2\\\"]","x":1}"#, r#"{"tn":"","x":1}"#);
+    check(r#"{"tn":{"year":2026,"day":1},"x":1}"#, r#"{"tn":0,"x":1}"#);
     check(r#"{"tn":null,"x":{"tn":17}}"#, r#"{"tn":null,"x":{"tn":0}}"#);
     check(r#"{"field":"ts_ms","my_lsn":7}"#, r#"{"field":"ts_ms","my_lsn":7}"#);
     check(r#"{"id":"571:532","n":{"id":"5:x"}}"#, r#"{"id":"","n":{"id":"5:x"}}"#);

@@ -1,11 +1,22 @@
 //! What Kafka Connect itself reads of a connector's registration.
 
-use super::Check::{Classes, Positive};
+use super::Check::{self, Classes, Positive};
 use super::Importance::{High, Low, Medium};
 use super::Kind::{Boolean, Class, Int, List, Long, String};
 use super::{Property, p};
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+const CLASSES: Check = Classes(&[
+    JSON,
+    "io.confluent.connect.avro.AvroConverter",
+    "io.apicurio.registry.utils.converter.AvroConverter",
+    "io.debezium.converters.CloudEventsConverter",
+    STRING,
+    "org.apache.kafka.connect.converters.ByteArrayConverter",
+    "io.debezium.converters.BinaryDataConverter",
+    "io.debezium.converters.ByteArrayConverter",
+]);
+const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 const SIMPLE: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 const ONE_BINARY: &str = "pgcdc is one program, there are no plugin versions to choose from";
 const WORKER: &str = "there is no Connect worker around the connector";
@@ -17,11 +28,11 @@ pub(super) const CONNECT: &[Property] = &[
     p("connector.plugin.version", String, "3.7.0.Final", Medium, "Version of the connector plugin.").not_applicable(ONE_BINARY),
     p("tasks.max", Int, "1", High, "Greatest number of tasks; a Postgres connector has one.").not_applicable("one slot is read by one task"),
     p("tasks.max.enforce", Boolean, "true", Low, "Fail when there are more tasks than allowed.").not_applicable("one slot is read by one task"),
-    p("key.converter", Class, JSON, Low, "How a record's key becomes bytes.").check(Classes(&[JSON])),
+    p("key.converter", Class, JSON, Low, "How a record's key becomes bytes.").check(CLASSES),
     p("key.converter.plugin.version", String, "4.1.0", Low, "Version of the key converter.").not_applicable(ONE_BINARY),
-    p("value.converter", Class, JSON, Low, "How a record's value becomes bytes.").check(Classes(&[JSON])),
+    p("value.converter", Class, JSON, Low, "How a record's value becomes bytes.").check(CLASSES),
     p("value.converter.plugin.version", String, "4.1.0", Low, "Version of the value converter.").not_applicable(ONE_BINARY),
-    p("header.converter", Class, SIMPLE, Low, "How a record's headers become bytes.").check(Classes(&[SIMPLE])),
+    p("header.converter", Class, SIMPLE, Low, "How a record's headers become bytes.").check(Classes(&[SIMPLE, JSON, STRING])),
     p("header.converter.plugin.version", String, "4.1.0", Low, "Version of the header converter.").not_applicable(ONE_BINARY),
     p("transforms", List, "", Low, "Names of the single message transforms, in the order in which they apply."),
     p("predicates", List, "", Low, "Names of the predicates that transforms refer to."),
@@ -47,6 +58,9 @@ pub(super) const CONNECT: &[Property] = &[
     p("value.converter.decimal.format", String, "BASE64", Low, "How a Decimal in the value stands in JSON.").one_of(&["BASE64", "NUMERIC"]).beside(),
     p("key.converter.replace.null.with.default", Boolean, "true", Low, "Write the default in place of a null in the key.").beside(),
     p("value.converter.replace.null.with.default", Boolean, "true", Low, "Write the default in place of a null in the value.").beside(),
+    p("header.converter.schemas.enable", Boolean, "true", Low, "Write a header's schema with it.").beside(),
+    p("header.converter.decimal.format", String, "BASE64", Low, "How a Decimal in a header stands in JSON.").one_of(&["BASE64", "NUMERIC"]).beside(),
+    p("header.converter.replace.null.with.default", Boolean, "true", Low, "Write the default in place of a null in a header.").beside(),
     p("key.converter.schemas.cache.size", Int, "1000", Low, "How many schemas the key converter keeps.").not_applicable(WORKER).beside(),
     p("value.converter.schemas.cache.size", Int, "1000", Low, "How many schemas the value converter keeps.").not_applicable(WORKER).beside(),
 ];

@@ -6,12 +6,6 @@ use super::Kind::{Boolean, Class, Int, List, String};
 use super::{Property, p};
 
 const ADJUST: &[&str] = &["none", "avro_unicode", "avro"];
-const ADJUST_REFUSED: &[super::RefusedValue] = &[
-    ("avro", "names are only written as they are in the database", ""),
-    ("avro_unicode", "names are only written as they are in the database", ""),
-];
-const COLUMNS: &str = "values would reach Kafka as they are in the database";
-const PARAMETERS: &str = "schema parameters that describe the source's type are not written yet";
 
 pub(super) const CONNECTOR: &[Property] = &[
     p(
@@ -35,11 +29,9 @@ pub(super) const CONNECTOR: &[Property] = &[
         Low,
         "How schema names are changed to suit a converter.",
     )
-    .one_of(ADJUST)
-    .refuse(ADJUST_REFUSED),
+    .one_of(ADJUST),
     p("field.name.adjustment.mode", String, "none", Low, "How field names are changed to suit a converter.")
-        .one_of(ADJUST)
-        .refuse(ADJUST_REFUSED),
+        .one_of(ADJUST),
     p(
         "event.converting.failure.handling.mode",
         String,
@@ -123,30 +115,25 @@ pub(super) const CONNECTOR: &[Property] = &[
         Medium,
         "Columns whose values are replaced by a hash.",
     )
-    .family("column.mask.hash.", ".with.salt.")
-    .refused(COLUMNS),
+    .family("column.mask.hash.", ".with.salt."),
     p("column.mask.with.(d+).chars", String, "", Medium, "Columns whose values are replaced by asterisks.")
-        .family("column.mask.with.", ".chars")
-        .refused(COLUMNS),
+        .family("column.mask.with.", ".chars"),
     p("column.truncate.to.(d+).chars", Int, "", Medium, "Columns whose values are cut to a length.")
-        .family("column.truncate.to.", ".chars")
-        .refused(COLUMNS),
+        .family("column.truncate.to.", ".chars"),
     p(
         "column.propagate.source.type",
         List,
         "",
         Medium,
         "Columns whose source type is written into the schema.",
-    )
-    .refused(PARAMETERS),
+    ),
     p(
         "datatype.propagate.source.type",
         List,
         "",
         Medium,
         "Types whose columns have their source type written into the schema.",
-    )
-    .refused(PARAMETERS),
+    ),
 ];
 
 pub(super) const SELECTION: &[Property] = &[

@@ -8,6 +8,7 @@ mod advanced;
 mod connect;
 mod connection;
 mod connector;
+mod converters;
 mod reference;
 mod snapshot;
 mod worker;
@@ -156,6 +157,8 @@ pub const GROUPS: &[(&str, &[Property])] = &[
     ("Advanced", advanced::ADVANCED),
     ("Signals and notifications", advanced::SIGNALS),
     ("Worker", worker::WORKER),
+    ("Avro converters", converters::AVRO),
+    ("Other converters", converters::OTHERS),
     ("Pass-through", worker::PASS_THROUGH),
 ];
 

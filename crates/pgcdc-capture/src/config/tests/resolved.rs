@@ -214,12 +214,14 @@ fn a_chain_reads_what_loses_nothing_and_writes_what_is_configured() {
         ("value.converter.schemas.enable", "false"),
         ("value.converter.decimal.format", "numeric"),
     ]);
-    let chain = settings.transforms.expect("a chain");
-    assert!(settings.unwrap.is_none());
-    assert!(!chain.key_converter.schemas_enable && !chain.value_converter.schemas_enable);
+    assert!(settings.unwrap.is_none() && settings.transforms.is_some());
+    let (Format::Json(key), Format::Json(value)) = (&settings.key_format, &settings.value_format) else {
+        panic!("{:?}", settings.key_format)
+    };
+    assert!(!key.schemas_enable && !value.schemas_enable);
     assert!(settings.key_converter.schemas_enable && settings.value_converter.schemas_enable);
     assert!(!settings.types.replace_null_with_default && !settings.value_converter.replace_null_with_default);
-    assert_ne!(chain.value_converter.decimal_format, settings.types.decimal_format);
+    assert_ne!(value.decimal_format, settings.types.decimal_format);
     assert_eq!(settings.warnings.iter().map(|w| &*w.key).collect::<Vec<_>>(), ["transforms.r.colour"]);
 }
 

@@ -1,0 +1,101 @@
+//! `column.mask.…`, `column.truncate.…` and `…propagate.source.type`: which rule holds for a column.
+
+use std::sync::Arc;
+
+use pgcdc_event::{Column, TableName};
+use pgcdc_format::types::{HashMask, Shaping, source_type_name};
+
+use super::filter::Patterns;
+use super::reader::Reader;
+
+/// The rules, in the order in which Debezium asks them. The first that names a column is its only one.
+#[derive(Clone, Debug, Default)]
+pub struct ColumnShaping(Vec<Rule>);
+
+#[derive(Clone, Debug)]
+struct Rule {
+    patterns: Patterns,
+    /// Whether the patterns are of `schema.table.type` in place of `schema.table.column`.
+    by_type: bool,
+    shaping: Arc<Shaping>,
+}
+
+impl ColumnShaping {
+    /// The rule for a column.
+    #[must_use]
+    pub fn of(&self, table: &TableName, column: &Column) -> Option<Arc<Shaping>> {
+        let named = |rule: &&Rule| {
+            let name = if rule.by_type { source_type_name(column) } else { &*column.name };
+            rule.patterns.matches(&format!("{table}.{name}"))
+        };
+        self.0.iter().find(named).map(|rule| Arc::clone(&rule.shaping))
+    }
+
+    /// Whether no rule was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Reads the rules; what is wrong with one is a mistake.
+pub(super) fn resolve(reader: &mut Reader<'_>) -> ColumnShaping {
+    let mut rules = Vec::new();
+    for (start, of_length) in [
+        ("column.truncate.to.", Shaping::Truncate as fn(usize) -> Shaping),
+        ("column.mask.with.", Shaping::Mask as fn(usize) -> Shaping),
+    ] {
+        for (rest, key) in keys(reader, start) {
+            match rest.strip_suffix(".chars").and_then(|digits| digits.parse().ok()) {
+                Some(length) => add(reader, &key, false, of_length(length), &mut rules),
+                None => reader.mistake(
+                    &key,
+                    format!("The name '{key}' is invalid: A number of characters is expected"),
+                    format!("write {start}10.chars"),
+                ),
+            }
+        }
+    }
+    for (key, by_type) in [("column.propagate.source.type", false), ("datatype.propagate.source.type", true)]
+    {
+        if reader.text(key).is_some() {
+            add(reader, key, by_type, Shaping::Propagate, &mut rules);
+        }
+    }
+    for bare in [false, true] {
+        for (rest, key) in keys(reader, "column.mask.hash.") {
+            // An algorithm has no dot, so that what begins with `v2.` is the second form.
+            let rest = match rest.strip_prefix("v2.") {
+                Some(rest) if bare => rest,
+                None if !bare => &*rest,
+                _ => continue,
+            };
+            let Some((algorithm, salt)) = rest.split_once(".with.salt.") else { continue };
+            match HashMask::new(algorithm, salt, bare) {
+                Some(mask) => add(reader, &key, false, Shaping::Hash(mask), &mut rules),
+                None => reader.mistake(
+                    &key,
+                    format!("The name '{key}' is invalid: there is no hash algorithm {algorithm}"),
+                    format!("there are {}", HashMask::ALGORITHMS.join(", ")),
+                ),
+            }
+        }
+    }
+    ColumnShaping(rules)
+}
+
+/// The keys that begin so, each with its rest.
+fn keys(reader: &Reader<'_>, start: &str) -> Vec<(String, String)> {
+    reader.below(start).map(|(rest, entry)| (rest.to_owned(), entry.key.clone())).collect()
+}
+
+fn add(reader: &mut Reader<'_>, key: &str, by_type: bool, shaping: Shaping, rules: &mut Vec<Rule>) {
+    match Patterns::compile(reader.text(key).unwrap_or_default()) {
+        Ok(patterns) => rules.push(Rule { patterns, by_type, shaping: Arc::new(shaping) }),
+        Err(error) => reader.mistake(
+            key,
+            format!("The '{key}' value is invalid: {error}"),
+            "mend the pattern; a comma within one is written \\,",
+        ),
+    }
+}

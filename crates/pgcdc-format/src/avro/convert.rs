@@ -1,0 +1,169 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::{AvroError, AvroOptions, AvroSchema, Schema, put_bytes, put_long, read_schema};
+use crate::schema::Kind;
+use crate::types::{java_hash, java_order};
+
+/// Turns JSON payloads of one Connect schema into Avro.
+#[derive(Clone, Debug)]
+pub struct Converter {
+    schema: Schema,
+    avro: AvroSchema,
+    options: AvroOptions,
+}
+
+impl Converter {
+    /// For a schema in Connect's JSON form.
+    ///
+    /// # Errors
+    /// When it is none, or has no Avro schema.
+    pub fn of_json(schema: &[u8], options: &AvroOptions) -> Result<Self, AvroError> {
+        let json = serde_json::from_slice(schema).map_err(|_| AvroError::Schema("it is not JSON"))?;
+        Self::new(read_schema(&json)?, options)
+    }
+
+    /// For a schema.
+    ///
+    /// # Errors
+    /// When it has no Avro schema.
+    pub fn new(schema: Schema, options: &AvroOptions) -> Result<Self, AvroError> {
+        Ok(Self { avro: AvroSchema::of(&schema, options)?, schema, options: *options })
+    }
+
+    /// The Connect schema.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The Avro schema.
+    #[must_use]
+    pub fn avro(&self) -> &AvroSchema {
+        &self.avro
+    }
+
+    /// Appends a payload, which is JSON, in binary. False, and nothing appended, for null: such a record has no value.
+    ///
+    /// # Errors
+    /// When it is not of the schema.
+    pub fn append(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<bool, AvroError> {
+        if payload == b"null" {
+            return Ok(false);
+        }
+        let start = out.len();
+        convert_json(&self.schema, payload, self.options.replace_null_with_default, out)
+            .inspect_err(|_| out.truncate(start))?;
+        Ok(true)
+    }
+}
+
+/// Appends JSON as Avro of a schema.
+pub(crate) fn convert_json(
+    schema: &Schema,
+    json: &[u8],
+    replace_null: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), AvroError> {
+    let value = serde_json::from_slice(json).map_err(|_| AvroError::Value("it is not JSON"))?;
+    append(schema, &value, replace_null, out)
+}
+
+fn append(schema: &Schema, value: &Value, replace_null: bool, out: &mut Vec<u8>) -> Result<(), AvroError> {
+    if schema.optional {
+        let null_first = schema.default.is_none() || matches!(schema.kind, Kind::Struct(_));
+        let is_null = value.is_null();
+        out.push(if is_null == null_first { 0 } else { 2 });
+        if is_null {
+            return Ok(());
+        }
+    }
+    match (&schema.kind, value) {
+        (Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64, Value::Number(number)) => {
+            put_long(number.as_i64().ok_or(AvroError::Value("a whole number"))?, out);
+        }
+        (Kind::Float32, value) => out.extend_from_slice(&(float(value)? as f32).to_le_bytes()),
+        (Kind::Float64, value) => out.extend_from_slice(&float(value)?.to_le_bytes()),
+        (Kind::Boolean, Value::Bool(value)) => out.push(u8::from(*value)),
+        (Kind::String, Value::String(text)) => put_bytes(text.as_bytes(), out),
+        (Kind::Bytes, Value::String(text)) => {
+            put_bytes(&STANDARD.decode(text).map_err(|_| AvroError::Value("base64"))?, out);
+        }
+        (Kind::Array(items), Value::Array(values)) => {
+            block(values.len(), out);
+            for value in values {
+                append(items, value, replace_null, out)?;
+            }
+            out.push(0);
+        }
+        (Kind::Map(keys, values), Value::Object(entries)) => {
+            let mut entries: Vec<_> = entries.iter().collect();
+            if !keys.optional {
+                // `AvroData` copies it into a map of Java's.
+                java_order(&mut entries, 16, |(key, _)| java_hash(key.as_bytes()));
+            }
+            block(entries.len(), out);
+            for (key, value) in entries {
+                if keys.optional {
+                    // Then the map is an array of entries, whose keys are of a union.
+                    out.push(2);
+                }
+                put_bytes(key.as_bytes(), out);
+                append(values, value, replace_null, out)?;
+            }
+            out.push(0);
+        }
+        (Kind::Map(keys, values), Value::Array(entries)) => {
+            block(entries.len(), out);
+            for entry in entries {
+                let pair = entry.as_array().map(Vec::as_slice);
+                let Some([key, value]) = pair else { return Err(AvroError::Value("an entry of a map")) };
+                append(keys, key, replace_null, out)?;
+                append(values, value, replace_null, out)?;
+            }
+            out.push(0);
+        }
+        (Kind::Struct(fields), Value::Object(values)) => {
+            for (name, field) in fields {
+                field_value(field, values.get(&**name).unwrap_or(&Value::Null), replace_null, out)?;
+            }
+        }
+        (_, Value::Null) => return Err(AvroError::Value("null, and it is required")),
+        _ => return Err(AvroError::Value("another kind of JSON")),
+    }
+    Ok(())
+}
+
+fn field_value(
+    field: &Schema,
+    value: &Value,
+    replace_null: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), AvroError> {
+    if value.is_null()
+        && (replace_null || !field.optional)
+        && let Some(default) = &field.default
+    {
+        let default =
+            serde_json::from_str(default).map_err(|_| AvroError::Schema("a default that is not JSON"))?;
+        return append(field, &default, replace_null, out);
+    }
+    append(field, value, replace_null, out)
+}
+
+fn float(value: &Value) -> Result<f64, AvroError> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(word) => word.parse().ok(),
+        _ => None,
+    }
+    .ok_or(AvroError::Value("a number"))
+}
+
+/// The count before the items of a list or a map; none before no items.
+fn block(length: usize, out: &mut Vec<u8>) {
+    if length > 0 {
+        put_long(i64::try_from(length).unwrap_or(i64::MAX), out);
+    }
+}

@@ -1,0 +1,63 @@
+use serde_json::Value;
+
+use super::AvroError;
+use crate::schema::{Kind, Schema};
+use crate::types::{append_f32, append_f64};
+
+/// Reads a Connect schema from the form that `JsonConverter` gives it.
+///
+/// # Errors
+/// When it is not of that form.
+pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
+    let bad = AvroError::Schema;
+    let word = json.get("type").and_then(Value::as_str).ok_or(bad("type is missing"))?;
+    let part = |name: &str| json.get(name).ok_or(bad("a part of it is missing")).and_then(read_schema);
+    let kind = match word {
+        "int8" => Kind::Int8,
+        "int16" => Kind::Int16,
+        "int32" => Kind::Int32,
+        "int64" => Kind::Int64,
+        "float" => Kind::Float32,
+        "double" => Kind::Float64,
+        "boolean" => Kind::Boolean,
+        "string" => Kind::String,
+        "bytes" => Kind::Bytes,
+        "array" => Kind::Array(Box::new(part("items")?)),
+        "map" => Kind::Map(Box::new(part("keys")?), Box::new(part("values")?)),
+        "struct" => {
+            let fields =
+                json.get("fields").and_then(Value::as_array).ok_or(bad("a struct without fields"))?;
+            let field = |field: &Value| {
+                let name = field.get("field").and_then(Value::as_str).ok_or(bad("a field without a name"))?;
+                Ok((name.into(), read_schema(field)?))
+            };
+            Kind::Struct(fields.iter().map(field).collect::<Result<_, _>>()?)
+        }
+        _ => return Err(bad("its type is unknown")),
+    };
+    let text = |name: &str| json.get(name).and_then(Value::as_str).map(Into::into);
+    let parameters = json.get("parameters").and_then(Value::as_object).map(|parameters| {
+        let pair = |(key, value): (&String, &Value)| Some((key.as_str().into(), value.as_str()?.into()));
+        parameters.iter().filter_map(pair).collect()
+    });
+    Ok(Schema {
+        default: json.get("default").map(|value| default_text(value, &kind).into()),
+        kind,
+        optional: json.get("optional") == Some(&Value::Bool(true)),
+        name: json.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).map(Into::into),
+        version: json.get("version").and_then(Value::as_i64).and_then(|version| version.try_into().ok()),
+        doc: text("doc"),
+        parameters: parameters.unwrap_or_default(),
+    })
+}
+
+/// The default as JSON text, floating point numbers as Java writes them.
+fn default_text(value: &Value, kind: &Kind) -> String {
+    let mut out = Vec::new();
+    match (kind, value) {
+        (Kind::Float32, Value::Number(number)) => append_f32(number.as_f64().unwrap_or(0.0) as f32, &mut out),
+        (Kind::Float64, Value::Number(number)) => append_f64(number.as_f64().unwrap_or(0.0), &mut out),
+        _ => return value.to_string(),
+    }
+    String::from_utf8(out).unwrap_or_default()
+}

@@ -1,0 +1,361 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::names::{self, FullName};
+use super::{AvroError, AvroOptions, Schema};
+use crate::schema::Kind;
+use crate::types::write_inner_json_string;
+
+/// Where schemas without a name get one.
+const NAMESPACE: &str = "io.confluent.connect.avro";
+
+const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
+
+/// The Avro schema of a Connect schema, as its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AvroSchema {
+    text: String,
+    name: Option<String>,
+}
+
+impl AvroSchema {
+    /// Renders a schema as `AvroData` does.
+    ///
+    /// # Errors
+    /// When a name is none of Avro's, or stands for two schemas.
+    pub fn of(schema: &Schema, options: &AvroOptions) -> Result<Self, AvroError> {
+        let mut writer = Writer { options, known: Vec::new(), nameless: 0, out: Vec::new() };
+        writer.any(schema, None, false)?;
+        let name = match (&schema.kind, schema.optional, writer.known.first()) {
+            (Kind::Struct(_), false, Some((_, name))) => Some(name.full()),
+            _ => None,
+        };
+        let text = String::from_utf8(writer.out).map_err(|_| AvroError::Schema("it is not UTF-8"))?;
+        Ok(Self { text, name })
+    }
+
+    /// Its JSON.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// A record's full name.
+    #[must_use]
+    pub fn record_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+struct Writer<'a> {
+    options: &'a AvroOptions,
+    /// Records that were written, in order: what they were made of, and their names.
+    known: Vec<(Schema, FullName)>,
+    nameless: u32,
+    out: Vec<u8>,
+}
+
+impl Writer<'_> {
+    fn raw(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn string(&mut self, text: &str) {
+        write_inner_json_string(text.as_bytes(), &mut self.out);
+    }
+
+    /// A schema within the namespace `space`; `by_name`: a record of the same name is taken for the same.
+    fn any(&mut self, schema: &Schema, space: Option<&str>, by_name: bool) -> Result<(), AvroError> {
+        if !schema.optional {
+            return self.required(schema, space, by_name);
+        }
+        let required = Schema { optional: false, ..schema.clone() };
+        // What is optional and a struct never has its own branch first.
+        let null_first = schema.default.is_none() || matches!(schema.kind, Kind::Struct(_));
+        self.raw(if null_first { "[\"null\"," } else { "[" });
+        self.required(&required, space, true)?;
+        self.raw(if null_first { "]" } else { ",\"null\"]" });
+        Ok(())
+    }
+
+    fn required(&mut self, schema: &Schema, space: Option<&str>, by_name: bool) -> Result<(), AvroError> {
+        match &schema.kind {
+            Kind::Struct(fields) => return self.record(schema, fields, space, by_name),
+            Kind::Array(items) => {
+                self.raw("{\"type\":\"array\",\"items\":");
+                self.any(items, space, true)?;
+            }
+            Kind::Map(keys, values) if keys.kind == Kind::String && !keys.optional => {
+                self.raw("{\"type\":\"map\",\"values\":");
+                self.any(values, space, true)?;
+            }
+            Kind::Map(keys, values) => {
+                self.raw("{\"type\":\"array\",\"items\":");
+                self.entry(schema, keys, values, space)?;
+            }
+            primitive => {
+                let word = primitive_word(primitive);
+                let start = self.out.len();
+                self.raw("{\"type\":\"");
+                self.raw(word);
+                self.raw("\"");
+                let bare = self.out.len();
+                self.properties(schema)?;
+                if self.out.len() == bare {
+                    self.out.truncate(start);
+                    self.string(word);
+                } else {
+                    self.raw("}");
+                }
+                return Ok(());
+            }
+        }
+        self.properties(schema)?;
+        self.raw("}");
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        schema: &Schema,
+        fields: &[(Box<str>, Schema)],
+        space: Option<&str>,
+        by_name: bool,
+    ) -> Result<(), AvroError> {
+        let name = match &schema.name {
+            Some(name) => Some(FullName::of(name, self.options.scrub_names)?),
+            None => None,
+        };
+        let known = self
+            .known
+            .iter()
+            .find(|(known, as_name)| known == schema || name.as_ref().is_some_and(|name| name == as_name));
+        if let Some((known, name)) = known {
+            // By its name alone a record is found where it is optional or an element, else it must be the same.
+            if !by_name && known != schema {
+                return Err(AvroError::Redefined(name.full()));
+            }
+            let reference = name.seen_from(space);
+            self.string(&reference);
+            return Ok(());
+        }
+        let name = name.unwrap_or_else(|| {
+            self.nameless += 1;
+            let number = if self.nameless > 1 { self.nameless.to_string() } else { String::new() };
+            FullName { space: Some(NAMESPACE.to_owned()), name: format!("ConnectDefault{number}") }
+        });
+        self.known.push((schema.clone(), name.clone()));
+        self.open_record(&name, space);
+        for (at, (field, schema)) in fields.iter().enumerate() {
+            if at > 0 {
+                self.raw(",");
+            }
+            self.field(field, schema, name.space.as_deref())?;
+        }
+        self.raw("]");
+        self.properties(schema)?;
+        self.raw("}");
+        Ok(())
+    }
+
+    fn open_record(&mut self, name: &FullName, space: Option<&str>) {
+        self.raw("{\"type\":\"record\",\"name\":");
+        self.string(&name.name);
+        match &name.space {
+            own if own.as_deref() == space => {}
+            own => {
+                self.raw(",\"namespace\":");
+                self.string(own.as_deref().unwrap_or(""));
+            }
+        }
+        self.raw(",\"fields\":[");
+    }
+
+    fn field(&mut self, name: &str, schema: &Schema, space: Option<&str>) -> Result<(), AvroError> {
+        self.raw("{\"name\":");
+        let name = names::field(name, self.options.scrub_names)?;
+        self.string(&name);
+        self.raw(",\"type\":");
+        self.any(schema, space, false)?;
+        match &schema.default {
+            // A struct's default would be of its union's second branch, which Avro does not allow.
+            Some(default) if !(schema.optional && matches!(schema.kind, Kind::Struct(_))) => {
+                self.raw(",\"default\":");
+                self.default(&schema.kind, default)?;
+            }
+            _ if schema.optional => self.raw(",\"default\":null"),
+            _ => {}
+        }
+        self.raw("}");
+        Ok(())
+    }
+
+    /// An entry of a map whose keys are not text.
+    fn entry(
+        &mut self,
+        map: &Schema,
+        keys: &Schema,
+        values: &Schema,
+        space: Option<&str>,
+    ) -> Result<(), AvroError> {
+        let name = match &map.name {
+            Some(name) => FullName::of(name, self.options.scrub_names)?,
+            None => FullName { space: Some(NAMESPACE.to_owned()), name: "MapEntry".to_owned() },
+        };
+        let entry = Schema { optional: false, default: None, ..map.clone() };
+        if let Some((known, _)) = self.known.iter().find(|(_, known)| *known == name) {
+            if *known != entry {
+                return Err(AvroError::Redefined(name.full()));
+            }
+            let reference = name.seen_from(space);
+            self.string(&reference);
+            return Ok(());
+        }
+        self.known.push((entry, name.clone()));
+        self.open_record(&name, space);
+        self.field("key", keys, name.space.as_deref())?;
+        self.raw(",");
+        self.field("value", values, name.space.as_deref())?;
+        self.raw("]");
+        if map.name.is_some() {
+            self.raw(",\"connect.internal.type\":\"MapEntry\"");
+        }
+        self.raw("}");
+        Ok(())
+    }
+
+    /// What stands behind a schema's own parts, in the order in which `AvroData` adds it.
+    fn properties(&mut self, schema: &Schema) -> Result<(), AvroError> {
+        let parameter = |name: &str| {
+            schema
+                .parameters
+                .iter()
+                .find(|(key, _)| &**key == name)
+                .and_then(|(_, value)| value.parse::<i32>().ok())
+        };
+        let name = schema.name.as_deref();
+        if name == Some(DECIMAL) {
+            let scale = parameter("scale").ok_or(AvroError::Schema("a decimal without a scale"))?;
+            let precision = parameter("connect.decimal.precision").unwrap_or(64);
+            self.raw(&format!(",\"scale\":{scale},\"precision\":{precision}"));
+        }
+        if self.options.meta_data {
+            self.meta_data(schema)?;
+        }
+        let logical = match name {
+            Some(DECIMAL) => "decimal",
+            Some("org.apache.kafka.connect.data.Date") => "date",
+            Some("org.apache.kafka.connect.data.Time") => "time-millis",
+            Some("org.apache.kafka.connect.data.Timestamp") => "timestamp-millis",
+            _ => "",
+        };
+        if !logical.is_empty() {
+            self.raw(&format!(",\"logicalType\":\"{logical}\""));
+        }
+        for (key, value) in schema.parameters.iter().filter(|(key, _)| key.starts_with("avro")) {
+            self.raw(",");
+            self.string(key);
+            self.raw(":");
+            self.string(value);
+        }
+        Ok(())
+    }
+
+    fn meta_data(&mut self, schema: &Schema) -> Result<(), AvroError> {
+        if let Some(doc) = &schema.doc {
+            self.raw(",\"connect.doc\":");
+            self.string(doc);
+        }
+        if let Some(version) = schema.version {
+            self.raw(&format!(",\"connect.version\":{version}"));
+        }
+        if !schema.parameters.is_empty() {
+            self.raw(",\"connect.parameters\":");
+            for (at, (key, value)) in schema.parameters.iter().enumerate() {
+                self.raw(if at > 0 { "," } else { "{" });
+                self.string(key);
+                self.raw(":");
+                self.string(value);
+            }
+            self.raw("}");
+        }
+        if let Some(default) = &schema.default {
+            self.raw(",\"connect.default\":");
+            self.default(&schema.kind, default)?;
+        }
+        if let Some(name) = &schema.name {
+            self.raw(",\"connect.name\":");
+            self.string(name);
+        }
+        match schema.kind {
+            Kind::Int8 => self.raw(",\"connect.type\":\"int8\""),
+            Kind::Int16 => self.raw(",\"connect.type\":\"int16\""),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A default: as in Connect's JSON, but for bytes, which stand as characters.
+    fn default(&mut self, kind: &Kind, json: &str) -> Result<(), AvroError> {
+        match kind {
+            Kind::String | Kind::Bytes | Kind::Array(_) | Kind::Map(..) | Kind::Struct(_) => {
+                let value = serde_json::from_str(json)
+                    .map_err(|_| AvroError::Schema("a default that is not JSON"))?;
+                self.default_value(kind, &value)
+            }
+            _ => {
+                self.raw(json);
+                Ok(())
+            }
+        }
+    }
+
+    fn default_value(&mut self, kind: &Kind, value: &Value) -> Result<(), AvroError> {
+        match (kind, value) {
+            (Kind::String, Value::String(text)) => self.string(text),
+            (Kind::Bytes, Value::String(text)) => {
+                let bytes =
+                    STANDARD.decode(text).map_err(|_| AvroError::Schema("a default that is not base64"))?;
+                self.string(&bytes.into_iter().map(char::from).collect::<String>());
+            }
+            (Kind::Array(items), Value::Array(values)) => {
+                self.raw("[");
+                for (at, value) in values.iter().enumerate() {
+                    if at > 0 {
+                        self.raw(",");
+                    }
+                    self.default_value(&items.kind, value)?;
+                }
+                self.raw("]");
+            }
+            (Kind::Struct(fields), Value::Object(values)) => {
+                self.raw("{");
+                for (at, (name, schema)) in fields.iter().enumerate() {
+                    if at > 0 {
+                        self.raw(",");
+                    }
+                    let name = names::field(name, self.options.scrub_names)?.into_owned();
+                    self.string(&name);
+                    self.raw(":");
+                    self.default_value(&schema.kind, values.get(&name).unwrap_or(&Value::Null))?;
+                }
+                self.raw("}");
+            }
+            (_, other) => self.raw(&other.to_string()),
+        }
+        Ok(())
+    }
+}
+
+const fn primitive_word(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Int8 | Kind::Int16 | Kind::Int32 => "int",
+        Kind::Int64 => "long",
+        Kind::Float32 => "float",
+        Kind::Float64 => "double",
+        Kind::Boolean => "boolean",
+        Kind::String => "string",
+        _ => "bytes",
+    }
+}

@@ -1,0 +1,170 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::schema::{Kind, Schema};
+
+/// How a header carries a key's column: as Connect's `SimpleHeaderConverter` writes values, which is nearly JSON.
+///
+/// Source: `Values.convertToString` of Apache Kafka Connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderForm {
+    /// As in JSON.
+    Same,
+    /// In quotes; only quotes and backslashes are escaped.
+    Text,
+    /// The number, not its bytes; what has `decimal.format=NUMERIC` is one already.
+    Decimal(u32),
+    /// A number, or `NaN`, without quotes.
+    Float,
+    /// Days since 1970 as ISO 8601.
+    Days,
+    /// Milliseconds of the day.
+    Time,
+    /// Milliseconds since 1970.
+    Timestamp,
+}
+
+impl HeaderForm {
+    pub(super) fn of(schema: &Schema) -> Self {
+        match (schema.name.as_deref(), &schema.kind) {
+            (Some("org.apache.kafka.connect.data.Decimal"), _) => {
+                let scale = schema.parameters.iter().find(|(key, _)| &**key == "scale");
+                Self::Decimal(scale.and_then(|(_, scale)| scale.parse().ok()).unwrap_or(0))
+            }
+            (Some("org.apache.kafka.connect.data.Date"), _) => Self::Days,
+            (Some("org.apache.kafka.connect.data.Time"), _) => Self::Time,
+            (Some("org.apache.kafka.connect.data.Timestamp"), _) => Self::Timestamp,
+            (_, Kind::String) => Self::Text,
+            (_, Kind::Float32 | Kind::Float64) => Self::Float,
+            _ => Self::Same,
+        }
+    }
+
+    /// Appends a value, given as the JSON that the key has.
+    pub(super) fn append(self, json: &[u8], out: &mut Vec<u8>) {
+        let form = match self {
+            Self::Same => None,
+            Self::Text => serde_json::from_slice::<String>(json)
+                .ok()
+                .map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
+            Self::Decimal(scale) => decimal(json, scale),
+            Self::Float => serde_json::from_slice::<String>(json).ok(),
+            Self::Days => number(json).map(|days| iso(days * 86_400_000)),
+            Self::Timestamp => number(json).map(iso),
+            Self::Time => number(json).map(|millis| iso(millis)[11..].to_owned()),
+        };
+        out.extend_from_slice(form.as_deref().map_or(json, str::as_bytes));
+    }
+}
+
+fn number(json: &[u8]) -> Option<i64> {
+    std::str::from_utf8(json).ok()?.parse().ok()
+}
+
+/// Java's `yyyy-MM-dd'T'HH:mm:ss.SSS'Z'`.
+fn iso(millis: i64) -> String {
+    let (day, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+    let (year, month, date) = crate::types::civil_date(day);
+    let (second, milli) = (rest / 1000, rest % 1000);
+    format!(
+        "{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}.{milli:03}Z",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+/// The digits of a decimal whose unscaled value is in base64; `BigDecimal.toString()`.
+fn decimal(json: &[u8], scale: u32) -> Option<String> {
+    let text = serde_json::from_slice::<String>(json).ok()?;
+    let bytes = STANDARD.decode(text).ok()?;
+    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    let digits = magnitude(&bytes, negative);
+    let sign = if negative { "-" } else { "" };
+    let scale = scale as usize;
+    // Below a millionth of its first digit, Java writes an exponent.
+    let exponent = digits.len() as i64 - 1 - scale as i64;
+    if exponent < -6 {
+        let (first, rest) = digits.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
+        return Some(format!("{sign}{first}{point}{rest}E{exponent}"));
+    }
+    if scale == 0 {
+        return Some(format!("{sign}{digits}"));
+    }
+    let padded = format!("{digits:0>width$}", width = scale + 1);
+    let (whole, fraction) = padded.split_at(padded.len() - scale);
+    Some(format!("{sign}{whole}.{fraction}"))
+}
+
+/// The decimal digits of a number in two's complement, without its sign.
+fn magnitude(bytes: &[u8], negative: bool) -> String {
+    let mut digits = vec![0u8];
+    for &byte in bytes {
+        // Of a negative number, the complement, to which one is added at the end.
+        let mut carry = u32::from(if negative { !byte } else { byte });
+        for digit in &mut digits {
+            carry += u32::from(*digit) << 8;
+            *digit = (carry % 10) as u8;
+            carry /= 10;
+        }
+        while carry > 0 {
+            digits.push((carry % 10) as u8);
+            carry /= 10;
+        }
+    }
+    if negative {
+        for at in 0.. {
+            match digits.get_mut(at) {
+                Some(9) => digits[at] = 0,
+                Some(digit) => {
+                    *digit += 1;
+                    break;
+                }
+                None => {
+                    digits.push(1);
+                    break;
+                }
+            }
+        }
+    }
+    digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(schema: &Schema, json: &str, expect: &str) {
+        let mut out = Vec::new();
+        HeaderForm::of(schema).append(json.as_bytes(), &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expect);
+    }
+
+    #[test]
+    fn values_stand_as_connect_writes_them_into_headers() {
+        let decimal = |scale: &str| {
+            Schema::bytes().named("org.apache.kafka.connect.data.Decimal", 1).with_parameter("scale", scale)
+        };
+        check(&decimal("2"), "\"AJY=\"", "1.50");
+        check(&decimal("2"), "\"/w==\"", "-0.01");
+        check(&decimal("0"), "\"/wA=\"", "-256");
+        check(&decimal("9"), "\"AQ==\"", "1E-9");
+        check(&decimal("9"), "\"Aw0=\"", "7.81E-7");
+        check(&decimal("0"), "150", "150");
+        check(&Schema::string(), r#""a\nb\"c\\d""#, "\"a\nb\\\"c\\\\d\"");
+        check(&Schema::float64(), "\"NaN\"", "NaN");
+        check(&Schema::int32(), "5", "5");
+        check(
+            &Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1),
+            "-1",
+            "1969-12-31T23:59:59.999Z",
+        );
+        check(
+            &Schema::int32().named("org.apache.kafka.connect.data.Date", 1),
+            "19782",
+            "2024-02-29T00:00:00.000Z",
+        );
+        check(&Schema::int32().named("org.apache.kafka.connect.data.Time", 1), "1001", "00:00:01.001Z");
+    }
+}

@@ -1,0 +1,168 @@
+//! Rows in Avro's binary form.
+
+use super::{ColumnPlan, EncodeError, KeyParts, RowEncoder, RowRef, merged};
+use crate::pgoutput::TupleValue;
+use crate::schema::{Kind, Schema};
+use crate::types::{AvroCodec, Codec};
+
+/// The Avro side of a [`RowEncoder`].
+#[derive(Debug)]
+pub(in crate::envelope) struct AvroRow {
+    columns: Vec<AvroColumn>,
+}
+
+#[derive(Debug)]
+struct AvroColumn {
+    codec: Option<AvroCodec>,
+    /// Where the key's bytes come from.
+    key: KeyForm,
+}
+
+#[derive(Debug)]
+enum KeyForm {
+    /// The column is in no key.
+    None,
+    /// As in the value.
+    Same,
+    /// Avro of its own: the column is not in the value, or otherwise in the key.
+    Avro(AvroCodec),
+    /// The key is JSON.
+    Json,
+}
+
+impl AvroRow {
+    /// For rows of this schema, which is that of the value's `after`. `None` when the row would not be of it.
+    /// `key`: the schema of the key's fields, in the key's order, where keys are Avro, too.
+    pub(in crate::envelope) fn compile(
+        row: &RowEncoder,
+        schema: &Schema,
+        key: Option<&[(Box<str>, Schema)]>,
+        replace_null: (bool, bool),
+    ) -> Option<Self> {
+        let Kind::Struct(fields) = &schema.kind else { return None };
+        if !row.fields().map(|(_, schema)| schema).eq_by_shape(fields.iter().map(|(_, schema)| schema)) {
+            return None;
+        }
+        let columns = row.columns.iter().map(|plan| AvroColumn::compile(plan, key, replace_null));
+        Some(Self { columns: columns.collect::<Option<_>>()? })
+    }
+
+    /// Appends a row's fields and gathers its key's, as [`RowEncoder::append`] does in JSON.
+    pub(in crate::envelope) fn append(
+        &self,
+        rows: &RowEncoder,
+        row: RowRef<'_>,
+        fallback: Option<RowRef<'_>>,
+        out: &mut Vec<u8>,
+        key: &mut KeyParts,
+    ) -> Result<(), EncodeError> {
+        rows.fits(row)?;
+        key.reset(rows.key_length);
+        let copied = matches!(row, RowRef::Copied { .. });
+        for ((plan, avro), value) in rows.columns.iter().zip(&self.columns).zip(merged(row, fallback)) {
+            let value = value?;
+            let start = out.len();
+            if plan.in_value
+                && let (Some(codec), Some(avro)) = (&plan.codec, &avro.codec)
+            {
+                append_value(rows, plan, codec, avro, value, copied, out)?;
+            }
+            let Some(slot) = plan.key_slot else { continue };
+            match &avro.key {
+                KeyForm::None => {}
+                KeyForm::Same => key.put(slot, |bytes| {
+                    bytes.extend_from_slice(&out[start..]);
+                    Ok(())
+                })?,
+                KeyForm::Avro(avro) => key.put(slot, |bytes| match plan.in_key() {
+                    Some(codec) => append_value(rows, plan, codec, avro, value, copied, bytes),
+                    None => Ok(()),
+                })?,
+                KeyForm::Json => {
+                    key.put(slot, |bytes| rows.append_value(plan, plan.in_key(), value, copied, bytes))?
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl AvroColumn {
+    fn compile(
+        plan: &ColumnPlan,
+        key: Option<&[(Box<str>, Schema)]>,
+        (replace_null, replace_null_in_key): (bool, bool),
+    ) -> Option<Self> {
+        let codec = plan
+            .codec
+            .as_ref()
+            .filter(|_| plan.in_value)
+            .map(|codec| AvroCodec::compile(codec, replace_null));
+        let key = match (plan.key_slot, key) {
+            (None, _) => KeyForm::None,
+            (Some(_), None) => KeyForm::Json,
+            (Some(slot), Some(fields)) => {
+                let own = plan.in_key()?;
+                if !same_shape(&fields.get(slot)?.1, own.schema()) {
+                    return None;
+                }
+                let same = plan.in_value && plan.key_codec.is_none() && replace_null == replace_null_in_key;
+                if same { KeyForm::Same } else { KeyForm::Avro(AvroCodec::compile(own, replace_null_in_key)) }
+            }
+        };
+        Some(Self { codec, key })
+    }
+}
+
+#[inline]
+fn append_value(
+    rows: &RowEncoder,
+    plan: &ColumnPlan,
+    codec: &Codec,
+    avro: &AvroCodec,
+    value: TupleValue<'_>,
+    copied: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeError> {
+    let appended = match value {
+        TupleValue::Text(text) => avro.append(codec, text, copied, out),
+        TupleValue::Null => avro.append_null(codec, out),
+        TupleValue::Unchanged => avro.append_unavailable(codec, out),
+        TupleValue::Binary(_) => {
+            return Err(EncodeError::Binary { table: rows.table.clone(), column: plan.name.to_string() });
+        }
+    };
+    appended.map_err(|source| EncodeError::Value {
+        table: rows.table.clone(),
+        column: plan.name.to_string(),
+        source,
+    })
+}
+
+trait ByShape<'a>: Iterator<Item = &'a Schema> + Sized {
+    fn eq_by_shape(mut self, mut other: impl Iterator<Item = &'a Schema>) -> bool {
+        loop {
+            match (self.next(), other.next()) {
+                (None, None) => return true,
+                (Some(a), Some(b)) if same_shape(a, b) => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
+impl<'a, I: Iterator<Item = &'a Schema>> ByShape<'a> for I {}
+
+/// Whether values of the one are values of the other, byte for byte.
+fn same_shape(a: &Schema, b: &Schema) -> bool {
+    a.optional == b.optional
+        && a.default.is_some() == b.default.is_some()
+        && match (&a.kind, &b.kind) {
+            (Kind::Array(a), Kind::Array(b)) => same_shape(a, b),
+            (Kind::Map(a, of_a), Kind::Map(b, of_b)) => same_shape(a, b) && same_shape(of_a, of_b),
+            (Kind::Struct(a), Kind::Struct(b)) => {
+                a.iter().map(|(_, schema)| schema).eq_by_shape(b.iter().map(|(_, schema)| schema))
+            }
+            (a, b) => a == b,
+        }
+}

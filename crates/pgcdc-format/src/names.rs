@@ -1,0 +1,77 @@
+//! `schema.name.adjustment.mode` and `field.name.adjustment.mode`: names that Avro takes.
+//!
+//! Source: the Avro specification, "Names"; recordings (`tests/conformance/tables_quoted`).
+
+use std::fmt::Write as _;
+
+/// What becomes of characters that Avro does not take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NameAdjustment {
+    /// They stay.
+    #[default]
+    None,
+    /// They become `_`.
+    Avro,
+    /// They become `_u` and their code.
+    AvroUnicode,
+}
+
+impl NameAdjustment {
+    /// The words of the properties.
+    pub const WORDS: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("avro", Self::Avro), ("avro_unicode", Self::AvroUnicode)];
+
+    /// A schema's name, in which dots may stand.
+    #[must_use]
+    pub fn schema(self, name: &str) -> String {
+        self.adjust(name, true)
+    }
+
+    /// A field's name.
+    #[must_use]
+    pub fn field(self, name: &str) -> String {
+        self.adjust(name, false)
+    }
+
+    fn adjust(self, name: &str, dots: bool) -> String {
+        if self == Self::None {
+            return name.to_owned();
+        }
+        // In Unicode mode the underscore begins a code, so one of its own is written as a code too.
+        let letter = |c: char| c.is_ascii_alphabetic() || (c == '_' && self == Self::Avro);
+        let mut out = String::with_capacity(name.len());
+        for (at, c) in name.chars().enumerate() {
+            let fits = letter(c) || (at > 0 && (c.is_ascii_digit() || (c == '.' && dots)));
+            if fits {
+                out.push(c);
+                continue;
+            }
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Debezium puts two zeros before codes of one or two digits, and none before longer ones.
+                let _ = match (self, &unit) {
+                    (Self::Avro, _) => out.write_char('_'),
+                    (_, 0..=0xff) => write!(out, "_u00{unit:x}"),
+                    _ => write!(out, "_u{unit:x}"),
+                };
+            }
+            if at == 0 && c.is_ascii_digit() && self == Self::Avro {
+                out.push(c);
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_what_avro_takes() {
+        assert_eq!(NameAdjustment::None.field("a b"), "a b");
+        assert_eq!(NameAdjustment::Avro.field("1st"), "_1st");
+        assert_eq!(NameAdjustment::Avro.field("a.b-c_é"), "a_b_c__");
+        assert_eq!(NameAdjustment::Avro.schema("a.b-c"), "a.b_c");
+        assert_eq!(NameAdjustment::AvroUnicode.field("1a_é名"), "_u0031a_u005f_u00e9_u540d");
+    }
+}

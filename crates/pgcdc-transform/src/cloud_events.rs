@@ -1,0 +1,185 @@
+//! Debezium's `CloudEventsConverter`, events and their data in JSON.
+
+use crate::Fault;
+use crate::data::{Kind, Record, Schema, SchemaBuilder, Struct, Value};
+use crate::java;
+use crate::json::JsonWriter;
+
+/// Where an attribute comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Generated,
+    Header,
+}
+
+/// Writes change events as CloudEvents.
+#[derive(Debug)]
+pub struct CloudEventsWriter {
+    data: JsonWriter,
+    extensions: bool,
+    id: Source,
+    kind: Source,
+    data_schema_name: Source,
+}
+
+const DATA_SCHEMA: &str = "io.debezium.connector.postgresql.Data";
+
+impl CloudEventsWriter {
+    /// One with these options: `json.schemas.enable`, `extension.attributes.enable` and `metadata.source`.
+    ///
+    /// # Errors
+    /// When an event's metadata is to come from where it cannot.
+    pub fn new(schemas: bool, extensions: bool, metadata_source: &str) -> Result<Self, Fault> {
+        let mut writer = Self {
+            data: JsonWriter::new(schemas),
+            extensions,
+            id: Source::Generated,
+            kind: Source::Generated,
+            data_schema_name: Source::Generated,
+        };
+        for item in metadata_source.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+            let wrong = || {
+                Fault::argument(format!(
+                    "metadata.source: {item:?} is not built in; write value, and id, type or dataSchemaName with :generate or :header"
+                ))
+            };
+            let Some((field, from)) = item.split_once(':') else {
+                if item.eq_ignore_ascii_case("value") {
+                    continue;
+                }
+                return Err(wrong());
+            };
+            let source = match from.trim().to_ascii_lowercase().as_str() {
+                "generate" => Source::Generated,
+                "header" => Source::Header,
+                _ => return Err(wrong()),
+            };
+            match field.trim() {
+                "id" => writer.id = source,
+                "type" => writer.kind = source,
+                "dataSchemaName" => writer.data_schema_name = source,
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(writer)
+    }
+
+    /// Appends a record's event; false when it has no value, or is no change event.
+    ///
+    /// # Errors
+    /// When it lacks its source, or a header.
+    pub fn write(&self, record: &Record, out: &mut Vec<u8>) -> Result<bool, Fault> {
+        let (Some(schema), false) = (&record.value_schema, record.value.is_null()) else { return Ok(false) };
+        let Some(event) = record.value.as_struct() else { return Err(Fault::data("Mismatching schema")) };
+        // Of what tells of no row (heartbeats, transactions) Debezium writes the key alone.
+        if !schema.name().is_some_and(|name| name.ends_with(".Envelope")) {
+            return Ok(false);
+        }
+        let Value::Struct(source) = event.get("source")? else {
+            return Err(Fault::data("a change event without its source"));
+        };
+        let of_source = |name: &str| source.get(name).map(java::show);
+        let id = match self.id {
+            Source::Header => header(record, "id")?,
+            Source::Generated => format!(
+                "name:{};lsn:{};txId:{};sequence:{}",
+                of_source("name")?,
+                of_source("lsn")?,
+                of_source("txId")?,
+                of_source("sequence")?
+            ),
+        };
+        let kind = match self.kind {
+            Source::Header => header(record, "type")?,
+            Source::Generated => format!("io.debezium.connector.{}.DataChangeEvent", of_source("connector")?),
+        };
+        let Value::Int64(millis) = source.get("ts_ms")? else {
+            return Err(Fault::data("source.ts_ms is missing"));
+        };
+        let time = java::DateFormat::compile("yyyy-MM-dd'T'HH:mm:ss.SSSXXX")
+            .map_err(|_| Fault::data("no format for time"))?
+            .format(*millis);
+        let mut attributes = Attributes { out, first: true };
+        attributes.text("id", Some(&id));
+        let origin = format!("/debezium/{}/{}", of_source("connector")?, of_source("name")?);
+        attributes.text("source", Some(&origin));
+        attributes.text("specversion", Some("1.0"));
+        attributes.text("type", Some(&kind));
+        attributes.text("time", Some(&time));
+        attributes.text("datacontenttype", Some("application/json"));
+        if self.extensions {
+            attributes.extension("", "op", event.get("op")?);
+            for (at, field) in source.schema().fields().iter().enumerate() {
+                attributes.extension("", &field.name, source.at(at));
+            }
+            if let Some(field) = schema.field("transaction") {
+                let block = event.get("transaction")?.as_struct();
+                for (at, field) in field.schema.fields().iter().enumerate() {
+                    let value = block.map_or(&Value::Null, |block| block.at(at));
+                    attributes.extension("tx", &field.name, value);
+                }
+            }
+        }
+        attributes.name("data");
+        let data = self.data(record, schema, event)?;
+        self.data.write(Some(data.schema()), &Value::Struct(data.clone().into()), out)?;
+        out.push(b'}');
+        Ok(true)
+    }
+
+    /// The rows alone, as a struct of their own.
+    fn data(&self, record: &Record, schema: &Schema, event: &Struct) -> Result<Struct, Fault> {
+        let name = match self.data_schema_name {
+            Source::Header => header(record, "dataSchemaName")?,
+            Source::Generated => DATA_SCHEMA.to_owned(),
+        };
+        let mut builder = SchemaBuilder::new(Kind::Struct).named(&name);
+        for row in ["before", "after"] {
+            if let Some(field) = schema.field(row) {
+                builder.add_field(field.name.clone(), field.schema.clone())?;
+            }
+        }
+        let mut data = Struct::new(builder.build())?;
+        for (at, field) in data.schema().clone().fields().iter().enumerate() {
+            data.put_at(at, event.raw(&field.name)?.clone())?;
+        }
+        Ok(data)
+    }
+}
+
+fn header(record: &Record, name: &str) -> Result<String, Fault> {
+    let found = record.headers.iter().rev().find(|header| &*header.key == name);
+    let found = found.ok_or_else(|| {
+        Fault::data(format!("the record has no header {name:?}, from which the event's attribute is to come"))
+    })?;
+    Ok(java::show(&found.value))
+}
+
+/// The event's JSON, open at its end.
+struct Attributes<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl Attributes<'_> {
+    fn name(&mut self, name: &str) {
+        self.out.push(if std::mem::take(&mut self.first) { b'{' } else { b',' });
+        pgcdc_format::types::write_json_string(name.as_bytes(), self.out);
+        self.out.push(b':');
+    }
+
+    fn text(&mut self, name: &str, text: Option<&str>) {
+        self.name(name);
+        match text {
+            Some(text) => pgcdc_format::types::write_json_string(text.as_bytes(), self.out),
+            None => self.out.extend_from_slice(b"null"),
+        }
+    }
+
+    /// An attribute of Debezium's: whatever it is, as text, its name of letters and digits alone.
+    fn extension(&mut self, prefix: &str, field: &str, value: &Value) {
+        let letters: String = field.chars().filter(char::is_ascii_alphanumeric).collect();
+        let text = (!value.is_null()).then(|| java::show(value));
+        self.text(&format!("iodebezium{prefix}{letters}"), text.as_deref());
+    }
+}

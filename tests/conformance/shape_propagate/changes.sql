@@ -1,0 +1,2 @@
+INSERT INTO t(v) VALUES ('a');
+

@@ -1,0 +1,11 @@
+INSERT INTO t(id,k,t,tn,td,v,c,q,nm,ct,m,d,j,x,u,i,b,n,nv,f,bo,by,da,ts,tz,tt,iv,ine,bi,ta,hs,mo,p) SELECT coalesce(max(id),0)+1,'key','some text é😀 "quoted" \ end','needed','x','abcde','char','q','a name','CiText','sad','domain','{"a": [1, 2]}','<a>b</a>','a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',123456,1,1.5,2.5,1.5,true,'\x0102030405','2024-01-01','2024-01-01 01:02:03','2024-01-01 01:02:03+00','01:02:03+00','1 day','10.0.0.1','101010101010','{abcdef,b}','[1,5)',12.5,'(1,2)' FROM t;
+INSERT INTO t(id,tn) SELECT max(id)+1,'' FROM t;
+INSERT INTO tk SELECT 'key ' || count(*), 'value long', 1 FROM tk;
+UPDATE t SET t = 'changed', tn = 'other' WHERE id = 1;
+UPDATE t SET id = 100 WHERE id = 2;
+DELETE FROM t WHERE id = 1;
+UPDATE tk SET n = 2;
+UPDATE tk SET k = 'another ' || k;
+ALTER TABLE t REPLICA IDENTITY FULL;
+UPDATE t SET t = 'full';
+DELETE FROM t;

@@ -1,0 +1,11 @@
+INSERT INTO custom_table (lt,i,n,lt_array) VALUES ('Top.Collections.Pictures.Astronomy.Galaxies','978-0-393-04002-9',NULL,'{"Ship.Frigate","Ship.Destroyer"}');
+INSERT INTO custom_table (i) VALUES ('978-0-393-04002-9');
+INSERT INTO hstore_table (hs) VALUES ('"key" => "val"'),('"key1" => "val1","key2" => NULL'),('"key_#1" => "val 1","key 2" =>" ##123 78"'),('');
+INSERT INTO hstore_table_mul (hs,hsarr) VALUES ('"key1" => "val1","key2" => "val2","key3" => "val3"',array['"key4" => "val4","key5" => NULL'::hstore,'"key6" => "val6"']);
+INSERT INTO hstore_nn (data,b) VALUES ('"key"=>"value"',true);
+INSERT INTO hstore_nn (b) VALUES (true);
+INSERT INTO isbn_null (aa,bb,cc,dd) VALUES ('0-393-04002-X','1436-4522','4006381333931','220356483481'),(NULL,NULL,NULL,NULL);
+INSERT INTO isbn_key VALUES ('978-0-393-04002-9',1);
+UPDATE hstore_nn SET b = false;
+UPDATE isbn_key SET pk = '0-306-40615-2';
+DELETE FROM custom_table;

@@ -1,0 +1,11 @@
+INSERT INTO dbz5340 (data) VALUES ('test');
+INSERT INTO a (dint) VALUES (NULL);
+INSERT INTO dates (d1) VALUES (NULL);
+INSERT INTO dates DEFAULT VALUES;
+INSERT INTO exprs (pk) SELECT count(*) + 10 FROM exprs;
+-- wait
+ALTER TABLE a ALTER dvc3 SET DEFAULT 'other', ALTER dint SET DEFAULT 5;
+INSERT INTO a (dint) VALUES (1);
+-- wait
+ALTER TABLE a ADD n1 int NOT NULL DEFAULT 3;
+INSERT INTO a (dint) VALUES (2);

@@ -1,0 +1,16 @@
+CREATE SCHEMA test;
+CREATE SCHEMA s1;
+CREATE TYPE public.test_type AS ENUM ('X','Y');
+CREATE TYPE "bug.status" AS ENUM ('new','open','closed');
+CREATE TYPE s1."Status" AS ENUM ('DRAFT','SUBMITTED');
+CREATE TYPE test.test_type2 AS ENUM ('A','B');
+CREATE TABLE public.enum_test (id serial, value public.test_type DEFAULT 'X'::public.test_type, status "bug.status" DEFAULT 'new'::"bug.status", PRIMARY KEY (id));
+CREATE TABLE test.enum_test (id serial, value test.test_type2 DEFAULT 'A'::test.test_type2, PRIMARY KEY (id));
+CREATE TABLE s1.quoted (id serial primary key, status s1."Status" NOT NULL DEFAULT 'DRAFT');
+CREATE TABLE enum_array_table (pk SERIAL, value public.test_type[] NOT NULL, primary key(pk));
+CREATE TABLE enumpk (pk test.test_type2, aa integer, PRIMARY KEY(pk));
+INSERT INTO public.enum_test(value,status) VALUES ('Y','open'),(NULL,NULL);
+INSERT INTO public.enum_test DEFAULT VALUES;
+INSERT INTO test.enum_test(value) VALUES ('B');
+INSERT INTO s1.quoted DEFAULT VALUES;
+INSERT INTO enum_array_table (value) VALUES ('{X,Y}');

@@ -1,0 +1,13 @@
+INSERT INTO numeric_table (si,i,bi,r,db,r_int,db_int,r_nan,db_nan,r_pinf,db_pinf,r_ninf,db_ninf,ss,bs,b,o) VALUES (1,123456,1234567890123,3.3,4.44,3,4,'NaN','NaN','Infinity','Infinity','-Infinity','-Infinity',1,123,true,4000000000);
+INSERT INTO numeric_decimal_table (d,dzs,dvs,d_nn,n,nzs,nvs,d_int,dzs_int,dvs_int,n_int,nzs_int,nvs_int) VALUES (1.1,10.11,10.1111,3.30,22.22,22.2,22.2222,1,10,10,22,22,22);
+INSERT INTO numeric_decimal_table (d_nn,dvs,nvs,dvs_int,nvs_int,n) VALUES (-0.5,100,1e20,-1e-10,0.000,-0.0001);
+INSERT INTO with_null_defaults (r) VALUES (1);
+INSERT INTO with_defaults (r) VALUES (1);
+INSERT INTO cost (cost) VALUES (2.25),(3),(0);
+INSERT INTO cost DEFAULT VALUES;
+INSERT INTO anumeric SELECT coalesce(max(pk),0)+1.25, 1 FROM anumeric;
+INSERT INTO mixed (c1,c3a,c3b,f1,f2) VALUES (1,12.345,'x',1.5,1234.5678);
+UPDATE anumeric SET pk = pk + 10;
+UPDATE numeric_table SET r = 1e-5, db = 1e21 WHERE pk = 1;
+DELETE FROM numeric_decimal_table;
+DELETE FROM anumeric;

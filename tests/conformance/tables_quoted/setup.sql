@@ -1,0 +1,15 @@
+CREATE SCHEMA "Quoted_"" . Schema";
+CREATE TABLE "Quoted_"" . Schema"."Quoted_"" . Table" (pk SERIAL, "Quoted_"" . Text_Column" TEXT, PRIMARY KEY(pk));
+CREATE TABLE quoted_column_table (pk SERIAL, "'quoted'" TEXT, PRIMARY KEY(pk));
+CREATE SCHEMA s1;
+CREATE TABLE s1."dbz_878_some|test@data" (pk SERIAL, aa integer, PRIMARY KEY(pk));
+CREATE TABLE s1."back\slash" (pk SERIAL, aa integer, bb integer, PRIMARY KEY(pk));
+CREATE TABLE s1."UPPER" (pk SERIAL, "Aa" integer, "1st" int, "a-b" int, PRIMARY KEY(pk));
+CREATE SCHEMA "テスト";
+CREATE TABLE "テスト"."café" (pk SERIAL, "名前" TEXT, PRIMARY KEY(pk));
+INSERT INTO "Quoted_"" . Schema"."Quoted_"" . Table" ("Quoted_"" . Text_Column") VALUES ('some text');
+INSERT INTO quoted_column_table ("'quoted'") VALUES ('some text');
+INSERT INTO s1."dbz_878_some|test@data" (aa) VALUES (1);
+INSERT INTO s1."back\slash" (aa,bb) VALUES (1,2);
+INSERT INTO s1."UPPER" ("Aa","1st","a-b") VALUES (1,2,3);
+INSERT INTO "テスト"."café" ("名前") VALUES ('x');

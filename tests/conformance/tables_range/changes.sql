@@ -1,0 +1,3 @@
+INSERT INTO range_table (unbounded_exclusive_tsrange,bounded_inclusive_tsrange,unbounded_exclusive_tstzrange,bounded_inclusive_tstzrange,unbounded_exclusive_daterange,bounded_exclusive_daterange,int4_number_range,numerange,int8_number_range) VALUES ('[2019-03-31 15:30:00, infinity)','[2019-03-31 15:30:00, 2019-04-30 15:30:00]','[2017-06-05 11:29:12.549426+00,)','[2017-06-05 11:29:12.549426+00, 2017-06-05 12:34:56.789012+00]','[2019-03-31, infinity)','[2019-03-31, 2019-04-30)','[1000,6000)','[5.3,6.3)','[1000000,6000000)');
+INSERT INTO range_table (int4_number_range,numerange) VALUES ('empty','(,)');
+DELETE FROM range_table WHERE pk = 1;

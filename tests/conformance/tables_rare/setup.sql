@@ -1,0 +1,18 @@
+CREATE EXTENSION cube;
+CREATE EXTENSION seg;
+CREATE EXTENSION lo;
+CREATE EXTENSION earthdistance;
+CREATE EXTENSION "uuid-ossp";
+CREATE TYPE pair AS (a int, b text);
+CREATE TYPE fr AS RANGE (subtype = float8);
+CREATE TABLE nm (n name PRIMARY KEY, m name NOT NULL, d name NOT NULL DEFAULT 'x', a name[]);
+CREATE TABLE rare (id serial PRIMARY KEY, c cube, s seg, l lo, e earth, bp bpchar, q "char", f fr, fn fr NOT NULL DEFAULT '(1,2)', p pair, pn pair NOT NULL DEFAULT '(1,x)', mr nummultirange, ur tstzmultirange NOT NULL DEFAULT '{}', uu uuid DEFAULT uuid_generate_v4(), ca cube[], ra int4range[], ba bool[], ua uuid[], fa float8[], i8 bigint[], bpa bpchar[], xa xml[], iva interval[], pa pair[], ma money[], j2 int[][], jp jsonpath, ts tsquery, lsn pg_lsn);
+CREATE TABLE keys (a timestamp, b date, c time, d timestamptz, e interval, f bytea, g uuid, h inet, i numeric, j float8, k bool, l char(4), m int[], PRIMARY KEY (a,b,c,d,e,f,g,h,i,j,k,l,m));
+CREATE TABLE unknown_key (a cube, b int, PRIMARY KEY (b, a));
+CREATE TABLE generated (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) STORED, c text DEFAULT 'x');
+INSERT INTO nm SELECT 'key' || count(*), 'm' FROM nm;
+INSERT INTO rare (c,s,l,e,bp,q,f,p,mr,ca,ra,ba,ua,fa,i8,bpa,xa,iva,pa,ma,j2,jp,ts,lsn) VALUES ('(1,2),(3,4)','1.5 .. 2',5,'(0,0,0)','b  ','q','[1,2)','(1,"a b")','{[1.0,2.0)}','{"(1)"}','{"[1,3)",NULL}','{t,f,NULL}','{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11,NULL}','{1.5,NaN,Infinity,NULL}','{9223372036854775807,NULL}','{"a ",NULL}','{<a/>}','{1 day}','{"(1,x)"}','{1.5}','{{1,2},{3,4}}','$.a','a & b','0/1');
+INSERT INTO rare (id) SELECT count(*) + 100 FROM rare;
+INSERT INTO keys SELECT '2020-01-01 00:00:00.5','2020-01-01','12:00:00.25','2020-01-01 00:00+00','1 day','\x01','a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11','10.0.0.1',1.50 + count(*),'1.5',true,'ab','{1,2}' FROM keys;
+INSERT INTO unknown_key SELECT '(1)', count(*) FROM unknown_key;
+INSERT INTO generated (a) VALUES (1);

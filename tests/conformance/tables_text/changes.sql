@@ -1,0 +1,14 @@
+INSERT INTO string_table (vc,vcv,ch,c,t,b,bnn,ct) VALUES (E'\u017E\u0161','bb','cdef','abc','some text',E'\\000\\001\\002'::bytea,E'\\003\\004\\005'::bytea,'Hello World');
+INSERT INTO text_table(j,jb,x,u) VALUES ('{"bar": "baz"}','{"bar": "baz"}','<foo>bar</foo><foo>bar</foo>','a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11');
+INSERT INTO network_address_table (i) VALUES ('192.168.2.0/12'),('::1'),(NULL);
+INSERT INTO cidr_network_address_table (i) VALUES ('192.168.100.128/25');
+INSERT INTO macaddr_table (m) VALUES ('08:00:2b:01:02:03');
+INSERT INTO macaddr8_table (m) VALUES ('08:00:2b:01:02:03:04:05');
+INSERT INTO cash_table (csh) VALUES ('$1234.11'),('($1234.11)'),(NULL),('0.00'),('-92233720368547758.08'),('92233720368547758.07');
+INSERT INTO unknown_type_table (tsq) VALUES ('fat <-> cat'::tsquery);
+INSERT INTO search (title,content,search_vector) VALUES ('one','a quick test',to_tsvector('english','a quick test of the vector')),('two',NULL,NULL);
+INSERT INTO geom_table(p) VALUES ('(1,1)'::point),('(1e300,-0)');
+INSERT INTO only_unknown SELECT ('k' || count(*))::tsquery, '0/1' FROM only_unknown;
+ALTER TABLE cash_table REPLICA IDENTITY FULL;
+DELETE FROM cash_table;
+UPDATE search SET search_vector = to_tsvector('english', title);
