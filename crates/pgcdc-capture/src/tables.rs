@@ -7,7 +7,6 @@ use pgcdc_event::{Operation, Relation, TopicId};
 use pgcdc_format::avro::AvroError;
 use pgcdc_format::envelope::{
     AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, RowRef, TablePlan,
-    TransactionEncoder,
 };
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
@@ -119,11 +118,6 @@ impl Tables {
             }
         }
         Ok(())
-    }
-
-    /// An encoder for the begin and end of transactions.
-    pub(crate) fn transactions(&self) -> TransactionEncoder {
-        TransactionEncoder::compile(&self.options)
     }
 
     /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
 use pgcdc_event::{Lsn, Operation, RecordBatch, TopicId};
-use pgcdc_format::envelope::{
-    Change, Context, MessageEncoder, MessageKind, Ordinal, RowRef, TransactionEncoder,
-};
+use pgcdc_format::envelope::{Change, Context, MessageEncoder, MessageKind, Ordinal, RowRef};
 use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
 use super::numbering::Numbering;
@@ -35,10 +33,10 @@ pub(super) struct Applier<'a> {
     batch: RecordBatch,
     messages: MessageEncoder,
     message_topic: Option<TopicId>,
-    /// The registry knows the schemas of heartbeats.
-    heartbeats_numbered: bool,
     /// `provide.transaction.metadata`.
     metadata: Option<Box<Metadata>>,
+    /// The registry knows the schemas of heartbeats.
+    heartbeats_numbered: bool,
     /// The furthest position that the server has shown.
     pub(super) seen: Lsn,
     now_ns: i64,
@@ -48,8 +46,8 @@ pub(super) struct Applier<'a> {
 }
 
 /// What tells of transactions.
+#[derive(Default)]
 struct Metadata {
-    encoder: TransactionEncoder,
     topic: Option<TopicId>,
     numbering: Numbering,
 }
@@ -70,10 +68,8 @@ impl<'a> Applier<'a> {
         metrics: &'a Arc<Metrics>,
         last_commit: Option<Lsn>,
     ) -> Result<Self> {
-        let metadata = (settings.transaction_metadata && !outbox.output.wants_events()).then(|| {
-            let encoder = tables.transactions();
-            Box::new(Metadata { encoder, topic: None, numbering: Numbering::default() })
-        });
+        let told = settings.transaction_metadata && !outbox.output.wants_events();
+        let metadata = told.then(Box::<Metadata>::default);
         Ok(Self {
             messages: tables.messages()?,
             metadata,
@@ -193,13 +189,19 @@ impl<'a> Applier<'a> {
     async fn begin(&mut self, lsn: Lsn) -> Result<()> {
         let topic = match self.metadata.as_ref().and_then(|metadata| metadata.topic) {
             Some(topic) => topic,
-            None => self.outbox.output.topic(&self.settings.topic.of_transactions()).await?,
+            None => {
+                let name = self.settings.topic.of_transactions();
+                self.tables.number_messages(&mut self.messages, MessageKind::Transaction, &name).await?;
+                self.outbox.output.topic(&name).await?
+            }
         };
         let Some(metadata) = &mut self.metadata else { return Ok(()) };
         metadata.topic = Some(topic);
         metadata.numbering.begin();
         let context = self.transaction.context(lsn, self.last_commit, 0, None);
-        metadata.encoder.begin(topic, &context, &mut self.batch);
+        self.messages
+            .begin(topic, &context, &mut self.batch)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
         self.changed().await
     }
 
@@ -210,7 +212,9 @@ impl<'a> Applier<'a> {
         let context = self.transaction.context(lsn, self.last_commit, 0, None);
         let numbering = &metadata.numbering;
         let sums = numbering.sums();
-        metadata.encoder.end(topic, numbering.total(), sums.into_iter(), &context, &mut self.batch);
+        self.messages
+            .end(topic, numbering.total(), sums.into_iter(), &context, &mut self.batch)
+            .map_err(|error| at(lsn, &error).with_source(error))?;
         self.flush().await
     }
 

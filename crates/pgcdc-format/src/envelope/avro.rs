@@ -10,6 +10,7 @@ use pgcdc_event::{Operation, RecordBatch, Snapshot, TableName};
 use super::encoder::RelationEncoder;
 use super::row::{AvroRow, KeyParts};
 use super::source::DEBEZIUM_VERSION;
+use super::transaction::append_id;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, TablePlan};
 use crate::avro::{AvroError, AvroOptions, Converter, put_bytes, put_long};
 use crate::schema::{Kind, Schema};
@@ -229,8 +230,20 @@ impl Direct {
             }
         }
         self.append_source(context, out);
-        // No transaction block; the operation's letter is a string of one byte.
-        out.extend_from_slice(&[0, 2, operation.letter() as u8]);
+        match context.ordinal {
+            None => out.push(0),
+            Some(ordinal) => {
+                let mut id = Vec::with_capacity(32);
+                append_id(context.xid, context.lsn, &mut id);
+                out.push(2);
+                put_bytes(&id, out);
+                for number in [ordinal.total, ordinal.of_table] {
+                    put_long(i64::try_from(number).unwrap_or(i64::MAX), out);
+                }
+            }
+        }
+        // The operation's letter is a string of one byte.
+        out.extend_from_slice(&[2, operation.letter() as u8]);
         for time in [context.now_ns / 1_000_000, context.now_ns / 1000, context.now_ns] {
             optional(time, out);
         }

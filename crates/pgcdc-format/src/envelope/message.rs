@@ -6,7 +6,7 @@ use pgcdc_event::{RecordBatch, TopicId};
 
 use super::avro::{AvroHalf, AvroHalves, Half};
 use super::source::SOURCE_SCHEMA;
-use super::transaction::append_block;
+use super::transaction::{self, append_block};
 use super::{Context, EnvelopeOptions, SourceTemplate};
 use crate::avro::{AvroError, AvroSchema};
 use crate::types::{BinaryMode, write_json_string};
@@ -18,16 +18,18 @@ pub enum MessageKind {
     Logical,
     /// A heartbeat.
     Heartbeat,
+    /// The begin or end of a transaction.
+    Transaction,
 }
 
-/// Encodes what does not come from a table: logical decoding messages and heartbeats.
+/// Encodes what does not come from a table: logical decoding messages, heartbeats, the begin and end of transactions.
 #[derive(Debug)]
 pub struct MessageEncoder {
-    /// Keys and values of logical messages, keys and values of heartbeats: those that are Avro.
-    avro: [Option<AvroHalf>; 4],
+    /// Keys and values of logical messages, of heartbeats, of transactions: those that are Avro.
+    avro: [Option<AvroHalf>; 6],
     source: SourceTemplate,
-    key_schemas: bool,
-    value_schemas: bool,
+    pub(super) key_schemas: bool,
+    pub(super) value_schemas: bool,
     binary: BinaryMode,
     server: Vec<u8>,
 }
@@ -53,7 +55,7 @@ impl MessageEncoder {
         write_json_string(options.topic_prefix.as_bytes(), &mut server);
         server.push(b'}');
         Self {
-            avro: [const { None }; 4],
+            avro: [const { None }; 6],
             source: SourceTemplate::compile(options, None),
             key_schemas: options.key_schemas,
             value_schemas: options.value_schemas,
@@ -73,6 +75,8 @@ impl MessageEncoder {
             (&*message, &halves.value),
             (SERVER_KEY_SCHEMA, &halves.key),
             (HEARTBEAT_SCHEMA, &halves.value),
+            (transaction::KEY_SCHEMA, &halves.key),
+            (transaction::VALUE_SCHEMA, &halves.value),
         ];
         for (place, (schema, options)) in self.avro.iter_mut().zip(schemas) {
             if let Some(options) = options {
@@ -96,7 +100,7 @@ impl MessageEncoder {
     }
 
     /// Puts Avro in the place of JSON.
-    fn finish(
+    pub(super) fn finish(
         &self,
         kind: MessageKind,
         half: Half,

@@ -20,7 +20,7 @@ pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
 pub use message::{MessageEncoder, MessageKind};
 pub use row::RowRef;
 pub use source::SourceTemplate;
-pub use transaction::{Ordinal, TransactionEncoder};
+pub use transaction::Ordinal;
 
 use pgcdc_event::{Lsn, Snapshot};
 

@@ -1,7 +1,9 @@
 use pgcdc_event::{Lsn, RecordBatch, TopicId};
 
-use super::message::wrapped;
-use super::{Context, EnvelopeOptions};
+use super::Context;
+use super::avro::Half;
+use super::message::{MessageEncoder, MessageKind, wrapped};
+use crate::avro::AvroError;
 use crate::types::write_json_string;
 
 /// Where a change stands among those of its transaction, counted from 1.
@@ -13,20 +15,11 @@ pub struct Ordinal {
     pub of_table: u64,
 }
 
-/// Encodes the records that begin and end a transaction (`provide.transaction.metadata`).
-///
-/// Source: Debezium's documentation, "Transaction metadata", and `tests/conformance/tx_metadata`.
-#[derive(Debug)]
-pub struct TransactionEncoder {
-    key_schemas: bool,
-    value_schemas: bool,
-}
-
-const KEY_SCHEMA: &str = concat!(
+pub(super) const KEY_SCHEMA: &str = concat!(
     r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"id"}],"optional":false,"#,
     r#""name":"io.debezium.connector.common.TransactionMetadataKey","version":1}"#,
 );
-const VALUE_SCHEMA: &str = concat!(
+pub(super) const VALUE_SCHEMA: &str = concat!(
     r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"status"},"#,
     r#"{"type":"string","optional":false,"field":"id"},{"type":"int64","optional":true,"field":"event_count"},"#,
     r#"{"type":"array","items":{"type":"struct","fields":[{"type":"string","optional":false,"field":"data_collection"},"#,
@@ -35,21 +28,29 @@ const VALUE_SCHEMA: &str = concat!(
     r#""optional":false,"name":"io.debezium.connector.common.TransactionMetadataValue","version":1}"#,
 );
 
-impl TransactionEncoder {
-    /// Compiles the constant parts.
-    #[must_use]
-    pub fn compile(options: &EnvelopeOptions) -> Self {
-        Self { key_schemas: options.key_schemas, value_schemas: options.value_schemas }
-    }
-
+/// The records that begin and end a transaction (`provide.transaction.metadata`).
+///
+/// Source: Debezium's documentation, "Transaction metadata", and `tests/conformance/tx_metadata`.
+impl MessageEncoder {
     /// Appends the record of a transaction's begin.
-    pub fn begin(&self, topic: TopicId, context: &Context<'_>, batch: &mut RecordBatch) {
+    ///
+    /// # Errors
+    /// When it has no form in Avro.
+    pub fn begin(
+        &self,
+        topic: TopicId,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+    ) -> Result<(), AvroError> {
         self.record(topic, "BEGIN", context, batch, |out| {
             out.extend_from_slice(br#""event_count":null,"data_collections":null"#);
-        });
+        })
     }
 
     /// Appends the record of a transaction's end: how many changes it had, in all and of each table.
+    ///
+    /// # Errors
+    /// When it has no form in Avro.
     pub fn end<'a>(
         &self,
         topic: TopicId,
@@ -57,7 +58,7 @@ impl TransactionEncoder {
         collections: impl Iterator<Item = (&'a str, u64)>,
         context: &Context<'_>,
         batch: &mut RecordBatch,
-    ) {
+    ) -> Result<(), AvroError> {
         self.record(topic, "END", context, batch, |out| {
             out.extend_from_slice(br#""event_count":"#);
             number(total, out);
@@ -71,7 +72,7 @@ impl TransactionEncoder {
                 out.push(b'}');
             }
             out.push(b']');
-        });
+        })
     }
 
     fn record(
@@ -81,12 +82,13 @@ impl TransactionEncoder {
         context: &Context<'_>,
         batch: &mut RecordBatch,
         counts: impl FnOnce(&mut Vec<u8>),
-    ) {
+    ) -> Result<(), AvroError> {
         let key = wrapped(self.key_schemas.then_some(KEY_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"id":""#);
             append_id(context.xid, context.lsn, out);
             out.extend_from_slice(br#""}"#);
         });
+        let key = self.finish(MessageKind::Transaction, Half::Key, key, batch)?;
         let value = wrapped(self.value_schemas.then_some(VALUE_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"status":""#);
             out.extend_from_slice(status.as_bytes());
@@ -100,7 +102,9 @@ impl TransactionEncoder {
             );
             out.push(b'}');
         });
-        batch.push(topic, Some(key), Some(value), None);
+        let value = self.finish(MessageKind::Transaction, Half::Value, value, batch)?;
+        batch.push(topic, key, value, None);
+        Ok(())
     }
 }
 
@@ -138,7 +142,7 @@ mod tests {
 
     #[test]
     fn begin_and_end_as_recorded() {
-        let encoder = TransactionEncoder { key_schemas: false, value_schemas: false };
+        let encoder = MessageEncoder::compile(&super::super::tests::options());
         let context = Context {
             lsn: Lsn::new(1_188_090_440),
             xid: Some(3776),
@@ -146,8 +150,10 @@ mod tests {
             ..Context::default()
         };
         let mut batch = RecordBatch::new();
-        encoder.begin(TopicId(0), &context, &mut batch);
-        encoder.end(TopicId(0), 5, [("public.t", 3), ("public.u", 2)].into_iter(), &context, &mut batch);
+        encoder.begin(TopicId(0), &context, &mut batch).expect("JSON");
+        encoder
+            .end(TopicId(0), 5, [("public.t", 3), ("public.u", 2)].into_iter(), &context, &mut batch)
+            .expect("JSON");
         let text = |at: usize| {
             let record = batch.get(at).expect("a record");
             let part = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
