@@ -6,8 +6,7 @@ use std::sync::Arc;
 use pgcdc_event::{Operation, Relation, TopicId};
 use pgcdc_format::avro::AvroError;
 use pgcdc_format::envelope::{
-    AvroHalves, AvroPair, EnvelopeOptions, Half, MessageEncoder, RelationEncoder, RowRef, TablePlan,
-    TransactionEncoder,
+    AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, RowRef, TablePlan,
 };
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
@@ -95,7 +94,7 @@ impl Tables {
         Ok(())
     }
 
-    /// An encoder for what belongs to no table; see [`number_pair`](Self::number_pair).
+    /// An encoder for what belongs to no table; see [`number_messages`](Self::number_messages).
     pub(crate) fn messages(&self) -> Result<MessageEncoder> {
         let encoder = MessageEncoder::compile(&self.options);
         if self.avro.any() {
@@ -105,25 +104,20 @@ impl Tables {
         }
     }
 
-    /// Lets the registry number the schemas of records that come from no table and go to a topic.
-    pub(crate) async fn number_pair(&mut self, pair: &mut AvroPair, topic: &str) -> Result<()> {
+    /// Lets the registry number the schemas of messages that go to a topic.
+    pub(crate) async fn number_messages(
+        &mut self,
+        encoder: &mut MessageEncoder,
+        kind: MessageKind,
+        topic: &str,
+    ) -> Result<()> {
         for half in [Half::Key, Half::Value] {
-            if let Some(schema) = pair.schema(half) {
+            if let Some(schema) = encoder.avro_schema(kind, half) {
                 let id = self.registries.number(half, topic, schema).await?;
-                pair.number(half, id);
+                encoder.number(kind, half, id);
             }
         }
         Ok(())
-    }
-
-    /// An encoder for the begin and end of transactions.
-    pub(crate) fn transactions(&self) -> Result<TransactionEncoder> {
-        let encoder = TransactionEncoder::compile(&self.options);
-        if self.avro.any() {
-            encoder.with_avro(&self.avro).map_err(|error| no_avro("transactions", &error))
-        } else {
-            Ok(encoder)
-        }
     }
 
     /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when

@@ -50,12 +50,11 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
     let header_format = converters::headers(reader);
     let avro = key_format.avro().is_some() || value_format.avro().is_some();
     let topic_naming = naming(reader);
-    // What the encoder's own Avro does not know.
-    let beside_avro = matches!(topic_naming.style, NamingStyle::Regex(_));
     let staged = key_format.is_staged()
         || value_format.is_staged()
         || header_format != HeaderFormat::Simple
-        || (avro && beside_avro);
+        // A field that the naming adds to keys: the encoder does not have it in Avro.
+        || (avro && matches!(topic_naming.style, NamingStyle::Regex(_)));
     let tolerant = reader.text("errors.tolerance").is_some_and(|word| word.eq_ignore_ascii_case("all"));
     let (chosen, warnings) = transforms::resolve(reader, staged);
     let mut types = value_types::resolve(reader);

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
 use pgcdc_event::{Lsn, Operation, RecordBatch, TopicId};
-use pgcdc_format::envelope::{
-    Change, Context, MessageEncoder, MessageKind, Ordinal, RowRef, TransactionEncoder,
-};
+use pgcdc_format::envelope::{Change, Context, MessageEncoder, MessageKind, Ordinal, RowRef};
 use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
 use super::numbering::Numbering;
@@ -35,10 +33,10 @@ pub(super) struct Applier<'a> {
     batch: RecordBatch,
     messages: MessageEncoder,
     message_topic: Option<TopicId>,
-    /// The registry knows the schemas of heartbeats.
-    heartbeats_numbered: bool,
     /// `provide.transaction.metadata`.
     metadata: Option<Box<Metadata>>,
+    /// The registry knows the schemas of heartbeats.
+    heartbeats_numbered: bool,
     /// The furthest position that the server has shown.
     pub(super) seen: Lsn,
     now_ns: i64,
@@ -48,8 +46,8 @@ pub(super) struct Applier<'a> {
 }
 
 /// What tells of transactions.
+#[derive(Default)]
 struct Metadata {
-    encoder: TransactionEncoder,
     topic: Option<TopicId>,
     numbering: Numbering,
 }
@@ -70,12 +68,8 @@ impl<'a> Applier<'a> {
         metrics: &'a Arc<Metrics>,
         last_commit: Option<Lsn>,
     ) -> Result<Self> {
-        let metadata = if settings.transaction_metadata && !outbox.output.wants_events() {
-            let encoder = tables.transactions()?;
-            Some(Box::new(Metadata { encoder, topic: None, numbering: Numbering::default() }))
-        } else {
-            None
-        };
+        let told = settings.transaction_metadata && !outbox.output.wants_events();
+        let metadata = told.then(Box::<Metadata>::default);
         Ok(Self {
             messages: tables.messages()?,
             metadata,
@@ -131,7 +125,7 @@ impl<'a> Applier<'a> {
         self.flush().await?;
         if !self.heartbeats_numbered {
             let name = self.settings.heartbeat.topic(&self.settings.topic);
-            self.tables.number_pair(self.messages.avro(MessageKind::Heartbeat), &name).await?;
+            self.tables.number_messages(&mut self.messages, MessageKind::Heartbeat, &name).await?;
             self.heartbeats_numbered = true;
         }
         self.messages
@@ -197,19 +191,15 @@ impl<'a> Applier<'a> {
             Some(topic) => topic,
             None => {
                 let name = self.settings.topic.of_transactions();
-                let topic = self.outbox.output.topic(&name).await?;
-                if let Some(metadata) = &mut self.metadata {
-                    self.tables.number_pair(metadata.encoder.avro(), &name).await?;
-                }
-                topic
+                self.tables.number_messages(&mut self.messages, MessageKind::Transaction, &name).await?;
+                self.outbox.output.topic(&name).await?
             }
         };
         let Some(metadata) = &mut self.metadata else { return Ok(()) };
         metadata.topic = Some(topic);
         metadata.numbering.begin();
         let context = self.transaction.context(lsn, self.last_commit, 0, None);
-        metadata
-            .encoder
+        self.messages
             .begin(topic, &context, &mut self.batch)
             .map_err(|error| at(lsn, &error).with_source(error))?;
         self.changed().await
@@ -222,8 +212,7 @@ impl<'a> Applier<'a> {
         let context = self.transaction.context(lsn, self.last_commit, 0, None);
         let numbering = &metadata.numbering;
         let sums = numbering.sums();
-        metadata
-            .encoder
+        self.messages
             .end(topic, numbering.total(), sums.into_iter(), &context, &mut self.batch)
             .map_err(|error| at(lsn, &error).with_source(error))?;
         self.flush().await
@@ -332,7 +321,7 @@ impl<'a> Applier<'a> {
             None => {
                 let name = self.settings.topic.of_messages();
                 let topic = self.outbox.output.topic(&name).await?;
-                self.tables.number_pair(self.messages.avro(MessageKind::Logical), &name).await?;
+                self.tables.number_messages(&mut self.messages, MessageKind::Logical, &name).await?;
                 *self.message_topic.insert(topic)
             }
         };

@@ -12,7 +12,7 @@ use super::row::{AvroRow, KeyParts};
 use super::source::DEBEZIUM_VERSION;
 use super::transaction::append_id;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, TablePlan};
-use crate::avro::{AvroError, AvroOptions, AvroSchema, Converter, put_bytes, put_long};
+use crate::avro::{AvroError, AvroOptions, Converter, put_bytes, put_long};
 use crate::schema::{Kind, Schema};
 
 /// Which half of a record.
@@ -92,52 +92,6 @@ impl AvroHalf {
             return Ok(None);
         }
         Ok(Some(json.start..batch.position()))
-    }
-}
-
-/// Key and value of records that come from no table: those halves that are Avro.
-#[derive(Debug, Default)]
-pub struct AvroPair {
-    key: Option<AvroHalf>,
-    value: Option<AvroHalf>,
-}
-
-impl AvroPair {
-    /// Of the halves' schemas in Connect's JSON form.
-    pub(super) fn of_schemas(key: &str, value: &str, halves: &AvroHalves) -> Result<Self, AvroError> {
-        let half = |schema: &str, options: &Option<AvroOptions>| match options {
-            Some(options) => AvroHalf::of_schema(schema.as_bytes(), options).map(Some),
-            None => Ok(None),
-        };
-        Ok(Self { key: half(key, &halves.key)?, value: half(value, &halves.value)? })
-    }
-
-    /// The Avro schema of a half; `None` when it is not Avro.
-    #[must_use]
-    pub fn schema(&self, half: Half) -> Option<&AvroSchema> {
-        let half = if half == Half::Key { &self.key } else { &self.value };
-        half.as_ref().map(|half| half.converter().avro())
-    }
-
-    /// Gives a half's schema the number that the registry has for it.
-    pub fn number(&mut self, half: Half, id: u32) {
-        let half = if half == Half::Key { &mut self.key } else { &mut self.value };
-        if let Some(half) = half {
-            half.number(id);
-        }
-    }
-
-    /// Puts Avro in the place of a half's JSON that stands at the buffer's end, where the half is Avro.
-    pub(super) fn finish(
-        &self,
-        half: Half,
-        json: Range<usize>,
-        batch: &mut RecordBatch,
-    ) -> Result<Option<Range<usize>>, AvroError> {
-        match if half == Half::Key { &self.key } else { &self.value } {
-            None => Ok(Some(json)),
-            Some(avro) => avro.replace(json, batch),
-        }
     }
 }
 
@@ -221,7 +175,6 @@ impl Direct {
         let schema = value.converter().schema();
         let fields = named(schema, &ENVELOPE)?;
         named(&fields.get(2)?.1, &SOURCE)?;
-        named(&fields.get(3)?.1, &["id", "total_order", "data_collection_order"])?;
         let replace =
             |options: &Option<AvroOptions>| options.is_none_or(|options| options.replace_null_with_default);
         let replace_null = replace(&halves.value);
@@ -277,8 +230,19 @@ impl Direct {
             }
         }
         self.append_source(context, out);
-        append_transaction(context, out);
-        // A string of one byte.
+        match context.ordinal {
+            None => out.push(0),
+            Some(ordinal) => {
+                let mut id = Vec::with_capacity(32);
+                append_id(context.xid, context.lsn, &mut id);
+                out.push(2);
+                put_bytes(&id, out);
+                for number in [ordinal.total, ordinal.of_table] {
+                    put_long(i64::try_from(number).unwrap_or(i64::MAX), out);
+                }
+            }
+        }
+        // The operation's letter is a string of one byte.
         out.extend_from_slice(&[2, operation.letter() as u8]);
         for time in [context.now_ns / 1_000_000, context.now_ns / 1000, context.now_ns] {
             optional(time, out);
@@ -315,19 +279,6 @@ impl Direct {
                 optional(lsn.as_u64() as i64, out);
             }
         }
-    }
-}
-
-/// The `transaction` block, whose id is a string of at most 31 bytes.
-fn append_transaction(context: &Context<'_>, out: &mut Vec<u8>) {
-    let Some(ordinal) = context.ordinal else { return out.push(0) };
-    out.push(2);
-    let at = out.len();
-    out.push(0);
-    append_id(context.xid, context.lsn, out);
-    out[at] = ((out.len() - at - 1) << 1) as u8;
-    for number in [ordinal.total, ordinal.of_table] {
-        put_long(i64::try_from(number).unwrap_or(i64::MAX), out);
     }
 }
 

@@ -4,11 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pgcdc_event::{RecordBatch, TopicId};
 
-use super::avro::{AvroHalves, AvroPair, Half};
+use super::avro::{AvroHalf, AvroHalves, Half};
 use super::source::SOURCE_SCHEMA;
-use super::transaction::append_block;
+use super::transaction::{self, append_block};
 use super::{Context, EnvelopeOptions, SourceTemplate};
-use crate::avro::AvroError;
+use crate::avro::{AvroError, AvroSchema};
 use crate::types::{BinaryMode, write_json_string};
 
 /// What does not come from a table.
@@ -18,16 +18,18 @@ pub enum MessageKind {
     Logical,
     /// A heartbeat.
     Heartbeat,
+    /// The begin or end of a transaction.
+    Transaction,
 }
 
-/// Encodes what does not come from a table: logical decoding messages and heartbeats.
+/// Encodes what does not come from a table: logical decoding messages, heartbeats, the begin and end of transactions.
 #[derive(Debug)]
 pub struct MessageEncoder {
-    logical: AvroPair,
-    heartbeat: AvroPair,
+    /// Keys and values of logical messages, of heartbeats, of transactions: those that are Avro.
+    avro: [Option<AvroHalf>; 6],
     source: SourceTemplate,
-    key_schemas: bool,
-    value_schemas: bool,
+    pub(super) key_schemas: bool,
+    pub(super) value_schemas: bool,
     binary: BinaryMode,
     server: Vec<u8>,
 }
@@ -53,8 +55,7 @@ impl MessageEncoder {
         write_json_string(options.topic_prefix.as_bytes(), &mut server);
         server.push(b'}');
         Self {
-            logical: AvroPair::default(),
-            heartbeat: AvroPair::default(),
+            avro: [const { None }; 6],
             source: SourceTemplate::compile(options, None),
             key_schemas: options.key_schemas,
             value_schemas: options.value_schemas,
@@ -63,21 +64,52 @@ impl MessageEncoder {
         }
     }
 
-    /// The same, its records in Avro where `halves` says so. Each schema then needs its [number](AvroPair::number).
+    /// The same, its records in Avro where `halves` says so. Each schema then needs its [number](Self::number).
     ///
     /// # Errors
     /// None that these schemas could have.
     pub fn with_avro(mut self, halves: &AvroHalves) -> Result<Self, AvroError> {
-        self.logical = AvroPair::of_schemas(MESSAGE_KEY_SCHEMA, &self.message_schema(), halves)?;
-        self.heartbeat = AvroPair::of_schemas(SERVER_KEY_SCHEMA, HEARTBEAT_SCHEMA, halves)?;
+        let message = self.message_schema();
+        let schemas = [
+            (MESSAGE_KEY_SCHEMA, &halves.key),
+            (&*message, &halves.value),
+            (SERVER_KEY_SCHEMA, &halves.key),
+            (HEARTBEAT_SCHEMA, &halves.value),
+            (transaction::KEY_SCHEMA, &halves.key),
+            (transaction::VALUE_SCHEMA, &halves.value),
+        ];
+        for (place, (schema, options)) in self.avro.iter_mut().zip(schemas) {
+            if let Some(options) = options {
+                *place = Some(AvroHalf::of_schema(schema.as_bytes(), options)?);
+            }
+        }
         Ok(self)
     }
 
-    /// The halves of such records that are Avro.
-    pub fn avro(&mut self, kind: MessageKind) -> &mut AvroPair {
-        match kind {
-            MessageKind::Logical => &mut self.logical,
-            MessageKind::Heartbeat => &mut self.heartbeat,
+    /// The Avro schema of a half; `None` when it is not Avro.
+    #[must_use]
+    pub fn avro_schema(&self, kind: MessageKind, half: Half) -> Option<&AvroSchema> {
+        self.avro[place(kind, half)].as_ref().map(|half| half.converter().avro())
+    }
+
+    /// Gives a half's schema the number that the registry has for it.
+    pub fn number(&mut self, kind: MessageKind, half: Half, id: u32) {
+        if let Some(half) = &mut self.avro[place(kind, half)] {
+            half.number(id);
+        }
+    }
+
+    /// Puts Avro in the place of JSON.
+    pub(super) fn finish(
+        &self,
+        kind: MessageKind,
+        half: Half,
+        json: Range<usize>,
+        batch: &mut RecordBatch,
+    ) -> Result<Option<Range<usize>>, AvroError> {
+        match &self.avro[place(kind, half)] {
+            None => Ok(Some(json)),
+            Some(avro) => avro.replace(json, batch),
         }
     }
 
@@ -98,7 +130,7 @@ impl MessageEncoder {
             write_json_string(prefix.as_bytes(), out);
             out.push(b'}');
         });
-        let key = self.logical.finish(Half::Key, key, batch)?;
+        let key = self.finish(MessageKind::Logical, Half::Key, key, batch)?;
         let schema = self.value_schemas.then(|| self.message_schema());
         let value = wrapped(schema.as_deref(), batch, |out| {
             let mut digits = itoa::Buffer::new();
@@ -114,7 +146,7 @@ impl MessageEncoder {
             out.extend_from_slice(self.content(content).as_bytes());
             out.extend_from_slice(br#""}}"#);
         });
-        let value = self.logical.finish(Half::Value, value, batch)?;
+        let value = self.finish(MessageKind::Logical, Half::Value, value, batch)?;
         batch.push(topic, key, value, None);
         Ok(())
     }
@@ -127,13 +159,13 @@ impl MessageEncoder {
         let key = wrapped(self.key_schemas.then_some(SERVER_KEY_SCHEMA), batch, |out| {
             out.extend_from_slice(&self.server);
         });
-        let key = self.heartbeat.finish(Half::Key, key, batch)?;
+        let key = self.finish(MessageKind::Heartbeat, Half::Key, key, batch)?;
         let value = wrapped(self.value_schemas.then_some(HEARTBEAT_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"ts_ms":"#);
             out.extend_from_slice(itoa::Buffer::new().format(now_ns / 1_000_000).as_bytes());
             out.push(b'}');
         });
-        let value = self.heartbeat.finish(Half::Value, value, batch)?;
+        let value = self.finish(MessageKind::Heartbeat, Half::Value, value, batch)?;
         batch.push(topic, key, value, None);
         Ok(())
     }
@@ -162,6 +194,10 @@ impl MessageEncoder {
             content
         )
     }
+}
+
+const fn place(kind: MessageKind, half: Half) -> usize {
+    2 * (kind as usize) + half as usize
 }
 
 pub(super) fn wrapped(

@@ -14,13 +14,13 @@ mod row;
 mod source;
 mod transaction;
 
-pub use avro::{AvroHalves, AvroPair, Half};
+pub use avro::{AvroHalves, Half};
 pub use encoder::{Change, RelationEncoder, TablePlan};
 pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
 pub use message::{MessageEncoder, MessageKind};
 pub use row::RowRef;
 pub use source::SourceTemplate;
-pub use transaction::{Ordinal, TransactionEncoder};
+pub use transaction::Ordinal;
 
 use pgcdc_event::{Lsn, Snapshot};
 

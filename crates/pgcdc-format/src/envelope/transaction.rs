@@ -1,8 +1,8 @@
 use pgcdc_event::{Lsn, RecordBatch, TopicId};
 
-use super::avro::{AvroHalves, AvroPair, Half};
-use super::message::wrapped;
-use super::{Context, EnvelopeOptions};
+use super::Context;
+use super::avro::Half;
+use super::message::{MessageEncoder, MessageKind, wrapped};
 use crate::avro::AvroError;
 use crate::types::write_json_string;
 
@@ -15,21 +15,11 @@ pub struct Ordinal {
     pub of_table: u64,
 }
 
-/// Encodes the records that begin and end a transaction (`provide.transaction.metadata`).
-///
-/// Source: Debezium's documentation, "Transaction metadata", and `tests/conformance/tx_metadata`.
-#[derive(Debug)]
-pub struct TransactionEncoder {
-    avro: AvroPair,
-    key_schemas: bool,
-    value_schemas: bool,
-}
-
-const KEY_SCHEMA: &str = concat!(
+pub(super) const KEY_SCHEMA: &str = concat!(
     r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"id"}],"optional":false,"#,
     r#""name":"io.debezium.connector.common.TransactionMetadataKey","version":1}"#,
 );
-const VALUE_SCHEMA: &str = concat!(
+pub(super) const VALUE_SCHEMA: &str = concat!(
     r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"status"},"#,
     r#"{"type":"string","optional":false,"field":"id"},{"type":"int64","optional":true,"field":"event_count"},"#,
     r#"{"type":"array","items":{"type":"struct","fields":[{"type":"string","optional":false,"field":"data_collection"},"#,
@@ -38,31 +28,10 @@ const VALUE_SCHEMA: &str = concat!(
     r#""optional":false,"name":"io.debezium.connector.common.TransactionMetadataValue","version":1}"#,
 );
 
-impl TransactionEncoder {
-    /// Compiles the constant parts.
-    #[must_use]
-    pub fn compile(options: &EnvelopeOptions) -> Self {
-        Self {
-            avro: AvroPair::default(),
-            key_schemas: options.key_schemas,
-            value_schemas: options.value_schemas,
-        }
-    }
-
-    /// The same, its records in Avro where `halves` says so. Each schema then needs its [number](AvroPair::number).
-    ///
-    /// # Errors
-    /// None that these schemas could have.
-    pub fn with_avro(mut self, halves: &AvroHalves) -> Result<Self, AvroError> {
-        self.avro = AvroPair::of_schemas(KEY_SCHEMA, VALUE_SCHEMA, halves)?;
-        Ok(self)
-    }
-
-    /// The halves of its records that are Avro.
-    pub fn avro(&mut self) -> &mut AvroPair {
-        &mut self.avro
-    }
-
+/// The records that begin and end a transaction (`provide.transaction.metadata`).
+///
+/// Source: Debezium's documentation, "Transaction metadata", and `tests/conformance/tx_metadata`.
+impl MessageEncoder {
     /// Appends the record of a transaction's begin.
     ///
     /// # Errors
@@ -119,7 +88,7 @@ impl TransactionEncoder {
             append_id(context.xid, context.lsn, out);
             out.extend_from_slice(br#""}"#);
         });
-        let key = self.avro.finish(Half::Key, key, batch)?;
+        let key = self.finish(MessageKind::Transaction, Half::Key, key, batch)?;
         let value = wrapped(self.value_schemas.then_some(VALUE_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"status":""#);
             out.extend_from_slice(status.as_bytes());
@@ -133,7 +102,7 @@ impl TransactionEncoder {
             );
             out.push(b'}');
         });
-        let value = self.avro.finish(Half::Value, value, batch)?;
+        let value = self.finish(MessageKind::Transaction, Half::Value, value, batch)?;
         batch.push(topic, key, value, None);
         Ok(())
     }
@@ -173,8 +142,7 @@ mod tests {
 
     #[test]
     fn begin_and_end_as_recorded() {
-        let encoder =
-            TransactionEncoder { avro: AvroPair::default(), key_schemas: false, value_schemas: false };
+        let encoder = MessageEncoder::compile(&super::super::tests::options());
         let context = Context {
             lsn: Lsn::new(1_188_090_440),
             xid: Some(3776),
@@ -182,10 +150,10 @@ mod tests {
             ..Context::default()
         };
         let mut batch = RecordBatch::new();
-        encoder.begin(TopicId(0), &context, &mut batch).unwrap();
+        encoder.begin(TopicId(0), &context, &mut batch).expect("JSON");
         encoder
             .end(TopicId(0), 5, [("public.t", 3), ("public.u", 2)].into_iter(), &context, &mut batch)
-            .unwrap();
+            .expect("JSON");
         let text = |at: usize| {
             let record = batch.get(at).expect("a record");
             let part = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
