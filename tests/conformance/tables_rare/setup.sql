@@ -11,7 +11,7 @@ CREATE TABLE keys (a timestamp, b date, c time, d timestamptz, e interval, f byt
 CREATE TABLE unknown_key (a cube, b int, PRIMARY KEY (b, a));
 CREATE TABLE generated (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) STORED, c text DEFAULT 'x');
 INSERT INTO nm SELECT 'key' || count(*), 'm' FROM nm;
-INSERT INTO rare (c,s,l,e,bp,q,f,p,mr,ca,ra,ba,ua,fa,i8,bpa,xa,iva,pa,ma,j2,jp,ts,lsn) VALUES ('(1,2),(3,4)','1.5 .. 2',5,'(0,0,0)','b  ','q','[1,2)','(1,"a b")','{[1.0,2.0)}','{"(1)"}','{"[1,3)",NULL}','{t,f,NULL}','{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11,NULL}','{1.5,NaN,Infinity,NULL}','{9223372036854775807,NULL}','{"a ",NULL}','{<a/>}','{1 day}','{"(1,x)"}','{1.5}','{{1,2},{3,4}}','$.a','a & b','0/1');
+INSERT INTO rare (c,s,l,e,bp,q,f,p,mr,ca,ra,ba,ua,fa,i8,bpa,xa,iva,pa,ma,j2,jp,ts,lsn) VALUES ('(1,2),(3,4)','1.5 .. 2',5,NULL,'b  ','q','[1,2)','(1,"a b")','{[1.0,2.0)}','{"(1)"}','{"[1,3)",NULL}','{t,f,NULL}','{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11,NULL}','{1.5,NaN,Infinity,NULL}','{9223372036854775807,NULL}','{"a ",NULL}','{<a/>}','{1 day}','{"(1,x)"}','{1.5}','{{1,2},{3,4}}','$.a','a & b','0/1');
 INSERT INTO rare (id) SELECT count(*) + 100 FROM rare;
 INSERT INTO keys SELECT '2020-01-01 00:00:00.5','2020-01-01','12:00:00.25','2020-01-01 00:00+00','1 day','\x01','a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11','10.0.0.1',1.50 + count(*),'1.5',true,'ab','{1,2}' FROM keys;
 INSERT INTO unknown_key SELECT '(1)', count(*) FROM unknown_key;

@@ -48,18 +48,24 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
     let (key_format, value_format) =
         (converters::resolve(reader, "key"), converters::resolve(reader, "value"));
     let header_format = converters::headers(reader);
-    let staged = key_format.is_staged() || value_format.is_staged() || header_format != HeaderFormat::Simple;
+    let avro = key_format.avro().is_some() || value_format.avro().is_some();
+    let topic_naming = naming(reader);
+    // What the encoder's own Avro does not know.
+    let beside_avro = matches!(topic_naming.style, NamingStyle::Regex(_));
+    let staged = key_format.is_staged()
+        || value_format.is_staged()
+        || header_format != HeaderFormat::Simple
+        || (avro && beside_avro);
+    let tolerant = reader.text("errors.tolerance").is_some_and(|word| word.eq_ignore_ascii_case("all"));
     let (chosen, warnings) = transforms::resolve(reader, staged);
     let mut types = value_types::resolve(reader);
     let (mut unwrap, mut transforms) = (None, None);
     match chosen {
-        Chosen::None if staged => transforms = Some(Transforms::default()),
+        Chosen::None if staged => transforms = Some(Transforms { tolerant, ..Transforms::default() }),
         Chosen::None => {}
         Chosen::Unwrap(options) => unwrap = Some(options),
         Chosen::Chain(properties) => {
             let properties = ClientProperties(properties.into_iter().collect());
-            let tolerant =
-                reader.text("errors.tolerance").is_some_and(|word| word.eq_ignore_ascii_case("all"));
             transforms = Some(Transforms { properties, tolerant });
         }
     }
@@ -104,7 +110,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         topic: TopicSettings {
             prefix,
             delimiter: reader.string("topic.delimiter"),
-            naming: naming(reader),
+            naming: topic_naming,
             transaction: reader.string("topic.transaction"),
             creation: topic_creation(reader),
         },

@@ -125,13 +125,12 @@ impl Catalog {
         })
     }
 
-    /// A table's relation as of now, with the columns that the stream would send.
+    /// A table's relation as of now; other than the stream, a snapshot reads generated columns too.
     pub(crate) async fn current(&mut self, query: &Query, table: &CapturedTable) -> Result<Relation> {
         let extras = extras(query, table.oid).await?;
         self.load_types(query, extras.iter().map(|extra| extra.type_oid)).await?;
         let columns = extras
             .into_iter()
-            .filter(|extra| !extra.generated)
             .map(|extra| {
                 Ok(Column {
                     name: extra.name,
@@ -141,7 +140,7 @@ impl Catalog {
                     default: extra.default,
                     key_position: extra.key_position,
                     in_identity: false,
-                    generated: false,
+                    generated: extra.generated,
                     comment: None,
                 })
             })

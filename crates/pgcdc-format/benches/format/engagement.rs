@@ -186,9 +186,9 @@ pub(crate) fn encoder(form: Form) -> RelationEncoder {
         topic_name: "engagement.public.engagement_events".into(),
         included: vec![true; COLUMNS.len()],
         key: relation.primary_key(),
-        key_field: None,
         shaping: Vec::new(),
         snapshot: false,
+        key_field: None,
     };
     let encoder = RelationEncoder::compile(relation, &plan, &options);
     if form != Form::Avro {

@@ -25,12 +25,12 @@ pub struct TablePlan {
     pub included: Vec<bool>,
     /// The key's columns in order: the primary key's, a unique index', or `message.key.columns`.
     pub key: Vec<usize>,
-    /// A field with a constant text at the end of the key: tables that share a topic.
-    pub key_field: Option<(String, String)>,
     /// The rule that shapes column `i`, where there is one (`column.mask.…`, `column.truncate.…`, …).
     pub shaping: Vec<Option<Arc<Shaping>>>,
     /// Whether the relation was read for a snapshot.
     pub snapshot: bool,
+    /// A field with a constant text at the end of the key: tables that share a topic.
+    pub key_field: Option<(String, String)>,
 }
 
 /// One change, borrowed from the wire.
@@ -84,10 +84,10 @@ struct KeyTemplate {
     head: Vec<u8>,
     /// `{"id":` and then `,"other":`.
     names: Vec<Vec<u8>>,
-    /// `,"name":"value"` of [`TablePlan::key_field`].
-    constant: Vec<u8>,
     /// How the headers of a key change carry each column.
     forms: Vec<HeaderForm>,
+    /// `,"name":"value"` of [`TablePlan::key_field`].
+    constant: Vec<u8>,
     tail: &'static [u8],
 }
 
@@ -537,21 +537,19 @@ impl KeyTemplate {
                 fragment
             })
             .collect();
-        let forms = fields.iter().map(|(_, schema)| HeaderForm::of(schema)).collect();
         let mut constant = Vec::new();
         if let Some((name, value)) = &plan.key_field {
-            if !fields.is_empty() {
-                constant.push(b',');
-            }
+            constant.push(if fields.is_empty() { b'{' } else { b',' });
             write_json_string(name.as_bytes(), &mut constant);
             constant.push(b':');
             write_json_string(value.as_bytes(), &mut constant);
         }
-        Some(Self { head, names, constant, forms, tail: if schemas { b"}" } else { b"" } })
+        let forms = fields.iter().map(|(_, schema)| HeaderForm::of(schema)).collect();
+        Some(Self { head, names, forms, constant, tail: if schemas { b"}" } else { b"" } })
     }
 
     fn header(&self, parts: &KeyParts, out: &mut Vec<u8>) {
-        if self.names.is_empty() {
+        if self.names.is_empty() && self.constant.is_empty() {
             out.push(b'{');
         }
         for ((name, form), value) in self.names.iter().zip(&self.forms).zip(parts.values()) {
@@ -563,7 +561,7 @@ impl KeyTemplate {
     }
 
     fn payload(&self, parts: &KeyParts, out: &mut Vec<u8>) {
-        if self.names.is_empty() {
+        if self.names.is_empty() && self.constant.is_empty() {
             // All of the key's columns are of types that are left out.
             out.push(b'{');
         }

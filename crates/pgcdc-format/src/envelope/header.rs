@@ -3,6 +3,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::schema::{Kind, Schema};
 
+const MILLIS_PER_DAY: i64 = 86_400_000;
+
 /// How a header carries a key's column: as Connect's `SimpleHeaderConverter` writes values, which is nearly JSON.
 ///
 /// Source: `Values.convertToString` of Apache Kafka Connect.
@@ -16,12 +18,8 @@ pub(super) enum HeaderForm {
     Decimal(u32),
     /// A number, or `NaN`, without quotes.
     Float,
-    /// Days since 1970 as ISO 8601.
-    Days,
-    /// Milliseconds of the day.
-    Time,
-    /// Milliseconds since 1970.
-    Timestamp,
+    /// A moment, by what its number times this is in milliseconds since 1970.
+    Moment(i64),
 }
 
 impl HeaderForm {
@@ -31,9 +29,10 @@ impl HeaderForm {
                 let scale = schema.parameters.iter().find(|(key, _)| &**key == "scale");
                 Self::Decimal(scale.and_then(|(_, scale)| scale.parse().ok()).unwrap_or(0))
             }
-            (Some("org.apache.kafka.connect.data.Date"), _) => Self::Days,
-            (Some("org.apache.kafka.connect.data.Time"), _) => Self::Time,
-            (Some("org.apache.kafka.connect.data.Timestamp"), _) => Self::Timestamp,
+            (Some("org.apache.kafka.connect.data.Date"), _) => Self::Moment(MILLIS_PER_DAY),
+            (Some("org.apache.kafka.connect.data.Time" | "org.apache.kafka.connect.data.Timestamp"), _) => {
+                Self::Moment(1)
+            }
             (_, Kind::String) => Self::Text,
             (_, Kind::Float32 | Kind::Float64) => Self::Float,
             _ => Self::Same,
@@ -49,9 +48,7 @@ impl HeaderForm {
                 .map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
             Self::Decimal(scale) => decimal(json, scale),
             Self::Float => serde_json::from_slice::<String>(json).ok(),
-            Self::Days => number(json).map(|days| iso(days * 86_400_000)),
-            Self::Timestamp => number(json).map(iso),
-            Self::Time => number(json).map(|millis| iso(millis)[11..].to_owned()),
+            Self::Moment(unit) => number(json).map(|number| moment(number.saturating_mul(unit))),
         };
         out.extend_from_slice(form.as_deref().map_or(json, str::as_bytes));
     }
@@ -61,17 +58,17 @@ fn number(json: &[u8]) -> Option<i64> {
     std::str::from_utf8(json).ok()?.parse().ok()
 }
 
-/// Java's `yyyy-MM-dd'T'HH:mm:ss.SSS'Z'`.
-fn iso(millis: i64) -> String {
-    let (day, rest) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+/// Connect takes what is before the end of the first day for a time, and what is a whole number of days for a date.
+fn moment(millis: i64) -> String {
+    let (day, rest) = (millis.div_euclid(MILLIS_PER_DAY), millis.rem_euclid(MILLIS_PER_DAY));
     let (year, month, date) = crate::types::civil_date(day);
     let (second, milli) = (rest / 1000, rest % 1000);
-    format!(
-        "{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}.{milli:03}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    let time = format!("{:02}:{:02}:{:02}.{milli:03}Z", second / 3600, second / 60 % 60, second % 60);
+    match rest {
+        _ if millis < MILLIS_PER_DAY => time,
+        0 => format!("{year:04}-{month:02}-{date:02}"),
+        _ => format!("{year:04}-{month:02}-{date:02}T{time}"),
+    }
 }
 
 /// The digits of a decimal whose unscaled value is in base64; `BigDecimal.toString()`.
@@ -157,14 +154,11 @@ mod tests {
         check(&Schema::int32(), "5", "5");
         check(
             &Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1),
-            "-1",
-            "1969-12-31T23:59:59.999Z",
+            "1577836800500",
+            "2020-01-01T00:00:00.500Z",
         );
-        check(
-            &Schema::int32().named("org.apache.kafka.connect.data.Date", 1),
-            "19782",
-            "2024-02-29T00:00:00.000Z",
-        );
+        check(&Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1), "-1", "23:59:59.999Z");
+        check(&Schema::int32().named("org.apache.kafka.connect.data.Date", 1), "19782", "2024-02-29");
         check(&Schema::int32().named("org.apache.kafka.connect.data.Time", 1), "1001", "00:00:01.001Z");
     }
 }

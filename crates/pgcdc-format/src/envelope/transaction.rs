@@ -141,6 +141,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn both_have_a_form_in_avro() {
+        let avro = Some(crate::avro::AvroOptions::default());
+        let halves = super::super::AvroHalves { key: avro, value: avro };
+        let encoder = MessageEncoder::compile(&super::super::tests::options());
+        let mut encoder = encoder.with_avro(&halves).expect("schemas");
+        encoder.number(MessageKind::Transaction, Half::Value, 7);
+        let schema = encoder.avro_schema(MessageKind::Transaction, Half::Value).expect("a schema");
+        assert!(schema.text().contains("TransactionMetadataValue"), "{}", schema.text());
+        let context = Context { lsn: Lsn::new(9), xid: Some(5), timestamp_us: 3000, ..Context::default() };
+        let mut batch = RecordBatch::new();
+        encoder.begin(TopicId(0), &context, &mut batch).expect("Avro");
+        encoder.end(TopicId(0), 1, [("a", 1)].into_iter(), &context, &mut batch).expect("Avro");
+        let value = |at: usize| batch.get(at).and_then(|record| record.value).unwrap_or_default();
+        // The head with the schema's number; status, id; two unions at null; 3 ms.
+        assert_eq!(value(0), b"\0\0\0\0\x07\x0aBEGIN\x065:9\0\0\x06");
+        // One change in all, and a list of one table with one.
+        assert_eq!(value(1), b"\0\0\0\0\x07\x06END\x065:9\x02\x02\x02\x02\x02\x02a\x02\0\x06");
+    }
+
+    #[test]
     fn begin_and_end_as_recorded() {
         let encoder = MessageEncoder::compile(&super::super::tests::options());
         let context = Context {

@@ -46,7 +46,7 @@ pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
         }
         // A struct cannot be a default (KAFKA-12694).
         oid::NUMERIC if matches!(family, Family::Numeric(Numeric::Variable)) => return None,
-        oid::NUMERIC => fit_scale(&without_exponent(&trimmed("0.0")?)?, family),
+        oid::NUMERIC => fit_scale(&without_exponent(&trimmed("0.0")?)?, column.typmod)?,
         oid::UUID => {
             trimmed("00000000-0000-0000-0000-000000000000").filter(|text| is_uuid(text))?.to_ascii_lowercase()
         }
@@ -165,22 +165,15 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Zeros beyond the column's scale are dropped, as `setScale` does; other digits make it fail later.
-fn fit_scale(text: &str, family: &Family) -> String {
-    let scale = match family {
-        Family::Numeric(Numeric::Decimal { scale, .. } | Numeric::Text { scale: Some(scale) }) => {
-            *scale as usize
-        }
-        _ => return text.to_owned(),
+/// Zeros beyond the column's scale are dropped, as `setScale` does; with other digits there is no default.
+fn fit_scale(text: &str, typmod: i32) -> Option<String> {
+    let point = match text.find('.') {
+        Some(point) if typmod != -1 => point,
+        _ => return Some(text.to_owned()),
     };
-    let Some(point) = text.find('.') else { return text.to_owned() };
-    let keep = (point + 1 + scale).min(text.len());
-    let (kept, dropped) = text.split_at(keep);
-    if dropped.bytes().all(|digit| digit == b'0') {
-        kept.strip_suffix('.').unwrap_or(kept).to_owned()
-    } else {
-        text.to_owned()
-    }
+    let scale = (typmod.wrapping_sub(4) & 0xffff) as usize;
+    let (kept, dropped) = text.split_at((point + 1 + scale).min(text.len()));
+    dropped.bytes().all(|digit| digit == b'0').then(|| kept.strip_suffix('.').unwrap_or(kept).to_owned())
 }
 
 fn with_time_dropped(text: &str) -> String {
@@ -192,5 +185,9 @@ fn with_time_dropped(text: &str) -> String {
 
 /// A timestamp's text with midnight and an offset where it has none.
 fn with_time(text: &str, offset: &str) -> String {
-    if text.contains(':') { text.to_owned() } else { format!("{text} 00:00:00{offset}") }
+    if text.contains(':') || text.ends_with("infinity") {
+        text.to_owned()
+    } else {
+        format!("{text} 00:00:00{offset}")
+    }
 }

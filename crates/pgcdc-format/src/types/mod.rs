@@ -7,7 +7,7 @@
 //! Reading order: `options`; `plan` (which family a type belongs to) with `logical` (its schema), `family`
 //! (one match per value), then a file per family: `number` (with `digits`), `numeric`, `money`, `binary`, `bit`,
 //! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; what stands in a
-//! value's place: `default`, `unavailable`.
+//! value's place: `default`, `unavailable`; what options make of a column: `shaping`, with `mask` and `measure`.
 //!
 //! The session is pinned: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, UTF-8.
 
@@ -26,9 +26,9 @@ mod interval;
 mod json;
 mod logical;
 mod mask;
-mod md5;
 mod measure;
 mod money;
+mod name_uuid;
 mod number;
 mod numeric;
 mod oid;

@@ -6,7 +6,7 @@
 use super::binary::BinaryForm;
 use super::family::Family;
 use super::json::{base64_json, write_int, write_json_string};
-use super::md5::name_uuid;
+use super::name_uuid::name_uuid;
 use super::numeric::Numeric;
 use super::options::BinaryMode;
 use super::temporal::DateForm;

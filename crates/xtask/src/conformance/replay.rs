@@ -59,7 +59,7 @@ fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result
             Some(what) if status.code() == Some(2) => {
                 Some(format!("refused: {}\n  {what}", errors(&run.process)))
             }
-            Some(what) if !status.success() => Some(format!("{status}: {}\n  {what}", errors(&run.process))),
+            Some(what) if !status.success() => Some(format!("{what}\n  {status}: {}", errors(&run.process))),
             None if !status.success() => Some(format!("{status}: {}", errors(&run.process))),
             what => what,
         };
