@@ -20,7 +20,7 @@ use crate::outbox::Outbox;
 use crate::output::{Output, TransactionalOutput};
 use crate::postgres::{
     CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
-    ensure_publication, inspect_slot, quote_literal,
+    ensure_publication, inspect_slot, quote_literal, set_identities,
 };
 use crate::snapshot::{Decision, Known, Snapshotter, decide};
 use crate::stage::Stage;
@@ -81,10 +81,11 @@ impl Connector {
         let work = async {
             let mut output = make_output(&self.settings)?;
             let query = Query::connect(&self.settings.connection).await?;
-            let captured = self.captured(&query).await?;
+            let mut captured = self.captured(&query).await?;
             if let Some(done) = ensure_publication(&query, &self.settings.publication, &captured).await? {
                 tracing::info!(sql = done, "publication made");
             }
+            set_identities(&query, &self.settings.identities, &mut captured).await?;
             if let Some(on) = &self.settings.exactly_once {
                 let Output::Kafka(kafka) = output else { return Err(only_kafka()) };
                 output = Output::Transactional(Box::new(TransactionalOutput::open(kafka, on).await?));
@@ -125,6 +126,16 @@ impl Connector {
                 self.settings.connection.dbname
             ))
             .with_hint("each entry is a regular expression for the whole of schema.table"));
+        }
+        if let Some((most, fail)) = self.settings.most_tables
+            && captured.len() > most
+        {
+            let what = format!("{} tables are captured, guardrail.collections.max is {most}", captured.len());
+            if fail {
+                return Err(Error::configuration(what)
+                    .with_hint("narrow table.include.list, or set guardrail.collections.limit.action=warn"));
+            }
+            tracing::warn!("{what}");
         }
         Ok(captured)
     }
@@ -207,7 +218,7 @@ impl Connector {
                 }
             }
             Decision::Finished => {
-                tracing::info!("the snapshot was completed before, and snapshot.mode is initial_only");
+                tracing::info!(mode = ?settings.snapshot.mode, "by snapshot.mode there is nothing to do");
                 return Ok(None);
             }
             Decision::CreateAndStream => {
@@ -227,6 +238,7 @@ impl Connector {
                 if !stream {
                     return Ok(None);
                 }
+                tokio::time::sleep(settings.snapshot.streaming_delay).await;
             }
         }
         Ok(Some(prepared))

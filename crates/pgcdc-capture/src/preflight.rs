@@ -233,7 +233,8 @@ async fn publication(
     let name = &settings.publication.name;
     let quoted = quote_identifier(name);
     let subject = format!("publication {name}");
-    let list = tables.iter().map(|table| table.name.quoted()).collect::<Vec<_>>().join(", ");
+    let published = tables.iter().filter(|table| table.published);
+    let list = published.map(|table| table.name.quoted()).collect::<Vec<_>>().join(", ");
     let Some(state) = inspect_publication(query, name).await? else {
         findings.push(match settings.publication.autocreate {
             PublicationMode::Disabled => Finding::error(
@@ -257,7 +258,7 @@ async fn publication(
     };
     let missing: Vec<String> = tables
         .iter()
-        .filter(|table| !state.all_tables && !state.tables.contains(&table.name))
+        .filter(|table| table.published && !state.all_tables && !state.tables.contains(&table.name))
         .map(|table| table.name.quoted())
         .collect();
     if !missing.is_empty() && settings.publication.autocreate != PublicationMode::Filtered {
@@ -304,6 +305,7 @@ async fn table(query: &Query, table: &CapturedTable, user: &str, findings: &mut 
     }
     let full = format!("ALTER TABLE {quoted} REPLICA IDENTITY FULL;  -- or give it a primary key");
     findings.push(match (table.identity, table.has_primary_key) {
+        _ if !table.published => Finding::ok(subject, "is read by a snapshot, and is not in the stream"),
         (ReplicaIdentity::Nothing, _) => Finding::error(
             subject,
             "has replica identity NOTHING: updates and deletes fail once it is published",

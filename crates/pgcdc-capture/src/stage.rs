@@ -36,6 +36,8 @@ pub(crate) struct Stage {
     /// `__debezium.context.*`, which transforms see like other headers.
     context: Vec<(Arc<str>, Value)>,
     text: Schema,
+    /// `errors.tolerance=all`: what cannot be transformed or converted is left out.
+    tolerant: bool,
     /// What comes out; changes places with what came in.
     out: RecordBatch,
 }
@@ -52,7 +54,7 @@ impl Stage {
         })?;
         let context = context_headers(settings);
         Ok(Some(Self {
-            chain: configured.chain,
+            chain: configured.chain.with_shared_headers(),
             keys: JsonReader::default(),
             values: JsonReader::default(),
             key_writer: Writer::new(&settings.key_format, Half::Key)?,
@@ -61,6 +63,7 @@ impl Stage {
             registries: Registries::new(settings)?,
             context: context.iter().map(|(name, value)| (name.as_str().into(), Value::text(value))).collect(),
             text: Schema::plain(Kind::String, false),
+            tolerant: transforms.tolerant,
             out: RecordBatch::new(),
         }))
     }
@@ -71,7 +74,14 @@ impl Stage {
         for encoded in batch.iter() {
             let topic = output.name(encoded.topic).unwrap_or_default();
             let record = self.read(topic, &encoded).map_err(|fault| unreadable(topic, &fault))?;
-            let transformed = self.chain.apply(record, now).map_err(|failed| {
+            let transformed = match self.chain.apply(record, now) {
+                Err(failed) if self.tolerant => {
+                    tracing::warn!(topic, error = %failed, "a record is left out: errors.tolerance=all");
+                    continue;
+                }
+                transformed => transformed,
+            };
+            let transformed = transformed.map_err(|failed| {
                 Error::fatal(format!("a record for topic {topic:?}: {failed}")).with_hint(
                     "change the transform's options, or give it a predicate that leaves such records out",
                 )
@@ -84,7 +94,12 @@ impl Stage {
             self.key_writer.prepare(&record.topic, schema, value, registries).await?;
             let (schema, value) = (record.value_schema.as_ref(), &record.value);
             self.value_writer.prepare(&record.topic, schema, value, registries).await?;
-            self.write(id, &record).map_err(|fault| unwritable(&record.topic, &fault))?;
+            match self.write(id, &record) {
+                Err(fault) if self.tolerant => {
+                    tracing::warn!(topic = %record.topic, error = %fault, "a record is left out: errors.tolerance=all");
+                }
+                written => written.map_err(|fault| unwritable(&record.topic, &fault))?,
+            }
         }
         std::mem::swap(batch, &mut self.out);
         self.out.clear();

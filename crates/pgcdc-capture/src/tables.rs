@@ -7,6 +7,7 @@ use pgcdc_event::{Operation, Relation, TopicId};
 use pgcdc_format::avro::AvroError;
 use pgcdc_format::envelope::{
     AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, RowRef, TablePlan,
+    TransactionEncoder,
 };
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
@@ -120,6 +121,11 @@ impl Tables {
         Ok(())
     }
 
+    /// An encoder for the begin and end of transactions.
+    pub(crate) fn transactions(&self) -> TransactionEncoder {
+        TransactionEncoder::compile(&self.options)
+    }
+
     /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when
     /// it is not captured.
     #[inline]
@@ -193,7 +199,8 @@ impl Tables {
         } else {
             relation.columns.iter().map(|column| settings.shaping.of(&relation.name, column)).collect()
         };
-        let plan = TablePlan { topic, topic_name, included, key, shaping, snapshot };
+        let key_field = settings.topic.key_field(&relation.name);
+        let plan = TablePlan { topic, topic_name, included, key, key_field, shaping, snapshot };
         let encoder = RelationEncoder::compile(Arc::new(relation), &plan, &self.options);
         if !self.avro.any() || output.wants_events() {
             return Ok(encoder);

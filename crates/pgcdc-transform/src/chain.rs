@@ -10,6 +10,7 @@ use crate::transforms::{self, Transform};
 #[derive(Debug, Default)]
 pub struct Chain {
     stages: Vec<Stage>,
+    shared_headers: bool,
 }
 
 #[derive(Debug)]
@@ -77,7 +78,19 @@ impl Chain {
             unused.extend(rest);
             stages.extend(stage);
         }
-        if problems.is_empty() { Ok(Configured { chain: Self { stages }, unused }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Configured { chain: Self { stages, shared_headers: false }, unused })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The same chain, for records of Debezium's connector: there a delete and the tombstone after it share one list of
+    /// headers, and what some transforms add to the delete's stands in the tombstone's too.
+    #[must_use]
+    pub const fn with_shared_headers(mut self) -> Self {
+        self.shared_headers = true;
+        self
     }
 
     /// Whether there is nothing to do.
@@ -96,10 +109,15 @@ impl Chain {
     /// # Errors
     /// When a transform cannot take it.
     pub fn apply(&mut self, mut record: Record, now: i64) -> Result<Option<Record>, Failed> {
+        let mut original = self.shared_headers;
         for stage in &mut self.stages {
             let applies = stage.when.as_ref().is_none_or(|(predicate, not)| predicate.test(&record) != *not);
             if !applies {
                 continue;
+            }
+            if original {
+                stage.transform.arrive(&mut record);
+                original = stage.transform.keeps_headers();
             }
             match stage.transform.apply(record, now) {
                 Ok(Some(next)) => record = next,
@@ -164,7 +182,7 @@ fn stage(
         let predicate = predicates.iter().find(|(known, _)| known == alias);
         when = predicate.map(|(_, predicate)| (predicate.clone(), negate));
     }
-    let class = options.required("type")?;
+    let class = transforms::full_name(options.required("type")?);
     let Some(built) = transforms::build(class, options) else {
         unknown_class(options, class);
         return None;

@@ -13,6 +13,7 @@ mod converters;
 mod document;
 mod exactly_once;
 mod filter;
+mod identity;
 mod java_properties;
 mod java_regex;
 mod mistake;
@@ -40,8 +41,8 @@ pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
 pub use settings::{
     AddField, ClientProperties, Connection, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
-    OffsetStorage, Publication, PublicationMode, Retry, Settings, SkippedOperations, Slot, SnapshotMode,
-    SnapshotSettings, Ssl, SslMode, TopicCreation, TopicNaming, TopicSettings, TransactionBoundary,
-    Transforms, Unwrap,
+    IdentityRule, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming, Replacement, Retry,
+    Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings, Ssl, SslMode,
+    TopicCreation, TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
 };
 pub use shaping::ColumnShaping;

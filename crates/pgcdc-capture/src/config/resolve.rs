@@ -48,16 +48,26 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
     let (key_format, value_format) =
         (converters::resolve(reader, "key"), converters::resolve(reader, "value"));
     let header_format = converters::headers(reader);
-    let staged = key_format.is_staged() || value_format.is_staged() || header_format != HeaderFormat::Simple;
+    let avro = key_format.avro().is_some() || value_format.avro().is_some();
+    let topic_naming = naming(reader);
+    // What the encoder's own Avro does not know.
+    let beside_avro =
+        reader.boolean("provide.transaction.metadata") || matches!(topic_naming.style, NamingStyle::Regex(_));
+    let staged = key_format.is_staged()
+        || value_format.is_staged()
+        || header_format != HeaderFormat::Simple
+        || (avro && beside_avro);
+    let tolerant = reader.text("errors.tolerance").is_some_and(|word| word.eq_ignore_ascii_case("all"));
     let (chosen, warnings) = transforms::resolve(reader, staged);
     let mut types = value_types::resolve(reader);
     let (mut unwrap, mut transforms) = (None, None);
     match chosen {
-        Chosen::None if staged => transforms = Some(Transforms::default()),
+        Chosen::None if staged => transforms = Some(Transforms { tolerant, ..Transforms::default() }),
         Chosen::None => {}
         Chosen::Unwrap(options) => unwrap = Some(options),
         Chosen::Chain(properties) => {
-            transforms = Some(Transforms { properties: ClientProperties(properties.into_iter().collect()) });
+            let properties = ClientProperties(properties.into_iter().collect());
+            transforms = Some(Transforms { properties, tolerant });
         }
     }
     let encoded =
@@ -85,6 +95,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             ),
             via_partition_root: reader.boolean("publish.via.partition.root"),
         },
+        identities: super::identity::resolve(reader),
         snapshot: snapshot(reader),
         tables: TableFilter {
             schemas: choice(reader, "schema.include.list", "schema.exclude.list"),
@@ -100,10 +111,8 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         topic: TopicSettings {
             prefix,
             delimiter: reader.string("topic.delimiter"),
-            naming: match reader.text("topic.naming.strategy") {
-                Some(class) if class.contains("DefaultTopicNaming") => TopicNaming::Table,
-                _ => TopicNaming::Schema,
-            },
+            naming: topic_naming,
+            transaction: reader.string("topic.transaction"),
             creation: topic_creation(reader),
         },
         key_converter,
@@ -130,8 +139,15 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         skipped: skipped(reader),
         skip_unchanged: reader.boolean("skip.messages.without.change"),
         tombstones_on_delete: reader.boolean("tombstones.on.delete"),
+        transaction_metadata: reader.boolean("provide.transaction.metadata"),
         extended_headers: reader.boolean("extended.headers.enabled"),
         status_interval: reader.millis("status.update.interval.ms"),
+        most_tables: usize::try_from(reader.number("guardrail.collections.max"))
+            .ok()
+            .filter(|&most| most > 0)
+            .map(|most| {
+                (most, reader.string("guardrail.collections.limit.action").eq_ignore_ascii_case("fail"))
+            }),
         retry: Retry {
             max_retries: u32::try_from(reader.number("errors.max.retries")).ok(),
             wait: reader.millis("retriable.restart.connector.wait.ms"),
@@ -215,7 +231,15 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
         let remedy = format!("add {table} to {OVERRIDES}");
         reader.mistake(&key, format!("{table} is not listed in {OVERRIDES}"), remedy);
     }
+    let part = |name: &str| reader.boolean(&format!("snapshot.mode.configuration.based.{name}"));
+    let configured = SnapshotMode::Configured(SnapshotParts {
+        data: part("snapshot.data"),
+        stream: part("start.stream"),
+        on_data_error: part("snapshot.on.data.error"),
+    });
+    let shared = reader.text("snapshot.locking.mode").is_some_and(|mode| mode.eq_ignore_ascii_case("shared"));
     SnapshotSettings {
+        lock_timeout: shared.then(|| reader.millis("snapshot.lock.timeout.ms")),
         mode: reader.choice(
             "snapshot.mode",
             &[
@@ -225,9 +249,11 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
                 ("no_data", SnapshotMode::NoData),
                 ("never", SnapshotMode::NoData),
                 ("when_needed", SnapshotMode::WhenNeeded),
+                ("configuration_based", configured),
             ],
         ),
         delay: reader.millis("snapshot.delay.ms"),
+        streaming_delay: reader.millis("streaming.delay.ms"),
         include: patterns(reader, "snapshot.include.collection.list"),
         select_overrides,
     }
@@ -253,6 +279,57 @@ fn key_columns(reader: &mut Reader<'_>) -> KeyColumns {
         reader.mistake(KEY, format!("The '{KEY}' value is invalid: {e}"), remedy);
         KeyColumns::default()
     })
+}
+
+/// The naming strategy, by the name of its class: `Schema` or `Default`, and what comes of the name.
+fn naming(reader: &mut Reader<'_>) -> TopicNaming {
+    let class = reader.string("topic.naming.strategy");
+    let class = class.rsplit('.').next().unwrap_or_default();
+    let style = if class.contains("Regex") {
+        regex_naming(reader).map_or(NamingStyle::Plain, |regex| NamingStyle::Regex(Box::new(regex)))
+    } else if class.contains("Unicode") {
+        NamingStyle::Unicode
+    } else {
+        NamingStyle::Plain
+    };
+    TopicNaming { with_schema: !class.starts_with("Default"), style }
+}
+
+fn regex_naming(reader: &mut Reader<'_>) -> Option<RegexNaming> {
+    let topic = replacement(reader, "topic.regex", "topic.replacement", true);
+    let key_value = replacement(reader, "topic.key.field.regex", "topic.key.field.replacement", false);
+    let key_field =
+        reader.boolean("topic.key.enforce.uniqueness").then(|| reader.string("topic.key.field.name"));
+    Some(RegexNaming { topic: topic?, key_field, key_value })
+}
+
+/// An expression and what stands in its place.
+fn replacement(reader: &mut Reader<'_>, regex: &str, with: &str, required: bool) -> Option<Replacement> {
+    let Some(pattern) = reader.text(regex) else {
+        if required {
+            let message = format!("The '{regex}' value is invalid: A value is required");
+            reader.mistake(
+                regex,
+                message,
+                "topic.naming.strategy names topics by a regular expression: add it",
+            );
+        }
+        return None;
+    };
+    let Some(text) = reader.text(with) else {
+        let message = format!("The '{with}' value is invalid: {with} must be non-empty if {regex} is set.");
+        reader.mistake(with, message, "write what takes the place of the whole name; $1 is the first group");
+        return None;
+    };
+    match Replacement::compile(pattern, text) {
+        Ok(found) => Some(found),
+        Err(cause) => {
+            let message =
+                format!("The '{regex}' value is invalid: A regular expression is expected, but {cause}");
+            reader.mistake(regex, message, format!("mend {regex}, or {with}"));
+            None
+        }
+    }
 }
 
 fn topic_creation(reader: &mut Reader<'_>) -> Option<TopicCreation> {

@@ -15,7 +15,10 @@ use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilt
 use super::mistake::Warning;
 use super::shaping::ColumnShaping;
 
-pub use super::topic::{Heartbeat, TopicCreation, TopicNaming, TopicSettings};
+pub use super::identity::IdentityRule;
+pub use super::topic::{
+    Heartbeat, NamingStyle, RegexNaming, Replacement, TopicCreation, TopicNaming, TopicSettings,
+};
 pub use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
 
 /// A connector's configuration, checked and resolved. `Debug` shows no secret.
@@ -29,6 +32,8 @@ pub struct Settings {
     pub slot: Slot,
     /// The publication.
     pub publication: Publication,
+    /// `replica.identity.autoset.values`.
+    pub identities: Vec<IdentityRule>,
     /// The snapshot.
     pub snapshot: SnapshotSettings,
     /// Schema and table lists.
@@ -77,10 +82,14 @@ pub struct Settings {
     pub skip_unchanged: bool,
     /// `tombstones.on.delete`.
     pub tombstones_on_delete: bool,
+    /// `provide.transaction.metadata`.
+    pub transaction_metadata: bool,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
     /// `status.update.interval.ms`.
     pub status_interval: Duration,
+    /// `guardrail.collections.max`, and whether more is a failure; `None` for no limit.
+    pub most_tables: Option<(usize, bool)>,
     /// Starting again after a failure that may pass.
     pub retry: Retry,
     /// Properties without an effect, to be logged at start.
@@ -184,6 +193,10 @@ pub struct SnapshotSettings {
     pub mode: SnapshotMode,
     /// `snapshot.delay.ms`.
     pub delay: Duration,
+    /// `streaming.delay.ms`, after a snapshot.
+    pub streaming_delay: Duration,
+    /// `snapshot.lock.timeout.ms` where `snapshot.locking.mode` is `shared`.
+    pub lock_timeout: Option<Duration>,
     /// `snapshot.include.collection.list`; `None` for all captured tables.
     pub include: Option<Patterns>,
     /// `snapshot.select.statement.overrides`: statement by `schema.table`.
@@ -204,6 +217,19 @@ pub enum SnapshotMode {
     NoData,
     /// When there is no offset, or the server no longer has its position.
     WhenNeeded,
+    /// As `snapshot.mode.configuration.based.*` says.
+    Configured(SnapshotParts),
+}
+
+/// `snapshot.mode.configuration.based.*`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotParts {
+    /// `snapshot.data`: at every start.
+    pub data: bool,
+    /// `start.stream`.
+    pub stream: bool,
+    /// `snapshot.on.data.error`: when the server no longer has the position.
+    pub on_data_error: bool,
 }
 
 /// Connect's `JsonConverter`, below `key.converter.` or `value.converter.`.
@@ -231,6 +257,8 @@ impl Converter {
 pub struct Transforms {
     /// `transforms`, `predicates`, and what stands below them; checked.
     pub properties: ClientProperties,
+    /// `errors.tolerance=all`: what cannot be transformed or converted is left out.
+    pub tolerant: bool,
 }
 
 impl Settings {

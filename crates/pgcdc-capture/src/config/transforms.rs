@@ -9,6 +9,8 @@ use super::reader::Reader;
 
 const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
 
+const UNWRAP_SHORT: &str = "ExtractNewRecordState";
+
 /// What is done with records on their way.
 pub(super) enum Chosen {
     /// Nothing.
@@ -24,7 +26,7 @@ pub(super) enum Chosen {
 /// `staged`: records go through Connect's data model in any case, so that nothing is left to the encoder.
 pub(super) fn resolve(reader: &mut Reader<'_>, staged: bool) -> (Chosen, Vec<Warning>) {
     let names = names(reader, "transforms");
-    if names.is_empty() {
+    if names.is_empty() && self::names(reader, "predicates").is_empty() {
         return (Chosen::None, unnamed(reader, "transforms", &names));
     }
     let mut warnings = unnamed(reader, "transforms", &names);
@@ -55,7 +57,8 @@ pub(super) fn resolve(reader: &mut Reader<'_>, staged: bool) -> (Chosen, Vec<War
             }
         }
     }
-    (Chosen::Chain(properties), warnings)
+    // Predicates are checked even where nothing refers to them.
+    (if names.is_empty() { Chosen::None } else { Chosen::Chain(properties) }, warnings)
 }
 
 fn names(reader: &Reader<'_>, list: &str) -> Vec<String> {
@@ -83,10 +86,23 @@ fn unnamed(reader: &Reader<'_>, list: &str, names: &[String]) -> Vec<Warning> {
 /// Whether the encoder does a transform that stands alone.
 fn is_compiled(reader: &Reader<'_>, name: &str) -> bool {
     let option = |option: &str| reader.raw(&format!("transforms.{name}.{option}")).map(str::trim);
-    option("type") == Some(UNWRAP)
+    matches!(option("type"), Some(UNWRAP | UNWRAP_SHORT))
+        && option("add.fields").is_none_or(|list| !in_general(list, false))
+        && option("add.headers").is_none_or(|list| !in_general(list, true))
         && GENERIC
             .iter()
             .all(|&(name, idle)| option(name).is_none_or(|value| value.eq_ignore_ascii_case(idle)))
+}
+
+/// Whether a list of added fields or headers has one that the encoder cannot add: a whole block; in headers, a column.
+fn in_general(list: &str, headers: bool) -> bool {
+    list.split(',').any(|item| {
+        let path = item.split(':').next().unwrap_or_default().trim();
+        let block = path.split('.').next().unwrap_or_default();
+        let column = matches!(block, "before" | "after");
+        let whole = path == block && (column || matches!(block, "source" | "transaction"));
+        whole || (headers && column)
+    })
 }
 
 /// What may stand below `transforms.<name>.` of an `ExtractNewRecordState`.

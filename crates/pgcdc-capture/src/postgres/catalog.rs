@@ -19,25 +19,25 @@ pub(crate) struct CapturedTable {
     pub(crate) has_primary_key: bool,
     /// The planner's estimate; -1 when it has none.
     pub(crate) estimated_rows: i64,
-    /// A partitioned table holds no rows of its own.
-    pub(crate) partitioned: bool,
+    /// Whether the connector puts it into a publication of its own. An `UNLOGGED` table can only be read; and of a
+    /// partitioned table and its partitions only one or the other is published.
+    pub(crate) published: bool,
 }
 
 /// The tables that the filters allow, in the order in which a snapshot reads them.
 ///
-/// With `publish.via.partition.root` a partitioned table stands for its partitions, else the
-/// partitions for it: never both, or rows would come twice.
+/// A partitioned table and its partitions are all there, each with all of its rows, as Debezium's snapshot has them; the
+/// stream has only what is published.
 pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Result<Vec<CapturedTable>> {
-    let partitions = if settings.publication.via_partition_root {
-        "c.relkind IN ('r', 'p') AND NOT c.relispartition"
-    } else {
-        "c.relkind = 'r'"
-    };
+    let of_partitions =
+        if settings.publication.via_partition_root { "NOT c.relispartition" } else { "c.relkind = 'r'" };
     let sql = format!(
-        "SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint, c.relkind,
+        "SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint,
+                c.relpersistence = 'p' AND {of_partitions},
                 EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE {partitions} AND c.relpersistence = 'p' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence IN ('p', 'u')
+           AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
          ORDER BY n.nspname, c.relname"
     );
     let rows = query.rows("list the tables", &sql).await?;
@@ -49,7 +49,7 @@ pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Resul
                 name: TableName::new(row.get(1)?, row.get(2)?),
                 identity: ReplicaIdentity::from_letter(*row.get(3)?.as_bytes().first()?)?,
                 estimated_rows: row.get(4)?.parse().ok()?,
-                partitioned: row.get(5)? == "p",
+                published: row.get(5)? == "t",
                 has_primary_key: row.get(6)? == "t",
             })
         })

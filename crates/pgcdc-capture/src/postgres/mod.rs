@@ -1,6 +1,7 @@
 //! Everything that is said to Postgres: SQL, replication commands, and the stream.
 
 mod catalog;
+mod identity;
 mod publication;
 mod query;
 mod replication;
@@ -9,6 +10,7 @@ mod sqlstate;
 mod tls;
 
 pub(crate) use catalog::{CapturedTable, Catalog, captured_tables};
+pub(crate) use identity::set as set_identities;
 pub(crate) use publication::{ensure as ensure_publication, inspect as inspect_publication};
 pub(crate) use query::{Query, query_error};
 pub(crate) use replication::{Replication, Wal};

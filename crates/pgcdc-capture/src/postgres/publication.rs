@@ -49,7 +49,8 @@ pub(crate) async fn ensure(
     let name = quote_identifier(&wanted.name);
     let state = inspect(query, &wanted.name).await?;
     let with = if wanted.via_partition_root { " WITH (publish_via_partition_root = true)" } else { "" };
-    let tables = || captured.iter().map(|table| table.name.quoted()).collect::<Vec<_>>().join(", ");
+    let published = || captured.iter().filter(|table| table.published);
+    let tables = || published().map(|table| table.name.quoted()).collect::<Vec<_>>().join(", ");
     let sql = match (wanted.autocreate, state) {
         (PublicationMode::Disabled, None) => {
             return Err(Error::configuration(format!(
@@ -63,13 +64,13 @@ pub(crate) async fn ensure(
         (PublicationMode::AllTables, None) => format!("CREATE PUBLICATION {name} FOR ALL TABLES{with}"),
         (PublicationMode::NoTables, None) => format!("CREATE PUBLICATION {name}{with}"),
         (PublicationMode::Filtered, None) => {
-            if captured.is_empty() {
+            if published().next().is_none() {
                 return Err(no_tables(&wanted.name));
             }
             format!("CREATE PUBLICATION {name} FOR TABLE {}{with}", tables())
         }
         (PublicationMode::Filtered, Some(state)) if !state.all_tables => {
-            let target: BTreeSet<TableName> = captured.iter().map(|table| table.name.clone()).collect();
+            let target: BTreeSet<TableName> = published().map(|table| table.name.clone()).collect();
             if target.is_empty() {
                 return Err(no_tables(&wanted.name));
             }

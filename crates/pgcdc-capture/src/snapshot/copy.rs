@@ -1,6 +1,6 @@
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -74,7 +74,7 @@ impl Snapshotter<'_> {
             )
             .await?;
         let captured: Vec<&CapturedTable> = captured.iter().filter(|table| self.wanted(table)).collect();
-        lock(query, &captured).await?;
+        lock(query, &captured, self.settings.snapshot.lock_timeout).await?;
         let estimate: i64 = captured.iter().map(|table| table.estimated_rows.max(0)).sum();
         Metrics::set(&self.metrics.snapshot_estimate, u64::try_from(estimate).unwrap_or(0));
         let mut run = Run {
@@ -208,12 +208,16 @@ impl Snapshotter<'_> {
 
 /// Holds the tables' shape until the snapshot ends, and makes sure that it has not changed since the
 /// snapshot was exported: a rewritten table would read as empty under it.
-async fn lock(query: &Query, tables: &[&CapturedTable]) -> Result<()> {
+async fn lock(query: &Query, tables: &[&CapturedTable], limit: Option<Duration>) -> Result<()> {
     if tables.is_empty() {
         return Ok(());
     }
     let again = |what: &str| Error::transient(format!("{what} while the snapshot began; it is taken again"));
     let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
+    if let Some(limit) = limit {
+        let sql = format!("SET LOCAL lock_timeout = {}", limit.as_millis());
+        query.execute("set the limit of snapshot.lock.timeout.ms", &sql).await?;
+    }
     let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
     query.execute("lock the snapshot's tables", &sql).await.map_err(|error| {
         if error.to_string().contains("42P01") { again("a table was dropped") } else { error }
@@ -243,11 +247,8 @@ fn copy_statement(table: &CapturedTable, encoder: &RelationEncoder, statement: O
             let statement = statement.trim().trim_end_matches(';');
             format!("COPY (SELECT {columns} FROM ({statement}) AS pgcdc_override) TO STDOUT")
         }
-        None if table.partitioned => {
-            format!("COPY (SELECT {columns} FROM {}) TO STDOUT", table.name.quoted())
-        }
-        // Rows of inheriting tables belong to those.
-        None => format!("COPY (SELECT {columns} FROM ONLY {}) TO STDOUT", table.name.quoted()),
+        // With the rows of inheriting tables, which come once more under their own names: as Debezium reads them.
+        None => format!("COPY (SELECT {columns} FROM {}) TO STDOUT", table.name.quoted()),
     }
 }
 

@@ -6,7 +6,6 @@ use pgcdc_event::Snapshot;
 /// Hands out markers in the order of rows.
 #[derive(Debug, Default)]
 pub(crate) struct Markers {
-    any: bool,
     table: Option<usize>,
 }
 
@@ -19,10 +18,11 @@ pub(crate) struct Place {
 }
 
 impl Markers {
-    /// A row of the table with this number was read.
+    /// A row of the table with this number was read. Only the first table can have the first row: where that is empty,
+    /// Debezium marks none.
     pub(crate) fn row(&mut self, table: usize) -> Place {
-        let place = Place { table, first: !self.any, first_in_table: self.table != Some(table) };
-        self.any = true;
+        let begun = self.table.is_some();
+        let place = Place { table, first: !begun && table == 0, first_in_table: self.table != Some(table) };
         self.table = Some(table);
         place
     }
@@ -62,6 +62,10 @@ mod tests {
             &["first", "true", "last_in_data_collection", "first_in_data_collection", "true", "last"],
         );
         check(&[0, 2], &["first", "last"]);
+        check(
+            &[1, 1, 2, 2],
+            &["first_in_data_collection", "last_in_data_collection", "first_in_data_collection", "last"],
+        );
         check(&[], &[]);
     }
 }

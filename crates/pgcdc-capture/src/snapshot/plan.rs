@@ -1,6 +1,6 @@
 //! Whether a snapshot is due. Pure: what is known goes in, what to do comes out.
 
-use crate::config::SnapshotMode;
+use crate::config::{SnapshotMode, SnapshotParts as Parts};
 use crate::{Error, Result};
 
 /// What is known at the start.
@@ -23,7 +23,7 @@ pub(crate) enum Decision {
     CreateAndStream,
     /// Take a snapshot. `recreate`: drop the lost slot first. `stream`: go on streaming after it.
     Snapshot { recreate: bool, stream: bool },
-    /// `initial_only`, and it was done before.
+    /// `initial_only`, and it was done before; or `configuration_based` with neither data nor stream.
     Finished,
 }
 
@@ -36,13 +36,27 @@ pub(crate) fn decide(mode: SnapshotMode, known: Known, slot: &str) -> Result<Dec
         SnapshotMode::Always => Ok(snapshot(lost)),
         SnapshotMode::WhenNeeded if snapshot_completed && usable => Ok(Decision::Stream),
         SnapshotMode::WhenNeeded => Ok(snapshot(lost)),
+        SnapshotMode::Configured(Parts { data: true, stream, on_data_error }) => match lost {
+            true if !on_data_error => Err(gap(slot, "the server has removed WAL that replication slot")),
+            recreate => Ok(Decision::Snapshot { recreate, stream }),
+        },
+        SnapshotMode::Configured(Parts { stream: false, .. }) => Ok(Decision::Finished),
+        SnapshotMode::Configured(Parts { on_data_error: true, .. })
+            if lost || (!exists && snapshot_completed) =>
+        {
+            Ok(snapshot(lost))
+        }
         SnapshotMode::InitialOnly if snapshot_completed => Ok(Decision::Finished),
         SnapshotMode::InitialOnly => Ok(Decision::Snapshot { recreate: false, stream: false }),
         _ if lost => Err(gap(slot, "the server has removed WAL that replication slot")),
         SnapshotMode::Initial if !snapshot_completed => Ok(snapshot(false)),
-        SnapshotMode::Initial | SnapshotMode::NoData if usable => Ok(Decision::Stream),
-        SnapshotMode::NoData if !snapshot_completed => Ok(Decision::CreateAndStream),
-        SnapshotMode::Initial | SnapshotMode::NoData => {
+        SnapshotMode::Initial | SnapshotMode::NoData | SnapshotMode::Configured(_) if usable => {
+            Ok(Decision::Stream)
+        }
+        SnapshotMode::NoData | SnapshotMode::Configured(_) if !snapshot_completed => {
+            Ok(Decision::CreateAndStream)
+        }
+        SnapshotMode::Initial | SnapshotMode::NoData | SnapshotMode::Configured(_) => {
             Err(gap(slot, "offsets say that this connector has run before, but replication slot"))
         }
     }
@@ -93,5 +107,19 @@ mod tests {
         check(NoData, true, true, false, None);
         check(InitialOnly, false, false, false, Some(Decision::Snapshot { recreate: false, stream: false }));
         check(InitialOnly, false, false, true, Some(Finished));
+        let configured =
+            |data, stream, on_data_error| SnapshotMode::Configured(Parts { data, stream, on_data_error });
+        check(configured(true, true, false), true, false, true, snapshot);
+        check(configured(true, true, false), true, true, true, None);
+        check(configured(true, true, true), true, true, true, again);
+        let alone = Some(Decision::Snapshot { recreate: false, stream: false });
+        check(configured(true, false, false), false, false, false, alone);
+        check(configured(false, true, false), false, false, false, Some(CreateAndStream));
+        check(configured(false, true, false), true, false, false, Some(Stream));
+        check(configured(false, true, false), true, true, true, None);
+        check(configured(false, true, false), false, false, true, None);
+        check(configured(false, true, true), false, false, true, snapshot);
+        check(configured(false, true, true), true, true, false, again);
+        check(configured(false, false, false), true, false, false, Some(Finished));
     }
 }

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
 use pgcdc_event::{Lsn, Operation, RecordBatch, TopicId};
-use pgcdc_format::envelope::{Change, Context, MessageEncoder, MessageKind, RowRef};
+use pgcdc_format::envelope::{
+    Change, Context, MessageEncoder, MessageKind, Ordinal, RowRef, TransactionEncoder,
+};
 use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
+use super::numbering::Numbering;
 use super::typed;
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -34,12 +37,21 @@ pub(super) struct Applier<'a> {
     message_topic: Option<TopicId>,
     /// The registry knows the schemas of heartbeats.
     heartbeats_numbered: bool,
+    /// `provide.transaction.metadata`.
+    metadata: Option<Box<Metadata>>,
     /// The furthest position that the server has shown.
     pub(super) seen: Lsn,
     now_ns: i64,
     /// Changes until the clock is looked at again.
     ticks: u32,
     changes: u64,
+}
+
+/// What tells of transactions.
+struct Metadata {
+    encoder: TransactionEncoder,
+    topic: Option<TopicId>,
+    numbering: Numbering,
 }
 
 #[derive(Default)]
@@ -58,8 +70,13 @@ impl<'a> Applier<'a> {
         metrics: &'a Arc<Metrics>,
         last_commit: Option<Lsn>,
     ) -> Result<Self> {
+        let metadata = (settings.transaction_metadata && !outbox.output.wants_events()).then(|| {
+            let encoder = tables.transactions();
+            Box::new(Metadata { encoder, topic: None, numbering: Numbering::default() })
+        });
         Ok(Self {
             messages: tables.messages()?,
+            metadata,
             settings,
             query,
             tables,
@@ -133,10 +150,13 @@ impl<'a> Applier<'a> {
                 tracing::trace!(%final_lsn, xid, "begin");
                 self.transaction = Transaction { xid: Some(xid), commit_time_us, origin: None };
                 self.outbox.begin(final_lsn);
-                return Ok(());
+                return if self.metadata.is_some() { self.begin(lsn).await } else { Ok(()) };
             }
             Message::Commit { end_lsn, .. } => {
                 self.flush().await?;
+                if self.metadata.is_some() {
+                    self.end(lsn).await?;
+                }
                 self.outbox.commit(end_lsn)?;
                 self.last_commit = Some(end_lsn);
                 self.seen = self.seen.max(end_lsn);
@@ -169,9 +189,37 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
+    /// Tells that a transaction begins.
+    async fn begin(&mut self, lsn: Lsn) -> Result<()> {
+        let topic = match self.metadata.as_ref().and_then(|metadata| metadata.topic) {
+            Some(topic) => topic,
+            None => self.outbox.output.topic(&self.settings.topic.of_transactions()).await?,
+        };
+        let Some(metadata) = &mut self.metadata else { return Ok(()) };
+        metadata.topic = Some(topic);
+        metadata.numbering.begin();
+        let context = self.transaction.context(lsn, self.last_commit, 0, None);
+        metadata.encoder.begin(topic, &context, &mut self.batch);
+        self.changed().await
+    }
+
+    /// Tells that it ends, with the sums of its changes.
+    async fn end(&mut self, lsn: Lsn) -> Result<()> {
+        let Some(metadata) = &self.metadata else { return Ok(()) };
+        let Some(topic) = metadata.topic else { return Ok(()) };
+        let context = self.transaction.context(lsn, self.last_commit, 0, None);
+        let numbering = &metadata.numbering;
+        let sums = numbering.sums();
+        metadata.encoder.end(topic, numbering.total(), sums.into_iter(), &context, &mut self.batch);
+        self.flush().await
+    }
+
     async fn rare(&mut self, lsn: Lsn, message: Message<'_>, data: &[u8]) -> Result<()> {
         match message {
             Message::Relation(body) => {
+                if let Some(metadata) = &mut self.metadata {
+                    metadata.numbering.announce(body.oid, body.schema, body.table);
+                }
                 self.tables.learn(&body, self.query, &mut self.outbox.output).await?;
             }
             Message::Truncate { relations, .. } => {
@@ -208,7 +256,8 @@ impl<'a> Applier<'a> {
         let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
         let Some(encoder) = encoder else { return Ok(false) };
         self.changes += 1;
-        let context = self.transaction.context(lsn, self.last_commit, now_ns);
+        let ordinal = self.metadata.as_ref().map(|metadata| metadata.numbering.next(relation));
+        let context = self.transaction.context(lsn, self.last_commit, now_ns, ordinal);
         let old = before.map(|(kind, tuple)| (RowRef::Wire(tuple), kind == RelationIdentity::Row));
         let change = match (operation, old, after) {
             (Operation::Truncate, ..) => Change::Truncate,
@@ -219,9 +268,12 @@ impl<'a> Applier<'a> {
             (_, Some((old, _)), None) => Change::Delete { old },
             (_, None, None) => return Ok(true),
         };
-        encoder
+        let counted = encoder
             .encode(change, &context, &mut self.batch)
             .map_err(|error| at(lsn, &error).with_source(error))?;
+        if let Some(metadata) = &mut self.metadata {
+            metadata.numbering.count(relation, &encoder.relation().name, counted);
+        }
         Ok(true)
     }
 
@@ -238,7 +290,7 @@ impl<'a> Applier<'a> {
         let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
         let Some(encoder) = encoder else { return Ok(()) };
         self.changes += 1;
-        let context = self.transaction.context(lsn, self.last_commit, now_ns);
+        let context = self.transaction.context(lsn, self.last_commit, now_ns, None);
         let before = before.map(|(_, tuple)| tuple);
         let event = typed::event(operation, encoder.relation(), data, before, after, &context)
             .map_err(|error| at(lsn, &error).with_source(error))?;
@@ -277,7 +329,9 @@ impl<'a> Applier<'a> {
         let now = now_ns();
         let outside = Transaction { xid: None, commit_time_us: now / 1000, origin: None };
         let transaction = if transactional { &self.transaction } else { &outside };
-        let context = transaction.context(lsn, self.last_commit, now);
+        let numbered = self.metadata.as_mut().filter(|_| transactional);
+        let ordinal = numbered.map(|metadata| metadata.numbering.message(lsn));
+        let context = transaction.context(lsn, self.last_commit, now, ordinal);
         self.messages
             .logical(topic, prefix, content, &context, &mut self.batch)
             .map_err(|error| at(lsn, &error).with_source(error))?;
@@ -287,7 +341,13 @@ impl<'a> Applier<'a> {
 
 impl Transaction {
     #[inline]
-    fn context(&self, lsn: Lsn, last_commit: Option<Lsn>, now_ns: i64) -> Context<'_> {
+    fn context(
+        &self,
+        lsn: Lsn,
+        last_commit: Option<Lsn>,
+        now_ns: i64,
+        ordinal: Option<Ordinal>,
+    ) -> Context<'_> {
         Context {
             lsn,
             last_commit,
@@ -296,6 +356,7 @@ impl Transaction {
             snapshot: pgcdc_event::Snapshot::False,
             origin: self.origin.as_ref().map(|(name, lsn)| (name.as_str(), *lsn)),
             now_ns,
+            ordinal,
         }
     }
 }

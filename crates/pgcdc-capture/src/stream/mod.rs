@@ -1,6 +1,7 @@
 //! The stream: from replication messages to records on their way, and back to a confirmed position.
 
 mod apply;
+mod numbering;
 mod pace;
 mod run;
 mod typed;

@@ -188,6 +188,7 @@ pub(crate) fn encoder(form: Form) -> RelationEncoder {
         key: relation.primary_key(),
         shaping: Vec::new(),
         snapshot: false,
+        key_field: None,
     };
     let encoder = RelationEncoder::compile(relation, &plan, &options);
     if form != Form::Avro {
@@ -220,6 +221,7 @@ pub(crate) fn encode(encoder: &mut RelationEncoder, message: &[u8], batch: &mut 
         xid: Some(5124),
         timestamp_us: 1_795_232_908_821_707,
         now_ns: 1_795_232_909_072_232_093,
+        ordinal: None,
         ..Context::default()
     };
     encoder.encode(change, &context, batch).expect("encodes");

@@ -8,8 +8,10 @@ use super::flat::FlatPlan;
 use super::header::HeaderForm;
 use super::row::{KeyParts, RowEncoder};
 use super::source::{SOURCE_SCHEMA, TIMES_SCHEMA, TRANSACTION_SCHEMA, append_times};
+use super::transaction::append_block;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef, SourceTemplate};
 use crate::avro::{AvroError, AvroSchema};
+use crate::schema::Schema;
 use crate::types::{Shaping, write_json_string};
 
 /// What the connector decided about a table, beyond its relation.
@@ -27,6 +29,8 @@ pub struct TablePlan {
     pub shaping: Vec<Option<Arc<Shaping>>>,
     /// Whether the relation was read for a snapshot.
     pub snapshot: bool,
+    /// A field with a constant text at the end of the key: tables that share a topic.
+    pub key_field: Option<(String, String)>,
 }
 
 /// One change, borrowed from the wire.
@@ -82,6 +86,8 @@ struct KeyTemplate {
     names: Vec<Vec<u8>>,
     /// How the headers of a key change carry each column.
     forms: Vec<HeaderForm>,
+    /// `,"name":"value"` of [`TablePlan::key_field`].
+    constant: Vec<u8>,
     tail: &'static [u8],
 }
 
@@ -205,7 +211,8 @@ impl RelationEncoder {
     }
 
     /// Appends a change's records: none when its operation is skipped, one, or for a changed key
-    /// up to three (delete, tombstone, create).
+    /// up to three (delete, tombstone, create). Returns how many of them count in the transaction: all but tombstones,
+    /// also those that the flattened form drops.
     ///
     /// # Errors
     /// When the row does not fit the relation. `batch` may then hold a part of the change.
@@ -214,7 +221,7 @@ impl RelationEncoder {
         change: Change<'_>,
         context: &Context<'_>,
         batch: &mut RecordBatch,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<u64, EncodeError> {
         let mut new_key = std::mem::take(&mut self.new_key);
         let mut old_key = std::mem::take(&mut self.old_key);
         let result = self.encode_with(change, context, batch, &mut new_key, &mut old_key);
@@ -229,7 +236,7 @@ impl RelationEncoder {
         batch: &mut RecordBatch,
         new_key: &mut KeyParts,
         old_key: &mut KeyParts,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<u64, EncodeError> {
         match change {
             Change::Insert { new } => {
                 let operation = match context.snapshot {
@@ -237,35 +244,36 @@ impl RelationEncoder {
                     _ => Operation::Read,
                 };
                 if operation == Operation::Create && self.skipped.create {
-                    return Ok(());
+                    return Ok(0);
                 }
                 let value = self.value(operation, None, Some(new), None, context, batch, new_key)?;
                 let key = self.key(new_key, batch)?;
                 self.push(operation, key, value, context, batch);
             }
-            Change::Update { .. } if self.skipped.update => {}
+            Change::Update { old: None, .. } if self.skipped.update => return Ok(0),
             Change::Update { old: None, new } => {
                 let value = self.value(Operation::Update, None, Some(new), None, context, batch, new_key)?;
                 let key = self.key(new_key, batch)?;
                 self.push(Operation::Update, key, value, context, batch);
             }
             Change::Update { old: Some((old, whole)), new } => {
-                self.update(old, whole, new, context, batch, new_key, old_key)?;
+                return self.update(old, whole, new, context, batch, new_key, old_key);
             }
-            Change::Delete { .. } if self.skipped.delete => {}
+            Change::Delete { .. } if self.skipped.delete => return Ok(0),
             Change::Delete { old } => {
                 let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
                 let key = self.key(old_key, batch)?;
                 self.push(Operation::Delete, key.clone(), value, context, batch);
-                self.tombstone(key, None, batch);
+                self.tombstone(key, None, context, batch);
             }
-            Change::Truncate if self.skipped.truncate || self.flat.is_some() => {}
+            Change::Truncate if self.skipped.truncate => return Ok(0),
+            Change::Truncate if self.flat.is_some() => {}
             Change::Truncate => {
                 let value = self.value(Operation::Truncate, None, None, None, context, batch, new_key)?;
                 self.push(Operation::Truncate, None, value, context, batch);
             }
         }
-        Ok(())
+        Ok(1)
     }
 
     /// An update with old values: an `u`, or delete and create when the key changed.
@@ -279,24 +287,29 @@ impl RelationEncoder {
         batch: &mut RecordBatch,
         new_key: &mut KeyParts,
         old_key: &mut KeyParts,
-    ) -> Result<(), EncodeError> {
+    ) -> Result<u64, EncodeError> {
         let fallback = whole.then_some(old);
         if self.skip_unchanged && whole && self.unchanged(old, new, batch, new_key)? {
-            return Ok(());
+            return Ok(0);
         }
         if self.key.is_some() {
             self.row.gather_key(old, None, old_key)?;
             self.row.gather_key(new, fallback, new_key)?;
         }
         if self.key.is_none() || new_key.same(old_key) {
+            if self.skipped.update {
+                return Ok(0);
+            }
             let value =
                 self.value(Operation::Update, Some(old), Some(new), fallback, context, batch, new_key)?;
             let key = self.key(new_key, batch)?;
             self.push(Operation::Update, key, value, context, batch);
-            return Ok(());
+            return Ok(1);
         }
+        // Delete and create: whether updates are skipped says nothing about them.
         let old_payload = self.key_payload(old_key, batch);
         let new_payload = self.key_payload(new_key, batch);
+        let mut counted = 0;
         if !self.skipped.delete {
             let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
             let key = self.key(old_key, batch)?;
@@ -304,15 +317,18 @@ impl RelationEncoder {
                 batch.header(HeaderName::Static("__debezium.newkey"), Some(new_payload.clone()));
             }
             self.push(Operation::Delete, key.clone(), value, context, batch);
-            self.tombstone(key, Some(new_payload), batch);
+            self.tombstone(key, Some(new_payload), context, batch);
+            counted += 1;
         }
         if !self.skipped.create {
+            let context = if counted > 0 { &context.following() } else { context };
             let value = self.value(Operation::Create, None, Some(new), fallback, context, batch, new_key)?;
             let key = self.key(new_key, batch)?;
             batch.header(HeaderName::Static("__debezium.oldkey"), Some(old_payload));
             self.push(Operation::Create, key, value, context, batch);
+            counted += 1;
         }
-        Ok(())
+        Ok(counted)
     }
 
     /// Whether two whole rows have the same included columns, as they would be written.
@@ -401,7 +417,9 @@ impl RelationEncoder {
         }
         out.extend_from_slice(br#","source":"#);
         self.source.append(context, out);
-        out.extend_from_slice(br#","transaction":null,"op":""#);
+        out.extend_from_slice(br#","transaction":"#);
+        append_block(context, out);
+        out.extend_from_slice(br#","op":""#);
         out.push(operation.letter() as u8);
         out.extend_from_slice(br#"","#);
         append_times(context.now_ns, out);
@@ -458,7 +476,13 @@ impl RelationEncoder {
         batch.push(self.topic, key, value, context_at);
     }
 
-    fn tombstone(&self, key: Option<Range<usize>>, new_key: Option<Range<usize>>, batch: &mut RecordBatch) {
+    fn tombstone(
+        &self,
+        key: Option<Range<usize>>,
+        new_key: Option<Range<usize>>,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+    ) {
         let wanted = match &self.flat {
             None => self.tombstones,
             Some(flat) => self.tombstones && flat.keeps_tombstones(),
@@ -468,6 +492,9 @@ impl RelationEncoder {
                 batch.header(HeaderName::Static("__debezium.newkey"), Some(new_key));
             }
             let context_at = self.context_headers.then(|| batch.open_headers());
+            if let Some(flat) = &self.flat {
+                flat.push_tombstone_headers(context, batch);
+            }
             batch.push(self.topic, key, None, context_at);
         }
     }
@@ -477,7 +504,7 @@ impl KeyTemplate {
     fn compile(row: &RowEncoder, plan: &TablePlan, options: &EnvelopeOptions) -> Option<Self> {
         let schemas = options.key_schemas;
         let fields: Vec<_> = plan.key.iter().filter_map(|&at| row.key_field(at)).collect();
-        if plan.key.is_empty() {
+        if plan.key.is_empty() && plan.key_field.is_none() {
             return None;
         }
         let mut head = Vec::new();
@@ -488,6 +515,12 @@ impl KeyTemplate {
                     head.push(b',');
                 }
                 schema.append_json(Some(name), &mut head);
+            }
+            if let Some((name, _)) = &plan.key_field {
+                if !fields.is_empty() {
+                    head.push(b',');
+                }
+                Schema::string().append_json(Some(name), &mut head);
             }
             head.extend_from_slice(br#"],"optional":false,"name":"#);
             let name = options.schema_names.schema(&format!("{}.Key", plan.topic_name));
@@ -504,23 +537,31 @@ impl KeyTemplate {
                 fragment
             })
             .collect();
+        let mut constant = Vec::new();
+        if let Some((name, value)) = &plan.key_field {
+            constant.push(if fields.is_empty() { b'{' } else { b',' });
+            write_json_string(name.as_bytes(), &mut constant);
+            constant.push(b':');
+            write_json_string(value.as_bytes(), &mut constant);
+        }
         let forms = fields.iter().map(|(_, schema)| HeaderForm::of(schema)).collect();
-        Some(Self { head, names, forms, tail: if schemas { b"}" } else { b"" } })
+        Some(Self { head, names, forms, constant, tail: if schemas { b"}" } else { b"" } })
     }
 
     fn header(&self, parts: &KeyParts, out: &mut Vec<u8>) {
-        if self.names.is_empty() {
+        if self.names.is_empty() && self.constant.is_empty() {
             out.push(b'{');
         }
         for ((name, form), value) in self.names.iter().zip(&self.forms).zip(parts.values()) {
             out.extend_from_slice(name);
             form.append(value, out);
         }
+        out.extend_from_slice(&self.constant);
         out.push(b'}');
     }
 
     fn payload(&self, parts: &KeyParts, out: &mut Vec<u8>) {
-        if self.names.is_empty() {
+        if self.names.is_empty() && self.constant.is_empty() {
             // All of the key's columns are of types that are left out.
             out.push(b'{');
         }
@@ -528,6 +569,7 @@ impl KeyTemplate {
             out.extend_from_slice(name);
             out.extend_from_slice(value);
         }
+        out.extend_from_slice(&self.constant);
         out.push(b'}');
     }
 }

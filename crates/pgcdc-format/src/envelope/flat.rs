@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use pgcdc_event::{HeaderName, Operation, RecordBatch, TableName};
+use pgcdc_event::{HeaderName, Operation, RecordBatch, Snapshot, TableName};
 
 use super::row::{KeyParts, RowEncoder};
-use super::source::DEBEZIUM_VERSION;
+use super::source::{DEBEZIUM_VERSION, SNAPSHOT_VALUES};
+use super::transaction::append_id;
 use super::{Context, EncodeError, EnvelopeOptions, RowRef};
+use crate::schema::Schema;
 use crate::types::write_json_string;
 
 /// `delete.tombstone.handling.mode`.
@@ -49,8 +51,8 @@ pub enum FieldSection {
 /// A field of `add.fields` or `add.headers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddField {
-    /// The block to look in; `None` for a field as Debezium looks it up: one of the envelope's own
-    /// (`op`, `ts_ms`, …) if there is one of that name, else one of the source block.
+    /// The block to look in; `None` for a field as Debezium looks it up: one of the envelope's own (`op`, `ts_ms`, …) or
+    /// of the transaction block if there is one of that name, else one of the source block.
     pub section: Option<FieldSection>,
     /// The field's name there.
     pub field: String,
@@ -78,9 +80,16 @@ enum Origin {
     /// The commit's time in this many per second, as microseconds times or divided.
     SourceTime(TimeUnit),
     Lsn,
-    TransactionId,
+    Xid,
+    Xmin,
+    Replicated,
+    ReplicatedLsn,
     Snapshot,
     Sequence,
+    /// `transaction.id`.
+    TransactionId,
+    TotalOrder,
+    TableOrder,
     /// Constant text, as JSON and bare.
     Constant(Box<str>),
     /// A column of the old or the new row.
@@ -88,8 +97,6 @@ enum Origin {
         before: bool,
         at: usize,
     },
-    /// Always null.
-    Null,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +111,8 @@ struct Added {
     fragment: Box<[u8]>,
     name: Arc<str>,
     origin: Origin,
+    /// Null where there is no `transaction` block, even if the field is not one of its own.
+    in_transaction: bool,
     schema: Box<[u8]>,
 }
 
@@ -128,7 +137,7 @@ impl FlatPlan {
         options: &EnvelopeOptions,
     ) -> Self {
         let added = |fields: &[AddField]| -> Vec<Added> {
-            fields.iter().map(|field| Added::compile(field, row, table, options)).collect()
+            fields.iter().filter_map(|field| Added::compile(field, row, table, options)).collect()
         };
         let fields = added(&unwrap.add_fields);
         let mut head = Vec::new();
@@ -222,6 +231,19 @@ impl FlatPlan {
     }
 }
 
+impl FlatPlan {
+    /// Adds the headers of a tombstone. Debezium's delete and tombstone share one list of headers, so that the delete's
+    /// stand here too, before the one that the transform gives a tombstone.
+    pub(super) fn push_tombstone_headers(&self, context: &Context<'_>, batch: &mut RecordBatch) {
+        self.push_headers(Operation::Delete, context, batch);
+        for added in self.headers.iter().filter(|added| matches!(added.origin, Origin::Operation)) {
+            let start = batch.position();
+            batch.buffer().push(b'd');
+            batch.header(HeaderName::Shared(Arc::clone(&added.name)), Some(start..start + 1));
+        }
+    }
+}
+
 fn schema_head(row: &RowEncoder, name: &str, optional: bool, deleted: bool, fields: &[Added]) -> Vec<u8> {
     let mut out = br#"{"schema":{"type":"struct","fields":["#.to_vec();
     for (at, (name, schema)) in row.fields().enumerate() {
@@ -246,34 +268,14 @@ fn schema_head(row: &RowEncoder, name: &str, optional: bool, deleted: bool, fiel
 }
 
 impl Added {
-    fn compile(field: &AddField, row: &RowEncoder, table: &TableName, options: &EnvelopeOptions) -> Self {
-        let text = |text: &str| Origin::Constant(text.into());
-        let origin = match (field.section, field.field.as_str()) {
-            (None, "op") => Origin::Operation,
-            (None, "ts_ms") => Origin::Now(1_000_000),
-            (None, "ts_us") => Origin::Now(1000),
-            (None, "ts_ns") => Origin::Now(1),
-            (Some(section @ (FieldSection::Before | FieldSection::After)), name) => row
-                .position(name)
-                .map_or(Origin::Null, |at| Origin::Column { before: section == FieldSection::Before, at }),
-            (None | Some(FieldSection::Source), name) => match name {
-                "version" => text(DEBEZIUM_VERSION),
-                "connector" => text("postgresql"),
-                "name" => text(&options.topic_prefix),
-                "db" => text(&options.database),
-                "schema" => text(&table.schema),
-                "table" => text(&table.table),
-                "ts_ms" => Origin::SourceTime(TimeUnit::Milli),
-                "ts_us" => Origin::SourceTime(TimeUnit::Micro),
-                "ts_ns" => Origin::SourceTime(TimeUnit::Nano),
-                "snapshot" => Origin::Snapshot,
-                "sequence" => Origin::Sequence,
-                "txId" => Origin::TransactionId,
-                "lsn" => Origin::Lsn,
-                _ => Origin::Null,
-            },
-            _ => Origin::Null,
-        };
+    /// `None` where the envelope has no such field: then Debezium adds none.
+    fn compile(
+        field: &AddField,
+        row: &RowEncoder,
+        table: &TableName,
+        options: &EnvelopeOptions,
+    ) -> Option<Self> {
+        let origin = Origin::of(field, row, table, options)?;
         let mut fragment = vec![b','];
         write_json_string(field.name.as_bytes(), &mut fragment);
         fragment.push(b':');
@@ -283,17 +285,23 @@ impl Added {
                 if let Some((_, column)) = row.field(*at) {
                     let mut column = column.clone();
                     column.optional = true;
+                    column.default = None;
                     column.append_json(Some(&field.name), &mut schema);
                 }
             }
+            Origin::Snapshot => {
+                let mut snapshot = Schema::string().optional().named("io.debezium.data.Enum", 1);
+                snapshot = snapshot.with_parameter("allowed", SNAPSHOT_VALUES);
+                snapshot.append_json(Some(&field.name), &mut schema);
+            }
             other => {
-                let kind = if other.is_number() { "int64" } else { "string" };
-                schema = format!(r#"{{"type":"{kind}","optional":true,"field":"#).into_bytes();
-                write_json_string(field.name.as_bytes(), &mut schema);
-                schema.push(b'}');
+                let kind = if other.is_number() { Schema::int64() } else { Schema::string() };
+                kind.optional().append_json(Some(&field.name), &mut schema);
             }
         }
-        Self { fragment: fragment.into(), name: field.name.as_str().into(), origin, schema: schema.into() }
+        let (fragment, schema) = (fragment.into(), schema.into());
+        let in_transaction = field.section == Some(FieldSection::Transaction);
+        Some(Self { fragment, name: field.name.as_str().into(), origin, in_transaction, schema })
     }
 
     fn append(
@@ -326,6 +334,9 @@ impl Added {
 
     /// Appends the value as a header has it; false for null.
     fn append_bare(&self, operation: Operation, context: &Context<'_>, out: &mut Vec<u8>) -> bool {
+        if self.in_transaction && context.ordinal.is_none() {
+            return false;
+        }
         let mut digits = itoa::Buffer::new();
         match &self.origin {
             Origin::Operation => out.push(operation.letter() as u8),
@@ -342,10 +353,25 @@ impl Added {
                 out.extend_from_slice(digits.format(time).as_bytes());
             }
             Origin::Lsn => out.extend_from_slice(digits.format(context.lsn.as_u64()).as_bytes()),
-            Origin::TransactionId => match context.xid {
+            Origin::Xid => match context.xid {
                 Some(xid) => out.extend_from_slice(digits.format(xid).as_bytes()),
                 None => return false,
             },
+            Origin::Replicated | Origin::ReplicatedLsn => match (context.origin, &self.origin) {
+                (Some((name, _)), Origin::Replicated) => out.extend_from_slice(name.as_bytes()),
+                (Some((_, lsn)), _) => out.extend_from_slice(digits.format(lsn.as_u64()).as_bytes()),
+                (None, _) => return false,
+            },
+            Origin::TransactionId | Origin::TotalOrder | Origin::TableOrder => {
+                let Some(ordinal) = context.ordinal else { return false };
+                match self.origin {
+                    Origin::TotalOrder => out.extend_from_slice(digits.format(ordinal.total).as_bytes()),
+                    Origin::TableOrder => out.extend_from_slice(digits.format(ordinal.of_table).as_bytes()),
+                    _ => append_id(context.xid, context.lsn, out),
+                }
+            }
+            // Null while streaming: the default that the source block shows is not copied.
+            Origin::Snapshot if context.snapshot == Snapshot::False => return false,
             Origin::Snapshot => out.extend_from_slice(context.snapshot.as_str().as_bytes()),
             Origin::Sequence => {
                 let last =
@@ -353,14 +379,80 @@ impl Added {
                 out.extend_from_slice(format!("[{last},\"{}\"]", context.lsn.as_u64()).as_bytes());
             }
             Origin::Constant(text) => out.extend_from_slice(text.as_bytes()),
-            Origin::Column { .. } | Origin::Null => return false,
+            Origin::Column { .. } | Origin::Xmin => return false,
         }
         true
     }
 }
 
 impl Origin {
+    /// What a field of `add.fields` means; `None` where the envelope has none.
+    fn of(field: &AddField, row: &RowEncoder, table: &TableName, options: &EnvelopeOptions) -> Option<Self> {
+        let name = field.field.as_str();
+        let section = field.section.or(match name {
+            "op" | "ts_ms" | "ts_us" | "ts_ns" => None,
+            "id" | "total_order" | "data_collection_order" => Some(FieldSection::Transaction),
+            _ => Some(FieldSection::Source),
+        });
+        let found = match section {
+            None => None,
+            Some(FieldSection::Source) => Self::in_source(name, table, options),
+            Some(FieldSection::Transaction) => match name {
+                "id" => Some(Self::TransactionId),
+                "total_order" => Some(Self::TotalOrder),
+                "data_collection_order" => Some(Self::TableOrder),
+                _ => None,
+            },
+            Some(FieldSection::Before | FieldSection::After) => {
+                let there = row.fields().any(|(column, _)| column == name);
+                let at = row.position(name).filter(|_| there);
+                at.map(|at| Self::Column { before: section == Some(FieldSection::Before), at })
+            }
+        };
+        // What the block does not have is looked for in the envelope itself.
+        found.or(match name {
+            "op" => Some(Self::Operation),
+            "ts_ms" => Some(Self::Now(1_000_000)),
+            "ts_us" => Some(Self::Now(1000)),
+            "ts_ns" => Some(Self::Now(1)),
+            _ => None,
+        })
+    }
+
+    fn in_source(name: &str, table: &TableName, options: &EnvelopeOptions) -> Option<Self> {
+        let text = |text: &str| Self::Constant(text.into());
+        Some(match name {
+            "version" => text(DEBEZIUM_VERSION),
+            "connector" => text("postgresql"),
+            "name" => text(&options.topic_prefix),
+            "db" => text(&options.database),
+            "schema" => text(&table.schema),
+            "table" => text(&table.table),
+            "ts_ms" => Self::SourceTime(TimeUnit::Milli),
+            "ts_us" => Self::SourceTime(TimeUnit::Micro),
+            "ts_ns" => Self::SourceTime(TimeUnit::Nano),
+            "snapshot" => Self::Snapshot,
+            "sequence" => Self::Sequence,
+            "txId" => Self::Xid,
+            "lsn" => Self::Lsn,
+            "xmin" => Self::Xmin,
+            "origin" => Self::Replicated,
+            "origin_lsn" => Self::ReplicatedLsn,
+            _ => return None,
+        })
+    }
+
     const fn is_number(&self) -> bool {
-        matches!(self, Self::Now(_) | Self::SourceTime(_) | Self::Lsn | Self::TransactionId)
+        matches!(
+            self,
+            Self::Now(_)
+                | Self::SourceTime(_)
+                | Self::Lsn
+                | Self::Xid
+                | Self::Xmin
+                | Self::ReplicatedLsn
+                | Self::TotalOrder
+                | Self::TableOrder
+        )
     }
 }

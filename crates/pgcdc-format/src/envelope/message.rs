@@ -6,6 +6,7 @@ use pgcdc_event::{RecordBatch, TopicId};
 
 use super::avro::{AvroHalf, AvroHalves, Half};
 use super::source::SOURCE_SCHEMA;
+use super::transaction::append_block;
 use super::{Context, EnvelopeOptions, SourceTemplate};
 use crate::avro::{AvroError, AvroSchema};
 use crate::types::{BinaryMode, write_json_string};
@@ -133,7 +134,9 @@ impl MessageEncoder {
             out.extend_from_slice(digits.format(context.now_ns / 1_000_000).as_bytes());
             out.extend_from_slice(br#","source":"#);
             self.source.append(context, out);
-            out.extend_from_slice(br#","transaction":null,"message":{"prefix":"#);
+            out.extend_from_slice(br#","transaction":"#);
+            append_block(context, out);
+            out.extend_from_slice(br#","message":{"prefix":"#);
             write_json_string(prefix.as_bytes(), out);
             out.extend_from_slice(br#","content":""#);
             out.extend_from_slice(self.content(content).as_bytes());
@@ -193,7 +196,7 @@ const fn place(kind: MessageKind, half: Half) -> usize {
     2 * (kind as usize) + half as usize
 }
 
-fn wrapped(
+pub(super) fn wrapped(
     schema: Option<&str>,
     batch: &mut RecordBatch,
     payload: impl FnOnce(&mut Vec<u8>),

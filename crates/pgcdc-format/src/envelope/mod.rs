@@ -12,6 +12,7 @@ mod header;
 mod message;
 mod row;
 mod source;
+mod transaction;
 
 pub use avro::{AvroHalves, Half};
 pub use encoder::{Change, RelationEncoder, TablePlan};
@@ -19,6 +20,7 @@ pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
 pub use message::{MessageEncoder, MessageKind};
 pub use row::RowRef;
 pub use source::SourceTemplate;
+pub use transaction::{Ordinal, TransactionEncoder};
 
 use pgcdc_event::{Lsn, Snapshot};
 
@@ -75,6 +77,16 @@ pub struct Context<'a> {
     pub origin: Option<(&'a str, Lsn)>,
     /// Now, nanoseconds since 1970: the envelope's own `ts_ns`.
     pub now_ns: i64,
+    /// Where the change stands in its transaction, for the `transaction` block; without, that is null.
+    pub ordinal: Option<Ordinal>,
+}
+
+impl Context<'_> {
+    /// The context of the record after one that counts, where a change makes two.
+    fn following(&self) -> Self {
+        let next = |ordinal: Ordinal| Ordinal { total: ordinal.total + 1, of_table: ordinal.of_table + 1 };
+        Self { ordinal: self.ordinal.map(next), ..*self }
+    }
 }
 
 /// A row that cannot be encoded.

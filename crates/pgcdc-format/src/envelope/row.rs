@@ -242,7 +242,7 @@ impl RowEncoder {
         Ok(())
     }
 
-    /// Appends one column of a row.
+    /// Appends one column of a row; null is null, whatever its default.
     pub(super) fn append_column(
         &self,
         at: usize,
@@ -250,13 +250,15 @@ impl RowEncoder {
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let value = row.values().nth(at).transpose()?.unwrap_or(TupleValue::Null);
-        match self.columns.get(at) {
-            Some(plan) => {
+        match (self.columns.get(at), value) {
+            (_, TupleValue::Null) => out.extend_from_slice(b"null"),
+            (Some(plan), value) => {
                 let copied = matches!(row, RowRef::Copied { .. });
-                self.append_value(plan, plan.codec.as_ref(), value, copied, out)
+                self.append_value(plan, plan.codec.as_ref(), value, copied, out)?;
             }
-            None => Ok(()),
+            (None, _) => {}
         }
+        Ok(())
     }
 
     fn fits(&self, row: RowRef<'_>) -> Result<(), EncodeError> {

@@ -105,6 +105,10 @@ pub(super) fn append_times(now_ns: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(digits.format(now_ns).as_bytes());
 }
 
+/// What `source.snapshot` may be.
+pub(super) const SNAPSHOT_VALUES: &str =
+    "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
+
 /// The Connect schema of the block, as a field named `source`.
 pub(super) const SOURCE_SCHEMA: &str = concat!(
     r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"version"},"#,

@@ -9,7 +9,6 @@ mod show;
 pub(crate) use calendar::{Moment, days, start_of_day, time_of_day, to_days};
 pub(crate) use date_format::DateFormat;
 pub(crate) use hash::{hash_code, murmur};
-pub(crate) use regex::Pattern;
-pub use regex::translate;
+pub use regex::{Pattern, translate};
 pub use show::show;
 pub(crate) use show::show_list;

@@ -9,26 +9,33 @@ use crate::Fault;
 
 /// A compiled expression, case sensitive.
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern {
+pub struct Pattern {
     whole: Regex,
     anywhere: Regex,
 }
 
 impl Pattern {
-    /// Compiles an expression; the error says what is wrong with it.
-    pub(crate) fn compile(pattern: &str) -> Result<Self, String> {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn compile(pattern: &str) -> Result<Self, String> {
         let translated = translate(pattern)?;
         let compile = |text: &str| Regex::new(text).map_err(|e| e.to_string());
         Ok(Self { whole: compile(&format!(r"\A(?:{translated})\z"))?, anywhere: compile(&translated)? })
     }
 
     /// Java's `matches()`: the whole text.
-    pub(crate) fn matches(&self, text: &str) -> bool {
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
         self.whole.is_match(text).unwrap_or(false)
     }
 
     /// Java's `replaceFirst()`.
-    pub(crate) fn replace_first(&self, text: &str, replacement: &str) -> Result<String, Fault> {
+    ///
+    /// # Errors
+    /// A reference to a group that the expression has not.
+    pub fn replace_first(&self, text: &str, replacement: &str) -> Result<String, Fault> {
         let Ok(Some(groups)) = self.anywhere.captures(text) else { return Ok(text.to_owned()) };
         let Some(whole) = groups.get(0) else { return Ok(text.to_owned()) };
         let mut out = text[..whole.start()].to_owned();

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::shared_headers::SharedHeaders;
 use super::{Built, Outcome, Transform, is_envelope, require_struct};
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Value};
 use crate::options::Options;
@@ -10,6 +11,7 @@ use crate::options::Options;
 struct ChangedState {
     changed: Option<(Arc<str>, Schema)>,
     unchanged: Option<(Arc<str>, Schema)>,
+    shared: SharedHeaders,
 }
 
 pub(super) fn build(options: &mut Options<'_>) -> Built {
@@ -21,7 +23,7 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
     };
     let changed = header("header.changed.name");
     let unchanged = header("header.unchanged.name");
-    Some(Box::new(ChangedState { changed, unchanged }))
+    Some(Box::new(ChangedState { changed, unchanged, shared: SharedHeaders::default() }))
 }
 
 impl Transform for ChangedState {
@@ -41,11 +43,21 @@ impl Transform for ChangedState {
                 names.push(Value::String(Arc::clone(&field.name)));
             }
         }
+        let start = record.headers.len();
         for (header, names) in [(&self.changed, changed), (&self.unchanged, unchanged)] {
             if let Some((name, schema)) = header {
                 record.add_header(name, Some(schema.clone()), Value::Array(names.into()));
             }
         }
+        self.shared.added(&record, start);
         Ok(Some(record))
+    }
+
+    fn arrive(&mut self, record: &mut Record) {
+        self.shared.arrive(record);
+    }
+
+    fn keeps_headers(&self) -> bool {
+        true
     }
 }

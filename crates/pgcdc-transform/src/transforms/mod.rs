@@ -22,6 +22,7 @@ mod replace_field;
 mod schema_change_filter;
 mod schema_metadata;
 mod script;
+mod shared_headers;
 mod timestamp_converter;
 mod timestamp_router;
 mod timezone_converter;
@@ -41,6 +42,14 @@ pub(crate) type Outcome = Result<Option<Record>, Fault>;
 /// A configured transform. `now` is in milliseconds since 1970.
 pub(crate) trait Transform: Debug + Send {
     fn apply(&mut self, record: Record, now: i64) -> Outcome;
+
+    /// A record arrives whose list of headers is still the connector's own.
+    fn arrive(&mut self, _: &mut Record) {}
+
+    /// Whether the records that it lets through still have that list.
+    fn keeps_headers(&self) -> bool {
+        false
+    }
 }
 
 type Built = Option<Box<dyn Transform>>;
@@ -58,6 +67,32 @@ impl Transform for DropAll {
 /// The classes there are, without their packages: Kafka's, then Debezium's.
 pub(crate) const KAFKA: &str = "org.apache.kafka.connect.transforms.";
 pub(crate) const DEBEZIUM: &str = "io.debezium.transforms.";
+
+/// The names that Connect knows a class by: in full, or without its package where that says which is meant.
+const SHORT: &[&str] = &[
+    "org.apache.kafka.connect.transforms.DropHeaders",
+    "org.apache.kafka.connect.transforms.Filter",
+    "org.apache.kafka.connect.transforms.InsertHeader",
+    "org.apache.kafka.connect.transforms.RegexRouter",
+    "org.apache.kafka.connect.transforms.TimestampRouter",
+    "org.apache.kafka.connect.transforms.ValueToKey",
+    "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent",
+    "io.debezium.transforms.ByLogicalTableRouter",
+    "io.debezium.transforms.ContentBasedRouter",
+    "io.debezium.transforms.ExtractChangedRecordState",
+    "io.debezium.transforms.ExtractNewRecordState",
+    "io.debezium.transforms.HeaderToValue",
+    "io.debezium.transforms.SchemaChangeEventFilter",
+    "io.debezium.transforms.TimezoneConverter",
+    "io.debezium.transforms.outbox.EventRouter",
+    "io.debezium.transforms.partitions.PartitionRouting",
+];
+
+/// The full name of a class that is named without its package.
+pub(crate) fn full_name(class: &str) -> &str {
+    let is = |full: &&&str| full.rsplit('.').next() == Some(class);
+    SHORT.iter().find(is).copied().unwrap_or(class)
+}
 
 /// Builds the transform of a class; `None` when there is no such class here. Problems are left in the options.
 pub(crate) fn build(class: &str, options: &mut Options<'_>) -> Option<Built> {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::insert_field::InsertField;
 use super::replace_field::ReplaceField;
+use super::shared_headers::SharedHeaders;
 use super::{Built, Outcome, Transform, extract, is_envelope, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
@@ -31,6 +32,7 @@ struct NewState {
     mark_deleted: InsertField,
     mark_kept: InsertField,
     schemas: Recent<(Schema, Option<Arc<str>>), Schema>,
+    shared: SharedHeaders,
 }
 
 /// A field of `add.fields` or `add.headers`.
@@ -77,6 +79,7 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
         mark_deleted: InsertField::constant("__deleted", "true", default_for_null),
         mark_kept: InsertField::constant("__deleted", "false", default_for_null),
         schemas: Recent::new(64),
+        shared: SharedHeaders::default(),
     }))
 }
 
@@ -156,6 +159,10 @@ fn host_of(field: &str) -> Option<&'static str> {
 }
 
 impl Transform for NewState {
+    fn arrive(&mut self, record: &mut Record) {
+        self.shared.arrive(record);
+    }
+
     fn apply(&mut self, mut record: Record, _: i64) -> Outcome {
         let valid = is_envelope(&record);
         if record.value.is_null() {
@@ -169,11 +176,13 @@ impl Transform for NewState {
             return Ok(Some(record));
         }
         let event = require_struct(&record.value, "field extraction")?.clone();
+        let start = record.headers.len();
         for reference in &self.headers {
             if let Some(schema) = reference.schema(event.schema())? {
                 record.add_header(&reference.name, Some(schema), reference.value(&event)?);
             }
         }
+        self.shared.added(&record, start);
         let schema = record.value_schema.clone();
         let (after_schema, after) = extract(schema.as_ref(), &record.value, "after")?;
         let before = || extract(schema.as_ref(), &record.value, "before");

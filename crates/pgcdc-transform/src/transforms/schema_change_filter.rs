@@ -25,6 +25,10 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
 }
 
 impl Transform for SchemaChangeFilter {
+    fn keeps_headers(&self) -> bool {
+        true
+    }
+
     fn apply(&mut self, record: Record, _: i64) -> Outcome {
         let name = record.value_schema.as_ref().and_then(Schema::name).unwrap_or_default();
         let is_change = name.ends_with(".SchemaChangeValue") || name.ends_with(".SchemaChangeKey");

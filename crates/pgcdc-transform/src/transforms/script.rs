@@ -64,6 +64,10 @@ fn build(options: &mut Options<'_>, expression: &str, routes: bool) -> Built {
 }
 
 impl Transform for Script {
+    fn keeps_headers(&self) -> bool {
+        !self.routes
+    }
+
     fn apply(&mut self, mut record: Record, _: i64) -> Outcome {
         if self.topics.as_ref().is_some_and(|topics| !topics.matches(&record.topic)) {
             return Ok(Some(record));

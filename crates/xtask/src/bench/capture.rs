@@ -275,7 +275,7 @@ impl Bench {
     fn drain(&mut self, begin: Instant, process: &Process, topic: &str) -> Result<Phase> {
         let mut watch = Watch::begin(process.id().context("it ended at once")?, &mut self.lab);
         let port = self.lab.kafka.port();
-        let pace = (Some(u64::from(self.rows)), Duration::from_millis(10), LIMIT);
+        let pace = (Some(u64::from(self.rows)), Duration::from_millis(25), LIMIT);
         follow(&mut watch, begin, pace, |_| Ok(kafka::end_offset(port, topic, 0)?.unwrap_or(0)))
             .with_context(|| format!("towards {topic}: {}", process.stderr()))
     }

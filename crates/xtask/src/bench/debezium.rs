@@ -56,7 +56,7 @@ impl Debezium {
         self.connect.create(name, &connector.0)?;
         let port = lab.kafka.port();
         let mut asked = Instant::now();
-        let pace = (Some(u64::from(rows)), Duration::from_millis(10), limit);
+        let pace = (Some(u64::from(rows)), Duration::from_millis(25), limit);
         let phase = follow(&mut watch, begin, pace, |_| {
             if asked.elapsed() > Duration::from_secs(3) {
                 asked = Instant::now();

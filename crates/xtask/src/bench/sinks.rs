@@ -246,7 +246,7 @@ impl<'a> Bench<'a> {
         let mut process = self.lab.spawn(name, command)?;
         let mut watch = Watch::begin(process.id().context("pgcdc sink ended at once")?, &mut self.lab);
         let goal = if name.starts_with("cassandra") { 2 } else { u64::from(self.options.rows) };
-        let pace = (Some(goal), Duration::from_millis(5), LIMIT);
+        let pace = (Some(goal), Duration::from_millis(25), LIMIT);
         let log = self.lab.log(name);
         let phase = follow(&mut watch, begin, pace, progress)
             .with_context(|| format!("pgcdc sink: {}", tail(&log)))?;

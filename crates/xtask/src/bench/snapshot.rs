@@ -188,7 +188,7 @@ impl Bench {
         let id = process.id().context("it ended at once")?;
         let mut watch = Watch::begin(id, &mut self.lab);
         let port = self.lab.kafka.port();
-        let pace = (Some(u64::from(rows)), Duration::from_millis(10), LIMIT);
+        let pace = (Some(u64::from(rows)), Duration::from_millis(25), LIMIT);
         let phase =
             follow(&mut watch, begin, pace, |_| Ok(kafka::end_offset(port, &topic, 0)?.unwrap_or(0)))?;
         id.send("TERM")?;

@@ -24,8 +24,9 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Reads a line of `pgcdc stream --stdout`.
-    pub(super) fn from_stdout(line: &str) -> Result<Self> {
+    /// Reads a line of `pgcdc stream --stdout`. Kafka would have put a record that names no partition where its key
+    /// belongs, among so many partitions.
+    pub(super) fn from_stdout(line: &str, partitions: i64) -> Result<Self> {
         let record: Value =
             serde_json::from_str(line).with_context(|| format!("not a line of JSON: {line:.200}"))?;
         let text = |name: &str| match &record[name] {
@@ -36,7 +37,9 @@ impl Record {
         let header = |one: &Value| (one[0].as_str().unwrap_or_default().to_owned(), one[1].clone());
         Ok(Self {
             topic: text("topic").context("a record without a topic")?,
-            partition: record["partition"].as_i64().unwrap_or(0),
+            partition: record["partition"]
+                .as_i64()
+                .unwrap_or_else(|| by_key(text("key").as_deref(), partitions)),
             key: text("key"),
             value: text("value"),
             headers: record["headers"]
@@ -69,6 +72,34 @@ impl Record {
         line["headers"] = headers.into();
         line.to_string()
     }
+}
+
+/// The partition that a Kafka producer chooses by a key.
+fn by_key(key: Option<&str>, partitions: i64) -> i64 {
+    match key {
+        Some(key) if partitions > 1 => i64::from(murmur2(key.as_bytes()) & 0x7fff_ffff) % partitions,
+        _ => 0,
+    }
+}
+
+/// Kafka's hash of a key.
+fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut hash = 0x9747_b28c ^ u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let (words, rest) = data.as_chunks::<4>();
+    for word in words {
+        let mut word = u32::from_le_bytes(*word).wrapping_mul(M);
+        word ^= word >> 24;
+        hash = hash.wrapping_mul(M) ^ word.wrapping_mul(M);
+    }
+    for (at, byte) in rest.iter().enumerate() {
+        hash ^= u32::from(*byte) << (8 * at);
+    }
+    if !rest.is_empty() {
+        hash = hash.wrapping_mul(M);
+    }
+    hash = (hash ^ (hash >> 13)).wrapping_mul(M);
+    hash ^ (hash >> 15)
 }
 
 /// Records as lines: topic by topic, each topic (and partition) in its own order.
@@ -184,6 +215,13 @@ mod tests {
         assert_eq!(difference(&lines(&one), &lines(&two)), None);
         let told = difference(&lines(&one), &lines(&swapped)).expect("another order");
         assert!(told.contains("record 1, value") && told.contains("1 more"), "{told}");
+    }
+
+    #[test]
+    fn a_key_has_the_partition_that_kafka_gives_it() {
+        assert_eq!((murmur2(b"21"), murmur2(b"foobar")), (-973_932_308_i32 as u32, -790_332_482_i32 as u32));
+        assert_eq!(by_key(Some(r#"{"id":2}"#), 3), 1);
+        assert_eq!((by_key(Some(r#"{"id":1}"#), 3), by_key(Some("x"), 1), by_key(None, 3)), (0, 0, 0));
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result
             Some(what) if status.code() == Some(2) => {
                 Some(format!("refused: {}\n  {what}", errors(&run.process)))
             }
-            Some(what) if !status.success() => Some(format!("{status}: {}\n  {what}", errors(&run.process))),
+            Some(what) if !status.success() => Some(format!("{what}\n  {status}: {}", errors(&run.process))),
             None if !status.success() => Some(format!("{status}: {}", errors(&run.process))),
             what => what,
         };
@@ -81,7 +81,8 @@ fn compare(scenario: &Scenario, run: &Running<'_>) -> Result<Option<String>> {
     let recorded: Vec<String> = recorded.lines().map(str::to_owned).collect();
     let ours = std::fs::read(&run.stdout).with_context(|| format!("cannot read {}", run.stdout.display()))?;
     let ours = String::from_utf8_lossy(&ours);
-    let ours = ours.lines().map(Record::from_stdout).collect::<Result<Vec<_>>>()?;
+    let partitions = run.variant.property("topic.creation.default.partitions").parse().unwrap_or(1);
+    let ours = ours.lines().map(|line| Record::from_stdout(line, partitions)).collect::<Result<Vec<_>>>()?;
     Ok(difference(&lines(ours, &scenario.made_anew), &recorded))
 }
 

@@ -9,7 +9,7 @@ const NO_QUEUE: &str =
     "there is no queue between reader and writer; memory is bounded by what Kafka has not acknowledged";
 const NO_TABLE_MAP: &str = "it names a Java class; table definitions are kept as the stream brings them";
 const INTERNAL: &str = "it tunes an inner part that pgcdc does not have";
-const LINEAGE: &str = "lineage events are not emitted";
+const LINEAGE: &str = "lineage events are not sent; the records are the same";
 const NO_SIGNALS: &str = "signals are not read yet: no ad-hoc snapshot will run";
 const NO_NOTIFICATIONS: &str = "notifications are not sent yet";
 
@@ -21,7 +21,7 @@ pub(super) const ADVANCED: &[Property] = &[
     p("poll.interval.ms", Long, "500", Medium, "Pause between batches.").check(Positive).not_applicable(NO_QUEUE),
     p("max.queue.size.in.bytes", Long, "0", Medium, "Bytes between reader and writer.").check(NotNegative).not_applicable(NO_QUEUE),
     p("event.processing.failure.handling.mode", String, "fail", Medium, "What to do with an event that cannot be processed.").one_of(&["warn", "fail", "ignore", "skip"])
-        .not_yet("an event that cannot be processed stops the connector; none is ever skipped"),
+        .not_applicable("an event that cannot be processed stops the connector; none is ever skipped"),
     p("memory.management.schemas.class", Class, "io.debezium.relational.ConcurrentMapTableMappingStorage", Low, "Java class that keeps schemas.").not_applicable(NO_TABLE_MAP),
     p("memory.management.tables.class", Class, "io.debezium.relational.ConcurrentMapTableMappingStorage", Low, "Java class that keeps tables.").not_applicable(NO_TABLE_MAP),
     p("schema.refresh.mode", String, "columns_diff", Medium, "When a table's definition is read anew.").one_of(&["columns_diff", "columns_diff_exclude_unchanged_toast"])
@@ -29,15 +29,15 @@ pub(super) const ADVANCED: &[Property] = &[
     p("internal.log.position.check.enable", Boolean, "true", Medium, "Check that the position is still in the WAL.").not_applicable("it is always checked"),
     p("internal.advanced.metrics.enable", Boolean, "false", Medium, "Keep more metrics.").not_applicable(INTERNAL),
     p("executor.shutdown.timeout.ms", Long, "4000", Medium, "How long stopping may take.").check(NotNegative).not_applicable("stopping waits until what was read is acknowledged"),
-    p("openlineage.integration.enabled", Boolean, "false", Low, "Emit lineage events.").not_yet(LINEAGE),
-    p("openlineage.integration.config.file.path", String, "./openlineage.yml", Low, "File that configures lineage.").not_yet(LINEAGE),
-    p("openlineage.integration.job.namespace", String, "", Low, "Namespace of the lineage job.").not_yet(LINEAGE),
-    p("openlineage.integration.job.description", String, "Debezium change data capture job", Low, "Description of the lineage job.").not_yet(LINEAGE),
-    p("openlineage.integration.job.tags", List, "", Low, "Tags of the lineage job.").not_yet(LINEAGE),
-    p("openlineage.integration.job.owners", List, "", Low, "Owners of the lineage job.").not_yet(LINEAGE),
-    p("openlineage.integration.dataset.kafka.bootstrap.servers", String, "", Low, "Brokers that lineage names.").not_yet(LINEAGE),
-    p("guardrail.collections.max", Int, "0", Medium, "Greatest number of captured tables.").check(NotNegative).not_yet("the number of tables is not limited"),
-    p("guardrail.collections.limit.action", String, "warn", Medium, "What to do when there are more.").one_of(&["warn", "fail"]).not_yet("the number of tables is not limited"),
+    p("openlineage.integration.enabled", Boolean, "false", Low, "Emit lineage events.").not_applicable(LINEAGE),
+    p("openlineage.integration.config.file.path", String, "./openlineage.yml", Low, "File that configures lineage.").not_applicable(LINEAGE),
+    p("openlineage.integration.job.namespace", String, "", Low, "Namespace of the lineage job.").not_applicable(LINEAGE),
+    p("openlineage.integration.job.description", String, "Debezium change data capture job", Low, "Description of the lineage job.").not_applicable(LINEAGE),
+    p("openlineage.integration.job.tags", List, "", Low, "Tags of the lineage job.").not_applicable(LINEAGE),
+    p("openlineage.integration.job.owners", List, "", Low, "Owners of the lineage job.").not_applicable(LINEAGE),
+    p("openlineage.integration.dataset.kafka.bootstrap.servers", String, "", Low, "Brokers that lineage names.").not_applicable(LINEAGE),
+    p("guardrail.collections.max", Int, "0", Medium, "Greatest number of captured tables.").check(NotNegative),
+    p("guardrail.collections.limit.action", String, "warn", Medium, "What to do when there are more.").one_of(&["warn", "fail"]),
     p("custom.sanitize.pattern", String, r".*secret$|.*password$|.*sasl\.jaas\.config$|.*basic\.auth\.user\.info|.*registry\.auth\.client-secret|.*credentials\.json$|.*connectionstring$|.*connection\.string$", Low, "Properties whose values are hidden.")
         .not_applicable("values are never logged"),
     p("statistics.metrics.enabled", Boolean, "true", Medium, "Keep statistics of durations.").not_applicable("pgcdc's metrics are on /metrics"),

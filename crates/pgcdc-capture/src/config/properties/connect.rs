@@ -20,7 +20,6 @@ const STRING: &str = "org.apache.kafka.connect.storage.StringConverter";
 const SIMPLE: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 const ONE_BINARY: &str = "pgcdc is one program, there are no plugin versions to choose from";
 const WORKER: &str = "there is no Connect worker around the connector";
-const STOPS: &str = "a record that cannot be written stops the connector; none is ever skipped";
 
 pub(super) const CONNECT: &[Property] = &[
     p("name", String, "", High, "Name of the connector."),
@@ -41,7 +40,7 @@ pub(super) const CONNECT: &[Property] = &[
         .one_of(&["none", "restart"]).not_applicable("config providers are read once, at start"),
     p("errors.retry.timeout", Long, "0", Medium, "How long a failed operation is tried again.").not_applicable("transient failures are retried without an end"),
     p("errors.retry.delay.max.ms", Long, "60000", Medium, "Longest pause between tries of a failed operation.").not_applicable("the pause is retriable.restart.connector.wait.ms"),
-    p("errors.tolerance", String, "none", Medium, "Whether records that cannot be converted are skipped.").one_of(&["none", "all"]).not_yet(STOPS),
+    p("errors.tolerance", String, "none", Medium, "Whether records that cannot be transformed or converted are left out.").one_of(&["none", "all"]),
     p("errors.log.enable", Boolean, "false", Medium, "Log each failed operation.").not_applicable("every failure is logged"),
     p("errors.log.include.messages", Boolean, "false", Medium, "Log the record that failed.").not_applicable("rows never reach a log"),
     p("topic.creation.groups", List, "", Low, "Names of groups of topics that are created with settings of their own.")

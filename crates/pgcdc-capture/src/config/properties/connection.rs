@@ -85,9 +85,8 @@ pub(super) const REPLICATION: &[Property] = &[
         String,
         "",
         Medium,
-        "Replica identities that the connector sets on tables.",
-    )
-    .refused("old values would differ; run ALTER TABLE … REPLICA IDENTITY … yourself"),
+        "Replica identities that the connector sets on tables, as schema.table:FULL, separated by commas.",
+    ),
     p("slot.drop.on.stop", Boolean, "false", Medium, "Drop the slot when the connector stops."),
     p(
         "slot.failover",

@@ -40,7 +40,7 @@ pub(super) const CONNECTOR: &[Property] = &[
         "What to do with a value that cannot be converted.",
     )
     .one_of(&["warn", "fail", "skip"])
-    .not_yet("a value that cannot be converted stops the connector"),
+    .not_applicable("a value that cannot be converted stops the connector; none is replaced by null"),
     p("decimal.handling.mode", String, "precise", Medium, "How numeric and money are written.")
         .one_of(&["string", "double", "precise"]),
     p("time.precision.mode", String, "adaptive", Medium, "How dates and times are written.").one_of(&[
@@ -86,8 +86,7 @@ pub(super) const CONNECTOR: &[Property] = &[
         "false",
         Low,
         "Write begin and end of each transaction, and number its records.",
-    )
-    .refused("the transaction topic and block are not written yet"),
+    ),
     p(
         "transaction.metadata.factory",
         Class,
@@ -216,7 +215,32 @@ pub(super) const TOPICS: &[Property] = &[
     .check(Classes(&[
         "io.debezium.schema.SchemaTopicNamingStrategy",
         "io.debezium.schema.DefaultTopicNamingStrategy",
+        "io.debezium.schema.SchemaUnicodeTopicNamingStrategy",
+        "io.debezium.schema.DefaultUnicodeTopicNamingStrategy",
+        "io.debezium.schema.SchemaRegexTopicNamingStrategy",
+        "io.debezium.schema.DefaultRegexTopicNamingStrategy",
     ])),
+    p("topic.regex", String, "", Low, "Regular expression of topics that a Regex naming strategy renames.")
+        .beside(),
+    p("topic.replacement", String, "", Low, "The new name of topics that topic.regex matches.").beside(),
+    p(
+        "topic.key.enforce.uniqueness",
+        Boolean,
+        "true",
+        Low,
+        "Add a field with the table to the keys, with a Regex naming strategy.",
+    )
+    .beside(),
+    p("topic.key.field.name", String, "__dbz__physicalTableIdentifier", Low, "Name of that field.").beside(),
+    p(
+        "topic.key.field.regex",
+        String,
+        "",
+        Low,
+        "Regular expression that makes that field's value of the topic's first name.",
+    )
+    .beside(),
+    p("topic.key.field.replacement", String, "", Low, "What topic.key.field.regex is replaced by.").beside(),
     p("topic.delimiter", String, ".", Low, "What stands between the parts of a topic's name.")
         .check(TopicName)
         .beside(),
@@ -224,7 +248,7 @@ pub(super) const TOPICS: &[Property] = &[
         .not_applicable("a topic's name is made once for each version of a table")
         .beside(),
     p("topic.transaction", String, "transaction", Low, "Name of the transaction topic, after the prefix.")
-        .not_applicable("the transaction topic is not written")
+        .check(TopicName)
         .beside(),
     p(
         "topic.heartbeat.prefix",

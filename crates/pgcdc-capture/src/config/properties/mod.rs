@@ -9,8 +9,11 @@ mod connect;
 mod connection;
 mod connector;
 mod converters;
+mod reference;
 mod snapshot;
 mod worker;
+
+pub use reference::reference;
 
 /// What sort of value a property takes, in Kafka's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

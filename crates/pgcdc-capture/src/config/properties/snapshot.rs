@@ -5,7 +5,8 @@ use super::Importance::{Low, Medium};
 use super::Kind::{Boolean, Int, List, Long, String};
 use super::{Property, p};
 
-const BASED: &str = "snapshot.mode=configuration_based is not built yet";
+const SCHEMAS: &str =
+    "table definitions come from the catalog and the stream; there is no history of them to read anew";
 const COPY: &str = "rows come as a stream by COPY, there is no fetch size";
 const INCREMENTAL: &str = "incremental snapshots are not built yet";
 const LEGACY: &str = "threads share the pages of all tables";
@@ -22,10 +23,7 @@ pub(super) const SNAPSHOT: &[Property] = &[
             "no_data",
         ])
         .aliases(&["never"])
-        .refuse(&[
-            ("configuration_based", "it is not built in yet", "set initial, no_data or when_needed"),
-            ("custom", "it names a Java class, which pgcdc cannot run", ""),
-        ]),
+        .refuse(&[("custom", "it names a Java class, which pgcdc cannot run", "")]),
     p("snapshot.delay.ms", Long, "0", Low, "Pause before the snapshot, in milliseconds.").check(NotNegative),
     p("snapshot.fetch.size", Int, "", Medium, "Rows to fetch at a time.")
         .check(NotNegative)
@@ -46,8 +44,7 @@ pub(super) const SNAPSHOT: &[Property] = &[
         "false",
         Medium,
         "Read data in a configuration_based snapshot.",
-    )
-    .not_applicable(BASED),
+    ),
     p(
         "snapshot.mode.configuration.based.snapshot.schema",
         Boolean,
@@ -55,15 +52,14 @@ pub(super) const SNAPSHOT: &[Property] = &[
         Medium,
         "Read schemas in a configuration_based snapshot.",
     )
-    .not_applicable(BASED),
+    .not_applicable(SCHEMAS),
     p(
         "snapshot.mode.configuration.based.start.stream",
         Boolean,
         "false",
         Medium,
         "Stream after a configuration_based snapshot.",
-    )
-    .not_applicable(BASED),
+    ),
     p(
         "snapshot.mode.configuration.based.snapshot.on.schema.error",
         Boolean,
@@ -71,18 +67,19 @@ pub(super) const SNAPSHOT: &[Property] = &[
         Medium,
         "Read schemas anew when they are lost.",
     )
-    .not_applicable(BASED),
+    .not_applicable(SCHEMAS),
     p(
         "snapshot.mode.configuration.based.snapshot.on.data.error",
         Boolean,
         "false",
         Medium,
         "Read data anew when the position is lost.",
-    )
-    .not_applicable(BASED),
+    ),
     p("snapshot.max.threads", Int, "1", Medium, "How many connections read at once.")
         .check(Positive)
-        .not_yet("tables are read one after the other"),
+        .not_applicable(
+            "one connection reads the tables one after the other; on two cores several were slower",
+        ),
     p("snapshot.max.threads.multiplier", Int, "1", Medium, "Parts of a table for each thread.")
         .check(Positive)
         .not_applicable(LEGACY),
@@ -90,15 +87,12 @@ pub(super) const SNAPSHOT: &[Property] = &[
         .not_applicable(LEGACY),
     p("internal.legacy.snapshot.max.threads", Boolean, "false", Low, "Give each thread whole tables.")
         .not_applicable(LEGACY),
-    p("streaming.delay.ms", Long, "0", Low, "Pause between snapshot and streaming.")
-        .check(NotNegative)
-        .not_yet("streaming starts at once"),
+    p("streaming.delay.ms", Long, "0", Low, "Pause between snapshot and streaming.").check(NotNegative),
     p("query.fetch.size", Int, "0", Medium, "Rows to fetch at a time.")
         .check(NotNegative)
         .not_applicable(COPY),
     p("snapshot.lock.timeout.ms", Long, "10000", Medium, "How long to wait for table locks.")
-        .check(NotNegative)
-        .not_applicable("the snapshot takes no locks beyond those of a SELECT"),
+        .check(NotNegative),
     p(
         "snapshot.select.statement.overrides",
         String,
@@ -125,7 +119,7 @@ pub(super) const SNAPSHOT: &[Property] = &[
     .not_applicable("the columns come from the catalog in any case"),
     p("snapshot.tables.order.by.row.count", String, "disabled", Medium, "Order in which tables are read.")
         .one_of(&["disabled", "ascending", "descending"])
-        .not_yet("tables are read in the order of their names"),
+        .not_applicable("Debezium's Postgres connector counts no rows, so that the order of names stays"),
     p("snapshot.isolation.mode", String, "serializable", Low, "Isolation level of the snapshot.")
         .one_of(&["read_uncommitted", "repeatable_read", "read_committed", "serializable"])
         .not_applicable("the snapshot is the one that the slot exports, read at REPEATABLE READ"),
@@ -136,10 +130,7 @@ pub(super) const SNAPSHOT: &[Property] = &[
         .refused("it names a Java class, which pgcdc cannot run"),
     p("snapshot.locking.mode", String, "none", Low, "How tables are locked while their structure is read.")
         .one_of(&["shared", "custom", "none"])
-        .refuse(&[
-            ("custom", "it names a Java class, which pgcdc cannot run", ""),
-            ("shared", "tables are never locked", "set none, and keep DDL out of the snapshot's time"),
-        ]),
+        .refuse(&[("custom", "it names a Java class, which pgcdc cannot run", "")]),
     p("snapshot.locking.mode.custom.name", String, "", Medium, "Name of the custom lock.")
         .refused("it names a Java class, which pgcdc cannot run"),
     p("incremental.snapshot.chunk.size", Int, "1024", Medium, "Rows of an incremental snapshot's chunk.")

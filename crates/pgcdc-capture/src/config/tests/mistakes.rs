@@ -80,8 +80,6 @@ fn what_would_change_the_data_is_refused() {
     let refused = [
         ("plugin.name", "decoderbufs"),
         ("snapshot.mode", "custom"),
-        ("snapshot.mode", "Configuration_Based"),
-        ("provide.transaction.metadata", "true"),
         ("column.mask.hash.v2.CRC32.with.salt.X", "public.t.a"),
         ("column.mask.with.some.chars", "public.t.a"),
         ("column.truncate.to.-1.chars", "public.t.a"),
@@ -94,7 +92,6 @@ fn what_would_change_the_data_is_refused() {
         ("connector.class", "io.debezium.connector.mysql.MySqlConnector"),
         ("flush.lsn.source", "false"),
         ("lsn.flush.mode", "manual"),
-        ("replica.identity.autoset.values", "public.t:FULL"),
         ("xmin.fetch.interval.ms", "100"),
         ("topic.creation.groups", "a"),
         ("topic.creation.a.partitions", "2"),
@@ -107,12 +104,6 @@ fn what_would_change_the_data_is_refused() {
         assert!(mistake.remedy.as_ref().is_some_and(|r| r.len() > 10), "{mistake}");
     }
     check(
-        &[("provide.transaction.metadata", "true")],
-        &[
-            "c.json:7: provide.transaction.metadata: is not supported, and ignoring it would change the data: the transaction topic and block are not written yet (hint: remove provide.transaction.metadata, or set its default, false)",
-        ],
-    );
-    check(
         &[("plugin.name", "decoderbufs")],
         &[
             "c.json:7: plugin.name: plugin.name=decoderbufs is refused: pgcdc speaks pgoutput, which every Postgres has built in (hint: set plugin.name=pgoutput; a slot made for decoderbufs must be made anew)",
@@ -123,7 +114,6 @@ fn what_would_change_the_data_is_refused() {
 #[test]
 fn defaults_of_refused_properties_are_silent() {
     let quiet = settings(&[
-        ("provide.transaction.metadata", "False"),
         ("schema.name.adjustment.mode", "none"),
         ("value.converter", "JsonConverter"),
         ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
@@ -189,6 +179,8 @@ fn transforms_are_checked_as_connect_checks_them() {
     assert!(
         with("transforms.u.delete.tombstone.handling.mode", "none").contains("Value must be one of drop, ")
     );
+    let alone = error(&[("predicates", "p")]).to_string();
+    assert!(alone.contains("Missing required configuration \"predicates.p.type\""), "{alone}");
     let missing = error(&[("transforms", "u")]);
     assert!(missing.to_string().contains("Missing required configuration \"transforms.u.type\""));
 }

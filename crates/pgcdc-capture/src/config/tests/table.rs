@@ -73,5 +73,23 @@ fn counts_of_debezium_s_properties_by_status() {
         };
         counts[at] += 1;
     }
-    assert_eq!(counts, [74, 49, 29, 13], "honoured, not applicable, not yet, refused");
+    assert_eq!(counts, [84, 56, 14, 11], "honoured, not applicable, not yet, refused");
+}
+
+/// CONFIGURATION.md is made from the table: `PGCDC_WRITE_REFERENCE=1 cargo test -p pgcdc-capture reference`.
+#[test]
+fn the_reference_page_is_fresh() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../CONFIGURATION.md");
+    let made = properties::reference();
+    if std::env::var_os("PGCDC_WRITE_REFERENCE").is_some() {
+        std::fs::write(page, &made).unwrap();
+    }
+    let there = std::fs::read_to_string(page).unwrap_or_default();
+    assert!(
+        there == made,
+        "CONFIGURATION.md is stale: PGCDC_WRITE_REFERENCE=1 cargo test -p pgcdc-capture reference"
+    );
+    for row in tsv() {
+        assert!(made.contains(&format!("| `{}` |", row[0].replace('|', "\\|"))), "{} is not in it", row[0]);
+    }
 }

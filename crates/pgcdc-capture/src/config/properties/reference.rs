@@ -1,0 +1,84 @@
+//! The page that lists every property, made from the table.
+
+use std::fmt::Write as _;
+
+use super::{Check, GROUPS, Importance, Kind, Property, Status};
+
+const HEAD: &str = "# Configuration reference
+
+Every property of Debezium 3.7's PostgreSQL connector, and the Connect and Kafka keys that stand beside them in a registration or a
+`.properties` file: names, defaults and meanings are Debezium's. This page is made from the table in
+`crates/pgcdc-capture/src/config/properties`; `PGCDC_WRITE_REFERENCE=1 cargo test -p pgcdc-capture reference` writes it anew.
+
+| here | what it means |
+|---|---|
+| honoured | it means what it means in Debezium |
+| no effect | there is nothing for it to act on, and the records are the same; set to another value than its default it is named in a warning |
+| not yet | to come; the records are the same, and until then it is named in a warning |
+| refused | ignoring it would change the data: set to another value than its default it is an error |
+
+A name that is in none of these lists is an error, with the nearest known name. Single message transforms (`transforms`, `predicates`
+and what stands below them) are checked in Connect's and Debezium's own words.
+";
+
+/// The whole page, as Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = HEAD.to_owned();
+    for (group, properties) in GROUPS {
+        let _ = write!(
+            page,
+            "\n## {group}\n\n| property | type | default | here | what it does |\n|---|---|---|---|---|\n"
+        );
+        for property in *properties {
+            line(property, &mut page);
+        }
+    }
+    page
+}
+
+fn line(property: &Property, page: &mut String) {
+    let kind = match property.kind {
+        Kind::String => "text",
+        Kind::Int => "int",
+        Kind::Long => "long",
+        Kind::Boolean => "boolean",
+        Kind::Class => "class",
+        Kind::List => "list",
+        Kind::Password => "secret",
+    };
+    let default = match property.default {
+        Some(default) => format!("`{}`", cell(default)),
+        None if property.required => "must be set".to_owned(),
+        None => String::new(),
+    };
+    let (here, why) = match property.status {
+        Status::Honoured => ("honoured", None),
+        Status::NotApplicable(why) => ("no effect", Some(why)),
+        Status::NotYet(why) => ("not yet", Some(why)),
+        Status::Refused(why) => ("refused", Some(why)),
+    };
+    let importance = if property.importance == Importance::High { " **Important.**" } else { "" };
+    let mut what = format!("{}{importance}", cell(property.doc));
+    if let Check::OneOf(words) = property.check {
+        let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+        let _ = write!(what, " One of {}.", words.join(", "));
+    }
+    for (word, why, _) in property.refused_values {
+        let _ = write!(what, " `{word}` is refused: {}.", cell(why));
+    }
+    if let Some(why) = why {
+        let _ = write!(what, " *{}: {}.*", capital(here), cell(why));
+    }
+    let _ = writeln!(page, "| `{}` | {kind} | {default} | {here} | {what} |", cell(property.name));
+}
+
+/// What stands between two bars.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

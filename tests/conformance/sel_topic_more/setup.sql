@@ -1,0 +1,1 @@
+CREATE SCHEMA s2; CREATE TABLE s2.orders_2(id int, part text, PRIMARY KEY (id, part)); CREATE TABLE orders_1(id int, part text, PRIMARY KEY (id, part)); CREATE TABLE "Mix ed_é中"(id int PRIMARY KEY); CREATE TABLE nokey(a int);

@@ -1,0 +1,1 @@
+INSERT INTO t VALUES (1,'10'),(2,'x'),(3,NULL),(4,'40'); UPDATE t SET v='y' WHERE id=1; DELETE FROM t WHERE id=4;

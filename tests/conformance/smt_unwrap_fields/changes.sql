@@ -1,0 +1,1 @@
+INSERT INTO t VALUES (1,'a',1,'x'); UPDATE t SET v=NULL, n=2 WHERE id=1; UPDATE t SET id=2, v='z' WHERE id=1; DELETE FROM t WHERE id=2;
