@@ -158,7 +158,11 @@ impl Codec {
         Some(Self {
             null,
             missing: missing.map(|json| reform.of_json(json.into()).into()),
-            unavailable: reform.of_json(unavailable.into()).into(),
+            // Debezium has the placeholder of bytes in a form that it does not cut.
+            unavailable: match &reform {
+                Reform::CutBytes(_) => unavailable,
+                _ => reform.of_json(unavailable.into()).into(),
+            },
             family: Family::Shaped(Box::new((plan.family, reform))),
             schema,
             pg_type,

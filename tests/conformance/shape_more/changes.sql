@@ -1,0 +1,12 @@
+INSERT INTO "we ird" SELECT count(*), 'x y', 'val', 2.25, 'ok' FROM "we ird";
+INSERT INTO big SELECT count(*), repeat('t',5000), repeat('n',5000), repeat('d',5000), decode(repeat('ab',5000),'hex'), to_jsonb(repeat('j',5000)), ARRAY[repeat('a',5000)], xmlparse(content '<a>' || repeat('x',5000) || '</a>'), 1 FROM big;
+INSERT INTO bigf SELECT count(*), repeat('t',5000), repeat('n',5000), 1 FROM bigf;
+INSERT INTO nokey VALUES ('aaa','bbb','ccc'),(NULL,'','d');
+UPDATE "we ird" SET "2nd" = 'new key', e = 'sad';
+DELETE FROM "we ird";
+UPDATE big SET n = 2;
+UPDATE bigf SET n = 2;
+UPDATE bigf SET t = 'short';
+UPDATE bigf SET id = id + 10;
+UPDATE nokey SET b = 'changed';
+DELETE FROM nokey;

@@ -1,0 +1,14 @@
+CREATE TYPE mood AS ENUM ('sad','ok');
+CREATE DOMAIN dt AS text;
+CREATE TABLE "we ird"("k-ey" int, "2nd" text, "v al" text, "v.al" numeric(6,2) NOT NULL DEFAULT 1.5, e mood, PRIMARY KEY ("k-ey","2nd"));
+CREATE TABLE big(id int PRIMARY KEY, t text, tn text NOT NULL, d dt, by bytea, j jsonb, a text[], x xml, n int);
+ALTER TABLE big ALTER t SET STORAGE EXTERNAL, ALTER tn SET STORAGE EXTERNAL, ALTER d SET STORAGE EXTERNAL, ALTER by SET STORAGE EXTERNAL, ALTER j SET STORAGE EXTERNAL, ALTER a SET STORAGE EXTERNAL, ALTER x SET STORAGE EXTERNAL;
+CREATE TABLE bigf(id int PRIMARY KEY, t text, tn text NOT NULL, n int);
+ALTER TABLE bigf ALTER t SET STORAGE EXTERNAL, ALTER tn SET STORAGE EXTERNAL;
+ALTER TABLE bigf REPLICA IDENTITY FULL;
+CREATE TABLE nokey(a text, b text, c varchar(3));
+ALTER TABLE nokey REPLICA IDENTITY FULL;
+INSERT INTO "we ird" SELECT count(*), 'x y', 'val', 2.25, 'ok' FROM "we ird";
+INSERT INTO big SELECT count(*), repeat('t',5000), repeat('n',5000), repeat('d',5000), decode(repeat('ab',5000),'hex'), to_jsonb(repeat('j',5000)), ARRAY[repeat('a',5000)], xmlparse(content '<a>' || repeat('x',5000) || '</a>'), 1 FROM big;
+INSERT INTO bigf SELECT count(*), repeat('t',5000), repeat('n',5000), 1 FROM bigf;
+INSERT INTO nokey VALUES ('aaa','bbb','ccc'),(NULL,'','d');
