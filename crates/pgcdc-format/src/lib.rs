@@ -12,6 +12,8 @@ pub mod avro;
 pub mod copy;
 pub mod decode;
 pub mod envelope;
+#[cfg(test)]
+mod fuzz;
 pub mod names;
 pub mod pgoutput;
 pub mod schema;

@@ -8,6 +8,7 @@ mod cargo;
 mod compose;
 mod conformance;
 mod demo;
+mod fuzz;
 mod printer;
 mod services;
 mod suite;
@@ -41,6 +42,8 @@ enum Command {
     Test(suite::Options),
     /// Compare what pgcdc writes with recordings of the real Debezium, byte for byte; or record afresh
     Conformance(conformance::Options),
+    /// Feed the parsers of what the server and Kafka send with changed inputs, for long
+    Fuzz(fuzz::Options),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => suite::run(&options),
         Command::Conformance(options) => conformance::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(bench) => bench::run(&bench),
     };
     match result {

@@ -29,9 +29,9 @@ pub(crate) struct KafkaOutput {
 
 #[derive(Debug)]
 struct Known {
-    topic: Topic,
-    /// Whether it is known to exist.
-    made: bool,
+    name: String,
+    /// The producer's handle, once the topic is there.
+    topic: Option<Topic>,
 }
 
 impl KafkaOutput {
@@ -70,27 +70,27 @@ impl KafkaOutput {
             return Ok(*id);
         }
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        let topic = self.producer.topic(name).map_err(kafka_error)?;
+        self.topics.push(Known { name: name.to_owned(), topic: None });
         if !self.deferred {
-            self.create_missing(name).await?;
+            self.make(id).await?;
         }
-        self.topics.push(Known { topic, made: !self.deferred });
         self.ids.insert(name.to_owned(), id);
         Ok(id)
     }
 
     /// The name of a topic that was made known.
     pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
-        self.topics.get(id.0 as usize).map(|known| known.topic.name())
+        self.topics.get(id.0 as usize).map(|known| known.name.as_str())
     }
 
     /// Sees to it that a topic is there before a record goes to it.
     pub(crate) async fn make(&mut self, id: TopicId) -> Result<()> {
         let at = id.0 as usize;
-        if let Some(Known { topic, made: false }) = self.topics.get(at) {
-            let name = topic.name().to_owned();
+        if let Some(Known { name, topic: None }) = self.topics.get(at) {
+            let name = name.clone();
             self.create_missing(&name).await?;
-            self.topics[at].made = true;
+            // Not before: the producer asks for what it is told of, and a broker may make it in its own way then.
+            self.topics[at].topic = Some(self.producer.topic(&name).map_err(kafka_error)?);
         }
         Ok(())
     }
@@ -113,7 +113,7 @@ impl KafkaOutput {
 
     #[inline]
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
-        let Some(Known { topic, .. }) = self.topics.get(record.topic.0 as usize) else {
+        let Some(Known { topic: Some(topic), .. }) = self.topics.get(record.topic.0 as usize) else {
             return Err(Error::fatal("a record for a topic that was never announced"));
         };
         let headers = match record.context_at {

@@ -107,6 +107,22 @@ fn every_option() -> Vec<TypeOptions> {
     all
 }
 
+/// A codec of each type and of its array, under each set of options, with what they are.
+pub(crate) fn every_codec() -> Vec<(String, Codec)> {
+    let mut all = Vec::new();
+    for options in every_option() {
+        for &(oid, name, typmod) in EVERY_TYPE {
+            let single = column_of(oid, name, typmod);
+            for column in [array_of(&single), single] {
+                if let Some(codec) = Codec::compile(&column, &options) {
+                    all.push((format!("{} under {options:?}", column.pg_type.name), codec));
+                }
+            }
+        }
+    }
+    all
+}
+
 /// What a codec of any type makes of any bytes: an error, or JSON (when the bytes were UTF-8).
 fn check_any_text(text: &[u8]) {
     for options in every_option() {

@@ -42,6 +42,8 @@ mod vector;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
+pub(crate) use fuzz::every_codec;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use avro::AvroCodec;
