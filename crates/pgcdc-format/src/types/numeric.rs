@@ -128,6 +128,9 @@ impl<'a> Number<'a> {
         {
             return Err(BAD);
         }
+        // Postgres prints none; a number of JSON must not have them.
+        let zeros = whole.iter().take_while(|&&digit| digit == b'0').count();
+        let whole = if whole.len() > 1 { &whole[zeros..] } else { whole };
         Ok(Self { negative, whole, fraction })
     }
 
