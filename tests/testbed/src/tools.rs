@@ -27,6 +27,17 @@ pub fn ensure(program: &str, package: &str) -> Result<PathBuf> {
     find(program).with_context(|| format!("installed {package}, yet there is no `{program}` on the PATH"))
 }
 
+/// Finds a client program of PostgreSQL itself: what Debian puts on the PATH is a script in Perl that costs more than the
+/// program.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn postgres_client(name: &str) -> Result<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let found = versions.map(|entry| entry.path().join("bin").join(name)).find(|path| path.is_file());
+    found.map_or_else(|| ensure(name, "postgresql-client"), Ok)
+}
+
 /// Finds the program `java` of a Java 17 (what Kafka 4 and Cassandra 5 both support), installing it where we may.
 ///
 /// # Errors

@@ -32,8 +32,8 @@ pub struct SinkConfig {
     pub name: String,
     /// The topics it reads.
     pub topics: Vec<String>,
-    /// How many records go to the store in one batch at most (`batch.max`, default 500; Redis 2000; Cassandra, where a batch's statements
-    /// stand alone and each batch's last ones leave the rest of the pipeline empty: 8000).
+    /// How many records go to the store in one batch at most (`batch.max`, default 500; Cassandra and Redis, which take a
+    /// batch in pieces and stand still between two batches: 8000).
     pub batch_max: usize,
     /// Longest wait between two tries (`retry.max`, default 30 s).
     pub retry_max: Duration,
@@ -212,8 +212,7 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
     };
     section.finish();
     let batch_default = match kind.as_deref() {
-        Some("cassandra") => 8000,
-        Some("redis") => 2000,
+        Some("cassandra" | "redis") => 8000,
         _ => 500,
     };
     Some(SinkConfig {

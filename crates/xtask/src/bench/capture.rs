@@ -5,11 +5,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use pgcdc_testbed::{Process, Registry, kafka};
+use pgcdc_testbed::{Process, Registry, kafka, tools};
 
 use super::Common;
 use super::debezium::{self, Debezium};
-use super::lab::{DATABASE, Lab, TABLE, client_program, tail};
+use super::lab::{DATABASE, Lab, TABLE, tail};
 use super::measure::{Phase, Watch, follow};
 use super::report::{Bar, Bound, Column, Report, column};
 use crate::printer;
@@ -194,7 +194,7 @@ impl Bench {
     }
 
     fn recvlogical(&mut self, slot: &str) -> Result<Phase> {
-        let mut command = std::process::Command::new(client_program("pg_recvlogical")?);
+        let mut command = std::process::Command::new(tools::postgres_client("pg_recvlogical")?);
         command.args(["-h", "127.0.0.1", "-U", "postgres", "-d", DATABASE]);
         command.args([
             "-p",

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use pgcdc_testbed::{Kafka, KafkaOptions, Postgres, PostgresOptions, Process, Scratch, tools};
+use pgcdc_testbed::{Kafka, KafkaOptions, Postgres, PostgresOptions, Process, Scratch};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -189,13 +189,6 @@ impl Connector {
         self.0.insert(name.to_owned(), Value::from(value));
         self
     }
-}
-
-/// Debian keeps it beside the server's programs as well as, by a wrapper, on the PATH; the program itself is measured.
-pub(super) fn client_program(name: &str) -> Result<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let found = versions.map(|entry| entry.path().join("bin").join(name)).find(|path| path.is_file());
-    found.map_or_else(|| tools::ensure(name, "postgresql-client"), Ok)
 }
 
 /// The end of a log, for an error.

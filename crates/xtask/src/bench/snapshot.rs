@@ -4,11 +4,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use pgcdc_testbed::kafka;
+use pgcdc_testbed::{kafka, tools};
 
 use super::Common;
 use super::debezium::Debezium;
-use super::lab::{DATABASE, Lab, TABLE, client_program, tail};
+use super::lab::{DATABASE, Lab, TABLE, tail};
 use super::measure::{Phase, Watch, follow};
 use super::report::{Bar, Bound, Column, Report, column};
 use crate::printer;
@@ -141,7 +141,7 @@ impl Bench {
     }
 
     fn copy(&mut self, run: &str, table: &str) -> Result<Phase> {
-        let mut command = Command::new(client_program("psql")?);
+        let mut command = Command::new(tools::postgres_client("psql")?);
         command.args(["-qX", "-h", "127.0.0.1", "-U", "postgres", "-d", DATABASE]);
         command.args(["-p", &self.lab.postgres.port().to_string(), "-c", &format!("COPY {table} TO STDOUT")]);
         self.written(run, command)

@@ -1,10 +1,13 @@
 //! SQL through psql: no driver to compile, and the same on every version.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
+
+use crate::tools;
 
 /// Statements for a PostgreSQL on 127.0.0.1 as user `postgres`, whoever started it.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +77,9 @@ impl PostgresClient {
 
     /// A psql command for `db`, for callers that stream.
     pub fn psql(&self, db: &str) -> Command {
-        let mut command = Command::new("psql");
+        static PROGRAM: LazyLock<PathBuf> =
+            LazyLock::new(|| tools::postgres_client("psql").unwrap_or_else(|_| "psql".into()));
+        let mut command = Command::new(&*PROGRAM);
         command.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres"]);
         command.args(["-p", &self.port.to_string(), "-d", db]);
         command
