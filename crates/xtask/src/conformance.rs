@@ -133,7 +133,7 @@ fn compare_all(options: &Options, scenarios: &[Scenario]) -> Result<()> {
     let postgres = postgres(options, &scratch)?;
     let server = postgres.client();
     let rig = Rig { server, pgcdc: &pgcdc, scratch: &scratch };
-    let (here, skipped) = can_run(server, scenarios)?;
+    let (here, skipped) = can_run(options.postgres_version, server, scenarios)?;
     let pending = Pending::read(&options.dir().join("pending.toml"))?;
     let results = each(options, scenarios, |scenario| {
         if !here.contains(&scenario.name) {
@@ -167,10 +167,18 @@ fn compare_all(options: &Options, scenarios: &[Scenario]) -> Result<()> {
     judge(options, pending, &outcomes, here.len(), begin)
 }
 
-/// The names of the scenarios that this server has the extensions for, and what to say of the others.
-fn can_run(server: PostgresClient, scenarios: &[Scenario]) -> Result<(Vec<String>, Vec<String>)> {
+/// The names of the scenarios that this server can run, and what to say of the others.
+fn can_run(
+    version: u32,
+    server: PostgresClient,
+    scenarios: &[Scenario],
+) -> Result<(Vec<String>, Vec<String>)> {
     let (mut here, mut skipped) = (Vec::new(), Vec::new());
     for scenario in scenarios {
+        if let Some(newest) = scenario.newest.filter(|newest| version > *newest) {
+            skipped.push(format!("{}: skipped, its SQL is for PostgreSQL up to {newest}", scenario.name));
+            continue;
+        }
         match stage::missing_extension(server, scenario)? {
             None => here.push(scenario.name.clone()),
             Some(extension) => skipped.push(format!("{}: skipped, no extension {extension}", scenario.name)),
@@ -244,7 +252,7 @@ fn record_all(options: &Options, mut scenarios: Vec<Scenario>) -> Result<()> {
     printer::say("PostgreSQL, Kafka and Kafka Connect with Debezium are up");
     let server = postgres.client();
     let studio = record::Studio { server, connect: &connect, kafka_port: kafka.port() };
-    let (here, skipped) = can_run(server, &scenarios)?;
+    let (here, skipped) = can_run(options.postgres_version, server, &scenarios)?;
     for text in &skipped {
         printer::say(text);
     }

@@ -43,6 +43,8 @@ pub(super) struct Scenario {
     pub(super) made_anew: Vec<String>,
     /// Extensions that `setup.sql` creates.
     pub(super) extensions: Vec<String>,
+    /// The newest PostgreSQL that takes its SQL (`-- newest: 17` in `setup.sql`).
+    pub(super) newest: Option<u32>,
 }
 
 /// One variant.
@@ -88,8 +90,9 @@ impl Scenario {
             Ok(text) => serde_json::from_str(&text).context("volatile.json is not a list of names")?,
             Err(_) => Vec::new(),
         };
-        let extensions = extensions(&read(&dir.join("setup.sql"))?);
-        Ok(Self { name, dir, variants, made_anew, extensions })
+        let setup = read(&dir.join("setup.sql"))?;
+        let (extensions, newest) = (extensions(&setup), newest(&setup));
+        Ok(Self { name, dir, variants, made_anew, extensions, newest })
     }
 
     /// The database's name, which is in every record.
@@ -206,6 +209,11 @@ fn put(properties: &mut Map<String, Value>, over: Map<String, Value>) {
 /// A name in which only what every topic and slot may have is left.
 pub(super) fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+fn newest(sql: &str) -> Option<u32> {
+    let said = sql.lines().find_map(|line| line.strip_prefix("-- newest: "))?;
+    said.split_whitespace().next()?.parse().ok()
 }
 
 /// The extensions that a script creates.
