@@ -7,12 +7,11 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::time::Duration;
 
-use pgcdc_testbed::{Process, Registry, python};
+use pgcdc_testbed::{Registry, python};
 use serde_json::{Value, json};
 
-use crate::harness::{Connector, LONG, scratch_dir};
+use crate::harness::{Connector, scratch_dir, stop, streaming};
 
 static REGISTRY: LazyLock<Registry> =
     LazyLock::new(|| Registry::start(scratch_dir("registry"), 0).expect("the registry starts"));
@@ -73,21 +72,4 @@ fn decode<'a>(registry: &Registry, records: impl IntoIterator<Item = Option<&'a 
     let all =
         nulls.iter().map(|null| if *null { Value::Null } else { decoded.next().expect("a line a value") });
     all.collect()
-}
-
-#[track_caller]
-fn stop(mut process: Process) {
-    match process.sigterm_and_wait(Duration::from_secs(30)) {
-        Ok(status) => assert!(status.success(), "{status}: {}", process.stderr()),
-        Err(error) => panic!("{error:#}"),
-    }
-}
-
-#[track_caller]
-fn streaming(connector: &Connector) -> Process {
-    let mut process = connector.start();
-    if let Err(error) = process.wait_for_stderr("streaming", LONG) {
-        panic!("{error:#}");
-    }
-    process
 }

@@ -10,36 +10,10 @@ mod slot;
 mod snapshot;
 
 use std::path::Path;
-use std::time::Duration;
 
-use pgcdc_testbed::Process;
 use serde_json::Value;
 
-use crate::harness::{Connector, LONG};
-
-/// Starts a connector towards Kafka and waits until it streams.
-#[track_caller]
-fn streaming(connector: &Connector) -> Process {
-    let mut process = connector.start();
-    wait_streaming(&mut process);
-    process
-}
-
-#[track_caller]
-fn wait_streaming(process: &mut Process) {
-    if let Err(error) = process.wait_for_stderr("streaming", LONG) {
-        panic!("{error:#}");
-    }
-}
-
-/// Asks a process to stop and expects that it does so without a complaint.
-#[track_caller]
-fn stop(mut process: Process) {
-    match process.sigterm_and_wait(Duration::from_secs(30)) {
-        Ok(status) => assert!(status.success(), "{status}: {}", process.stderr()),
-        Err(error) => panic!("{error:#}"),
-    }
-}
+use crate::harness::{Connector, LONG, stop, streaming, wait_streaming};
 
 /// Runs a connector with `--stdout` until idle; the values of its records, and what it said.
 #[track_caller]

@@ -21,6 +21,7 @@ mod snapshot;
 mod stream;
 
 mod capture;
+mod clock;
 mod error;
 mod outbox;
 mod registry;

@@ -6,12 +6,15 @@ use std::time::Duration;
 use pgcdc_event::{ChangeEvent, Lsn, RecordBatch};
 
 use crate::Result;
+use crate::clock::now_ns;
 use crate::ledger::{Ledger, Sequence};
 use crate::metrics::Metrics;
 use crate::offsets::{Offset, OffsetStore};
 use crate::output::{Output, Position, Reached, Sent, TransactionalOutput};
-use crate::snapshot::now_ns;
 use crate::stage::Stage;
+
+/// Bytes of records that are gathered before they go to the output.
+const GATHERED: usize = 64 * 1024;
 
 /// How long to wait for room in the output. Short, and by the runtime's clock: the task that tells
 /// the server how far we are shares the thread, and goes on meanwhile.
@@ -104,6 +107,16 @@ impl Outbox {
     /// Whether each call of [`send`](Self::send) must bring the records of one change, no more.
     pub(crate) fn counts_changes(&self) -> bool {
         self.once.is_some()
+    }
+
+    /// Whether what a batch holds after a change should go out: it is much, or changes are counted.
+    pub(crate) fn is_due(&self, batch: &RecordBatch) -> bool {
+        batch.position() >= GATHERED || self.counts_changes()
+    }
+
+    /// Sends what a batch holds; nothing is not a change.
+    pub(crate) async fn flush(&mut self, batch: &mut RecordBatch) -> Result<()> {
+        if batch.is_empty() { Ok(()) } else { self.send(batch).await }
     }
 
     /// Sends the records of some changes (see [`counts_changes`](Self::counts_changes)) and clears the batch; waits

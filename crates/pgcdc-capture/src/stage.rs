@@ -15,10 +15,10 @@ use pgcdc_transform::json::JsonReader;
 use pgcdc_transform::{Chain, Fault};
 
 use crate::capture::context_headers;
+use crate::clock::now_ns;
 use crate::config::{HeaderFormat, Settings};
 use crate::output::Output;
 use crate::registry::Registries;
-use crate::snapshot::now_ns;
 use crate::{Error, Result};
 
 use writer::{HeaderWriter, Writer};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pgcdc_testbed::Process;
 
-use super::{next, scratch_dir};
+use super::{Connector, LONG, next, scratch_dir};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pgcdc");
 
@@ -19,6 +19,31 @@ pub(crate) fn stream(config: &Path, args: &[&str]) -> Process {
 /// Starts `pgcdc sink --config FILE ARGS`, with the same files.
 pub(crate) fn sink(config: &Path, args: &[&str]) -> Process {
     start("sink", config, args)
+}
+
+/// Starts a connector towards Kafka and waits until it streams.
+#[track_caller]
+pub(crate) fn streaming(connector: &Connector) -> Process {
+    let mut process = connector.start();
+    wait_streaming(&mut process);
+    process
+}
+
+/// Waits until it streams.
+#[track_caller]
+pub(crate) fn wait_streaming(process: &mut Process) {
+    if let Err(error) = process.wait_for_stderr("streaming", LONG) {
+        panic!("{error:#}");
+    }
+}
+
+/// Asks a process to stop and expects that it does so without a complaint.
+#[track_caller]
+pub(crate) fn stop(mut process: Process) {
+    match process.sigterm_and_wait(Duration::from_secs(30)) {
+        Ok(status) => assert!(status.success(), "{status}: {}", process.stderr()),
+        Err(error) => panic!("{error:#}"),
+    }
 }
 
 fn start(subcommand: &str, config: &Path, args: &[&str]) -> Process {

@@ -95,15 +95,10 @@ impl Cassandra {
         fs::write(&config, yaml(dir, port, storage, options.fsync))
             .with_context(|| format!("cannot write {}", config.display()))?;
         fs::write(&logback, LOGBACK).with_context(|| format!("cannot write {}", logback.display()))?;
+        // Its own drain takes five seconds, and the commit log makes it unnecessary.
         let spec = Spec {
-            name: "Cassandra".into(),
-            program: java,
-            args: arguments(dir, &jars, &options)?,
-            user: None,
-            // Its own drain takes five seconds, and the commit log makes it unnecessary.
             stop_signal: "KILL".into(),
-            extra_dir: None,
-            port,
+            ..Spec::new("Cassandra", java, arguments(dir, &jars, &options)?, port)
         };
         Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || is_ready(port))? })
     }

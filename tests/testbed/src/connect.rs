@@ -84,15 +84,7 @@ impl Connect {
         args.extend(["-cp".to_owned(), format!("{}/*", jars.display())]);
         args.push("org.apache.kafka.connect.cli.ConnectDistributed".to_owned());
         args.push(properties.to_string_lossy().into_owned());
-        let spec = Spec {
-            name: "Kafka Connect".into(),
-            program: java,
-            args,
-            user: None,
-            stop_signal: "TERM".into(),
-            extra_dir: None,
-            port,
-        };
+        let spec = Spec::new("Kafka Connect", java, args, port);
         Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || is_ready(port))? })
     }
 

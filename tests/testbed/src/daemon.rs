@@ -38,6 +38,14 @@ pub struct Spec {
     pub port: u16,
 }
 
+impl Spec {
+    /// A program that runs as we are, and ends in order on SIGTERM.
+    pub fn new(name: &str, program: PathBuf, args: Vec<String>, port: u16) -> Self {
+        let (name, stop_signal) = (name.to_owned(), "TERM".to_owned());
+        Self { name, program, args, user: None, stop_signal, extra_dir: None, port }
+    }
+}
+
 /// A background process and the directory it lives in.
 #[derive(Debug)]
 pub struct Daemon {

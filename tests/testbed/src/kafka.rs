@@ -104,15 +104,7 @@ impl Kafka {
         args.extend([format!("-Xmx{}m", options.heap_mb), "-Xms128m".to_owned()]);
         args.extend(jvm);
         args.extend(["kafka.Kafka".to_owned(), properties.to_string_lossy().into_owned()]);
-        let spec = Spec {
-            name: "Kafka".into(),
-            program: java,
-            args,
-            user: None,
-            stop_signal: "TERM".into(),
-            extra_dir: None,
-            port,
-        };
+        let spec = Spec::new("Kafka", java, args, port);
         Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || wire::is_ready(port))? })
     }
 

@@ -50,15 +50,7 @@ impl Redis {
         .chain(["--appendonly", aof, "--appendfsync", "always", "--daemonize", "no"])
         .map(str::to_owned)
         .collect();
-        let spec = Spec {
-            name: "Redis".into(),
-            program,
-            args,
-            user: None,
-            stop_signal: "TERM".into(),
-            extra_dir: None,
-            port,
-        };
+        let spec = Spec::new("Redis", program, args, port);
         let client = RedisClient { port };
         Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || client.is_ready())? })
     }

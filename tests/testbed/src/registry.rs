@@ -42,15 +42,7 @@ impl Registry {
         args.push("-Dquarkus.log.level=WARN".to_owned());
         args.extend(["-cp".to_owned(), format!("{}:{}/lib/*", jar.display(), home.display())]);
         args.push("io.quarkus.runner.GeneratedMain".to_owned());
-        let spec = Spec {
-            name: "Apicurio Registry".into(),
-            program: java,
-            args,
-            user: None,
-            stop_signal: "TERM".into(),
-            extra_dir: None,
-            port,
-        };
+        let spec = Spec::new("Apicurio Registry", java, args, port);
         Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || is_ready(port))? })
     }
 

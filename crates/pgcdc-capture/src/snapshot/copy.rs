@@ -1,6 +1,6 @@
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -9,6 +9,7 @@ use pgcdc_format::copy::split_line;
 use pgcdc_format::envelope::{Change, Context, RelationEncoder, RowRef};
 
 use super::marker::{Markers, Place};
+use crate::clock::{Clock, now_ns};
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
@@ -18,12 +19,6 @@ use crate::{Error, Result};
 
 /// Rows between two looks at the output's deliveries.
 const POLL_EVERY: u32 = 512;
-
-/// Rows between two looks at the clock.
-const CLOCK_EVERY: u32 = 32;
-
-/// Bytes of records that are gathered before they go to the output.
-const GATHERED: usize = 64 * 1024;
 
 /// Reads all captured tables under one exported snapshot.
 pub(crate) struct Snapshotter<'a> {
@@ -49,6 +44,7 @@ struct Run {
     current: Line,
     batch: RecordBatch,
     since_poll: u32,
+    clock: Clock,
 }
 
 impl Snapshotter<'_> {
@@ -89,6 +85,7 @@ impl Snapshotter<'_> {
             current: Line::default(),
             batch: RecordBatch::new(),
             since_poll: 0,
+            clock: Clock::default(),
         };
         let mut rows = 0;
         let mut before: Option<RelationEncoder> = None;
@@ -104,7 +101,7 @@ impl Snapshotter<'_> {
         if let Some(encoder) = &mut before {
             self.emit_pending(encoder, None, &mut run).await?;
         }
-        self.hand_over(&mut run).await?;
+        self.outbox.flush(&mut run.batch).await?;
         query.execute("end the snapshot's transaction", "COMMIT").await?;
         self.outbox.settle().await?;
         Ok(rows)
@@ -171,9 +168,7 @@ impl Snapshotter<'_> {
     ) -> Result<()> {
         let Some(place) = run.pending.place.take() else { return Ok(()) };
         run.context.snapshot = place.marker(next);
-        if run.since_poll.is_multiple_of(CLOCK_EVERY) {
-            run.context.now_ns = now_ns();
-        }
+        run.context.now_ns = run.clock.tick();
         if self.outbox.output.wants_events() {
             let event = typed(encoder, &run.pending, &run.context);
             self.outbox.event(event).await?;
@@ -182,8 +177,8 @@ impl Snapshotter<'_> {
             encoder
                 .encode(Change::Insert { new }, &run.context, &mut run.batch)
                 .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))?;
-            if run.batch.position() >= GATHERED || self.outbox.counts_changes() {
-                self.hand_over(run).await?;
+            if self.outbox.is_due(&run.batch) {
+                self.outbox.send(&mut run.batch).await?;
             }
         }
         run.pending.bytes.shrink_to(1 << 20);
@@ -191,18 +186,13 @@ impl Snapshotter<'_> {
         if run.since_poll >= POLL_EVERY {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
             run.since_poll = 0;
-            self.hand_over(run).await?;
+            self.outbox.flush(&mut run.batch).await?;
             self.outbox.poll()?;
             tokio::task::yield_now().await;
         } else if next.is_none() {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
         }
         Ok(())
-    }
-
-    /// Sends what is gathered; nothing is not a change.
-    async fn hand_over(&mut self, run: &mut Run) -> Result<()> {
-        if run.batch.is_empty() { Ok(()) } else { self.outbox.send(&mut run.batch).await }
     }
 }
 
@@ -270,11 +260,4 @@ fn typed(encoder: &RelationEncoder, line: &Line, context: &Context<'_>) -> Chang
             snapshot: context.snapshot,
         },
     }
-}
-
-/// Now, nanoseconds since 1970.
-pub(crate) fn now_ns() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -4,5 +4,5 @@ mod copy;
 mod marker;
 mod plan;
 
-pub(crate) use copy::{Snapshotter, now_ns};
+pub(crate) use copy::Snapshotter;
 pub(crate) use plan::{Decision, Known, decide};

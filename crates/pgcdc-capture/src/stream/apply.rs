@@ -6,19 +6,13 @@ use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
 use super::numbering::Numbering;
 use super::typed;
+use crate::clock::{Clock, now_ns};
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::postgres::{Query, Replication};
-use crate::snapshot::now_ns;
 use crate::tables::Tables;
 use crate::{Error, Result};
-
-/// Encoded bytes that are gathered before they go to the output.
-const GATHERED: usize = 64 * 1024;
-
-/// Changes that share one look at the clock: it costs as much as decoding a row.
-const PER_TICK: u32 = 32;
 
 /// Turns messages into records, gathered in a batch that goes out at each commit at the latest:
 /// the ledger must have counted a transaction's records before it hears of its end.
@@ -39,9 +33,7 @@ pub(super) struct Applier<'a> {
     heartbeats_numbered: bool,
     /// The furthest position that the server has shown.
     pub(super) seen: Lsn,
-    now_ns: i64,
-    /// Changes until the clock is looked at again.
-    ticks: u32,
+    clock: Clock,
     changes: u64,
 }
 
@@ -84,8 +76,7 @@ impl<'a> Applier<'a> {
             message_topic: None,
             heartbeats_numbered: false,
             seen: Lsn::ZERO,
-            now_ns: 0,
-            ticks: 0,
+            clock: Clock::default(),
             changes: 0,
         })
     }
@@ -103,9 +94,8 @@ impl<'a> Applier<'a> {
 
     /// Hands what was gathered to the output.
     pub(super) async fn flush(&mut self) -> Result<()> {
-        // Some time has passed: the next change looks at the clock.
-        self.ticks = 0;
-        if self.batch.is_empty() { Ok(()) } else { self.outbox.send(&mut self.batch).await }
+        self.clock.reset();
+        self.outbox.flush(&mut self.batch).await
     }
 
     /// The server has nothing more up to here.
@@ -178,8 +168,7 @@ impl<'a> Applier<'a> {
     /// A change was encoded: it goes out when enough is gathered, or alone where changes are counted.
     #[inline]
     async fn changed(&mut self) -> Result<()> {
-        let gathered = self.batch.position();
-        if gathered < Replication::LARGE && (gathered >= GATHERED || self.outbox.counts_changes()) {
+        if self.gathered() < Replication::LARGE && self.outbox.is_due(&self.batch) {
             self.outbox.send(&mut self.batch).await?;
         }
         Ok(())
@@ -256,7 +245,7 @@ impl<'a> Applier<'a> {
         before: Option<(RelationIdentity, Tuple<'_>)>,
         after: Option<Tuple<'_>>,
     ) -> Result<bool> {
-        let now_ns = self.tick();
+        let now_ns = self.clock.tick();
         let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
         let Some(encoder) = encoder else { return Ok(false) };
         self.changes += 1;
@@ -290,7 +279,7 @@ impl<'a> Applier<'a> {
         after: Option<Tuple<'_>>,
         data: &[u8],
     ) -> Result<()> {
-        let now_ns = self.tick();
+        let now_ns = self.clock.tick();
         let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
         let Some(encoder) = encoder else { return Ok(()) };
         self.changes += 1;
@@ -299,17 +288,6 @@ impl<'a> Applier<'a> {
         let event = typed::event(operation, encoder.relation(), data, before, after, &context)
             .map_err(|error| at(lsn, &error).with_source(error))?;
         self.outbox.event(event).await
-    }
-
-    /// The time, looked up now and then.
-    #[inline]
-    fn tick(&mut self) -> i64 {
-        if self.ticks == 0 {
-            self.now_ns = now_ns();
-            self.ticks = PER_TICK;
-        }
-        self.ticks -= 1;
-        self.now_ns
     }
 
     async fn logical(&mut self, transactional: bool, lsn: Lsn, prefix: &str, content: &[u8]) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use pgcdc_testbed::{PostgresClient, Process};
@@ -10,6 +11,9 @@ use pgcdc_testbed::{PostgresClient, Process};
 use super::compare::{Record, difference, lines};
 use super::scenario::{Scenario, Variant, plain};
 use super::stage::{LIMIT, drop_database, prepare, wait_until};
+
+/// How long heartbeats are waited for.
+const HEARTBEATS: Duration = Duration::from_secs(5);
 
 /// Where and with what to replay.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +56,9 @@ fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result
         running.push(start(rig, scenario, variant, slot)?);
     }
     let driven = drive(rig.server, scenario, group[0], &mut running);
+    for run in &mut running {
+        await_heartbeats(scenario, run)?;
+    }
     let mut outcomes = Vec::new();
     for run in &mut running {
         let status = run.process.sigterm_and_wait(LIMIT)?;
@@ -124,6 +131,20 @@ fn drive(
         wait_until(&format!("everything up to {position} is written and confirmed"), || {
             all_confirmed(server, &position, running)
         })?;
+    }
+    Ok(())
+}
+
+/// What changes wrote is seen by the slot; a heartbeat comes with time alone, and is waited for until nothing differs
+/// (a line half written is no error yet).
+fn await_heartbeats(scenario: &Scenario, run: &mut Running<'_>) -> Result<()> {
+    if matches!(run.variant.property("heartbeat.interval.ms"), "" | "0") {
+        return Ok(());
+    }
+    let deadline = Instant::now() + HEARTBEATS;
+    while run.process.is_running() && Instant::now() < deadline && !matches!(compare(scenario, run), Ok(None))
+    {
+        std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
 }
