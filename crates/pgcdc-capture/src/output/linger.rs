@@ -14,6 +14,8 @@ pub(super) const TRANSACTIONAL_MS: &str = "50";
 
 /// More than this and there is more to come: what is there can wait for it.
 const SMALL: usize = 256 << 10;
+/// How long an answer to what was sent may take before it is sent again: a busy machine may not have woken the thread in time.
+const ANSWER: Duration = Duration::from_millis(3);
 /// How long nothing must have happened before all is sent that is there,
 const QUIET: Duration = Duration::from_millis(5);
 /// and when there is no room for more: a full batch may be on its way.
@@ -43,11 +45,13 @@ pub(super) struct Linger {
     /// What was handed over and delivered at the last look, and since when it is so.
     seen: (u64, u64),
     since: Instant,
+    /// When that was sent, or when more became durable since.
+    moved: Instant,
 }
 
 impl Linger {
     pub(super) fn new(now: Instant) -> Self {
-        Self { sent: 0, sent_at: now, seen: (0, 0), since: now }
+        Self { sent: 0, sent_at: now, seen: (0, 0), since: now, moved: now }
     }
 
     /// Whether to send all now.
@@ -57,17 +61,22 @@ impl Linger {
             self.sent_at = now;
             return false;
         }
+        if self.seen.1 != delivered {
+            self.moved = now;
+        }
         if self.seen != (handed, delivered) {
             self.seen = (handed, delivered);
             self.since = now;
         }
         let is_over = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
         // One batch at a time: what comes while it is on its way makes the next.
-        let little = !full && self.sent <= delivered && bytes < SMALL;
+        let free = self.sent <= delivered || is_over(self.moved, ANSWER);
+        let little = !full && free && bytes < SMALL;
         let quiet = is_over(self.since, if full { STUCK } else { QUIET });
         let due = little || quiet || is_over(self.sent_at, LONG);
         if due {
-            (self.sent, self.sent_at, self.since) = (handed, now, now);
+            (self.sent, self.sent_at) = (handed, now);
+            (self.since, self.moved) = (now, now);
         }
         due
     }
@@ -91,6 +100,18 @@ mod tests {
         assert!(!linger.is_due(look(5, 2, 900), now));
         assert!(linger.is_due(look(5, 3, 600), now));
         assert!(!linger.is_due(look(5, 5, 0), now));
+    }
+
+    #[test]
+    fn what_was_not_heard_is_said_again() {
+        let now = Instant::now();
+        let at = |ms| now + Duration::from_millis(ms);
+        let mut linger = Linger::new(now);
+        assert!(linger.is_due(look(1, 0, 300), at(0)));
+        assert!(!linger.is_due(look(2, 0, 600), at(2)));
+        assert!(linger.is_due(look(3, 0, 900), at(3)));
+        assert!(!linger.is_due(look(4, 1, 900), at(5)));
+        assert!(!linger.is_due(look(4, 1, 900), at(7)), "answers come");
     }
 
     #[test]
