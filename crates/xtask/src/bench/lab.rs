@@ -72,13 +72,17 @@ impl Lab {
         Ok(())
     }
 
-    /// Creates a topic with one partition, for a reader that comes before the first writer.
-    pub(super) fn topic(&self, topic: &str) -> Result<()> {
-        let topic = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+    /// Creates topics with one partition each.
+    pub(super) fn topics(&self, names: &[String]) -> Result<()> {
         let (admin, runtime) = self.admin()?;
-        let outcomes = runtime.block_on(admin.create_topics([&topic], &AdminOptions::new()))?;
-        for outcome in outcomes {
-            outcome.map_err(|(topic, code)| anyhow::anyhow!("cannot create topic {topic}: {code}"))?;
+        let limit = Some(Duration::from_secs(60));
+        let options = AdminOptions::new().request_timeout(limit).operation_timeout(limit);
+        for some in names.chunks(100) {
+            let topics: Vec<_> =
+                some.iter().map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(1))).collect();
+            for outcome in runtime.block_on(admin.create_topics(&topics, &options))? {
+                outcome.map_err(|(topic, code)| anyhow::anyhow!("cannot create topic {topic}: {code}"))?;
+            }
         }
         Ok(())
     }

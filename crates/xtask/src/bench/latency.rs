@@ -66,7 +66,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             let mut traffic = Traffic { options, label, first: i64::from(number) << 32, report: &mut report };
             lab.slot(&run)?;
             let topic = format!("{run}.{TABLE}");
-            lab.topic(&topic)?;
+            lab.topics(std::slice::from_ref(&topic))?;
             let connector = lab.connector(&run, &run, options.schemas);
             lab.settle()?;
             match &mut debezium {
