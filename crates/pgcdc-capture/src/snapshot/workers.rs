@@ -134,7 +134,7 @@ impl Workers {
             context,
             room: Arc::new(Semaphore::new(ROOM as usize)),
             spare: Mutex::default(),
-            most_spare: 4 * count,
+            most_spare: (4 * count).min(32),
         });
         let (life, alive) = mpsc::channel(1);
         let stop = CancellationToken::new();
