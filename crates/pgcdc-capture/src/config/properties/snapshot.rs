@@ -80,7 +80,7 @@ pub(super) const SNAPSHOT: &[Property] = &[
         Int,
         "1",
         Medium,
-        "How many threads, each with a connection, read a table of over 2 MiB by ranges of pages, in any order (PostgreSQL 14 on; not with exactly-once). Each may hold two rows in memory.",
+        "How many threads, each with a connection, read a table of over 2 MiB by ranges of pages, in any order (PostgreSQL 14 on; not with exactly-once). Each needs memory for four large rows.",
     )
     .check(Positive),
     p("snapshot.max.threads.multiplier", Int, "1", Medium, "Parts of a table for each thread.")
