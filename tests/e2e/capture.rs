@@ -8,6 +8,7 @@ mod position;
 mod schema;
 mod slot;
 mod snapshot;
+mod snapshot_parallel;
 
 use std::path::Path;
 

@@ -254,6 +254,7 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
         streaming_delay: reader.millis("streaming.delay.ms"),
         include: patterns(reader, "snapshot.include.collection.list"),
         select_overrides,
+        max_threads: usize::try_from(reader.number("snapshot.max.threads")).unwrap_or(1),
     }
 }
 

@@ -201,6 +201,8 @@ pub struct SnapshotSettings {
     pub include: Option<Patterns>,
     /// `snapshot.select.statement.overrides`: statement by `schema.table`.
     pub select_overrides: BTreeMap<String, String>,
+    /// `snapshot.max.threads`: how many connections read a large table.
+    pub max_threads: usize,
 }
 
 /// `snapshot.mode`.

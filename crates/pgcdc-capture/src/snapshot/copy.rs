@@ -9,6 +9,7 @@ use pgcdc_format::copy::split_line;
 use pgcdc_format::envelope::{Change, Context, RelationEncoder, RowRef};
 
 use super::marker::{Markers, Place};
+use super::parallel::Parallel;
 use crate::clock::{Clock, now_ns};
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -29,20 +30,20 @@ pub(crate) struct Snapshotter<'a> {
 }
 
 /// A row that waits for the next one, which tells its marker.
-#[derive(Default)]
-struct Line {
-    bytes: Vec<u8>,
-    columns: Vec<Option<(usize, usize)>>,
-    place: Option<Place>,
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) bytes: Vec<u8>,
+    pub(super) columns: Vec<Option<(usize, usize)>>,
+    pub(super) place: Option<Place>,
 }
 
 /// Buffers of one snapshot.
-struct Run {
+pub(super) struct Run {
     context: Context<'static>,
-    markers: Markers,
-    pending: Line,
+    pub(super) markers: Markers,
+    pub(super) pending: Line,
     current: Line,
-    batch: RecordBatch,
+    pub(super) batch: RecordBatch,
     since_poll: u32,
     clock: Clock,
 }
@@ -58,11 +59,7 @@ impl Snapshotter<'_> {
         lsn: Lsn,
         captured: &[CapturedTable],
     ) -> Result<u64> {
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-            quote_literal(snapshot)
-        );
-        query.execute("import the snapshot", &begin).await?;
+        query.execute("import the snapshot", &import(snapshot)).await?;
         let xid = query
             .value(
                 "read the snapshot's transaction",
@@ -87,11 +84,18 @@ impl Snapshotter<'_> {
             since_poll: 0,
             clock: Clock::default(),
         };
+        let parallel = Parallel::start(self, query, snapshot, &captured, run.context).await?;
         let mut rows = 0;
         let mut before: Option<RelationEncoder> = None;
         for (number, table) in captured.into_iter().enumerate() {
             let mut encoder = self.tables.for_snapshot(table, query, &mut self.outbox.output).await?;
-            let count = self.table(query, table, number, &mut encoder, before.as_mut(), &mut run).await?;
+            let parts = parallel.as_ref().and_then(|parallel| parallel.read(table, &encoder));
+            let count = match parts {
+                Some(parts) => {
+                    self.in_parallel(parts, number, &mut encoder, before.as_mut(), &mut run).await?
+                }
+                None => self.table(query, table, number, &mut encoder, before.as_mut(), &mut run).await?,
+            };
             tracing::info!(table = %table.name, rows = count, "snapshot of a table read");
             rows += count;
             if count > 0 {
@@ -102,6 +106,9 @@ impl Snapshotter<'_> {
             self.emit_pending(encoder, None, &mut run).await?;
         }
         self.outbox.flush(&mut run.batch).await?;
+        if let Some(parallel) = parallel {
+            parallel.finish().await;
+        }
         query.execute("end the snapshot's transaction", "COMMIT").await?;
         self.outbox.settle().await?;
         Ok(rows)
@@ -127,11 +134,7 @@ impl Snapshotter<'_> {
             self.settings.snapshot.select_overrides.get(&table.name.to_string()),
         );
         let what = format!("read table {}", table.name);
-        // A column that was dropped since the snapshot was exported: a new one knows.
-        let stream = query.copy_out(&what, &sql).await.map_err(|error| match error.to_string() {
-            text if text.contains("42703") => Error::transient(text),
-            _ => error,
-        })?;
+        let stream = query.copy_out(&what, &sql).await.map_err(copy_error)?;
         let mut stream = pin!(stream);
         let mut count = 0;
         let mut partial: Vec<u8> = Vec::new();
@@ -160,7 +163,8 @@ impl Snapshotter<'_> {
         Ok(count)
     }
 
-    async fn emit_pending(
+    /// Sends the row that is pending; `next` is the table of the row after it.
+    pub(super) async fn emit_pending(
         &mut self,
         encoder: &mut RelationEncoder,
         next: Option<usize>,
@@ -196,6 +200,22 @@ impl Snapshotter<'_> {
     }
 }
 
+/// Begins a transaction that sees an exported snapshot.
+pub(super) fn import(snapshot: &str) -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+        quote_literal(snapshot)
+    )
+}
+
+/// A column that was dropped since the snapshot was exported: a new one knows.
+pub(super) fn copy_error(error: Error) -> Error {
+    match error.to_string() {
+        text if text.contains("42703") => Error::transient(text),
+        _ => error,
+    }
+}
+
 /// Holds the tables' shape until the snapshot ends, and makes sure that it has not changed since the
 /// snapshot was exported: a rewritten table would read as empty under it.
 async fn lock(query: &Query, tables: &[&CapturedTable], limit: Option<Duration>) -> Result<()> {
@@ -203,13 +223,11 @@ async fn lock(query: &Query, tables: &[&CapturedTable], limit: Option<Duration>)
         return Ok(());
     }
     let again = |what: &str| Error::transient(format!("{what} while the snapshot began; it is taken again"));
-    let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
     if let Some(limit) = limit {
         let sql = format!("SET LOCAL lock_timeout = {}", limit.as_millis());
         query.execute("set the limit of snapshot.lock.timeout.ms", &sql).await?;
     }
-    let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
-    query.execute("lock the snapshot's tables", &sql).await.map_err(|error| {
+    query.execute("lock the snapshot's tables", &lock_statement(tables)).await.map_err(|error| {
         if error.to_string().contains("42P01") { again("a table was dropped") } else { error }
     })?;
     let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
@@ -227,19 +245,34 @@ async fn lock(query: &Query, tables: &[&CapturedTable], limit: Option<Duration>)
     }
 }
 
+/// Holds tables as reading them would.
+pub(super) fn lock_statement(tables: &[&CapturedTable]) -> String {
+    let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
+    format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "))
+}
+
 /// `COPY` of exactly the relation's columns, of the table alone or of the user's own statement.
 fn copy_statement(table: &CapturedTable, encoder: &RelationEncoder, statement: Option<&String>) -> String {
-    let columns: Vec<String> =
-        encoder.relation().columns.iter().map(|column| quote_identifier(&column.name)).collect();
-    let columns = columns.join(", ");
     match statement {
         Some(statement) => {
+            let columns = columns(encoder);
             let statement = statement.trim().trim_end_matches(';');
             format!("COPY (SELECT {columns} FROM ({statement}) AS pgcdc_override) TO STDOUT")
         }
-        // With the rows of inheriting tables, which come once more under their own names: as Debezium reads them.
-        None => format!("COPY (SELECT {columns} FROM {}) TO STDOUT", table.name.quoted()),
+        None => format!("COPY ({}) TO STDOUT", select(table, encoder)),
     }
+}
+
+/// All rows of a table, with those of inheriting tables, which come once more under their own names: as Debezium reads
+/// them.
+pub(super) fn select(table: &CapturedTable, encoder: &RelationEncoder) -> String {
+    format!("SELECT {} FROM {}", columns(encoder), table.name.quoted())
+}
+
+fn columns(encoder: &RelationEncoder) -> String {
+    let columns: Vec<String> =
+        encoder.relation().columns.iter().map(|column| quote_identifier(&column.name)).collect();
+    columns.join(", ")
 }
 
 fn typed(encoder: &RelationEncoder, line: &Line, context: &Context<'_>) -> ChangeEvent {

@@ -29,6 +29,11 @@ impl Markers {
 }
 
 impl Place {
+    /// Whether the row must come before all others of its table.
+    pub(crate) fn opens(self) -> bool {
+        self.first_in_table
+    }
+
     /// The row's marker, given the table of the row after it (`None`: there is none).
     pub(crate) fn marker(self, next: Option<usize>) -> Snapshot {
         match next {
@@ -67,5 +72,12 @@ mod tests {
             &["first_in_data_collection", "last_in_data_collection", "first_in_data_collection", "last"],
         );
         check(&[], &[]);
+    }
+
+    #[test]
+    fn the_first_row_of_each_table_opens_it() {
+        let mut markers = Markers::default();
+        let opens: Vec<bool> = [0, 0, 1, 1].map(|table| markers.row(table).opens()).into();
+        assert_eq!(opens, [true, false, true, false]);
     }
 }

@@ -2,7 +2,11 @@
 
 mod copy;
 mod marker;
+mod parallel;
 mod plan;
+mod ranges;
+mod worker;
+mod workers;
 
 pub(crate) use copy::Snapshotter;
 pub(crate) use plan::{Decision, Known, decide};

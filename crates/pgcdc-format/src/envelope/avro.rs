@@ -42,7 +42,7 @@ impl AvroHalves {
 }
 
 /// A half of a table's records in Avro.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct AvroHalf {
     converter: Converter,
     /// What stands before the value.
@@ -96,7 +96,7 @@ impl AvroHalf {
 }
 
 /// The Avro side of a table's encoder.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct AvroTable {
     pub(super) key: Option<AvroHalf>,
     pub(super) value: Option<AvroHalf>,
@@ -107,7 +107,7 @@ pub(super) struct AvroTable {
 }
 
 /// An envelope that is written straight from rows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Direct {
     row: AvroRow,
     /// `source` up to `ts_ms`; `db`; `schema` and `table`.

@@ -58,7 +58,7 @@ pub enum Change<'a> {
 }
 
 /// A table's encoder: everything that does not depend on the row is settled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RelationEncoder {
     relation: Arc<Relation>,
     topic: TopicId,
@@ -78,7 +78,7 @@ pub struct RelationEncoder {
     old_key: KeyParts,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct KeyTemplate {
     /// `{"schema":…,"payload":` or nothing.
     head: Vec<u8>,

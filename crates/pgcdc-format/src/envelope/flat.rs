@@ -106,7 +106,7 @@ enum TimeUnit {
     Nano,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Added {
     fragment: Box<[u8]>,
     name: Arc<str>,
@@ -117,7 +117,7 @@ struct Added {
 }
 
 /// A table's compiled flattened form.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct FlatPlan {
     delete: DeleteHandling,
     fields: Vec<Added>,

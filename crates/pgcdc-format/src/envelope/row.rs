@@ -60,7 +60,7 @@ impl<'a> Iterator for RowValues<'a> {
 }
 
 /// The compiled form of a table's columns.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RowEncoder {
     table: String,
     columns: Vec<ColumnPlan>,
@@ -70,14 +70,14 @@ pub(super) struct RowEncoder {
 }
 
 /// What is known of an enum column's type.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Labels {
     at: usize,
     type_oid: u32,
     known: Vec<Box<str>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ColumnPlan {
     /// In the database.
     name: Box<str>,
@@ -94,7 +94,7 @@ struct ColumnPlan {
 }
 
 /// The JSON of a row's key columns, gathered while the row is written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct KeyParts {
     bytes: Vec<u8>,
     spans: Vec<(usize, usize)>,

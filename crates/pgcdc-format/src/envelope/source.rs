@@ -7,7 +7,7 @@ use crate::types::write_json_string;
 pub(super) const DEBEZIUM_VERSION: &str = "3.7.0.Final";
 
 /// The `source` block with its constant parts rendered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceTemplate {
     head: Vec<u8>,
     database: Vec<u8>,

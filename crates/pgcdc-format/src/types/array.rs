@@ -11,7 +11,7 @@ use super::json::write_json_string;
 const BAD: Fault = Fault::Bad("not an array");
 
 /// How an array is written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ArrayForm {
     /// Its elements' form.
     pub(super) element: Family,

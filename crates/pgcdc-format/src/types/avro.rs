@@ -10,7 +10,7 @@ use crate::avro::{convert_json, long_length, put_bytes, put_long};
 use crate::schema::{Kind, Schema};
 
 /// The Avro side of a [`Codec`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AvroCodec {
     form: Form,
     /// The union's branch of a value that is there, where the schema is optional.
@@ -25,7 +25,7 @@ pub(crate) struct AvroCodec {
 type Token = Option<Box<[u8]>>;
 
 /// How text becomes binary.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Form {
     Bool,
     /// An integer, as it stands.

@@ -14,7 +14,7 @@ use super::temporal::{self, DateForm, TimeForm, TimeUnit};
 use super::vector;
 
 /// The form of a column's values: all that a row has to look at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Family {
     /// `bool`.
     Bool,

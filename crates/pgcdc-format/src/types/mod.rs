@@ -92,7 +92,7 @@ pub struct ValueError {
 /// codec.append(b"2024-02-29", &mut json).expect("a date");
 /// assert_eq!(json, b"19782");
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Codec {
     /// The one decision that rows make: which form a value takes.
     family: Family,

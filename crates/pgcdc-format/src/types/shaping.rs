@@ -36,7 +36,7 @@ pub fn source_type_name(column: &Column) -> &str {
 }
 
 /// How a value is changed once it has its JSON form.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Reform {
     /// This JSON in place of any value.
     Constant(Box<[u8]>),

@@ -9,7 +9,7 @@ const SCHEMAS: &str =
     "table definitions come from the catalog and the stream; there is no history of them to read anew";
 const COPY: &str = "rows come as a stream by COPY, there is no fetch size";
 const INCREMENTAL: &str = "incremental snapshots are not built yet";
-const LEGACY: &str = "threads share the pages of all tables";
+const LEGACY: &str = "threads share the pages of a table";
 
 pub(super) const SNAPSHOT: &[Property] = &[
     p("snapshot.mode", String, "initial", Medium, "When the tables are read as a whole.")
@@ -75,11 +75,14 @@ pub(super) const SNAPSHOT: &[Property] = &[
         Medium,
         "Read data anew when the position is lost.",
     ),
-    p("snapshot.max.threads", Int, "1", Medium, "How many connections read at once.")
-        .check(Positive)
-        .not_applicable(
-            "one connection reads the tables one after the other; on two cores several were slower",
-        ),
+    p(
+        "snapshot.max.threads",
+        Int,
+        "1",
+        Medium,
+        "How many threads, each with a connection, read a table of over 2 MiB by ranges of pages, in any order (PostgreSQL 14 on; not with exactly-once). Each needs memory for four large rows.",
+    )
+    .check(Positive),
     p("snapshot.max.threads.multiplier", Int, "1", Medium, "Parts of a table for each thread.")
         .check(Positive)
         .not_applicable(LEGACY),

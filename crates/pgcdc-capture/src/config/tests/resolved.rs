@@ -16,7 +16,7 @@ fn defaults_are_debezium_s() {
         ("dbz_publication", PublicationMode::AllTables)
     );
     assert_eq!(s.types, TypeOptions::default());
-    assert_eq!(s.snapshot.mode, SnapshotMode::Initial);
+    assert_eq!((s.snapshot.mode, s.snapshot.max_threads), (SnapshotMode::Initial, 1));
     assert!(s.key_converter.schemas_enable && s.value_converter.schemas_enable);
     assert!(s.tombstones_on_delete && s.extended_headers && s.topic.creation.is_none());
     assert!(s.skipped.contains(Operation::Truncate) && !s.skipped.contains(Operation::Delete));
@@ -60,6 +60,7 @@ fn what_is_set_is_read() {
         ("offsets.storage.topic", "mine"),
         ("offset.storage.file.filename", "/tmp/o"),
         ("snapshot.mode", "never"),
+        ("snapshot.max.threads", "3"),
         ("snapshot.select.statement.overrides", "public.t"),
         ("snapshot.select.statement.overrides.public.t", "SELECT 1"),
         ("errors.max.retries", "0"),
@@ -86,7 +87,7 @@ fn what_is_set_is_read() {
     assert_eq!((&*s.producer["linger.ms"], &*s.producer["bootstrap.servers"]), ("2", "k:9092"));
     assert_eq!(s.producer.len(), 4);
     assert_eq!(s.offsets.topic.as_deref(), Some("mine"));
-    assert_eq!(s.snapshot.mode, SnapshotMode::NoData);
+    assert_eq!((s.snapshot.mode, s.snapshot.max_threads), (SnapshotMode::NoData, 3));
     assert_eq!(s.snapshot.select_overrides["public.t"], "SELECT 1");
     assert_eq!(s.retry.max_retries, Some(0));
     assert_eq!(s.publication.autocreate, PublicationMode::Filtered);

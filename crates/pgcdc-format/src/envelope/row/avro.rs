@@ -6,19 +6,19 @@ use crate::schema::{Kind, Schema};
 use crate::types::{AvroCodec, Codec};
 
 /// The Avro side of a [`RowEncoder`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::envelope) struct AvroRow {
     columns: Vec<AvroColumn>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct AvroColumn {
     codec: Option<AvroCodec>,
     /// Where the key's bytes come from.
     key: KeyForm,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum KeyForm {
     /// The column is in no key.
     None,

@@ -1,0 +1,114 @@
+//! Large tables by several connections: who reads what, and the markers of rows that come in any order.
+
+use std::collections::HashMap;
+
+use pgcdc_format::envelope::{Context, RelationEncoder};
+
+use super::copy::{Run, Snapshotter, lock_statement, select};
+use super::ranges::{self, Ranges};
+use super::workers::{Job, Part, Parts, Workers};
+use crate::Result;
+use crate::metrics::Metrics;
+use crate::postgres::{CapturedTable, Query};
+
+/// The workers of a snapshot, and what they read.
+#[derive(Debug)]
+pub(super) struct Parallel {
+    workers: Workers,
+    /// Pages of the tables that are large enough, by oid.
+    pages: HashMap<u32, u64>,
+}
+
+impl Parallel {
+    /// Starts `snapshot.max.threads` workers where that is more than one, there is a table for them, and the output takes
+    /// records that several threads make: neither typed events nor one change at a time.
+    pub(super) async fn start(
+        snapshotter: &Snapshotter<'_>,
+        query: &Query,
+        snapshot: &str,
+        captured: &[&CapturedTable],
+        context: Context<'static>,
+    ) -> Result<Option<Self>> {
+        let Snapshotter { settings, outbox, .. } = snapshotter;
+        let threads = settings.snapshot.max_threads;
+        if threads < 2 || outbox.output.wants_events() || outbox.counts_changes() {
+            return Ok(None);
+        }
+        let overrides = &settings.snapshot.select_overrides;
+        let plain: Vec<&CapturedTable> = captured
+            .iter()
+            .copied()
+            .filter(|table| !overrides.contains_key(&table.name.to_string()))
+            .collect();
+        let mut pages = ranges::pages(query, &plain).await?;
+        pages.retain(|_, pages| Ranges::of(*pages, threads).is_some());
+        let large: Vec<&CapturedTable> =
+            plain.into_iter().filter(|table| pages.contains_key(&table.oid)).collect();
+        let most = pages.values().filter_map(|pages| Some(Ranges::of(*pages, threads)?.count())).max();
+        let Some(most) = most else { return Ok(None) };
+        let count = usize::try_from(most).unwrap_or(usize::MAX).min(threads);
+        let lock = format!("{} NOWAIT", lock_statement(&large));
+        let workers = Workers::start(&settings.connection, snapshot, lock, context, count).await;
+        let Some(workers) = workers else { return Ok(None) };
+        tracing::info!(threads = workers.count(), tables = large.len(), "large tables are read in parallel");
+        Ok(Some(Self { workers, pages }))
+    }
+
+    /// Begins to read a table; `None` when it is one to be read whole.
+    pub(super) fn read(&self, table: &CapturedTable, encoder: &RelationEncoder) -> Option<Parts<'_>> {
+        let ranges = Ranges::of(*self.pages.get(&table.oid)?, self.workers.count())?;
+        let job = Job::new(format!("read table {}", table.name), select(table, encoder), ranges);
+        Some(self.workers.read(job, encoder))
+    }
+
+    /// Waits until the workers' sessions have ended.
+    pub(super) async fn finish(self) {
+        self.workers.finish().await;
+    }
+}
+
+impl Snapshotter<'_> {
+    /// Takes in what the workers read of one table; its last row stays pending. `before` encodes the row that is
+    /// pending now.
+    ///
+    /// The row that comes first of all opens the table and goes out before anything else. Of the others that came as they
+    /// are one stays pending, while batches pass it, so that one is left for the marker of the last.
+    pub(super) async fn in_parallel(
+        &mut self,
+        mut parts: Parts<'_>,
+        number: usize,
+        encoder: &mut RelationEncoder,
+        mut before: Option<&mut RelationEncoder>,
+        run: &mut Run,
+    ) -> Result<u64> {
+        let mut count = 0;
+        while let Some((part, room)) = parts.next().await? {
+            let of_before = run.pending.place.is_some_and(|place| place.table != number);
+            let opens = run.pending.place.is_some_and(|place| place.opens());
+            if of_before || opens || matches!(part, Part::Line(_)) {
+                let encoder = if of_before { before.as_deref_mut() } else { Some(&mut *encoder) };
+                if let Some(encoder) = encoder {
+                    self.emit_pending(encoder, Some(number), run).await?;
+                }
+            }
+            match part {
+                Part::Line(mut line) => {
+                    line.place = Some(run.markers.row(number));
+                    run.pending = line;
+                    count += 1;
+                }
+                Part::Batch(mut batch, rows) => {
+                    self.outbox.flush(&mut run.batch).await?;
+                    self.outbox.send(&mut batch).await?;
+                    parts.give_back(batch);
+                    count += rows;
+                    Metrics::add(&self.metrics.snapshot_rows, rows);
+                    self.outbox.poll()?;
+                    tokio::task::yield_now().await;
+                }
+            }
+            drop(room);
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,185 @@
+//! One of the threads that read a table by ranges of pages: its session, and rows made records where they arrive.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use pgcdc_event::{RecordBatch, Snapshot};
+use pgcdc_format::copy::split_line;
+use pgcdc_format::envelope::{Change, Context, RelationEncoder, RowRef};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::copy::{Line, copy_error, import};
+use super::workers::{Job, Part, ROOM, Report, Shared};
+use crate::clock::Clock;
+use crate::postgres::Query;
+use crate::{Error, Result};
+
+/// Bytes of records that are handed over at once.
+const GATHERED: usize = 64 * 1024;
+
+/// A row of more than this is encoded only once there is room for its records.
+const LARGE: usize = 256 * 1024;
+
+/// A table to read, together with others.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) job: Arc<Job>,
+    pub(super) encoder: RelationEncoder,
+    pub(super) out: mpsc::Sender<Report>,
+}
+
+/// Reads tables until there are no more; tells by `ready` whether its session sees the snapshot.
+pub(super) async fn work(
+    shared: &Shared,
+    mut tasks: mpsc::UnboundedReceiver<Task>,
+    ready: oneshot::Sender<Result<()>>,
+) {
+    let query = match open(shared).await {
+        Ok(query) => query,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    if ready.send(Ok(())).is_err() {
+        return;
+    }
+    while let Some(task) = tasks.recv().await {
+        let out = task.out.clone();
+        let end = match read(&query, shared, task).await {
+            Ok(()) => Report::Done,
+            Err(error) => Report::Failed(error),
+        };
+        // Nobody listens once the snapshot has failed elsewhere.
+        let _ = out.send(end).await;
+    }
+    if let Err(error) = query.execute("end the snapshot's transaction", "COMMIT").await {
+        tracing::debug!(%error, "a session of the snapshot ended");
+    }
+}
+
+/// A session that sees the snapshot and holds the tables. Another one of ours holds them already; what waits for that
+/// one to let go (`ALTER TABLE`) would be waited for here, and nobody would see the circle: hence `NOWAIT`.
+async fn open(shared: &Shared) -> Result<Query> {
+    let query = Query::connect(&shared.connection).await?;
+    query.execute("import the snapshot", &import(&shared.snapshot)).await?;
+    query.execute("lock the snapshot's tables", &shared.lock).await?;
+    Ok(query)
+}
+
+async fn read(query: &Query, shared: &Shared, task: Task) -> Result<()> {
+    let Task { job, encoder, out } = task;
+    let mut rows = Rows {
+        shared,
+        encoder,
+        out,
+        context: Context { snapshot: Snapshot::True, ..shared.context },
+        clock: Clock::default(),
+        batch: shared.batch(),
+        count: 0,
+    };
+    while let Some(range) = job.take() {
+        let sql = format!("COPY ({}{}) TO STDOUT", job.select, range.condition());
+        rows.range(query, &job.what, &sql).await?;
+    }
+    rows.flush().await?;
+    shared.give_back(rows.batch);
+    Ok(())
+}
+
+/// Rows of one table on their way to records.
+struct Rows<'a> {
+    shared: &'a Shared,
+    encoder: RelationEncoder,
+    out: mpsc::Sender<Report>,
+    context: Context<'static>,
+    clock: Clock,
+    batch: RecordBatch,
+    /// Rows whose records are in the batch.
+    count: u64,
+}
+
+impl Rows<'_> {
+    /// Reads one range. Its first and its last row go on as they are: their markers depend on other ranges.
+    async fn range(&mut self, query: &Query, what: &str, sql: &str) -> Result<()> {
+        let stream = query.copy_out(what, sql).await.map_err(copy_error)?;
+        let mut stream = pin!(stream);
+        let mut line = Line::default();
+        let mut partial: Vec<u8> = Vec::new();
+        let mut read: u64 = 0;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|error| crate::postgres::query_error(what, &error))?;
+            let mut rest: &[u8] = &chunk;
+            while let Some(end) = memchr::memchr(b'\n', rest) {
+                let (bytes, tail) = rest.split_at(end);
+                rest = &tail[1..];
+                // The row before first, so that a large one is gone when the next is copied.
+                match read {
+                    0 => {}
+                    1 => self.hand_over(std::mem::take(&mut line)).await?,
+                    _ => self.encode(&mut line).await?,
+                }
+                line.bytes.clear();
+                line.bytes.append(&mut partial);
+                line.bytes.extend_from_slice(bytes);
+                split_line(&mut line.bytes, &mut line.columns);
+                read += 1;
+            }
+            partial.extend_from_slice(rest);
+        }
+        // Records that are gathered may go out after it: until the table's end nobody knows which row is its last.
+        if read > 0 { self.hand_over(line).await } else { Ok(()) }
+    }
+
+    async fn encode(&mut self, line: &mut Line) -> Result<()> {
+        let large = line.bytes.len() > LARGE;
+        let mut room = None;
+        if large {
+            self.flush().await?;
+            room = Some(self.shared.room(2 * line.bytes.len()).await?);
+        }
+        self.context.now_ns = self.clock.tick();
+        let new = RowRef::Copied { line: &line.bytes, columns: &line.columns };
+        self.encoder
+            .encode(Change::Insert { new }, &self.context, &mut self.batch)
+            .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))?;
+        self.count += 1;
+        if large {
+            line.bytes = Vec::new();
+        }
+        if large || self.batch.position() >= GATHERED { self.send(room).await } else { Ok(()) }
+    }
+
+    async fn hand_over(&mut self, line: Line) -> Result<()> {
+        let room = self.shared.room(line.bytes.len()).await?;
+        self.out.send(Report::Part(Part::Line(line), room)).await.map_err(|_| stopped())
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        if self.count == 0 { Ok(()) } else { self.send(None).await }
+    }
+
+    async fn send(&mut self, room: Option<OwnedSemaphorePermit>) -> Result<()> {
+        let room = match room {
+            Some(room) => room,
+            None => self.shared.room(self.batch.position()).await?,
+        };
+        let batch = std::mem::replace(&mut self.batch, self.shared.batch());
+        let rows = std::mem::take(&mut self.count);
+        self.out.send(Report::Part(Part::Batch(batch, rows), room)).await.map_err(|_| stopped())
+    }
+}
+
+impl Shared {
+    /// Waits for room for so many bytes; what is larger than all of it gets all of it.
+    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(ROOM);
+        Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| stopped())
+    }
+}
+
+/// Nobody sees this: whoever would has gone.
+fn stopped() -> Error {
+    Error::closed("the snapshot was stopped")
+}
