@@ -234,3 +234,14 @@ fn write_error(error: &io::Error) -> Error {
     }
     Error::fatal(format!("standard output cannot be written: {error}"))
 }
+
+#[test]
+fn bytes_that_are_no_text_stand_in_hex() {
+    let shown = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        text_or_hex(Some(bytes), &mut out);
+        String::from_utf8(out).expect("JSON is UTF-8")
+    };
+    assert_eq!(shown(b"a\"b"), r#""a\"b""#);
+    assert_eq!(shown(&[0, 0xff]), r#""hex:00ff""#);
+}

@@ -88,3 +88,29 @@ fn sparse_text(sparse: &Struct) -> Result<String, Fault> {
     let dimensions = java::show(sparse.typed("dimensions", Kind::Int16)?);
     Ok(format!("{{ \"dimensions\": {dimensions}, \"vector\": {{ {} }} }}", entries.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparse_vector_is_an_object_in_the_order_of_its_dimensions() {
+        let plain = |kind| Schema::plain(kind, false);
+        let schema = SchemaBuilder::new(Kind::Struct)
+            .named("io.debezium.data.SparseDoubleVector")
+            .field("dimensions", plain(Kind::Int16))
+            .and_then(|b| {
+                b.field("vector", SchemaBuilder::map(plain(Kind::Int16), plain(Kind::Float64)).build())
+            })
+            .expect("two fields")
+            .build();
+        let mut sparse = Struct::new(schema).expect("a struct");
+        sparse.put("dimensions", Value::Int16(25)).expect("a number");
+        let entries = [(10, 2.0), (9, 0.5)].map(|(at, x)| (Value::Int16(at), Value::Float64(x)));
+        sparse.put("vector", Value::Map(entries.to_vec().into())).expect("a map");
+        assert_eq!(
+            sparse_text(&sparse).expect("text"),
+            r#"{ "dimensions": 25, "vector": { "9": 0.5, "10": 2.0 } }"#
+        );
+    }
+}
