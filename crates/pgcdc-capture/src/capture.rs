@@ -165,7 +165,8 @@ impl CaptureBuilder {
         }
         let store = local_offsets(&self.settings);
         let context = context_headers(&self.settings);
-        self.start(store, move |_| Ok(Output::Stdout(StdoutOutput::new(&context)?)))
+        let binary = self.settings.key_format.is_binary() || self.settings.value_format.is_binary();
+        self.start(store, move |_| Ok(Output::Stdout(StdoutOutput::new(&context, binary)?)))
     }
 
     /// Hands typed changes to this program.

@@ -238,7 +238,7 @@ mod tests {
             ("predicates", "gone"),
             ("predicates.gone.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
         ]);
-        let mut output = Output::Stdout(StdoutOutput::new(&[]).unwrap());
+        let mut output = Output::Stdout(StdoutOutput::new(&[], false).unwrap());
         let topic = output.topic("s.t");
         let mut stage = Stage::new(&settings).unwrap().expect("a chain is configured");
         for _ in 0..2 {
@@ -262,7 +262,7 @@ mod tests {
             ("transforms", "cast"),
             ("transforms.cast.type", "org.apache.kafka.connect.transforms.TimestampRouter"),
         ]);
-        let mut output = Output::Stdout(StdoutOutput::new(&[]).unwrap());
+        let mut output = Output::Stdout(StdoutOutput::new(&[], false).unwrap());
         let topic = output.topic("s.t");
         let mut stage = Stage::new(&settings).unwrap().expect("a chain is configured");
         let error = stage.run(&mut batch(topic), &mut output).await.unwrap_err().to_string();

@@ -17,10 +17,15 @@ enum Source {
 pub struct CloudEventsWriter {
     data: JsonWriter,
     extensions: bool,
+    /// Whether source, operation and transaction stand in headers, and the value is the data as a whole.
+    from_headers: bool,
     id: Source,
     kind: Source,
     data_schema_name: Source,
 }
+
+/// The fields of an event's `transaction`.
+const TRANSACTION: [&str; 3] = ["id", "total_order", "data_collection_order"];
 
 const DATA_SCHEMA: &str = "io.debezium.connector.postgresql.Data";
 
@@ -39,6 +44,7 @@ impl CloudEventsWriter {
         let mut writer = Self {
             data: JsonWriter::new(schemas),
             extensions,
+            from_headers: false,
             id: Source::Generated,
             kind: Source::Generated,
             data_schema_name: Source::Generated,
@@ -46,11 +52,12 @@ impl CloudEventsWriter {
         for item in metadata_source.split(',').map(str::trim).filter(|item| !item.is_empty()) {
             let wrong = || {
                 Fault::argument(format!(
-                    "metadata.source: {item:?} is not built in; write value, and id, type or dataSchemaName with :generate or :header"
+                    "metadata.source: {item:?} is not built in; write value or header, and id, type or dataSchemaName with :generate or :header"
                 ))
             };
             let Some((field, from)) = item.split_once(':') else {
-                if item.eq_ignore_ascii_case("value") {
+                writer.from_headers = item.eq_ignore_ascii_case("header");
+                if writer.from_headers || item.eq_ignore_ascii_case("value") {
                     continue;
                 }
                 return Err(wrong());
@@ -78,12 +85,23 @@ impl CloudEventsWriter {
     /// When it lacks its source, or a header.
     pub fn write(&self, record: &Record, out: &mut Vec<u8>) -> Result<bool, Fault> {
         let (Some(schema), false) = (&record.value_schema, record.value.is_null()) else { return Ok(false) };
-        let Some(event) = record.value.as_struct() else { return Err(Fault::data("Mismatching schema")) };
         // Of what tells of no row (heartbeats, transactions) Debezium writes the key alone.
-        if !schema.name().is_some_and(|name| name.ends_with(".Envelope")) {
+        let tells_of_row = if self.from_headers {
+            last_header(record, "source").is_some() && last_header(record, "op").is_some()
+        } else {
+            schema.name().is_some_and(|name| name.ends_with(".Envelope"))
+        };
+        if !tells_of_row {
             return Ok(false);
         }
-        let Value::Struct(source) = event.get("source")? else {
+        let Some(event) = record.value.as_struct() else { return Err(Fault::data("Mismatching schema")) };
+        let metadata = |name: &str| {
+            if self.from_headers {
+                return Ok(last_header(record, name).unwrap_or(&Value::Null));
+            }
+            event.get(name)
+        };
+        let Value::Struct(source) = metadata("source")? else {
             return Err(Fault::data("a change event without its source"));
         };
         let of_source = |name: &str| source.get(name).map(java::show);
@@ -116,15 +134,15 @@ impl CloudEventsWriter {
         attributes.text("time", Some(&time));
         attributes.text("datacontenttype", Some("application/json"));
         if self.extensions {
-            attributes.extension("", "op", event.get("op")?);
+            attributes.extension("", "op", metadata("op")?);
             for (at, field) in source.schema().fields().iter().enumerate() {
                 attributes.extension("", &field.name, source.at(at));
             }
-            if let Some(field) = schema.field("transaction") {
-                let block = event.get("transaction")?.as_struct();
-                for (at, field) in field.schema.fields().iter().enumerate() {
-                    let value = block.map_or(&Value::Null, |block| block.at(at));
-                    attributes.extension("tx", &field.name, value);
+            if self.from_headers || schema.field("transaction").is_some() {
+                let block = metadata("transaction")?.as_struct();
+                for name in TRANSACTION {
+                    let value = block.map_or(Ok(&Value::Null), |block| block.get(name))?;
+                    attributes.extension("tx", name, value);
                 }
             }
         }
@@ -135,15 +153,15 @@ impl CloudEventsWriter {
         Ok(true)
     }
 
-    /// The rows alone, as a struct of their own.
+    /// The rows alone, as a struct of their own; all there is where the rest stands in headers.
     fn data(&self, record: &Record, schema: &Schema, event: &Struct) -> Result<Struct, Fault> {
         let name = match self.data_schema_name {
             Source::Header => header(record, "dataSchemaName")?,
             Source::Generated => DATA_SCHEMA.to_owned(),
         };
         let mut builder = SchemaBuilder::new(Kind::Struct).named(&name);
-        for row in ["before", "after"] {
-            if let Some(field) = schema.field(row) {
+        for field in schema.fields() {
+            if self.from_headers || matches!(&*field.name, "before" | "after") {
                 builder.add_field(field.name.clone(), field.schema.clone())?;
             }
         }
@@ -156,11 +174,14 @@ impl CloudEventsWriter {
 }
 
 fn header(record: &Record, name: &str) -> Result<String, Fault> {
-    let found = record.headers.iter().rev().find(|header| &*header.key == name);
-    let found = found.ok_or_else(|| {
+    let found = last_header(record, name).ok_or_else(|| {
         Fault::data(format!("the record has no header {name:?}, from which the event's attribute is to come"))
     })?;
-    Ok(java::show(&found.value))
+    Ok(java::show(found))
+}
+
+fn last_header<'a>(record: &'a Record, name: &str) -> Option<&'a Value> {
+    record.headers.iter().rev().find(|header| &*header.key == name).map(|header| &header.value)
 }
 
 /// The event's JSON, open at its end.

@@ -20,6 +20,8 @@ pub enum Format {
     String,
     /// Connect's `ByteArrayConverter`.
     ByteArray,
+    /// Connect's converters of one number or boolean, whose class this is the Java name of.
+    Number(&'static str),
     /// Debezium's `BinaryDataConverter`: bytes as they are, all else by its delegate.
     Binary(Option<Box<Format>>),
     /// Debezium's `CloudEventsConverter`.
@@ -134,6 +136,11 @@ impl Format {
         !matches!(self, Self::Json(_) | Self::Avro(_))
     }
 
+    /// Whether it writes bytes that need not be text.
+    pub(crate) const fn is_binary(&self) -> bool {
+        matches!(self, Self::ByteArray | Self::Binary(_) | Self::Number(_))
+    }
+
     /// What the encoder writes where there is nothing behind it.
     pub(super) const fn encoded(&self) -> Converter {
         match self {
@@ -166,6 +173,12 @@ fn of_class(reader: &mut Reader<'_>, half: &str, class: &str) -> Format {
         "AvroConverter" | "Avro" => Format::Avro(Box::new(avro(reader, half, class.contains("apicurio")))),
         "StringConverter" | "String" => Format::String,
         "ByteArrayConverter" | "ByteArray" => Format::ByteArray,
+        "BooleanConverter" | "Boolean" => Format::Number("java.lang.Boolean"),
+        "ShortConverter" | "Short" => Format::Number("java.lang.Short"),
+        "IntegerConverter" | "Integer" => Format::Number("java.lang.Integer"),
+        "LongConverter" | "Long" => Format::Number("java.lang.Long"),
+        "FloatConverter" | "Float" => Format::Number("java.lang.Float"),
+        "DoubleConverter" | "Double" => Format::Number("java.lang.Double"),
         "BinaryDataConverter" | "BinaryData" => {
             let delegate = reader.raw(&format!("{half}.converter.delegate.converter.type")).map(str::trim);
             Format::Binary(delegate.map(|_| Box::new(Format::Json(delegate_json(reader, half)))))

@@ -103,6 +103,8 @@ const BUILT_IN: &[&str] = &["pg_catalog", "information_schema", "pg_toast"];
 pub struct TableFilter {
     pub(super) schemas: Choice,
     pub(super) tables: Choice,
+    /// `signal.data.collection`, which is captured whatever the lists say.
+    pub(super) signals: Patterns,
 }
 
 impl TableFilter {
@@ -110,7 +112,16 @@ impl TableFilter {
     #[must_use]
     pub fn allows(&self, table: &TableName) -> bool {
         let built_in = BUILT_IN.contains(&&*table.schema) || table.schema.starts_with("pg_temp_");
-        !built_in && self.schemas.allows(&table.schema) && self.tables.allows(&table.to_string())
+        let listed = || self.schemas.allows(&table.schema) && self.tables.allows(&table.to_string());
+        !built_in && (listed() || (!self.signals.is_empty() && self.signals.matches(&table.to_string())))
+    }
+
+    /// Where a table stands among others in a snapshot: in the order of `table.include.list`.
+    #[must_use]
+    pub fn rank(&self, table: &TableName) -> usize {
+        let Choice::Only(patterns) = &self.tables else { return 0 };
+        let name = table.to_string();
+        patterns.0.iter().position(|pattern| pattern.matches(&name)).unwrap_or(patterns.len())
     }
 
     /// Whether no list was given, so that every table but Postgres's own is captured.

@@ -98,6 +98,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         tables: TableFilter {
             schemas: choice(reader, "schema.include.list", "schema.exclude.list"),
             tables: choice(reader, "table.include.list", "table.exclude.list"),
+            signals: patterns(reader, "signal.data.collection").unwrap_or_default(),
         },
         columns: ColumnFilter(choice(reader, "column.include.list", "column.exclude.list")),
         shaping: shaping::resolve(reader),
@@ -395,7 +396,8 @@ fn skipped(reader: &mut Reader<'_>) -> SkippedOperations {
             "none" if words.len() > 1 => {
                 Some("'none' cannot be specified with other skipped operation types".to_owned())
             }
-            "none" | "" => None,
+            // Reads are no changes: the word is allowed, and skips nothing.
+            "none" | "" | "r" => None,
             _ => Some(format!("Invalid operation \"{word}\"")),
         };
         if let Some(wrong) = wrong {

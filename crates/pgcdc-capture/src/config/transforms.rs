@@ -208,7 +208,7 @@ fn add_fields(reader: &mut Reader<'_>, key: &str, prefix: &str) -> Vec<AddField>
         match known {
             Some(known) if named && !field.is_empty() && !field.contains('.') => {
                 let default_name = path.replace('.', "_");
-                let name = format!("{prefix}{}", new_name.map_or(&*default_name, str::trim));
+                let name = format!("{prefix}{}", new_name.unwrap_or(&default_name));
                 fields.push(AddField { section: known, field: field.to_owned(), name });
             }
             _ => {

@@ -21,7 +21,7 @@ const WAITING: usize = 4 << 20;
 const SPARE: usize = 8;
 
 /// Records as JSON lines: `{"topic","partition":null,"key","value","headers"}`, key and value as the
-/// text that would be in Kafka. What was written and flushed is delivered.
+/// text that would be in Kafka; bytes that are no text, which only some converters write, stand there as `hex:00ff`. What was written and flushed is delivered.
 ///
 /// A thread writes, since a pipe that nobody reads would otherwise hold up the stream's feedback; it also renders the
 /// lines, since quoting what is JSON already takes half as long as encoding it.
@@ -48,7 +48,8 @@ struct Chunk {
 }
 
 impl StdoutOutput {
-    pub(crate) fn new(context: &[(String, String)]) -> Result<Self> {
+    /// `context` are the headers that all records have; `binary` says whether keys or values may be other than text.
+    pub(crate) fn new(context: &[(String, String)], binary: bool) -> Result<Self> {
         let mut rendered = Vec::new();
         for (name, value) in context {
             header(name, Some(value.as_bytes()), &mut rendered);
@@ -62,7 +63,7 @@ impl StdoutOutput {
                 for chunk in chunks {
                     lines.clear();
                     lines.shrink_to(1 << 20);
-                    chunk.render(&rendered, &mut lines);
+                    chunk.render(&rendered, binary, &mut lines);
                     let mut out = io::stdout().lock();
                     let done = out.write_all(&lines).and_then(|()| out.flush());
                     let failed = done.is_err();
@@ -157,7 +158,8 @@ impl StdoutOutput {
 
 impl Chunk {
     /// Appends its records as lines; `context` holds the constant headers, with commas between.
-    fn render(&self, context: &[u8], out: &mut Vec<u8>) {
+    fn render(&self, context: &[u8], binary: bool, out: &mut Vec<u8>) {
+        let text = if binary { text_or_hex } else { text };
         for record in self.batch.iter() {
             let head = self.heads.get(record.topic.0 as usize);
             out.extend_from_slice(head.map_or(b"", Vec::as_slice));
@@ -195,6 +197,21 @@ fn text(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
     }
 }
 
+fn text_or_hex(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
+    match bytes {
+        Some(bytes) if std::str::from_utf8(bytes).is_err() => {
+            out.extend_from_slice(b"\"hex:");
+            for byte in bytes {
+                let digit =
+                    |four: u8| char::from_digit(u32::from(four), 16).map_or(b'0', |digit| digit as u8);
+                out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            }
+            out.push(b'"');
+        }
+        other => text(other, out),
+    }
+}
+
 fn comma(out: &mut Vec<u8>) {
     if out.last() == Some(&b']') {
         out.push(b',');
@@ -216,4 +233,15 @@ fn write_error(error: &io::Error) -> Error {
         return Error::closed("standard output was closed");
     }
     Error::fatal(format!("standard output cannot be written: {error}"))
+}
+
+#[test]
+fn bytes_that_are_no_text_stand_in_hex() {
+    let shown = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        text_or_hex(Some(bytes), &mut out);
+        String::from_utf8(out).expect("JSON is UTF-8")
+    };
+    assert_eq!(shown(b"a\"b"), r#""a\"b""#);
+    assert_eq!(shown(&[0, 0xff]), r#""hex:00ff""#);
 }

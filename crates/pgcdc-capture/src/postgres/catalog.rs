@@ -55,7 +55,7 @@ pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Resul
         })
         .filter(|table| settings.tables.allows(&table.name))
         .collect();
-    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    tables.sort_by_cached_key(|table| (settings.tables.rank(&table.name), table.name.clone()));
     Ok(tables)
 }
 

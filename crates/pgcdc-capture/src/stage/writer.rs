@@ -25,6 +25,8 @@ pub(super) enum Writer {
     String,
     /// `ByteArrayConverter`: bytes, and nothing else.
     Bytes,
+    /// `IntegerConverter` and the like: values of this Java class, and nothing else.
+    Number(&'static str),
     /// `BinaryDataConverter`: bytes as they are, all else by the delegate.
     Binary(Option<Box<Writer>>),
     CloudEvents(Box<CloudEventsWriter>),
@@ -48,6 +50,7 @@ impl Writer {
             Format::Avro(avro) => Self::Avro(Box::new(AvroWriter::new(half, avro.options))),
             Format::String => Self::String,
             Format::ByteArray => Self::Bytes,
+            Format::Number(class) => Self::Number(class),
             Format::Binary(delegate) => Self::Binary(
                 delegate.as_ref().map(|format| Self::new(format, half)).transpose()?.map(Box::new),
             ),
@@ -92,13 +95,20 @@ impl Writer {
         };
         match self {
             Self::Json(writer) => writer.write(schema, value, out),
+            // What is null and no bytes is the delegate's, too.
+            Self::Binary(Some(delegate)) if schema.is_some_and(|schema| schema.kind() != Kind::Bytes) => {
+                delegate.write(record, half, out)
+            }
             _ if value.is_null() => Ok(false),
             Self::Avro(avro) => avro.write(&record.topic, schema, value, out),
             Self::String => {
                 out.extend_from_slice(java::show(value).as_bytes());
                 Ok(true)
             }
+            // A key is no change event, of which Debezium writes nothing.
+            Self::CloudEvents(_) if half == Half::Key => Ok(false),
             Self::CloudEvents(writer) => writer.write(record, out),
+            Self::Number(class) => write_number(class, value, out).map(|()| true),
             Self::Bytes | Self::Binary(_) => match (schema.map(Schema::kind), value, self) {
                 (Some(Kind::Bytes) | None, Value::Bytes(bytes), _) => {
                     out.extend_from_slice(bytes);
@@ -112,6 +122,24 @@ impl Writer {
             },
         }
     }
+}
+
+/// Appends a number as Kafka's serializers do, the most significant byte first.
+fn write_number(class: &str, value: &Value, out: &mut Vec<u8>) -> std::result::Result<(), Fault> {
+    if value.class() != class {
+        let short = class.rsplit('.').next().unwrap_or(class);
+        return Err(Fault::data(format!("Failed to serialize to {short} (was {}): ", value.class())));
+    }
+    match value {
+        Value::Boolean(value) => out.push(u8::from(*value)),
+        Value::Int16(value) => out.extend_from_slice(&value.to_be_bytes()),
+        Value::Int32(value) => out.extend_from_slice(&value.to_be_bytes()),
+        Value::Int64(value) => out.extend_from_slice(&value.to_be_bytes()),
+        Value::Float32(value) => out.extend_from_slice(&value.to_be_bytes()),
+        Value::Float64(value) => out.extend_from_slice(&value.to_be_bytes()),
+        _ => {}
+    }
+    Ok(())
 }
 
 impl AvroWriter {

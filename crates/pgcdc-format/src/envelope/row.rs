@@ -110,6 +110,8 @@ impl RowEncoder {
             relation.columns.get(*at).is_some_and(|column| Codec::compile(column, &options.types).is_some())
         };
         let key: Vec<usize> = plan.key.iter().copied().filter(known).collect();
+        // A snapshot that would read no column at all reads all of them.
+        let reads_all = !plan.snapshot || !plan.included.iter().any(|included| *included);
         let columns = relation
             .columns
             .iter()
@@ -137,7 +139,7 @@ impl RowEncoder {
                         let bare = Column { not_null: false, default: None, comment: None, ..column.clone() };
                         let known = included || plan.snapshot;
                         let codec = Codec::compile(if known { column } else { &bare }, &options.key_types);
-                        if included || !plan.snapshot { codec } else { codec.map(Codec::unread) }
+                        if included || reads_all { codec } else { codec.map(Codec::unread) }
                     })
                     .flatten();
                 if let TypeKind::Enum(known) = &column.pg_type.kind {

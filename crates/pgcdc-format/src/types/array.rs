@@ -17,6 +17,8 @@ pub(super) struct ArrayForm {
     pub(super) element: Family,
     /// `,`, but `;` for `box` and `:` for PostGIS.
     pub(super) delimiter: u8,
+    /// Whether its elements may be null; one that is makes the whole list null where they may not.
+    pub(super) nullable: bool,
 }
 
 impl ArrayForm {
@@ -61,7 +63,7 @@ impl ArrayForm {
                 let (inner, after) = rest.split_at(length);
                 match self.element {
                     Family::Text => write_json_string(inner, out),
-                    _ => out.extend_from_slice(b"null"),
+                    _ => self.append_null(out)?,
                 }
                 Ok(after)
             }
@@ -70,7 +72,7 @@ impl ArrayForm {
                 let (plain, after) = rest.split_at(end);
                 match plain {
                     b"" => return Err(BAD),
-                    b"NULL" => out.extend_from_slice(b"null"),
+                    b"NULL" => self.append_null(out)?,
                     _ => self.append_element(plain, out)?,
                 }
                 Ok(after)
@@ -84,11 +86,18 @@ impl ArrayForm {
         match self.element.append_from_driver(text, out) {
             Err(Fault::Null) => {
                 out.truncate(start);
-                out.extend_from_slice(b"null");
-                Ok(())
+                self.append_null(out)
             }
             other => other,
         }
+    }
+
+    fn append_null(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if !self.nullable {
+            return Err(Fault::Failed);
+        }
+        out.extend_from_slice(b"null");
+        Ok(())
     }
 }
 

@@ -146,7 +146,7 @@ impl Form {
             | Family::Timestamp(..)
             | Family::Interval(_)
             | Family::TimestampTz(_)
-            | Family::TimeTz(_)
+            | Family::TimeTz
             | Family::Numeric(Numeric::Text { .. })
             | Family::Bytea(_)
                 if string =>

@@ -46,8 +46,8 @@ pub(super) enum Family {
     Date(DateForm),
     /// `time`.
     Time(TimeForm),
-    /// `timetz` as text; whether it is in a list.
-    TimeTz(bool),
+    /// `timetz` as text.
+    TimeTz,
     /// `timetz`, structured.
     TimeTzStructured(i32),
     /// `timestamp`.
@@ -124,7 +124,7 @@ impl Family {
             Self::NeverFits => Err(Fault::Failed),
             Self::Bit => append_bit(text, out),
             Self::Bits => append_bits(text, out),
-            Self::TimeTz(in_list) => temporal::append_timetz(text, *in_list, out),
+            Self::TimeTz => temporal::append_timetz(text, out),
             Self::TimeTzStructured(precision) => temporal::append_timetz_structured(text, *precision, out),
             Self::TimestampTzStructured(precision) => {
                 temporal::append_timestamptz_structured(text, *precision, out)

@@ -24,7 +24,9 @@ impl Measure {
     pub(super) fn of(column: &Column, snapshot: bool) -> Self {
         let name = type_name(column).to_uppercase();
         let typmod = column.typmod;
-        if &*column.pg_type.name == "vector" && column.pg_type.kind == TypeKind::Base {
+        if matches!(&*column.pg_type.name, "vector" | "halfvec" | "sparsevec")
+            && column.pg_type.kind == TypeKind::Base
+        {
             return Self { name, length: (typmod != -1).then_some(typmod), scale: Some(0) };
         }
         if snapshot && column.pg_type.oid == oid::NUMERIC && typmod == -1 {

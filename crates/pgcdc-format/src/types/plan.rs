@@ -74,7 +74,11 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
             "geometry" | "geography" => b':',
             _ => b',',
         };
-        Some((Family::Array(Box::new(ArrayForm { element: family, delimiter })), Schema::array(items)))
+        let nullable = items.optional;
+        Some((
+            Family::Array(Box::new(ArrayForm { element: family, delimiter, nullable })),
+            Schema::array(items),
+        ))
     };
     match element.oid {
         // Debezium lists these types as not yet implemented.
@@ -90,6 +94,13 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
     if let TypeKind::Enum(_) = element.kind {
         let (family, items) = of_type(element, typmod, options, true)?;
         return list(family, items);
+    }
+    if matches!(below_domains(element, -1).0.kind, TypeKind::Enum(_)) {
+        // Of an array's domains, Debezium sees that they are enums, and not their labels.
+        return list(
+            Family::Text,
+            Schema::string().named("io.debezium.data.Enum", 1).with_parameter("allowed", ""),
+        );
     }
     if let Some((family, items)) = of_type(element, typmod, options, true) {
         // Of the types without a rule of their own, elements are declared required.
@@ -160,7 +171,7 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
             (Family::Time(TimeForm::new(unit, precision, in_list)), time_schema(options.time, unit))
         }
         oid::TIMETZ if structured => (Family::TimeTzStructured(precision), zoned_time_schema()),
-        oid::TIMETZ => (Family::TimeTz(in_list), logical("io.debezium.time.ZonedTime")),
+        oid::TIMETZ => (Family::TimeTz, logical("io.debezium.time.ZonedTime")),
         oid::TIMESTAMP => {
             let unit = TimeUnit::of_timestamp(options.time, precision);
             (Family::Timestamp(unit, precision), timestamp_schema(options.time, unit))
@@ -269,7 +280,7 @@ fn fallback(family: &Family, options: &TypeOptions) -> Vec<u8> {
         Family::NeverFits => b"null".to_vec(),
         Family::Date(_) => of_text(b"1970-01-01"),
         Family::Time(_) => of_text(b"00:00:00"),
-        Family::TimeTz(_) | Family::TimeTzStructured(_) => of_text(b"00:00:00+00"),
+        Family::TimeTz | Family::TimeTzStructured(_) => of_text(b"00:00:00+00"),
         Family::Timestamp(unit, precision) => {
             let mut out = Vec::new();
             let _ = append_timestamp(b"1970-01-01 00:00:00", *unit, *precision, &mut out);

@@ -198,6 +198,7 @@ impl TimeForm {
         let mut time = Time::read(text)?;
         if self.in_list {
             time.micros -= time.micros % 1_000;
+            time.hour %= 24;
         }
         match self.unit {
             TimeUnit::Millis => write_int(time.micros_of_day() / 1_000, out),
@@ -220,14 +221,10 @@ impl TimeForm {
     }
 }
 
-/// Appends a `timetz`: ISO 8601 at UTC. The end of a day elsewhere is read only in a list.
-pub(super) fn append_timetz(text: &[u8], in_list: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends a `timetz`: ISO 8601 at UTC. The end of a day stays one there alone.
+pub(super) fn append_timetz(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let (time, offset) = Time::read_zoned(text)?;
-    let time = match (time.hour, offset) {
-        (24, 0) => time,
-        (24, _) if !in_list => return Err(Fault::Failed),
-        _ => time.at_utc(offset),
-    };
+    let time = if (time.hour, offset) == (24, 0) { time } else { time.at_utc(offset) };
     out.push(b'"');
     time.append_iso(out);
     out.extend_from_slice(b"Z\"");

@@ -82,8 +82,10 @@ impl Decimal {
     /// Its whole part in 64 bits, the higher ones cut off, as Java's `longValue`.
     #[must_use]
     pub fn to_i64(&self) -> i64 {
-        let bytes = self.whole().to_signed_bytes_le();
-        let fill = if self.unscaled.sign() == Sign::Minus { 0xff } else { 0 };
+        let whole = self.whole();
+        let bytes = whole.to_signed_bytes_le();
+        // Of a number between 0 and -1 nothing is left, the sign neither.
+        let fill = if whole.sign() == Sign::Minus { 0xff } else { 0 };
         let mut low = [fill; 8];
         for (to, from) in low.iter_mut().zip(&bytes) {
             *to = *from;

@@ -1,6 +1,8 @@
 use crate::Fault;
 
 const DAY: i64 = 86_400_000;
+/// The day on which Java's calendars begin to be Gregorian: 15 October 1582.
+const GREGORIAN: i64 = -141_427;
 
 /// The day of a moment for Connect's `Date`.
 pub(crate) fn days(millis: i64) -> Result<i64, Fault> {
@@ -41,15 +43,31 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    /// Of the Gregorian calendar at all times, as `java.time` has it.
     pub(crate) fn of(millis: i64) -> Self {
         let days = millis.div_euclid(DAY);
         let (year, month, day) = civil(days);
+        Self::new(millis, (year, month, day), to_days(year, 1, 1))
+    }
+
+    /// Of the Julian calendar before 15 October 1582, as `java.util.GregorianCalendar` has it.
+    pub(crate) fn of_either_calendar(millis: i64) -> Self {
+        let days = millis.div_euclid(DAY);
+        if days >= GREGORIAN {
+            return Self::of(millis);
+        }
+        let (year, month, day) = julian(days);
+        Self::new(millis, (year, month, day), from_julian(year, 1, 1))
+    }
+
+    fn new(millis: i64, (year, month, day): (i64, i64, i64), new_year: i64) -> Self {
+        let days = millis.div_euclid(DAY);
         Self {
             year,
             month,
             day,
             weekday: (days + 4).rem_euclid(7),
-            day_of_year: days - to_days(year, 1, 1) + 1,
+            day_of_year: days - new_year + 1,
             millis_of_day: millis.rem_euclid(DAY),
         }
     }
@@ -82,6 +100,32 @@ pub(crate) fn to_days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
+/// As [`to_days`], of the Julian calendar where the date is before the Gregorian one began.
+pub(crate) fn to_days_of_either_calendar(year: i64, month: i64, day: i64) -> i64 {
+    let gregorian = to_days(year, month, day);
+    if gregorian >= GREGORIAN { gregorian } else { from_julian(year, month, day) }
+}
+
+fn from_julian(year: i64, month: i64, day: i64) -> i64 {
+    let months = month - 1;
+    let (year, month) = (year + months.div_euclid(12), months.rem_euclid(12) + 1);
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    shifted * 365 + shifted.div_euclid(4) + day_of_year - 719_470
+}
+
+fn julian(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_470;
+    let cycle = shifted.div_euclid(1461);
+    let day_of_cycle = shifted.rem_euclid(1461);
+    let year_of_cycle = (day_of_cycle - day_of_cycle / 1460) / 365;
+    let day_of_year = day_of_cycle - 365 * year_of_cycle;
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_cycle + cycle * 4 + i64::from(month <= 2), month, day)
+}
+
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -92,4 +136,32 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[test]
+fn the_julian_calendar_ends_where_java_ends_it() {
+    // `new SimpleDateFormat("yyyy-MM-dd")`, UTC: the days before and of the change, a leap day, the first of January 1.
+    for (days, date) in [
+        (-141_428, (1582, 10, 4)),
+        (-141_427, (1582, 10, 15)),
+        (-171_596, (1500, 2, 29)),
+        (-719_162, (1, 1, 3)),
+        (-719_164, (1, 1, 1)),
+        (-719_165, (0, 12, 31)),
+    ] {
+        let moment = Moment::of_either_calendar(days * DAY);
+        assert_eq!((moment.year, moment.month, moment.day), date, "{days}");
+        assert_eq!(to_days_of_either_calendar(date.0, date.1, date.2), days, "{date:?}");
+    }
+    let mut last = Moment::of_either_calendar(-800_000 * DAY);
+    for days in -799_999..-141_427 {
+        let moment = Moment::of_either_calendar(days * DAY);
+        let follows = moment.day == last.day + 1 && moment.month == last.month || moment.day == 1;
+        assert!(
+            follows && (moment.day_of_year == last.day_of_year + 1 || moment.day_of_year == 1),
+            "{moment:?}"
+        );
+        assert_eq!(from_julian(moment.year, moment.month, moment.day), days);
+        last = moment;
+    }
 }

@@ -1,6 +1,6 @@
 //! `java.text.SimpleDateFormat` in UTC and in English.
 
-use super::calendar::{Moment, to_days};
+use super::calendar::{Moment, to_days_of_either_calendar};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -83,7 +83,7 @@ impl DateFormat {
 
     /// Writes a moment, given in milliseconds since 1970.
     pub(crate) fn format(&self, millis: i64) -> String {
-        let moment = Moment::of(millis);
+        let moment = Moment::of_either_calendar(millis);
         let mut out = String::new();
         for part in &self.parts {
             match part {
@@ -173,7 +173,8 @@ fn week_of_year(moment: &Moment) -> i64 {
 }
 
 fn week_year(moment: &Moment) -> i64 {
-    let length = to_days(moment.year + 1, 1, 1) - to_days(moment.year, 1, 1);
+    let length =
+        to_days_of_either_calendar(moment.year + 1, 1, 1) - to_days_of_either_calendar(moment.year, 1, 1);
     let next_new_year = (moment.weekday + (length - moment.day_of_year) + 1).rem_euclid(7);
     moment.year + i64::from(next_new_year != 0 && length - moment.day_of_year < next_new_year)
 }
@@ -247,8 +248,8 @@ impl Reading {
         let year = self.year.unwrap_or(1970);
         let year = if self.before_christ { 1 - year } else { year };
         let days = match (self.day_of_year, self.month, self.day) {
-            (Some(day), None, None) => to_days(year, 1, 1) + day - 1,
-            (_, month, day) => to_days(year, month.unwrap_or(1), 1) + day.unwrap_or(1) - 1,
+            (Some(day), None, None) => to_days_of_either_calendar(year, 1, 1) + day - 1,
+            (_, month, day) => to_days_of_either_calendar(year, month.unwrap_or(1), day.unwrap_or(1)),
         };
         let hour =
             self.hour.unwrap_or_else(|| self.half_hour.unwrap_or(0) + if self.afternoon { 12 } else { 0 });

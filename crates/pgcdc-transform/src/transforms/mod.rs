@@ -6,6 +6,7 @@ mod decode_message;
 mod event_router;
 mod extract_field;
 mod flatten;
+mod geometry;
 mod header_from;
 mod header_to_value;
 mod headers;
@@ -21,12 +22,14 @@ mod regex_router;
 mod replace_field;
 mod schema_change_filter;
 mod schema_metadata;
+mod schema_to_record;
 mod script;
 mod shared_headers;
 mod timestamp_converter;
 mod timestamp_router;
 mod timezone_converter;
 mod value_to_key;
+mod vector_to_json;
 mod zone;
 
 use std::fmt::Debug;
@@ -81,9 +84,13 @@ const SHORT: &[&str] = &[
     "io.debezium.transforms.ContentBasedRouter",
     "io.debezium.transforms.ExtractChangedRecordState",
     "io.debezium.transforms.ExtractNewRecordState",
+    "io.debezium.transforms.ExtractSchemaToNewRecord",
+    "io.debezium.transforms.GeometryFormatTransformer",
     "io.debezium.transforms.HeaderToValue",
     "io.debezium.transforms.SchemaChangeEventFilter",
+    "io.debezium.transforms.SwapGeometryCoordinates",
     "io.debezium.transforms.TimezoneConverter",
+    "io.debezium.transforms.VectorToJsonConverter",
     "io.debezium.transforms.outbox.EventRouter",
     "io.debezium.transforms.partitions.PartitionRouting",
 ];
@@ -124,10 +131,14 @@ pub(crate) fn build(class: &str, options: &mut Options<'_>) -> Option<Built> {
         "ContentBasedRouter" => script::router(options),
         "ExtractChangedRecordState" => changed_state::build(options),
         "ExtractNewRecordState" => new_state::build(options),
+        "ExtractSchemaToNewRecord" => schema_to_record::build(options),
         "Filter" => script::filter(options),
+        "GeometryFormatTransformer" => geometry::format(options),
         "HeaderToValue" => header_to_value::build(options),
         "SchemaChangeEventFilter" => schema_change_filter::build(options),
+        "SwapGeometryCoordinates" => geometry::swap(options),
         "TimezoneConverter" => timezone_converter::build(options),
+        "VectorToJsonConverter" => vector_to_json::build(),
         "outbox.EventRouter" => event_router::build(options),
         "partitions.PartitionRouting" => partition_routing::build(options),
         _ => return None,

@@ -9,6 +9,7 @@ const CONNECT_WORKER: &str = "it configures a Connect worker; `pgcdc stream` run
 const CLIENTS: &str =
     "it configures clients that pgcdc does not have; for the producer and its topics write producer.<key>";
 const PROVIDERS: &str = "env, file and dir are always there";
+const NO_HISTORY: &str = "Debezium's Postgres connector has neither schema changes nor their history";
 const JDBC: &str = "it is for the JDBC driver, which pgcdc does not use";
 
 pub(super) const WORKER: &[Property] = &[
@@ -143,6 +144,25 @@ pub(super) const PASS_THROUGH: &[Property] = &[
     p("predicates.*", String, "", Low, "Settings of the predicate that the name's second part names.")
         .beside()
         .family("predicates.", ""),
+    p(
+        "include.schema.changes",
+        Boolean,
+        "true",
+        Low,
+        "Write schema changes to a topic: connectors of other databases do.",
+    )
+    .beside()
+    .not_applicable(NO_HISTORY),
+    p(
+        "schema.history.internal.*",
+        String,
+        "",
+        Low,
+        "Where connectors of other databases keep their schemas' history.",
+    )
+    .beside()
+    .family("schema.history.internal.", "")
+    .not_applicable(NO_HISTORY),
     p("rest.*", String, "", Low, "Settings of the worker's REST interface.")
         .beside()
         .family("rest.", "")

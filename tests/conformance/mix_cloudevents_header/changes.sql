@@ -1,0 +1,6 @@
+INSERT INTO t VALUES (1,'one',NULL,1.5,'2024-01-01 00:00+00','{1,2}');
+INSERT INTO nokey VALUES ('x');
+BEGIN; UPDATE t SET v='two'; INSERT INTO t(id) VALUES (2); COMMIT;
+DELETE FROM t WHERE id=1;
+INSERT INTO outbox VALUES ('00000000-0000-0000-0000-000000000001','order','o1','OrderCreated','{"a":1,"b":["x"]}');
+TRUNCATE t;

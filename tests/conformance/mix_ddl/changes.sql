@@ -1,0 +1,58 @@
+INSERT INTO t VALUES (1,'x',1,1.5,'a','2024-01-01');
+-- wait
+ALTER TABLE t RENAME a TO aa;
+INSERT INTO t VALUES (2,'y',2,2.5,'b','2024-01-01');
+-- wait
+ALTER TABLE t ALTER b TYPE bigint, ALTER c TYPE numeric(8,3), ALTER ts TYPE timestamptz;
+INSERT INTO t VALUES (3,'z',3,3.125,'a','2024-01-01');
+-- wait
+ALTER TABLE t ADD COLUMN n int NOT NULL DEFAULT 42, ADD COLUMN x jsonb DEFAULT '{"a": 1}';
+UPDATE t SET aa='upd' WHERE id=1;
+-- wait
+ALTER TYPE mood ADD VALUE 'c' BEFORE 'b';
+INSERT INTO t(id,e) VALUES (4,'c');
+-- wait
+UPDATE t SET aa='four' WHERE aa IS NULL;
+-- wait
+ALTER TABLE t DROP COLUMN b, ALTER c DROP NOT NULL, ALTER aa SET NOT NULL;
+INSERT INTO t(id,aa) VALUES (5,'five');
+-- wait
+ALTER TABLE t ALTER n SET DEFAULT 43, ALTER x DROP DEFAULT;
+INSERT INTO t(id,aa) VALUES (6,'six');
+-- wait
+ALTER TABLE t REPLICA IDENTITY FULL;
+UPDATE t SET aa='full' WHERE id=6;
+-- wait
+ALTER TABLE t REPLICA IDENTITY NOTHING;
+INSERT INTO t(id,aa) VALUES (7,'seven');
+-- wait
+ALTER TABLE t REPLICA IDENTITY DEFAULT;
+UPDATE t SET id=8 WHERE id=7;
+-- wait
+ALTER TABLE t DROP CONSTRAINT t_pkey;
+INSERT INTO t(id,aa) VALUES (9,'nine');
+-- wait
+ALTER TABLE t ADD PRIMARY KEY (aa,id);
+INSERT INTO t(id,aa) VALUES (10,'ten');
+DELETE FROM t WHERE id=10;
+-- wait
+ALTER TABLE r REPLICA IDENTITY USING INDEX r_u_key;
+INSERT INTO r VALUES (1,10,'x');
+UPDATE r SET u=11;
+UPDATE r SET id=2;
+DELETE FROM r;
+INSERT INTO w(id) VALUES (1);
+-- wait
+ALTER TABLE w ADD COLUMN extra text;
+UPDATE w SET c0=NULL, extra='e';
+-- wait
+ALTER TABLE t RENAME TO t2;
+INSERT INTO t2(id,aa) VALUES (11,'x');
+-- wait
+CREATE SCHEMA moved;
+ALTER TABLE t2 SET SCHEMA moved;
+INSERT INTO moved.t2(id,aa) VALUES (12,'x');
+-- wait
+DROP TABLE r;
+CREATE TABLE r(id text PRIMARY KEY, other date);
+INSERT INTO r VALUES ('new','2024-01-01');

@@ -1,0 +1,12 @@
+BEGIN;
+INSERT INTO t VALUES (1,'one',NULL,'2024-01-01 00:00+00','2024-01-01'),(2,NULL,7,NULL,NULL);
+INSERT INTO f VALUES (1,'x',1);
+SELECT pg_logical_emit_message(true,'p','{"a":1,"n":null}');
+COMMIT;
+INSERT INTO nokey VALUES ('x',1);
+UPDATE f SET v='y';
+UPDATE f SET id=2;
+DELETE FROM f;
+DELETE FROM t WHERE id=1;
+SELECT pg_logical_emit_message(false,'p','[1]');
+TRUNCATE t, f;

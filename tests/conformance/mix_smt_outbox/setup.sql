@@ -1,0 +1,1 @@
+CREATE TABLE outbox(id bigint PRIMARY KEY, aggregatetype text NOT NULL, aggregateid int, type text, payload text, pb bytea, pj jsonb, at timestamptz, at2 timestamp(6), ms bigint, num int, small smallint, tenant text, ver int, amount numeric(8,2), uid uuid, "spaced name" text);

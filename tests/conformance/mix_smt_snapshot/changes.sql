@@ -1,0 +1,2 @@
+INSERT INTO t VALUES (5,'five');
+DELETE FROM f;

@@ -1,0 +1,11 @@
+CREATE TABLE t(id int PRIMARY KEY, v text, n int DEFAULT 5, big text, c2 numeric(6,2) NOT NULL DEFAULT 1.5);
+ALTER TABLE t ALTER big SET STORAGE EXTERNAL;
+CREATE TABLE nokey(a int, b text);
+ALTER TABLE nokey REPLICA IDENTITY FULL;
+CREATE TABLE full_t(id int PRIMARY KEY, v text, n int DEFAULT 5, big text);
+ALTER TABLE full_t REPLICA IDENTITY FULL;
+ALTER TABLE full_t ALTER big SET STORAGE EXTERNAL;
+CREATE TABLE comp(a int, b text, c int, PRIMARY KEY (b, a));
+CREATE TABLE none_t(id int PRIMARY KEY, v text);
+ALTER TABLE none_t REPLICA IDENTITY NOTHING;
+CREATE PUBLICATION pub FOR ALL TABLES WITH (publish='insert,update,delete,truncate');

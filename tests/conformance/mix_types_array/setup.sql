@@ -1,0 +1,18 @@
+CREATE EXTENSION citext;
+CREATE EXTENSION hstore;
+CREATE TYPE mood AS ENUM ('sad','ok','so so, "x"');
+CREATE TYPE "Mood X" AS ENUM ('a','B c');
+CREATE TYPE comp AS (a int, b text, c numeric(4,1));
+CREATE DOMAIN dom_num AS numeric(5,2);
+CREATE DOMAIN dom_vc AS varchar(6) DEFAULT 'dv';
+CREATE DOMAIN dom_dom AS dom_num CHECK (VALUE > 0);
+CREATE DOMAIN dom_enum AS mood;
+CREATE DOMAIN dom_arr AS int[];
+CREATE DOMAIN dom_ts AS timestamptz(2);
+CREATE DOMAIN dom_bytea AS bytea;
+CREATE DOMAIN dom_comp AS comp;
+CREATE DOMAIN dom_citext AS citext;
+CREATE DOMAIN dom_int AS int NOT NULL;
+CREATE DOMAIN dom_iv AS interval day to second(2);
+CREATE EXTENSION ltree;
+CREATE TABLE t(id int PRIMARY KEY, a0 bool[], a1 int2[], a2 int4[], a3 int8[], a4 float4[], a5 float8[], a6 numeric[], a7 numeric(5,2)[], a8 money[], a9 text[], a10 varchar(5)[], a11 char(3)[], a12 "char"[], a13 name[], a14 bytea[], a15 bit(3)[], a16 varbit(4)[], a17 date[], a18 time[], a19 time(3)[], a20 timetz[], a21 timestamp[], a22 timestamp(2)[], a23 timestamptz[], a24 timestamptz(0)[], a25 interval[], a26 uuid[], a27 json[], a28 jsonb[], a29 xml[], a30 inet[], a31 cidr[], a32 macaddr[], a33 macaddr8[], a34 oid[], a35 point[], a36 int4range[], a37 numrange[], a38 tstzrange[], a39 daterange[], a40 int4multirange[], a41 hstore[], a42 citext[], a43 ltree[], a44 mood[], a45 "Mood X"[], a46 comp[], a47 dom_num[], a48 dom_vc[], a49 dom_enum[], a50 dom_int[], a51 tsvector[], a52 tsquery[], a53 pg_lsn[], a54 xid8[], a55 regclass[], a56 jsonpath[], a57 box[], a58 lseg[], a59 circle[]);

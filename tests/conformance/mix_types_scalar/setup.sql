@@ -1,0 +1,17 @@
+CREATE EXTENSION citext;
+CREATE EXTENSION hstore;
+CREATE TYPE mood AS ENUM ('sad','ok','so so, "x"');
+CREATE TYPE "Mood X" AS ENUM ('a','B c');
+CREATE TYPE comp AS (a int, b text, c numeric(4,1));
+CREATE DOMAIN dom_num AS numeric(5,2);
+CREATE DOMAIN dom_vc AS varchar(6) DEFAULT 'dv';
+CREATE DOMAIN dom_dom AS dom_num CHECK (VALUE > 0);
+CREATE DOMAIN dom_enum AS mood;
+CREATE DOMAIN dom_arr AS int[];
+CREATE DOMAIN dom_ts AS timestamptz(2);
+CREATE DOMAIN dom_bytea AS bytea;
+CREATE DOMAIN dom_comp AS comp;
+CREATE DOMAIN dom_citext AS citext;
+CREATE DOMAIN dom_int AS int NOT NULL;
+CREATE DOMAIN dom_iv AS interval day to second(2);
+CREATE TABLE t(id int PRIMARY KEY, c1 char(4), c2 "char", c3 name, c4 bit varying(5), c5 varbit, c6 bit, c7 pg_lsn, c8 xid8, c9 xid, c10 cid, c11 tid, c12 regclass, c13 regtype, c14 regproc, c15 regprocedure, c16 regnamespace, c17 regrole, c18 regconfig, c19 regdictionary, c20 regoper, c21 regoperator, c22 jsonpath, c23 txid_snapshot, c24 pg_snapshot, c25 macaddr8, c26 int2vector, c27 oidvector, c28 tsquery, c29 regcollation, c30 refcursor, c31 aclitem, c32 line, c33 lseg, c34 circle, c35 path, c36 bpchar, c37 varchar, c38 numeric(3,-2), c39 numeric(2,5), c40 numeric(38,0), c41 float(3), c42 float(30), c43 dom_num, c44 dom_vc, c45 dom_dom, c46 dom_enum, c47 dom_arr, c48 dom_ts, c49 dom_bytea, c50 comp, c51 dom_comp, c52 citext, c53 dom_citext, c54 dom_int NOT NULL DEFAULT 7, c55 dom_iv, c56 "Mood X", c57 tsvector, c58 macaddr, c59 cidr, c60 inet, c61 box, c62 xml);
