@@ -11,6 +11,7 @@ use pgcdc_testbed::{PostgresClient, Process};
 use super::compare::{Record, difference, lines};
 use super::scenario::{Scenario, Variant, plain};
 use super::stage::{LIMIT, drop_database, prepare, wait_until};
+use super::watch::Watch;
 
 /// How long heartbeats are waited for.
 const HEARTBEATS: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ pub(super) type Outcome = (String, Option<String>);
 pub(super) fn replay(rig: Rig<'_>, scenario: &Scenario, only: &[String]) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for group in scenario.together(only) {
-        match replay_group(rig, scenario, &group) {
+        match Watch::open(rig.server).and_then(|watch| replay_group(rig, &watch, scenario, &group)) {
             Ok(found) => outcomes.extend(found),
             Err(error) => outcomes.extend(group.iter().map(|v| (v.name.clone(), Some(format!("{error:#}"))))),
         }
@@ -47,7 +48,12 @@ struct Running<'a> {
     process: Process,
 }
 
-fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result<Vec<Outcome>> {
+fn replay_group(
+    rig: Rig<'_>,
+    watch: &Watch,
+    scenario: &Scenario,
+    group: &[&Variant],
+) -> Result<Vec<Outcome>> {
     let slot = |variant: &&Variant| plain(&format!("r_{}_{}", scenario.name, variant.name));
     let slots: Vec<String> = group.iter().map(slot).map(|slot| slot.chars().take(63).collect()).collect();
     prepare(rig.server, scenario, group, &slots)?;
@@ -55,13 +61,14 @@ fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result
     for (variant, slot) in group.iter().zip(&slots) {
         running.push(start(rig, scenario, variant, slot)?);
     }
-    let driven = drive(rig.server, scenario, group[0], &mut running);
+    let driven = drive(rig.server, watch, scenario, group[0], &mut running);
     for run in &mut running {
         await_heartbeats(scenario, run)?;
     }
+    Process::sigterm_all(running.iter_mut().map(|run| &mut run.process))?;
     let mut outcomes = Vec::new();
     for run in &mut running {
-        let status = run.process.sigterm_and_wait(LIMIT)?;
+        let status = run.process.wait_after_sigterm(LIMIT)?;
         let what = match compare(scenario, run)? {
             Some(what) if status.code() == Some(2) => {
                 Some(format!("refused: {}\n  {what}", errors(&run.process)))
@@ -115,6 +122,7 @@ fn start<'a>(rig: Rig<'_>, scenario: &Scenario, variant: &'a Variant, slot: &str
 /// Makes the changes, each step when the one before has been written by all.
 fn drive(
     server: PostgresClient,
+    watch: &Watch,
     scenario: &Scenario,
     variant: &Variant,
     running: &mut [Running<'_>],
@@ -126,10 +134,11 @@ fn drive(
         }
     }
     for step in scenario.steps(variant)? {
-        server.sql(&scenario.database(), &step)?;
-        let position = server.sql("postgres", "SELECT pg_current_wal_insert_lsn()")?;
+        let position = format!("{step}\nSELECT pg_catalog.pg_current_wal_insert_lsn();");
+        let answers = server.sql(&scenario.database(), &position)?;
+        let position = answers.lines().last().unwrap_or_default();
         wait_until(&format!("everything up to {position} is written and confirmed"), || {
-            all_confirmed(server, &position, running)
+            all_confirmed(watch, position, running)
         })?;
     }
     Ok(())
@@ -150,7 +159,7 @@ fn await_heartbeats(scenario: &Scenario, run: &mut Running<'_>) -> Result<()> {
 }
 
 /// Whether all that still run have written and confirmed everything up to `position`.
-fn all_confirmed(server: PostgresClient, position: &str, running: &mut [Running<'_>]) -> Result<bool> {
+fn all_confirmed(watch: &Watch, position: &str, running: &mut [Running<'_>]) -> Result<bool> {
     let slots: Vec<String> = running
         .iter_mut()
         .filter_map(|run| run.process.is_running().then(|| format!("'{}'", run.slot)))
@@ -162,7 +171,7 @@ fn all_confirmed(server: PostgresClient, position: &str, running: &mut [Running<
         "SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn < '{position}' AND slot_name IN ({})",
         slots.join(",")
     );
-    Ok(server.sql("postgres", &behind)? == "0")
+    Ok(watch.value(&behind)? == "0")
 }
 
 /// What it had to say beyond its life cycle.

@@ -19,43 +19,38 @@ pub(super) fn prepare(
 ) -> Result<()> {
     let database = scenario.database();
     drop_database(server, &database)?;
-    server.sql("postgres", &format!("CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8'"))?;
-    server.sql(&database, &scenario.setup(group[0])?)?;
-    for (variant, slot) in group.iter().zip(slots) {
-        if variant.needs_slot() {
-            let create = format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')");
-            server.sql(&database, &create)?;
-        }
-    }
+    // Copied as files: written through the log, each of the running slots would have to read past it.
+    let create = format!("CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8'");
+    let copied = "SELECT CASE WHEN current_setting('server_version_num')::int >= 150000 THEN ' STRATEGY file_copy' ELSE '' END";
+    server.sql("postgres", &format!("{copied} AS how \\gset\n{create} :how;"))?;
+    let first = group.iter().zip(slots).filter(|(variant, _)| variant.needs_slot());
+    let create = first.map(|(_, slot)| {
+        format!("SELECT pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput');\n")
+    });
+    // In the same session, when nothing that the setup has set is left.
+    let slots: String = create.collect();
+    server.sql(&database, &format!("{}\nDISCARD ALL;\n{slots}", scenario.setup(group[0])?))?;
     Ok(())
 }
 
-/// Drops the database with what uses it.
+/// Drops the database with what uses it, its slots first.
 pub(super) fn drop_database(server: PostgresClient, database: &str) -> Result<()> {
+    let slots = format!("FROM pg_replication_slots WHERE database = '{database}'");
+    let sql = format!(
+        "SELECT pg_terminate_backend(active_pid, 5000) {slots} AND active;
+         SELECT pg_drop_replication_slot(slot_name) {slots};
+         DROP DATABASE IF EXISTS {database} WITH (FORCE);"
+    );
     // A connector that is about to end may take its slot once more.
     let mut dropped = Ok(());
     for _ in 0..10 {
-        dropped = drop_slots(server, &format!("database = '{database}'")).and_then(|()| {
-            server.sql("postgres", &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).map(drop)
-        });
+        dropped = server.sql("postgres", &sql).map(drop);
         if dropped.is_ok() {
             break;
         }
         std::thread::sleep(Duration::from_millis(500));
     }
     dropped
-}
-
-/// Drops slots, those in use too.
-pub(super) fn drop_slots(server: PostgresClient, which: &str) -> Result<()> {
-    server.sql(
-        "postgres",
-        &format!(
-            "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE {which} AND active;
-             SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE {which};"
-        ),
-    )?;
-    Ok(())
 }
 
 /// The first of the scenario's extensions that this server has not.
@@ -76,7 +71,7 @@ pub(super) fn wait_until(what: &str, mut done: impl FnMut() -> Result<bool>) -> 
         if Instant::now() > deadline {
             bail!("not within {LIMIT:?}: {what}");
         }
-        std::thread::sleep(Duration::from_millis(25));
+        std::thread::sleep(Duration::from_millis(15));
     }
     Ok(())
 }
