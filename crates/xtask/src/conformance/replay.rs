@@ -56,7 +56,7 @@ fn replay_group(
 ) -> Result<Vec<Outcome>> {
     let slot = |variant: &&Variant| plain(&format!("r_{}_{}", scenario.name, variant.name));
     let slots: Vec<String> = group.iter().map(slot).map(|slot| slot.chars().take(63).collect()).collect();
-    prepare(rig.server, scenario, group, &slots)?;
+    prepare(rig.server, watch, scenario, group, &slots)?;
     let mut running = Vec::new();
     for (variant, slot) in group.iter().zip(&slots) {
         running.push(start(rig, scenario, variant, slot)?);
@@ -83,7 +83,7 @@ fn replay_group(
         };
         outcomes.push((run.variant.name.clone(), what));
     }
-    drop_database(rig.server, &scenario.database())?;
+    drop_database(watch, &scenario.database())?;
     Ok(outcomes)
 }
 

@@ -22,15 +22,22 @@ impl Watch {
         Ok(Self { client, runtime })
     }
 
+    /// Runs one statement.
+    pub(super) fn run(&self, statement: &str) -> Result<()> {
+        self.answer(statement).map(drop)
+    }
+
     /// The first column of the one row that a query answers with.
     pub(super) fn value(&self, query: &str) -> Result<String> {
-        let answer =
-            self.runtime.block_on(self.client.simple_query(query)).with_context(|| query.to_owned())?;
-        for message in &answer {
+        for message in &self.answer(query)? {
             if let SimpleQueryMessage::Row(row) = message {
                 return Ok(row.get(0).unwrap_or_default().to_owned());
             }
         }
         bail!("no row from {query}")
+    }
+
+    fn answer(&self, text: &str) -> Result<Vec<SimpleQueryMessage>> {
+        self.runtime.block_on(self.client.simple_query(text)).with_context(|| text.to_owned())
     }
 }
