@@ -147,8 +147,8 @@ impl CaptureBuilder {
         // The first one here, so that mistakes show before anything is started.
         let mut first = Some(KafkaOutput::new(&self.settings, context.clone())?);
         self.start(store, move |settings| match first.take() {
-            Some(output) => Ok(Output::Kafka(output)),
-            None => Ok(Output::Kafka(KafkaOutput::new(settings, context.clone())?)),
+            Some(output) => Ok(Output::Kafka(Box::new(output))),
+            None => Ok(Output::Kafka(Box::new(KafkaOutput::new(settings, context.clone())?))),
         })
     }
 

@@ -88,7 +88,7 @@ impl Connector {
             set_identities(&query, &self.settings.identities, &mut captured).await?;
             if let Some(on) = &self.settings.exactly_once {
                 let Output::Kafka(kafka) = output else { return Err(only_kafka()) };
-                output = Output::Transactional(Box::new(TransactionalOutput::open(kafka, on).await?));
+                output = Output::Transactional(Box::new(TransactionalOutput::open(*kafka, on).await?));
             }
             self.prepare(query, captured, output).await
         };

@@ -151,6 +151,7 @@ impl Outbox {
             let sequence = self.ledger.record();
             while self.output.send(&record, sequence)? == Sent::Full {
                 self.receive()?;
+                self.output.send_now(true);
                 tokio::time::sleep(ROOM).await;
             }
         }
@@ -204,9 +205,10 @@ impl Outbox {
         once.end(output)
     }
 
-    /// As [`receive`](Self::receive); and ends what is open, whatever its time.
+    /// As [`receive`](Self::receive); and sends or ends what waits for more.
     fn push(&mut self) -> Result<()> {
         self.receive()?;
+        self.output.send_now(false);
         match (&self.once, &mut self.output) {
             (Some(once), Output::Transactional(output)) if output.can_end() && !output.is_settled() => {
                 once.end(output)

@@ -93,8 +93,7 @@ impl Stage {
                 )
             })?;
             let Some(record) = transformed else { continue };
-            let id = output.topic(&record.topic).await?;
-            output.make(id).await?;
+            let id = output.topic(&record.topic);
             let registries = &mut self.registries;
             let (schema, value) = (record.key_schema.as_ref(), &record.key);
             self.key_writer.prepare(&record.topic, schema, value, registries).await?;
@@ -240,7 +239,7 @@ mod tests {
             ("predicates.gone.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
         ]);
         let mut output = Output::Stdout(StdoutOutput::new(&[]).unwrap());
-        let topic = output.topic("s.t").await.unwrap();
+        let topic = output.topic("s.t");
         let mut stage = Stage::new(&settings).unwrap().expect("a chain is configured");
         for _ in 0..2 {
             let mut batch = batch(topic);
@@ -264,7 +263,7 @@ mod tests {
             ("transforms.cast.type", "org.apache.kafka.connect.transforms.TimestampRouter"),
         ]);
         let mut output = Output::Stdout(StdoutOutput::new(&[]).unwrap());
-        let topic = output.topic("s.t").await.unwrap();
+        let topic = output.topic("s.t");
         let mut stage = Stage::new(&settings).unwrap().expect("a chain is configured");
         let error = stage.run(&mut batch(topic), &mut output).await.unwrap_err().to_string();
         assert!(error.contains("transform cast") && error.contains("Timestamp missing on record"), "{error}");

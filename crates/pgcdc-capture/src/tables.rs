@@ -181,7 +181,7 @@ impl Tables {
         let settings = &self.settings;
         let topic_name = settings.topic.of(&relation.name);
         distinct_fields(&relation, settings)?;
-        let topic: TopicId = output.topic(&topic_name).await?;
+        let topic: TopicId = output.topic(&topic_name);
         let names = relation.columns.iter().map(|column| &*column.name);
         let key = settings
             .key_columns

@@ -10,9 +10,9 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use rdkafka::bindings::{
-    RD_KAFKA_MSG_F_COPY, rd_kafka_header_add, rd_kafka_headers_copy, rd_kafka_headers_destroy,
-    rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_producev, rd_kafka_resp_err_t, rd_kafka_topic_destroy,
-    rd_kafka_topic_new, rd_kafka_topic_t, rd_kafka_vtype_t,
+    RD_KAFKA_MSG_F_COPY, rd_kafka_flush, rd_kafka_header_add, rd_kafka_headers_copy,
+    rd_kafka_headers_destroy, rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_producev,
+    rd_kafka_resp_err_t, rd_kafka_topic_destroy, rd_kafka_topic_new, rd_kafka_topic_t, rd_kafka_vtype_t,
 };
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -175,6 +175,14 @@ impl Topic {
         }
         Err(answer.into())
     }
+}
+
+/// Makes the brokers' threads send now what lingers, and waits a millisecond: they look at it once they are awake.
+///
+/// rdkafka's own call asks for no time at all, which is over before they wake.
+pub(crate) fn send_now(client: &BaseProducer<Reports>) {
+    // SAFETY: the client is alive. What it returns, that there are records left, is no news.
+    unsafe { rd_kafka_flush(client.client().native_ptr(), 1) };
 }
 
 /// A message that stays where librdkafka has it, for as long as somebody needs it.

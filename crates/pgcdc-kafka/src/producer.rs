@@ -12,7 +12,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::{ClientProperties, Error, Headers, Logging, Result, Topic};
+use crate::{ClientProperties, Error, Headers, Logging, Result, Topic, native};
 
 /// Bytes of keys and values that may be on their way at once, unless the properties say otherwise.
 const QUEUE: usize = 16 << 20;
@@ -195,6 +195,17 @@ impl Producer {
                 KafkaError::MessageProduction(code),
             )),
         }
+    }
+
+    /// Sends what lingers for more to come, whatever `linger.ms` says. Waits for a millisecond.
+    pub fn send_now(&self) {
+        native::send_now(&self.client);
+    }
+
+    /// Bytes of keys and values that were handed over and not yet reported.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
     }
 
     /// Appends the handles of records that are durable now. Does not wait.

@@ -13,6 +13,8 @@ use tokio::sync::Mutex;
 use crate::{ClientProperties, Error, Logging, Result};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// Topics that are made with one request: a controller takes 10,000 partitions at once.
+const AT_ONCE: usize = 250;
 /// How long a list of topics is believed: somebody may remove one.
 const TRUSTED: Duration = Duration::from_secs(10);
 
@@ -34,15 +36,6 @@ impl TopicSpec {
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), partitions: -1, replication_factor: -1, config: BTreeMap::new() }
     }
-}
-
-/// What [`ensure`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ensured {
-    /// The topic was made now.
-    Created,
-    /// The topic was there; its partitions and configuration are left as they are.
-    AlreadyThere,
 }
 
 /// What is known of an existing topic.
@@ -115,53 +108,74 @@ impl Topics {
         blocking(move || describe_by(admin.inner(), &topic)).await
     }
 
-    /// Makes the topic if it is missing.
+    /// Makes those that are missing, many with one request, and says which they were.
     ///
     /// # Errors
     /// Says which topic, and what the broker objects to, with the property to change where that is known.
-    pub async fn ensure(&self, spec: &TopicSpec) -> Result<Ensured> {
-        self.create(spec, false).await
+    pub async fn ensure_all(&self, specs: Vec<TopicSpec>) -> Result<Vec<String>> {
+        let mut missing = Vec::new();
+        for spec in specs {
+            if !self.exists(&spec.name).await? {
+                missing.push(spec);
+            }
+        }
+        let mut made = Vec::new();
+        for some in missing.chunks(AT_ONCE) {
+            made.extend(self.create(some, false).await?);
+        }
+        Ok(made)
     }
 
-    async fn create(&self, spec: &TopicSpec, validate_only: bool) -> Result<Ensured> {
-        let mut topic =
-            NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(spec.replication_factor));
-        for (name, value) in &spec.config {
-            topic = topic.set(name, value);
-        }
+    /// The names of those that were made; the others were there.
+    async fn create(&self, specs: &[TopicSpec], validate_only: bool) -> Result<Vec<String>> {
+        let topics: Vec<NewTopic<'_>> = specs
+            .iter()
+            .map(|spec| {
+                let replication = TopicReplication::Fixed(spec.replication_factor);
+                let topic = NewTopic::new(&spec.name, spec.partitions, replication);
+                spec.config.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
+            })
+            .collect();
         let options = AdminOptions::new()
             .operation_timeout(Some(LIMIT))
             .request_timeout(Some(LIMIT))
             .validate_only(validate_only);
-        let results = self
-            .admin
-            .create_topics([&topic], &options)
-            .await
-            .map_err(|e| Error::client(format!("create topic {:?}", spec.name), e))?;
-        match results.into_iter().next() {
-            None | Some(Ok(_)) => Ok(Ensured::Created),
-            Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(Ensured::AlreadyThere),
-            Some(Err((name, code))) => {
-                Err(Error::topic(format!("could not create topic {name:?}{}", hint(code, spec)), code))
+        let results = self.admin.create_topics(&topics, &options).await.map_err(|error| {
+            let names: Vec<&str> = specs.iter().take(3).map(|spec| spec.name.as_str()).collect();
+            let more = specs.len().saturating_sub(names.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            Error::client(format!("create topic {}{more}", names.join(", ")), error)
+        })?;
+        let mut made = Vec::new();
+        for result in results {
+            match result {
+                Ok(name) => made.push(name),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => {
+                    let hint = specs.iter().find(|spec| spec.name == name).map(|spec| hint(code, spec));
+                    let hint = hint.unwrap_or_default();
+                    return Err(Error::topic(format!("could not create topic {name:?}{hint}"), code));
+                }
             }
         }
+        Ok(made)
     }
 }
 
-/// [`Topics::ensure`] with a client of its own.
+/// Makes the topic if it is missing, with a client of its own; one that is there is left as it is.
 ///
 /// # Errors
-/// As there.
-pub async fn ensure(client: &ClientProperties, spec: &TopicSpec) -> Result<Ensured> {
-    Topics::new(client)?.ensure(spec).await
+/// As [`Topics::ensure_all`].
+pub async fn ensure(client: &ClientProperties, spec: &TopicSpec) -> Result<()> {
+    Topics::new(client)?.create(std::slice::from_ref(spec), false).await.map(|_| ())
 }
 
 /// Asks the brokers whether they would make the topic, and makes none.
 ///
 /// # Errors
-/// As [`Topics::ensure`].
+/// As [`Topics::ensure_all`].
 pub async fn validate(client: &ClientProperties, spec: &TopicSpec) -> Result<()> {
-    Topics::new(client)?.create(spec, true).await.map(|_| ())
+    Topics::new(client)?.create(std::slice::from_ref(spec), true).await.map(|_| ())
 }
 
 fn hint(code: RDKafkaErrorCode, spec: &TopicSpec) -> String {

@@ -23,9 +23,6 @@ const OPEN_LIMIT: Duration = Duration::from_secs(60);
 /// How long one blocking call lasts before it is taken up again.
 const SLICE: Duration = Duration::from_secs(5);
 
-/// Between two looks at what is still under way.
-const STEP: Duration = Duration::from_millis(1);
-
 /// The transactions of one producer whose properties have a `transactional.id`.
 #[derive(Debug)]
 pub struct Transactions {
@@ -111,15 +108,11 @@ fn end(producer: &Producer, until: Instant) -> Result<()> {
     let client = producer.client();
     let mut delivered = Vec::new();
     while producer.in_flight() > 0 {
-        // Makes the brokers' threads send now what lingers.
-        let _ = client.flush(Duration::ZERO);
+        producer.send_now();
         producer.poll_transaction(&mut delivered)?;
         delivered.clear();
         if Instant::now() >= until {
             return Err(Error::other("records of a transaction were not delivered before its timeout", true));
-        }
-        if producer.in_flight() > 0 {
-            std::thread::sleep(STEP);
         }
     }
     producer.poll_transaction(&mut delivered)?;

@@ -15,10 +15,21 @@ pub(crate) struct Options {
     target: Option<String>,
 }
 
-/// Runs the targets of `pgcdc-format/src/fuzz.rs`, optimised but with the checks of arithmetic.
+/// Runs the targets (all at once, fewer than eight) of `pgcdc-format/src/fuzz.rs`, optimised but with the checks of arithmetic.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let name = format!("fuzz::{}", options.target.as_deref().unwrap_or_default());
-    let arguments = ["test", "--profile", "fuzz", "-p", "pgcdc-format", "--lib", &name, "--", "--nocapture"];
+    let arguments = [
+        "test",
+        "--profile",
+        "fuzz",
+        "-p",
+        "pgcdc-format",
+        "--lib",
+        &name,
+        "--",
+        "--nocapture",
+        "--test-threads=8",
+    ];
     let status = cargo::cargo(&arguments)?
         .env("PGCDC_FUZZ_SECONDS", (options.minutes * 60).to_string())
         .status()

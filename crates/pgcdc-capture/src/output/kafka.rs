@@ -1,37 +1,53 @@
 use std::collections::HashMap;
+use std::time::Instant;
 
 use pgcdc_event::{Record, TopicId};
-use pgcdc_kafka::topics::{Ensured, TopicSpec, Topics};
 use pgcdc_kafka::{ClientProperties, Headers, Place, Producer, Topic};
 
 use super::Sent;
-use crate::config::{Settings, TopicCreation};
+use super::held::{Held, Released};
+use super::linger::{self, Linger, Look};
+use super::making::Making;
+use crate::config::Settings;
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
 /// Records to Kafka: idempotent, acks=all, polled inline.
 #[derive(Debug)]
 pub(crate) struct KafkaOutput {
-    properties: ClientProperties,
     producer: Producer,
-    creation: Option<TopicCreation>,
-    admin: Option<Topics>,
     topics: Vec<Known>,
-    /// Whether a topic is made when a record goes to it, rather than when its table is seen: transforms may send
-    /// all of a table's records elsewhere.
-    deferred: bool,
     ids: HashMap<String, TopicId>,
+    making: Making,
+    /// Topics that are there now, while records for them are still held back.
+    made: HashMap<TopicId, Topic>,
+    /// Records whose topics are being made.
+    held: Held,
+    /// With transactions nothing is held back here: a commit would miss it.
+    transactional: bool,
+    /// Records that librdkafka took, and that are durable.
+    handed: u64,
+    delivered: u64,
     context: Vec<(String, String)>,
     /// The constant headers, copied for each record that has no others.
     context_headers: Headers,
     handles: Vec<usize>,
+    linger: Option<Linger>,
 }
 
 #[derive(Debug)]
 struct Known {
     name: String,
-    /// The producer's handle, once the topic is there.
-    topic: Option<Topic>,
+    state: State,
+}
+
+/// A topic is made when the first record goes to it, as Kafka Connect does: a table without rows has none.
+#[derive(Debug)]
+enum State {
+    New,
+    /// It is being looked for, and made if it is missing.
+    Making,
+    There(Topic),
 }
 
 impl KafkaOutput {
@@ -41,22 +57,30 @@ impl KafkaOutput {
         for warning in properties.warnings() {
             tracing::warn!("{warning}");
         }
-        let producer = Producer::new(&properties).map_err(kafka_error)?;
+        let own = properties.get("linger.ms").is_none();
+        let mut lingering = properties.clone();
+        let transactional = settings.exactly_once.is_some();
+        let limit = if transactional { linger::TRANSACTIONAL_MS } else { linger::LIMIT_MS };
+        lingering.set_default("linger.ms", limit);
+        let producer = Producer::new(&lingering).map_err(kafka_error)?;
         let mut context_headers = Headers::with_capacity(context.len());
         for (name, value) in &context {
             context_headers.add(name, Some(value.as_bytes()));
         }
         Ok(Self {
-            properties,
             producer,
-            creation: settings.topic.creation.clone(),
-            admin: None,
             topics: Vec::new(),
-            deferred: settings.transforms.is_some(),
             ids: HashMap::new(),
+            making: Making::new(properties, settings.topic.creation.clone()),
+            made: HashMap::new(),
+            held: Held::default(),
+            transactional,
+            handed: 0,
+            delivered: 0,
             context,
             context_headers,
             handles: Vec::new(),
+            linger: (own && !transactional).then(|| Linger::new(Instant::now())),
         })
     }
 
@@ -65,17 +89,14 @@ impl KafkaOutput {
         &self.producer
     }
 
-    pub(crate) async fn topic(&mut self, name: &str) -> Result<TopicId> {
+    pub(crate) fn topic(&mut self, name: &str) -> TopicId {
         if let Some(id) = self.ids.get(name) {
-            return Ok(*id);
+            return *id;
         }
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        self.topics.push(Known { name: name.to_owned(), topic: None });
-        if !self.deferred {
-            self.make(id).await?;
-        }
+        self.topics.push(Known { name: name.to_owned(), state: State::New });
         self.ids.insert(name.to_owned(), id);
-        Ok(id)
+        id
     }
 
     /// The name of a topic that was made known.
@@ -83,39 +104,33 @@ impl KafkaOutput {
         self.topics.get(id.0 as usize).map(|known| known.name.as_str())
     }
 
-    /// Sees to it that a topic is there before a record goes to it.
-    pub(crate) async fn make(&mut self, id: TopicId) -> Result<()> {
-        let at = id.0 as usize;
-        if let Some(Known { name, topic: None }) = self.topics.get(at) {
-            let name = name.clone();
-            self.create_missing(&name).await?;
-            // Not before: the producer asks for what it is told of, and a broker may make it in its own way then.
-            self.topics[at].topic = Some(self.producer.topic(&name).map_err(kafka_error)?);
+    #[inline]
+    pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
+        match self.topics.get(record.topic.0 as usize) {
+            Some(Known { state: State::There(topic), .. }) => {
+                let sent = self.produce(topic, record, sequence)?;
+                self.handed += u64::from(sent == Sent::Queued);
+                Ok(sent)
+            }
+            _ => self.hold(record, sequence),
         }
-        Ok(())
     }
 
-    async fn create_missing(&mut self, name: &str) -> Result<()> {
-        // One client for all of them: a thousand tables would make two thousand.
-        if self.admin.is_none() {
-            self.admin = Some(Topics::new(&self.properties).map_err(kafka_error)?);
+    /// A record whose topic is not known to be there.
+    #[cold]
+    fn hold(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
+        let Some(known) = self.topics.get_mut(record.topic.0 as usize) else {
+            return Err(Error::fatal("a record for a topic that was never announced"));
+        };
+        if matches!(known.state, State::New) {
+            known.state = State::Making;
+            self.making.want(&known.name);
         }
-        if let Some(admin) = &self.admin
-            && !admin.exists(name).await.map_err(kafka_error)?
-        {
-            let spec = topic_spec(self.creation.as_ref(), name);
-            if admin.ensure(&spec).await.map_err(kafka_error)? == Ensured::Created {
-                tracing::info!(topic = name, "created topic");
-            }
-        }
-        Ok(())
+        Ok(if self.transactional { Sent::Full } else { self.held.push(record, sequence) })
     }
 
     #[inline]
-    pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
-        let Some(Known { topic: Some(topic), .. }) = self.topics.get(record.topic.0 as usize) else {
-            return Err(Error::fatal("a record for a topic that was never announced"));
-        };
+    fn produce(&self, topic: &Topic, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
         let headers = match record.context_at {
             Some(_) if !record.has_headers() => Some(self.context_headers.clone()),
             None if !record.has_headers() => None,
@@ -156,20 +171,55 @@ impl KafkaOutput {
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         self.handles.clear();
         self.producer.poll(&mut self.handles).map_err(kafka_error)?;
+        self.delivered += self.handles.len() as u64;
         delivered.extend(self.handles.iter().map(|&handle| Sequence(handle as u64)));
+        self.advance()
+    }
+
+    /// Sends what waits for more, if it is time; called when there is nothing more for now, or no room for it (`full`).
+    /// True when that took about a millisecond.
+    pub(crate) fn send_now(&mut self, full: bool) -> bool {
+        let Some(linger) = &mut self.linger else { return false };
+        let (handed, delivered, bytes) = (self.handed, self.delivered, self.producer.queued_bytes());
+        let due = linger.is_due(Look { handed, delivered, bytes, full }, Instant::now());
+        if due {
+            self.producer.send_now();
+        }
+        due
+    }
+
+    /// Takes in which topics are there now, and sends what waited for them.
+    pub(crate) fn advance(&mut self) -> Result<()> {
+        for name in self.making.poll()? {
+            if let Some(id) = self.ids.get(&name) {
+                // Not before: the producer asks for what it is told of, and a broker may make it in its own way then.
+                self.made.insert(*id, self.producer.topic(&name).map_err(kafka_error)?);
+            }
+        }
+        if self.made.is_empty() {
+            return Ok(());
+        }
+        let mut gone = 0;
+        let mut held = std::mem::take(&mut self.held);
+        let all = held.release(|record, sequence| {
+            let Some(topic) = self.made.get(&record.topic) else { return Ok(Released::Later) };
+            Ok(match self.produce(topic, record, sequence)? {
+                Sent::Queued => {
+                    gone += 1;
+                    Released::Gone
+                }
+                Sent::Full => Released::Full,
+            })
+        });
+        self.held = held;
+        self.handed += gone;
+        if all? {
+            for (id, topic) in self.made.drain() {
+                self.topics[id.0 as usize].state = State::There(topic);
+            }
+        }
         Ok(())
     }
-}
-
-/// How a missing topic is made: as `topic.creation.default.*` says, else by the broker's defaults.
-pub(crate) fn topic_spec(creation: Option<&TopicCreation>, name: &str) -> TopicSpec {
-    let mut spec = TopicSpec::new(name);
-    if let Some(creation) = creation {
-        spec.partitions = creation.partitions;
-        spec.replication_factor = creation.replication_factor;
-        spec.config.clone_from(&creation.config);
-    }
-    spec
 }
 
 /// The producer's properties, checked.

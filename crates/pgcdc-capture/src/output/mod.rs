@@ -1,7 +1,10 @@
 //! Where records go: Kafka, standard output, or a channel to an embedding program.
 
 mod channel;
+mod held;
 mod kafka;
+mod linger;
+mod making;
 mod stdout;
 mod transaction;
 mod transaction_pace;
@@ -17,7 +20,8 @@ use crate::Result;
 use crate::ledger::Sequence;
 
 pub(crate) use channel::{ChannelOutput, channel};
-pub(crate) use kafka::{KafkaOutput, client_properties, kafka_error, topic_spec};
+pub(crate) use kafka::{KafkaOutput, client_properties, kafka_error};
+pub(crate) use making::topic_spec;
 pub(crate) use stdout::StdoutOutput;
 pub(crate) use transaction::{OffsetRecord, TransactionalOutput};
 pub(crate) use transaction_position::{Open, Position, Reached};
@@ -34,20 +38,20 @@ pub(crate) enum Sent {
 /// An output. Every call returns at once; what is durable comes from [`poll`](Self::poll).
 #[derive(Debug)]
 pub(crate) enum Output {
-    Kafka(KafkaOutput),
+    Kafka(Box<KafkaOutput>),
     Transactional(Box<TransactionalOutput>),
     Stdout(StdoutOutput),
     Channel(ChannelOutput),
 }
 
 impl Output {
-    /// Makes a topic known, and creates it where it is missing.
-    pub(crate) async fn topic(&mut self, name: &str) -> Result<TopicId> {
+    /// Makes a topic known; it is created, where it is missing, when the first record goes to it.
+    pub(crate) fn topic(&mut self, name: &str) -> TopicId {
         match self {
-            Self::Kafka(output) => output.topic(name).await,
-            Self::Transactional(output) => output.kafka.topic(name).await,
-            Self::Stdout(output) => Ok(output.topic(name)),
-            Self::Channel(output) => Ok(output.topic(name)),
+            Self::Kafka(output) => output.topic(name),
+            Self::Transactional(output) => output.kafka.topic(name),
+            Self::Stdout(output) => output.topic(name),
+            Self::Channel(output) => output.topic(name),
         }
     }
 
@@ -58,15 +62,6 @@ impl Output {
             Self::Transactional(output) => output.kafka.name(id),
             Self::Stdout(output) => output.name(id),
             Self::Channel(_) => None,
-        }
-    }
-
-    /// Sees to it that a topic is there before a transformed record goes to it.
-    pub(crate) async fn make(&mut self, id: TopicId) -> Result<()> {
-        match self {
-            Self::Kafka(output) => output.make(id).await,
-            Self::Transactional(output) => output.kafka.make(id).await,
-            Self::Stdout(_) | Self::Channel(_) => Ok(()),
         }
     }
 
@@ -92,6 +87,15 @@ impl Output {
     /// Whether this output takes typed events rather than encoded records.
     pub(crate) fn wants_events(&self) -> bool {
         matches!(self, Self::Channel(_))
+    }
+
+    /// Sends what waits for more, if it is time; called when there is nothing more for now, or no room for it (`full`).
+    /// True when that took about a millisecond.
+    pub(crate) fn send_now(&mut self, full: bool) -> bool {
+        match self {
+            Self::Kafka(output) => output.send_now(full),
+            Self::Transactional(_) | Self::Stdout(_) | Self::Channel(_) => false,
+        }
     }
 
     /// Appends what is durable since the last call.

@@ -10,23 +10,18 @@
 
 use std::time::{Duration, Instant};
 
-use pgcdc_event::{Record, RecordBatch};
+use pgcdc_event::Record;
 use pgcdc_kafka::{Producer, Transactions};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::Sent;
+use super::held::{Held, Released};
 use super::kafka::{KafkaOutput, kafka_error};
 use super::transaction_pace::Pace;
 use super::transaction_position::Reached;
 use crate::config::ExactlyOnce;
 use crate::ledger::{Ledger, Sequence};
 use crate::{Error, Result};
-
-/// So much is held back while a transaction is committed: what comes in about 100 ms at full speed.
-const HELD_BACK: usize = 8 << 20;
-
-/// Larger records are not copied once more.
-const LARGE: usize = 1 << 20;
 
 /// Bookkeeping of one Kafka transaction is bounded: it ends after so many transactions of the server.
 const MOST_RUNS: usize = Ledger::MOST_TRANSACTIONS / 2;
@@ -46,6 +41,7 @@ pub(crate) struct TransactionalOutput {
     pace: Pace,
     /// Records of the transaction that is open or ending.
     runs: Runs,
+    /// Records that wait for the next transaction.
     held: Held,
     /// What the last committed or ending transaction said.
     written: Reached,
@@ -65,15 +61,6 @@ enum State {
 /// Sequences of records, as (sequence, count): whole transactions of the server come one after the other.
 #[derive(Debug, Default)]
 struct Runs(Vec<(Sequence, u64)>);
-
-/// Records that wait for the next transaction.
-#[derive(Debug, Default)]
-struct Held {
-    batch: RecordBatch,
-    sequences: Vec<Sequence>,
-    /// So many of them are sent.
-    sent: usize,
-}
 
 impl TransactionalOutput {
     /// Fences whoever wrote with the same transactional id, and begins.
@@ -131,10 +118,11 @@ impl TransactionalOutput {
             }
             self.state = State::Open;
             self.pace.restart(Instant::now());
-            tracing::debug!(held = self.held.sequences.len(), "it is committed");
+            tracing::debug!(held = self.held.len(), "it is committed");
         }
         self.handles.clear();
         self.producer.poll_transaction(&mut self.handles).map_err(|error| self.fail(error))?;
+        self.kafka.advance()?;
         self.release()?;
         self.close()
     }
@@ -144,20 +132,18 @@ impl TransactionalOutput {
         if !matches!(self.state, State::Open) {
             return Ok(());
         }
-        while let Some((record, sequence)) = self.held.next() {
-            let sent = self.kafka.send(&record, sequence);
-            match sent {
-                Ok(Sent::Full) => return Ok(()),
-                Ok(Sent::Queued) => {
-                    self.pace.record(Instant::now);
-                    self.runs.add(sequence, 1);
-                    self.held.sent += 1;
-                }
-                Err(error) => return Err(self.refused(error)),
+        let mut held = std::mem::take(&mut self.held);
+        let released = held.release(|record, sequence| match self.kafka.send(record, sequence) {
+            Ok(Sent::Full) => Ok(Released::Full),
+            Ok(Sent::Queued) => {
+                self.pace.record(Instant::now);
+                self.runs.add(sequence, 1);
+                Ok(Released::Gone)
             }
-        }
-        self.held.clear();
-        Ok(())
+            Err(error) => Err(self.refused(error)),
+        });
+        self.held = held;
+        released.map(|_| ())
     }
 
     /// Puts the offset in, and hands the transaction to the helper.
@@ -257,35 +243,6 @@ impl Runs {
         match self.0.last_mut() {
             Some((last, of)) if *last == sequence => *of += count,
             _ => self.0.push((sequence, count)),
-        }
-    }
-}
-
-impl Held {
-    fn is_empty(&self) -> bool {
-        self.sequences.is_empty()
-    }
-
-    fn push(&mut self, record: &Record<'_>, sequence: Sequence) -> Sent {
-        let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-        if size > LARGE || self.batch.position() + size > HELD_BACK {
-            return Sent::Full;
-        }
-        self.batch.copy(record);
-        self.sequences.push(sequence);
-        Sent::Queued
-    }
-
-    fn next(&self) -> Option<(Record<'_>, Sequence)> {
-        let sequence = *self.sequences.get(self.sent)?;
-        Some((self.batch.get(self.sent)?, sequence))
-    }
-
-    fn clear(&mut self) {
-        if !self.is_empty() {
-            self.batch.clear();
-            self.sequences.clear();
-            self.sent = 0;
         }
     }
 }

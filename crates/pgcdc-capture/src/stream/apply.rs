@@ -181,7 +181,7 @@ impl<'a> Applier<'a> {
             None => {
                 let name = self.settings.topic.of_transactions();
                 self.tables.number_messages(&mut self.messages, MessageKind::Transaction, &name).await?;
-                self.outbox.output.topic(&name).await?
+                self.outbox.output.topic(&name)
             }
         };
         let Some(metadata) = &mut self.metadata else { return Ok(()) };
@@ -298,7 +298,7 @@ impl<'a> Applier<'a> {
             Some(topic) => topic,
             None => {
                 let name = self.settings.topic.of_messages();
-                let topic = self.outbox.output.topic(&name).await?;
+                let topic = self.outbox.output.topic(&name);
                 self.tables.number_messages(&mut self.messages, MessageKind::Logical, &name).await?;
                 *self.message_topic.insert(topic)
             }

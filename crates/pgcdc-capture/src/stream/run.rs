@@ -41,8 +41,7 @@ impl Stream<'_> {
         let heartbeat = match self.settings.heartbeat.interval {
             None => None,
             Some(interval) => {
-                let topic =
-                    self.outbox.output.topic(&self.settings.heartbeat.topic(&self.settings.topic)).await?;
+                let topic = self.outbox.output.topic(&self.settings.heartbeat.topic(&self.settings.topic));
                 Some(Heartbeat { topic, interval, next: now + interval })
             }
         };
@@ -103,9 +102,13 @@ impl Run<'_> {
                 tokio::task::yield_now().await;
                 continue;
             }
-            if self.pace.nap_after(drained, bytes, Instant::now()) {
+            let nap = self.pace.nap_after(drained, bytes, Instant::now());
+            let sent = self.applier.outbox.output.send_now(false);
+            if sent || nap {
                 // Nobody reads while bytes pile up in the socket.
-                std::thread::sleep(NAP);
+                if !sent {
+                    std::thread::sleep(NAP);
+                }
                 tokio::task::yield_now().await;
                 continue;
             }

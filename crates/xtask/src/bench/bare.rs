@@ -36,13 +36,13 @@ pub(crate) struct Options {
     sample: usize,
 }
 
-/// What pgcdc sets for its producer, see `pgcdc-kafka`, `Producer::new`.
+/// What pgcdc sets for its producer, see `pgcdc-kafka`, `Producer::new`, and `pgcdc-capture`, `output/linger.rs`.
 const PROPERTIES: [(&str, &str); 7] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),
     ("compression.type", "lz4"),
     ("partitioner", "murmur2_random"),
-    ("linger.ms", "5"),
+    ("linger.ms", "1000"),
     ("queue.buffering.max.messages", "200000"),
     ("queue.buffering.max.kbytes", "16384"),
 ];
