@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use pgcdc_testbed::{PostgresClient, Process};
 
 use super::compare::{Record, difference, lines};
-use super::scenario::{Scenario, Variant, plain};
+use super::scenario::{MARKER, Scenario, Variant, plain};
 use super::stage::{LIMIT, drop_database, prepare, wait_until};
 use super::watch::Watch;
 
@@ -133,12 +133,12 @@ fn drive(
             anyhow::bail!("does not begin to stream: {}", errors(&run.process));
         }
     }
-    for step in scenario.steps(variant)? {
+    for (number, step) in (1..).zip(scenario.steps(variant)?) {
         let position = format!("{step}\nSELECT pg_catalog.pg_current_wal_insert_lsn();");
         let answers = server.sql(&scenario.database(), &position)?;
         let position = answers.lines().last().unwrap_or_default();
         wait_until(&format!("everything up to {position} is written and confirmed"), || {
-            all_confirmed(watch, position, running)
+            all_confirmed(watch, position, number, running)
         })?;
     }
     Ok(())
@@ -159,11 +159,17 @@ fn await_heartbeats(scenario: &Scenario, run: &mut Running<'_>) -> Result<()> {
 }
 
 /// Whether all that still run have written and confirmed everything up to `position`.
-fn all_confirmed(watch: &Watch, position: &str, running: &mut [Running<'_>]) -> Result<bool> {
+fn all_confirmed(watch: &Watch, position: &str, step: usize, running: &mut [Running<'_>]) -> Result<bool> {
     let slots: Vec<String> = running
         .iter_mut()
+        .filter(|run| !run.variant.is_manual())
         .filter_map(|run| run.process.is_running().then(|| format!("'{}'", run.slot)))
         .collect();
+    // Where the slot stays as it is, the row that ends the step must be there.
+    let mut manual = running.iter_mut().filter(|run| run.variant.is_manual());
+    if !manual.all(|run| !run.process.is_running() || marked(&run.stdout) >= step) {
+        return Ok(false);
+    }
     if slots.is_empty() {
         return Ok(true);
     }
@@ -172,6 +178,13 @@ fn all_confirmed(watch: &Watch, position: &str, running: &mut [Running<'_>]) -> 
         slots.join(",")
     );
     Ok(watch.value(&behind)? == "0")
+}
+
+/// How many rows of the marker's table are written.
+fn marked(stdout: &Path) -> usize {
+    let written = std::fs::read(stdout).unwrap_or_default();
+    let topic = format!(".{MARKER}\",");
+    String::from_utf8_lossy(&written).lines().filter(|line| line.contains(&topic)).count()
 }
 
 /// What it had to say beyond its life cycle.
