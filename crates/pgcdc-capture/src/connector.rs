@@ -13,6 +13,7 @@ use std::time::Duration;
 use pgcdc_event::Lsn;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::now_ns;
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::offsets::{Offset, OffsetStore};
@@ -30,6 +31,9 @@ use crate::{Error, Result};
 
 /// How long a stop may take to get what was read delivered and confirmed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
+/// How often an offset that is the position is written.
+const POSITION: Duration = Duration::from_secs(60);
 
 /// How long the last write of offsets may take.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -214,7 +218,13 @@ impl Connector {
                 prepared.last_commit = Some(confirmed).filter(|lsn| !lsn.is_zero());
                 match offset {
                     None => self.started(&mut prepared, confirmed).await?,
-                    Some(offset) => prepared.offset = Some(goes_on(&prepared.query, offset).await?),
+                    Some(offset) if settings.slot.manual && offset.is_ahead_of(confirmed) => {
+                        prepared.start = offset.lsn;
+                        prepared.last_commit = Some(offset.lsn);
+                        prepared.outbox.ledger_mut().idle(offset.lsn);
+                        prepared.offset = Some(goes_on(&prepared.query, offset, true).await?);
+                    }
+                    Some(offset) => prepared.offset = Some(goes_on(&prepared.query, offset, false).await?),
                 }
             }
             Decision::Finished => {
@@ -316,6 +326,24 @@ impl Connector {
         Ok(())
     }
 
+    /// With `lsn.flush.mode=manual` the offset is the position: it is written as often as Kafka Connect does. Never ends.
+    async fn keep_position(&self, database: &str) {
+        if !self.settings.slot.manual || self.settings.exactly_once.is_some() {
+            return std::future::pending().await;
+        }
+        let mut written = Lsn::ZERO;
+        loop {
+            tokio::time::sleep(POSITION).await;
+            let confirmed = Lsn::new(Metrics::get(&self.metrics.confirmed_lsn));
+            if confirmed > written {
+                match self.offsets.store(&self.offset(confirmed, database), now_ns() / 1000).await {
+                    Ok(()) => written = confirmed,
+                    Err(error) => tracing::warn!(%error, "the offset could not be written"),
+                }
+            }
+        }
+    }
+
     fn offset(&self, lsn: Lsn, database: &str) -> Offset {
         Offset { snapshot_completed: true, lsn, database: Some(database.to_owned()), reached: None }
     }
@@ -335,6 +363,13 @@ impl Connector {
             } => session?,
         };
         let catch_up = current_position(&query).await?;
+        if self.settings.slot.manual {
+            tracing::warn!(
+                slot = self.settings.slot.name,
+                hint = "move it with pg_replication_slot_advance while the connector is stopped",
+                "lsn.flush.mode=manual: nothing is confirmed, and the server keeps all WAL from the slot's position on"
+            );
+        }
         tracing::info!(slot = self.settings.slot.name, "streaming");
         let mut stream = Stream {
             settings: &self.settings,
@@ -351,6 +386,7 @@ impl Connector {
             biased;
             () = self.shutdown.cancelled() => Ok(()),
             ended = Box::pin(stream.run()) => ended,
+            () = self.keep_position(&database) => Ok(()),
         };
         // Even after a failure, what did arrive is confirmed, so that little comes twice.
         let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
@@ -408,12 +444,13 @@ fn only_kafka() -> Error {
 }
 
 /// Refuses an offset that is ahead of the server: what is written there from now on would be taken for sent.
-async fn goes_on(query: &Query, offset: Offset) -> Result<Offset> {
+/// With `manual` its own position counts, with exactly-once that of what is written.
+async fn goes_on(query: &Query, offset: Offset, manual: bool) -> Result<Offset> {
     let here = current_position(query).await?;
-    match offset.reached {
-        Some(reached) if reached.done > here => Err(Error::fatal(format!(
-            "the offset's position {} is ahead of the server's, {here}: the database was set back to an earlier state",
-            reached.done
+    let position = offset.reached.map(|reached| reached.done).or(manual.then_some(offset.lsn));
+    match position {
+        Some(position) if position > here => Err(Error::fatal(format!(
+            "the offset's position {position} is ahead of the server's, {here}: the database was set back to an earlier state"
         ))
         .with_hint("take a new snapshot under another connector name, or set exactly.once.support=requested")),
         _ => Ok(offset),

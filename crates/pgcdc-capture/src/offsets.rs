@@ -3,7 +3,8 @@
 //!
 //! Kept in Kafka Connect's own form, so that a Debezium connector's offsets are understood: in a
 //! compacted topic the key `["name",{"server":"prefix"}]`, the value Debezium's offset map. The
-//! position to resume from is the slot's, never this one's; with exactly-once this one says what of it is skipped.
+//! position to resume from is the slot's; with exactly-once this one says what of it is skipped. Only with
+//! `lsn.flush.mode=manual`, where the slot does not move, it is this one's.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -41,6 +42,12 @@ pub(crate) struct Offset {
 }
 
 impl Offset {
+    /// Whether the stream may begin at its position, which is beyond the slot's. With exactly-once it begins at the
+    /// slot's, and what was committed is skipped.
+    pub(crate) fn is_ahead_of(&self, slot: Lsn) -> bool {
+        self.snapshot_completed && self.reached.is_none() && self.lsn > slot
+    }
+
     fn to_json(&self, now_us: i64) -> Value {
         let mut map = Map::new();
         map.insert("lsn".into(), json!(self.lsn.as_u64()));

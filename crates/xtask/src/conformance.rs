@@ -11,6 +11,7 @@ mod replay;
 mod scenario;
 mod stage;
 mod topics;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -30,6 +31,9 @@ use scenario::Scenario;
 
 /// Scenarios at the same time: two cores are busy with so many.
 const JOBS: usize = 4;
+
+/// Room that a run wants in the file system in memory, in MB; it was seen to take 400.
+const MEMORY: u64 = 2000;
 
 /// What to compare.
 #[derive(Debug, Args)]
@@ -89,10 +93,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.record { record_all(options, scenarios) } else { compare_all(options, &scenarios) }
 }
 
-/// A PostgreSQL for the suite: no fsync, since nobody pulls the plug of the machine.
+/// A PostgreSQL for the suite, which nobody needs after it: what protects data from the machine's end is off, and so is
+/// what tidies up.
 fn postgres(options: &Options, scratch: &Scratch) -> Result<Postgres> {
     let settings = PostgresOptions::version(options.postgres_version)
         .setting("fsync", "off")
+        .setting("full_page_writes", "off")
+        .setting("autovacuum", "off")
+        .setting("checkpoint_timeout", "1h")
+        .setting("jit", "off")
         .setting("timezone", "UTC")
         .setting("max_wal_senders", "150")
         .setting("max_replication_slots", "150")
@@ -129,7 +138,7 @@ fn each<T: Send>(
 fn compare_all(options: &Options, scenarios: &[Scenario]) -> Result<()> {
     let pgcdc = cargo::build_pgcdc(false)?;
     let begin = Instant::now();
-    let scratch = Scratch::new("conformance")?;
+    let scratch = Scratch::in_memory("conformance", MEMORY)?;
     let postgres = postgres(options, &scratch)?;
     let server = postgres.client();
     let rig = Rig { server, pgcdc: &pgcdc, scratch: &scratch };

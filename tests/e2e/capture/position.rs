@@ -28,6 +28,34 @@ fn sigterm_confirms_what_was_delivered_and_the_next_start_repeats_nothing() {
     assert_eq!(ids, (1..=501).collect::<Vec<_>>());
 }
 
+/// With `lsn.flush.mode=manual` the slot stays where it is, and the next start repeats nothing all the same.
+#[test]
+fn a_slot_that_others_move_stays_and_nothing_comes_twice() {
+    let database = Database::create("manual");
+    database.sql("CREATE TABLE t(id int PRIMARY KEY)");
+    let connector = database.connector().set("lsn.flush.mode", "manual");
+    let slot = database.slot();
+    let confirmed = || {
+        database
+            .sql(&format!("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '{slot}'"))
+    };
+    let process = streaming(&connector);
+    let before = confirmed();
+    database.sql("INSERT INTO t SELECT generate_series(1, 500)");
+    let mut reader = Reader::new(kafka(), &[&database.topic("t")]);
+    reader.read(500, LONG);
+    assert!(process.stderr().contains("keeps all WAL"), "{}", process.stderr());
+    stop(process);
+    assert_eq!(confirmed(), before);
+    database.sql("INSERT INTO t VALUES (501)");
+    let process = streaming(&connector);
+    reader.read(501, LONG);
+    stop(process);
+    let ids: Vec<i64> =
+        reader.read_all().iter().filter_map(|record| record.json()["after"]["id"].as_i64()).collect();
+    assert_eq!((ids, confirmed()), ((1..=501).collect::<Vec<_>>(), before));
+}
+
 /// Stopped and started again while a writer writes: nothing lost, nothing repeated but a transaction cut in its middle.
 #[test]
 fn stops_under_load_lose_nothing() {

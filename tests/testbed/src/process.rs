@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::daemon::tail;
-use crate::signal::ProcessId;
+use crate::signal::{ProcessId, send_all};
 use crate::watchdog::Watchdog;
 
 /// A running child; killed on drop, and by a watchdog when this program ends without dropping it.
@@ -109,6 +109,23 @@ impl Process {
         {
             id.send("TERM")?;
         }
+        self.wait_after_sigterm(limit)
+    }
+
+    /// Sends SIGTERM to all of them, so that none waits for another's end.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn sigterm_all<'a>(processes: impl IntoIterator<Item = &'a mut Process>) -> Result<()> {
+        let running = processes.into_iter().filter_map(|one| one.id.filter(|_| one.is_running()));
+        send_all(&running.collect::<Vec<_>>(), "TERM").map(drop)
+    }
+
+    /// Waits for the end of a process that has been told to.
+    ///
+    /// # Errors
+    /// When it still runs after `limit`; it is killed then.
+    pub fn wait_after_sigterm(&mut self, limit: Duration) -> Result<ExitStatus> {
         if let Some(status) = self.wait_timeout(limit) {
             return Ok(status);
         }

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
@@ -24,8 +25,22 @@ impl Scratch {
     /// # Errors
     /// When it cannot be created.
     pub fn new(name: &str) -> Result<Self> {
+        Self::below("/var/tmp".into(), name)
+    }
+
+    /// As [`Scratch::new`], in memory where the machine has that much to spare: for what makes and removes thousands of
+    /// files. (ext4 looks for a new file's inode one by one among those that went in the last seconds.)
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn in_memory(name: &str, megabytes: u64) -> Result<Self> {
+        let base = if memory_has(megabytes) { MEMORY } else { "/var/tmp" };
+        Self::below(base.into(), name)
+    }
+
+    fn below(base: PathBuf, name: &str) -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let base = std::env::var_os("PGCDC_SCRATCH").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
+        let base = std::env::var_os("PGCDC_SCRATCH").map_or(base, PathBuf::from);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = base.join(format!("pgcdc-{name}-{}-{number}", std::process::id()));
         if path.exists() {
@@ -38,6 +53,22 @@ impl Scratch {
         let watchdog = if keep { None } else { Some(Watchdog::remove(&path)?) };
         Ok(Self { path, watchdog })
     }
+}
+
+/// Where Linux has a file system in memory; a container's is often too small.
+const MEMORY: &str = "/dev/shm";
+
+/// Whether the file system in memory, and memory itself, have room for this much.
+fn memory_has(megabytes: u64) -> bool {
+    // One line of headings, then: file system, type, size, used, available, ….
+    let df = Command::new("df").args(["-P", "-T", "-k", MEMORY]).output();
+    let df = df.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let mount: Vec<&str> = df.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+    let room = mount.get(4).and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or_default();
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let free = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let free = free.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default();
+    mount.get(1) == Some(&"tmpfs") && room.min(free) / 1024 >= megabytes
 }
 
 impl Deref for Scratch {

@@ -33,15 +33,7 @@ impl ProcessId {
     /// # Errors
     /// When the shell cannot be started.
     pub fn send(self, signal: &str) -> Result<bool> {
-        if !self.is_alive() {
-            return Ok(false);
-        }
-        Ok(Command::new("sh")
-            .args(["-c", "kill -s \"$1\" -- \"$2\"", "sh", signal, &self.pid.to_string()])
-            .stderr(Stdio::null())
-            .status()
-            .with_context(|| format!("cannot run sh to send SIG{signal} to process {}", self.pid))?
-            .success())
+        send_all(&[self], signal)
     }
 
     /// Waits until this process is gone.
@@ -83,6 +75,28 @@ impl ProcessId {
         let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
         line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
     }
+}
+
+/// Sends `signal` to those of the processes that still run; says whether it did to all.
+///
+/// # Errors
+/// When the shell cannot be started.
+pub fn send_all(processes: &[ProcessId], signal: &str) -> Result<bool> {
+    let alive: Vec<String> = processes
+        .iter()
+        .filter(|process| process.is_alive())
+        .map(|process| process.pid.to_string())
+        .collect();
+    if alive.is_empty() {
+        return Ok(false);
+    }
+    let sent = Command::new("sh")
+        .args(["-c", "signal=$1; shift; kill -s \"$signal\" -- \"$@\"", "sh", signal])
+        .args(&alive)
+        .stderr(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run sh to send SIG{signal} to process {}", alive.join(", ")))?;
+    Ok(sent.success() && alive.len() == processes.len())
 }
 
 struct Stat {

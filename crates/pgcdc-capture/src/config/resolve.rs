@@ -201,6 +201,10 @@ fn slot(reader: &mut Reader<'_>) -> Slot {
         name: reader.string("slot.name"),
         drop_on_stop: reader.boolean("slot.drop.on.stop"),
         failover: reader.boolean("slot.failover"),
+        manual: match reader.string("lsn.flush.mode").to_ascii_lowercase().as_str() {
+            "" => !reader.boolean("flush.lsn.source"),
+            mode => mode == "manual",
+        },
     }
 }
 

@@ -159,6 +159,8 @@ pub struct Slot {
     pub drop_on_stop: bool,
     /// `slot.failover`.
     pub failover: bool,
+    /// `lsn.flush.mode=manual`: somebody else moves the slot, and pgcdc goes on where its offset says.
+    pub manual: bool,
 }
 
 /// `publication.*`.

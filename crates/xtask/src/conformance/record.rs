@@ -9,6 +9,7 @@ use super::compare::lines;
 use super::scenario::{MARKER, Scenario, Variant, plain};
 use super::stage::{drop_database, prepare, wait_until};
 use super::topics::Topics;
+use super::watch::Watch;
 
 /// Nothing new for so long: a variant that does not capture the marker's table has written everything.
 const QUIET: Duration = Duration::from_secs(4);
@@ -77,7 +78,8 @@ fn record_group(
 ) -> Result<Vec<(String, Result<usize>)>> {
     let mut takes: Vec<Take<'_>> = group.iter().map(|variant| Take::new(scenario, variant)).collect();
     let slots: Vec<String> = takes.iter().map(|take| take.slot.clone()).collect();
-    prepare(studio.server, scenario, group, &slots)?;
+    let watch = Watch::open(studio.server)?;
+    prepare(studio.server, &watch, scenario, group, &slots)?;
     for take in &takes {
         let config = take.variant.config(scenario, studio.server.port, &take.slot);
         studio.connect.create(&take.connector, &config)?;
@@ -100,9 +102,9 @@ fn record_group(
     // A task that ends in order has flushed; one that does not is cut off.
     let _ = wait_until("the connectors let go of their slots", || {
         let active = format!("SELECT count(*) FROM pg_replication_slots WHERE {slots}");
-        Ok(studio.server.sql("postgres", &active)? == "0")
+        Ok(watch.value(&active)? == "0")
     });
-    drop_database(studio.server, &scenario.database())?;
+    drop_database(&watch, &scenario.database())?;
     Ok(told)
 }
 

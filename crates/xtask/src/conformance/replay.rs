@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use pgcdc_testbed::{PostgresClient, Process};
 
 use super::compare::{Record, difference, lines};
-use super::scenario::{Scenario, Variant, plain};
+use super::scenario::{MARKER, Scenario, Variant, plain};
 use super::stage::{LIMIT, drop_database, prepare, wait_until};
+use super::watch::Watch;
 
 /// How long heartbeats are waited for.
 const HEARTBEATS: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ pub(super) type Outcome = (String, Option<String>);
 pub(super) fn replay(rig: Rig<'_>, scenario: &Scenario, only: &[String]) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for group in scenario.together(only) {
-        match replay_group(rig, scenario, &group) {
+        match Watch::open(rig.server).and_then(|watch| replay_group(rig, &watch, scenario, &group)) {
             Ok(found) => outcomes.extend(found),
             Err(error) => outcomes.extend(group.iter().map(|v| (v.name.clone(), Some(format!("{error:#}"))))),
         }
@@ -47,21 +48,27 @@ struct Running<'a> {
     process: Process,
 }
 
-fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result<Vec<Outcome>> {
+fn replay_group(
+    rig: Rig<'_>,
+    watch: &Watch,
+    scenario: &Scenario,
+    group: &[&Variant],
+) -> Result<Vec<Outcome>> {
     let slot = |variant: &&Variant| plain(&format!("r_{}_{}", scenario.name, variant.name));
     let slots: Vec<String> = group.iter().map(slot).map(|slot| slot.chars().take(63).collect()).collect();
-    prepare(rig.server, scenario, group, &slots)?;
+    prepare(rig.server, watch, scenario, group, &slots)?;
     let mut running = Vec::new();
     for (variant, slot) in group.iter().zip(&slots) {
         running.push(start(rig, scenario, variant, slot)?);
     }
-    let driven = drive(rig.server, scenario, group[0], &mut running);
+    let driven = drive(rig.server, watch, scenario, group[0], &mut running);
     for run in &mut running {
         await_heartbeats(scenario, run)?;
     }
+    Process::sigterm_all(running.iter_mut().map(|run| &mut run.process))?;
     let mut outcomes = Vec::new();
     for run in &mut running {
-        let status = run.process.sigterm_and_wait(LIMIT)?;
+        let status = run.process.wait_after_sigterm(LIMIT)?;
         let what = match compare(scenario, run)? {
             Some(what) if status.code() == Some(2) => {
                 Some(format!("refused: {}\n  {what}", errors(&run.process)))
@@ -76,7 +83,7 @@ fn replay_group(rig: Rig<'_>, scenario: &Scenario, group: &[&Variant]) -> Result
         };
         outcomes.push((run.variant.name.clone(), what));
     }
-    drop_database(rig.server, &scenario.database())?;
+    drop_database(watch, &scenario.database())?;
     Ok(outcomes)
 }
 
@@ -115,6 +122,7 @@ fn start<'a>(rig: Rig<'_>, scenario: &Scenario, variant: &'a Variant, slot: &str
 /// Makes the changes, each step when the one before has been written by all.
 fn drive(
     server: PostgresClient,
+    watch: &Watch,
     scenario: &Scenario,
     variant: &Variant,
     running: &mut [Running<'_>],
@@ -125,11 +133,12 @@ fn drive(
             anyhow::bail!("does not begin to stream: {}", errors(&run.process));
         }
     }
-    for step in scenario.steps(variant)? {
-        server.sql(&scenario.database(), &step)?;
-        let position = server.sql("postgres", "SELECT pg_current_wal_insert_lsn()")?;
+    for (number, step) in (1..).zip(scenario.steps(variant)?) {
+        let position = format!("{step}\nSELECT pg_catalog.pg_current_wal_insert_lsn();");
+        let answers = server.sql(&scenario.database(), &position)?;
+        let position = answers.lines().last().unwrap_or_default();
         wait_until(&format!("everything up to {position} is written and confirmed"), || {
-            all_confirmed(server, &position, running)
+            all_confirmed(watch, position, number, running)
         })?;
     }
     Ok(())
@@ -150,11 +159,17 @@ fn await_heartbeats(scenario: &Scenario, run: &mut Running<'_>) -> Result<()> {
 }
 
 /// Whether all that still run have written and confirmed everything up to `position`.
-fn all_confirmed(server: PostgresClient, position: &str, running: &mut [Running<'_>]) -> Result<bool> {
+fn all_confirmed(watch: &Watch, position: &str, step: usize, running: &mut [Running<'_>]) -> Result<bool> {
     let slots: Vec<String> = running
         .iter_mut()
+        .filter(|run| !run.variant.is_manual())
         .filter_map(|run| run.process.is_running().then(|| format!("'{}'", run.slot)))
         .collect();
+    // Where the slot stays as it is, the row that ends the step must be there.
+    let mut manual = running.iter_mut().filter(|run| run.variant.is_manual());
+    if !manual.all(|run| !run.process.is_running() || marked(&run.stdout) >= step) {
+        return Ok(false);
+    }
     if slots.is_empty() {
         return Ok(true);
     }
@@ -162,7 +177,14 @@ fn all_confirmed(server: PostgresClient, position: &str, running: &mut [Running<
         "SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn < '{position}' AND slot_name IN ({})",
         slots.join(",")
     );
-    Ok(server.sql("postgres", &behind)? == "0")
+    Ok(watch.value(&behind)? == "0")
+}
+
+/// How many rows of the marker's table are written.
+fn marked(stdout: &Path) -> usize {
+    let written = std::fs::read(stdout).unwrap_or_default();
+    let topic = format!(".{MARKER}\",");
+    String::from_utf8_lossy(&written).lines().filter(|line| line.contains(&topic)).count()
 }
 
 /// What it had to say beyond its life cycle.

@@ -167,6 +167,14 @@ impl Variant {
         self.properties.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Whether the connector leaves its slot where it is.
+    pub(super) fn is_manual(&self) -> bool {
+        match self.property("lsn.flush.mode") {
+            "" => self.property("flush.lsn.source") == "false",
+            mode => mode == "manual",
+        }
+    }
+
     /// The prefix of its topics: the scenario's name and its own, so that all variants fit into one broker.
     pub(super) fn prefix(&self, scenario: &Scenario) -> String {
         match self.property("topic.prefix") {

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use pgcdc_testbed::PostgresClient;
 
 use super::scenario::{Scenario, Variant};
+use super::watch::Watch;
 
 /// Long enough for anything that should happen on a busy machine.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
@@ -13,49 +14,44 @@ pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// Creates the database, runs the setup, and creates the slots of the variants that want theirs first.
 pub(super) fn prepare(
     server: PostgresClient,
+    watch: &Watch,
     scenario: &Scenario,
     group: &[&Variant],
     slots: &[String],
 ) -> Result<()> {
     let database = scenario.database();
-    drop_database(server, &database)?;
-    server.sql("postgres", &format!("CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8'"))?;
-    server.sql(&database, &scenario.setup(group[0])?)?;
-    for (variant, slot) in group.iter().zip(slots) {
-        if variant.needs_slot() {
-            let create = format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')");
-            server.sql(&database, &create)?;
-        }
-    }
+    drop_database(watch, &database)?;
+    // Copied as files, which PostgreSQL 14 always does: written through the log, all that stream would read past it.
+    let version: u32 =
+        watch.value("SHOW server_version_num")?.parse().context("the server has no version")?;
+    let copied = if version >= 150_000 { "STRATEGY file_copy" } else { "" };
+    watch.run(&format!("CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8' {copied}"))?;
+    let first = group.iter().zip(slots).filter(|(variant, _)| variant.needs_slot());
+    let create = first.map(|(_, slot)| {
+        format!("SELECT pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput');\n")
+    });
+    // In the setup's session, when nothing that it has set there is left.
+    let slots: String = create.collect();
+    server.sql(&database, &format!("{}\nDISCARD ALL;\n{slots}", scenario.setup(group[0])?))?;
     Ok(())
 }
 
-/// Drops the database with what uses it.
-pub(super) fn drop_database(server: PostgresClient, database: &str) -> Result<()> {
+/// Drops the database with what uses it, its slots first.
+pub(super) fn drop_database(watch: &Watch, database: &str) -> Result<()> {
+    let slots = format!("FROM pg_replication_slots WHERE database = '{database}'");
     // A connector that is about to end may take its slot once more.
     let mut dropped = Ok(());
     for _ in 0..10 {
-        dropped = drop_slots(server, &format!("database = '{database}'")).and_then(|()| {
-            server.sql("postgres", &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).map(drop)
-        });
+        dropped = watch
+            .run(&format!("SELECT pg_terminate_backend(active_pid, 5000) {slots} AND active"))
+            .and_then(|()| watch.run(&format!("SELECT pg_drop_replication_slot(slot_name) {slots}")))
+            .and_then(|()| watch.run(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")));
         if dropped.is_ok() {
             break;
         }
         std::thread::sleep(Duration::from_millis(500));
     }
     dropped
-}
-
-/// Drops slots, those in use too.
-pub(super) fn drop_slots(server: PostgresClient, which: &str) -> Result<()> {
-    server.sql(
-        "postgres",
-        &format!(
-            "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE {which} AND active;
-             SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE {which};"
-        ),
-    )?;
-    Ok(())
 }
 
 /// The first of the scenario's extensions that this server has not.
@@ -76,7 +72,7 @@ pub(super) fn wait_until(what: &str, mut done: impl FnMut() -> Result<bool>) -> 
         if Instant::now() > deadline {
             bail!("not within {LIMIT:?}: {what}");
         }
-        std::thread::sleep(Duration::from_millis(25));
+        std::thread::sleep(Duration::from_millis(15));
     }
     Ok(())
 }

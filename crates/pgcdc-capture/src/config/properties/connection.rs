@@ -124,18 +124,15 @@ pub(super) const REPLICATION: &[Property] = &[
         Medium,
         "Publish changes of partitions under the name of their root table.",
     ),
-    p("lsn.flush.mode", String, "", Low, "Who confirms positions to the server.")
-        .one_of(&["connector_and_driver", "connector", "manual"])
-        .refuse(&[(
-            "manual",
-            "pgcdc itself confirms what Kafka has acknowledged, nobody else may advance its slot",
-            "",
-        )]),
-    p("flush.lsn.source", Boolean, "true", Low, "Confirm positions to the server.").refuse(&[(
-        "false",
-        "pgcdc itself confirms what Kafka has acknowledged, nobody else may advance its slot",
+    p(
+        "lsn.flush.mode",
+        String,
         "",
-    )]),
+        Low,
+        "Who moves the slot. With `manual` pgcdc never does, and goes on where its offset says; the server keeps all WAL meanwhile.",
+    )
+    .one_of(&["connector_and_driver", "connector", "manual"]),
+    p("flush.lsn.source", Boolean, "true", Low, "Older form of `lsn.flush.mode`: `false` is `manual`."),
     p("lsn.flush.timeout.ms", Long, "30000", Medium, "How long confirming a position may take.")
         .check(NotNegative)
         .not_applicable("confirming never blocks"),

@@ -90,8 +90,6 @@ fn what_would_change_the_data_is_refused() {
         ("header.converter", "org.apache.kafka.connect.converters.LongConverter"),
         ("topic.naming.strategy", "com.example.Mine"),
         ("connector.class", "io.debezium.connector.mysql.MySqlConnector"),
-        ("flush.lsn.source", "false"),
-        ("lsn.flush.mode", "manual"),
         ("xmin.fetch.interval.ms", "100"),
         ("topic.creation.groups", "a"),
         ("topic.creation.a.partitions", "2"),

@@ -234,3 +234,11 @@ fn unwrap_alone_stays_with_the_encoder_unless_an_option_needs_the_chain() {
     let routed = settings(&[unwrap[0], unwrap[1], ("transforms.u.route.by.field", "region")]);
     assert!(routed.unwrap.is_none() && routed.transforms.is_some());
 }
+
+#[test]
+fn the_newer_name_says_who_moves_the_slot() {
+    let manual = |overrides: &[(&str, &str)]| settings(overrides).slot.manual;
+    assert!(!manual(&[]) && !manual(&[("flush.lsn.source", "true")]));
+    assert!(manual(&[("flush.lsn.source", "false")]) && manual(&[("lsn.flush.mode", "Manual")]));
+    assert!(!manual(&[("lsn.flush.mode", "connector"), ("flush.lsn.source", "false")]));
+}

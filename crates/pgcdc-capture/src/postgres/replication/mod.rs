@@ -55,6 +55,8 @@ pub(crate) struct Replication {
     start_sql: String,
     status_interval: Duration,
     confirmed: Lsn,
+    /// Nothing is ever confirmed: a position of zero in a status leaves the slot where it is.
+    manual: bool,
     /// Since when nothing was there to read; `None` while there is.
     quiet_since: Option<Instant>,
     /// The stream has ended or broken.
@@ -108,7 +110,8 @@ impl Replication {
             status_interval: settings
                 .status_interval
                 .clamp(Duration::from_millis(10), Duration::from_millis(500)),
-            confirmed: start,
+            confirmed: if settings.slot.manual { Lsn::ZERO } else { start },
+            manual: settings.slot.manual,
             quiet_since: None,
             ended: false,
         })
@@ -192,7 +195,7 @@ impl Replication {
 
     /// Tells the server that everything up to `lsn` is durable; sent within half a second.
     pub(crate) fn confirm(&mut self, lsn: Lsn) {
-        if lsn > self.confirmed {
+        if lsn > self.confirmed && !self.manual {
             self.confirmed = lsn;
             if let Link::Streaming { feedback, .. } = &self.link {
                 feedback.confirm(lsn);
