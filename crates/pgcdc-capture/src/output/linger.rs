@@ -2,13 +2,14 @@
 //!
 //! librdkafka sends a batch when it is full or `linger.ms` old. For an idempotent producer there is one batch a partition
 //! on its way at a time, and while records older than `linger.ms` wait for that one, its thread asks the clock and the
-//! socket without a pause: up to two fifths of all CPU while a backlog is drained. So it is told to wait long, longer
-//! than a full queue takes to drain, and here it is told when there is nothing to wait for.
+//! socket without a pause: up to two fifths of all CPU while a backlog is drained. So it is told to wait longer than its
+//! queue takes to drain, and here it is told when there is nothing to wait for. (Not much longer: the small batches of many
+//! tables, too many for the queue to fill one, go when they are that old.)
 
 use std::time::{Duration, Instant};
 
 /// `linger.ms`, unless the properties say otherwise.
-pub(super) const LIMIT_MS: &str = "1000";
+pub(super) const LIMIT_MS: &str = "250";
 /// The same where records go in transactions, whose ends send what is there.
 pub(super) const TRANSACTIONAL_MS: &str = "50";
 

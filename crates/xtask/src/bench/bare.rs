@@ -42,7 +42,7 @@ const PROPERTIES: [(&str, &str); 7] = [
     ("acks", "all"),
     ("compression.type", "lz4"),
     ("partitioner", "murmur2_random"),
-    ("linger.ms", "1000"),
+    ("linger.ms", "250"),
     ("queue.buffering.max.messages", "200000"),
     ("queue.buffering.max.kbytes", "16384"),
 ];
