@@ -8,7 +8,7 @@ use crate::harness::{
 };
 
 /// Rows of the one huge transaction.
-const HUGE: i64 = 300_000;
+const HUGE: i64 = 500_000;
 
 /// How often the process is killed while it works.
 const KILLS: u32 = 10;
@@ -100,7 +100,8 @@ fn killed_at_any_instant_each_change_is_committed_once_and_in_order() {
     let mut reader = Reader::new(kafka(), &[&offsets(&database)]);
     let parts = reader.read_until(LONG, |records| !records.is_empty()).iter();
     let parts = parts.filter(|record| record.json()["pgcdc_open_changes"].as_u64().is_some_and(|n| n > 0));
-    assert!(parts.count() > 1, "the huge transaction was to span several of Kafka's");
+    // One that ended inside of it is enough for two; how many there are is a matter of speed.
+    assert!(parts.count() > 0, "the huge transaction was to span several of Kafka's");
 
     let position = database.position();
     eventually(LONG, "the slot confirms the end", || database.has_confirmed(&position));
