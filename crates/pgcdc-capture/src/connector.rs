@@ -218,13 +218,15 @@ impl Connector {
                 prepared.last_commit = Some(confirmed).filter(|lsn| !lsn.is_zero());
                 match offset {
                     None => self.started(&mut prepared, confirmed).await?,
-                    Some(offset) if settings.slot.manual && offset.is_ahead_of(confirmed) => {
-                        prepared.start = offset.lsn;
-                        prepared.last_commit = Some(offset.lsn);
-                        prepared.outbox.ledger_mut().idle(offset.lsn);
-                        prepared.offset = Some(goes_on(&prepared.query, offset, true).await?);
+                    Some(offset) => {
+                        let from_offset = settings.slot.manual && offset.is_ahead_of(confirmed);
+                        if from_offset {
+                            prepared.start = offset.lsn;
+                            prepared.last_commit = Some(offset.lsn);
+                            prepared.outbox.ledger_mut().idle(offset.lsn);
+                        }
+                        prepared.offset = Some(goes_on(&prepared.query, offset, from_offset).await?);
                     }
-                    Some(offset) => prepared.offset = Some(goes_on(&prepared.query, offset, false).await?),
                 }
             }
             Decision::Finished => {

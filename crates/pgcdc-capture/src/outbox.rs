@@ -14,7 +14,7 @@ use crate::output::{Output, Position, Reached, Sent, TransactionalOutput};
 use crate::stage::Stage;
 
 /// Bytes of records that are gathered before they go to the output.
-const GATHERED: usize = 64 * 1024;
+pub(crate) const GATHERED: usize = 64 * 1024;
 
 /// How long to wait for room in the output. Short, and by the runtime's clock: the task that tells
 /// the server how far we are shares the thread, and goes on meanwhile.

@@ -53,16 +53,15 @@ enum State {
 impl KafkaOutput {
     /// Checks the properties and makes the producer; no broker needs to be there yet.
     pub(crate) fn new(settings: &Settings, context: Vec<(String, String)>) -> Result<Self> {
-        let properties = client_properties(settings)?;
+        let mut properties = client_properties(settings)?;
         for warning in properties.warnings() {
             tracing::warn!("{warning}");
         }
         let own = properties.get("linger.ms").is_none();
-        let mut lingering = properties.clone();
         let transactional = settings.exactly_once.is_some();
         let limit = if transactional { linger::TRANSACTIONAL_MS } else { linger::LIMIT_MS };
-        lingering.set_default("linger.ms", limit);
-        let producer = Producer::new(&lingering).map_err(kafka_error)?;
+        properties.set_default("linger.ms", limit);
+        let producer = Producer::new(&properties).map_err(kafka_error)?;
         let mut context_headers = Headers::with_capacity(context.len());
         for (name, value) in &context {
             context_headers.add(name, Some(value.as_bytes()));

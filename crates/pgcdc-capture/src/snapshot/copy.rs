@@ -37,6 +37,30 @@ pub(super) struct Line {
     pub(super) place: Option<Place>,
 }
 
+impl Line {
+    /// Becomes the row whose beginning came with the piece before, and whose end is this.
+    pub(super) fn take(&mut self, beginning: &mut Vec<u8>, end: &[u8]) {
+        self.bytes.clear();
+        self.bytes.append(beginning);
+        self.bytes.extend_from_slice(end);
+        split_line(&mut self.bytes, &mut self.columns);
+    }
+
+    /// Appends its records.
+    pub(super) fn encode(
+        &self,
+        encoder: &mut RelationEncoder,
+        context: &Context<'_>,
+        batch: &mut RecordBatch,
+    ) -> Result<()> {
+        let new = RowRef::Copied { line: &self.bytes, columns: &self.columns };
+        encoder
+            .encode(Change::Insert { new }, context, batch)
+            .map(drop)
+            .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))
+    }
+}
+
 /// Buffers of one snapshot.
 pub(super) struct Run {
     context: Context<'static>,
@@ -145,10 +169,7 @@ impl Snapshotter<'_> {
             while let Some(end) = memchr::memchr(b'\n', rest) {
                 let (line, tail) = rest.split_at(end);
                 rest = &tail[1..];
-                run.current.bytes.clear();
-                run.current.bytes.append(&mut partial);
-                run.current.bytes.extend_from_slice(line);
-                split_line(&mut run.current.bytes, &mut run.current.columns);
+                run.current.take(&mut partial, line);
                 let place = run.markers.row(number);
                 run.current.place = Some(place);
                 let encoder_of_pending = if count == 0 { before.as_deref_mut() } else { Some(&mut *encoder) };
@@ -177,10 +198,7 @@ impl Snapshotter<'_> {
             let event = typed(encoder, &run.pending, &run.context);
             self.outbox.event(event).await?;
         } else {
-            let new = RowRef::Copied { line: &run.pending.bytes, columns: &run.pending.columns };
-            encoder
-                .encode(Change::Insert { new }, &run.context, &mut run.batch)
-                .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))?;
+            run.pending.encode(encoder, &run.context, &mut run.batch)?;
             if self.outbox.is_due(&run.batch) {
                 self.outbox.send(&mut run.batch).await?;
             }

@@ -5,18 +5,15 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use pgcdc_event::{RecordBatch, Snapshot};
-use pgcdc_format::copy::split_line;
-use pgcdc_format::envelope::{Change, Context, RelationEncoder, RowRef};
+use pgcdc_format::envelope::{Context, RelationEncoder};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::copy::{Line, copy_error, import};
 use super::workers::{Job, Part, ROOM, Report, Shared};
 use crate::clock::Clock;
+use crate::outbox::GATHERED;
 use crate::postgres::Query;
 use crate::{Error, Result};
-
-/// Bytes of records that are handed over at once.
-const GATHERED: usize = 64 * 1024;
 
 /// A row of more than this is encoded only once there is room for its records.
 const LARGE: usize = 256 * 1024;
@@ -120,10 +117,7 @@ impl Rows<'_> {
                     1 => self.hand_over(std::mem::take(&mut line)).await?,
                     _ => self.encode(&mut line).await?,
                 }
-                line.bytes.clear();
-                line.bytes.append(&mut partial);
-                line.bytes.extend_from_slice(bytes);
-                split_line(&mut line.bytes, &mut line.columns);
+                line.take(&mut partial, bytes);
                 read += 1;
             }
             partial.extend_from_slice(rest);
@@ -140,10 +134,7 @@ impl Rows<'_> {
             room = Some(self.shared.room(2 * line.bytes.len()).await?);
         }
         self.context.now_ns = self.clock.tick();
-        let new = RowRef::Copied { line: &line.bytes, columns: &line.columns };
-        self.encoder
-            .encode(Change::Insert { new }, &self.context, &mut self.batch)
-            .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))?;
+        line.encode(&mut self.encoder, &self.context, &mut self.batch)?;
         self.count += 1;
         if large {
             line.bytes = Vec::new();

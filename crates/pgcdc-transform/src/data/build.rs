@@ -152,6 +152,14 @@ impl SchemaBuilder {
         Ok(self)
     }
 
+    /// Adds the fields of another schema.
+    ///
+    /// # Errors
+    /// As [`add_field`](Self::add_field).
+    pub fn add_fields_of(&mut self, schema: &Schema) -> Result<(), Fault> {
+        schema.fields().iter().try_for_each(|field| self.add_field(field.name.clone(), field.schema.clone()))
+    }
+
     /// Adds a field.
     ///
     /// # Errors

@@ -43,9 +43,7 @@ impl Transform for DecodeMessage {
         let updated_schema = self.schemas.get_or(&content_schema, || {
             let name = format!("{}.Envelope", event.name().unwrap_or("null"));
             let mut builder = SchemaBuilder::new(Kind::Struct).named(&name);
-            for field in event.fields() {
-                builder.add_field(field.name.clone(), field.schema.clone())?;
-            }
+            builder.add_fields_of(&event)?;
             builder.field("after", content_schema.clone()).map(|builder| builder.build())
         })?;
         let mut updated = Struct::new(updated_schema.clone())?;

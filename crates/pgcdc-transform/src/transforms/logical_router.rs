@@ -102,9 +102,7 @@ impl LogicalRouter {
             return Ok(known.clone());
         }
         let mut builder = renamed(old, &self.adjustment.schema(&format!("{topic}.Key")));
-        for field in old.fields() {
-            builder.add_field(field.name.clone(), field.schema.clone())?;
-        }
+        builder.add_fields_of(old)?;
         if let Some(unique) = &self.unique {
             builder.add_field(Arc::clone(&unique.name), Schema::plain(Kind::String, false))?;
         }

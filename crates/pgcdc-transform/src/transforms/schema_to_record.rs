@@ -71,9 +71,7 @@ fn describe(event: &Struct, row: &Schema, adjustment: NameAdjustment) -> Result<
         .field("table", table.clone())?
         .build();
     let mut builder = SchemaBuilder::same_kind(event.schema()).optional_if(event.schema().is_optional());
-    for field in event.schema().fields() {
-        builder.add_field(field.name.clone(), field.schema.clone())?;
-    }
+    builder.add_fields_of(event.schema())?;
     builder.add_field(ADDED.into(), block.clone())?;
 
     let mut columns = Vec::new();
