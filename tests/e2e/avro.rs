@@ -1,6 +1,7 @@
 //! Avro through a real registry, read back by a reader that shares nothing with pgcdc.
 
 mod registry;
+mod tls;
 mod types;
 
 use std::collections::HashMap;

@@ -29,7 +29,23 @@ impl Registry {
     /// # Errors
     /// When Java, Maven or the registry cannot be had, or it does not start; with the tail of its log.
     pub fn start(dir: impl AsRef<Path>, port: u16) -> Result<Self> {
-        let dir = dir.as_ref();
+        Self::start_with(dir.as_ref(), port, &[])
+    }
+
+    /// As [`Registry::start`], and with TLS on a port of its own, by a certificate and its key in PEM.
+    ///
+    /// # Errors
+    /// As [`Registry::start`].
+    pub fn start_tls(dir: impl AsRef<Path>, tls_port: u16, certificate: &Path, key: &Path) -> Result<Self> {
+        let more = [
+            format!("-Dquarkus.http.ssl-port={tls_port}"),
+            format!("-Dquarkus.http.ssl.certificate.files={}", certificate.display()),
+            format!("-Dquarkus.http.ssl.certificate.key-files={}", key.display()),
+        ];
+        Self::start_with(dir.as_ref(), 0, &more)
+    }
+
+    fn start_with(dir: &Path, port: u16, more: &[String]) -> Result<Self> {
         let java = tools::java()?;
         let home = home()?;
         let port = ports::or_free(port)?;
@@ -40,6 +56,7 @@ impl Registry {
         args.push("-Dquarkus.http.host=127.0.0.1".to_owned());
         args.push(format!("-Dquarkus.http.port={port}"));
         args.push("-Dquarkus.log.level=WARN".to_owned());
+        args.extend_from_slice(more);
         args.extend(["-cp".to_owned(), format!("{}:{}/lib/*", jar.display(), home.display())]);
         args.push("io.quarkus.runner.GeneratedMain".to_owned());
         let spec = Spec::new("Apicurio Registry", java, args, port);
@@ -54,6 +71,11 @@ impl Registry {
     /// What `schema.registry.url` takes.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}{API}", self.port())
+    }
+
+    /// The same for its port with TLS.
+    pub fn tls_url(&self, tls_port: u16) -> String {
+        format!("https://127.0.0.1:{tls_port}{API}")
     }
 
     /// One request below the API's root; status and answer (null when there is none).
