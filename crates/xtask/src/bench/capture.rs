@@ -29,21 +29,26 @@ pub(crate) struct Options {
     /// pgcdc once more, writing Avro with a schema registry
     #[arg(long)]
     avro: bool,
+    /// pgcdc once more, with exactly.once.support=required
+    #[arg(long)]
+    exactly_once: bool,
     #[command(flatten)]
     common: Common,
 }
 
 /// What `--without` calls them, and what the report does.
-const CONTENDERS: [(&str, &str); 6] = [
+const CONTENDERS: [(&str, &str); 7] = [
     ("recvlogical", "pg_recvlogical > /dev/null"),
     ("pgcdc", PGCDC),
     ("pgcdc-avro", AVRO),
+    ("pgcdc-exactly-once", EXACTLY_ONCE),
     ("bare", "bare librdkafka loop"),
     ("debezium", "Debezium"),
     ("debezium-tuned", "Debezium tuned"),
 ];
 const PGCDC: &str = "pgcdc";
 const AVRO: &str = "pgcdc, Avro";
+const EXACTLY_ONCE: &str = "pgcdc, exactly once";
 
 const COLUMNS: &[Column] = &[
     column("events/s", 0),
@@ -63,7 +68,11 @@ pub(super) fn run(options: &Options) -> Result<()> {
     if options.short {
         (options.common.rounds, options.common.no_debezium) = (1, true);
     }
-    let contenders = CONTENDERS.into_iter().filter(|(name, _)| options.avro || *name != "pgcdc-avro");
+    let contenders = CONTENDERS.into_iter().filter(|(name, _)| match *name {
+        "pgcdc-avro" => options.avro,
+        "pgcdc-exactly-once" => options.exactly_once,
+        _ => true,
+    });
     let wanted = options.common.choose(contenders, |(name, _)| name)?;
     if wanted.iter().any(|(name, _)| *name == "bare") && !wanted.iter().any(|(name, _)| *name == "pgcdc") {
         bail!("the bare loop produces what pgcdc wrote before it\n\nhint: --without pgcdc,bare");
@@ -113,7 +122,7 @@ fn report(options: &Options, rows: u32) -> Report {
         "Events/s and CPU are those from the first record that is durable in Kafka to the last; for pg_recvlogical, bytes \
          written. Debezium's two contenders share one warm worker.",
     );
-    let [recvlogical, _, _, bare, debezium, tuned] = CONTENDERS.map(|(_, label)| label);
+    let [recvlogical, _, _, _, bare, debezium, tuned] = CONTENDERS.map(|(_, label)| label);
     for base in [recvlogical, bare, debezium, tuned] {
         report.ratio(PGCDC, base);
     }
@@ -122,6 +131,10 @@ fn report(options: &Options, rows: u32) -> Report {
         if !options.schemas {
             report.bar(Bar::ratio("CPU-s/million", AVRO, Bound::AtMost(1.2), PGCDC));
         }
+    }
+    if options.exactly_once {
+        report.ratio(EXACTLY_ONCE, PGCDC);
+        report.bar(Bar::ratio("events/s", EXACTLY_ONCE, Bound::AtLeast(0.9), PGCDC));
     }
     if !options.schemas {
         report.bar(Bar::ratio("events/s", PGCDC, Bound::AtLeast(1.0), recvlogical));
@@ -187,7 +200,7 @@ impl Bench {
         let slot = slot(name, round);
         match name {
             "recvlogical" => self.recvlogical(&slot),
-            "pgcdc" | "pgcdc-avro" => self.pgcdc(&slot, name == "pgcdc-avro"),
+            "pgcdc" | "pgcdc-avro" | "pgcdc-exactly-once" => self.pgcdc(name, &slot),
             "bare" => self.bare(&slot),
             _ => self.debezium(name, &slot),
         }
@@ -218,9 +231,12 @@ impl Bench {
         }
     }
 
-    fn pgcdc(&mut self, slot: &str, avro: bool) -> Result<Phase> {
+    fn pgcdc(&mut self, name: &str, slot: &str) -> Result<Phase> {
         let mut connector = self.lab.connector(slot, slot, self.schemas);
-        if avro {
+        if name == "pgcdc-exactly-once" {
+            connector = connector.with("exactly.once.support", "required");
+        }
+        if name == "pgcdc-avro" {
             let registry = self.registry.as_ref().context("there is no registry")?;
             for half in ["key", "value"] {
                 connector = connector
@@ -234,7 +250,7 @@ impl Bench {
         let topic = format!("{slot}.{TABLE}");
         let phase = self.drain(begin, &process, &topic)?;
         self.leave(slot, &mut process)?;
-        if avro {
+        if name != "pgcdc" {
             self.lab.forget(&topic)?;
             return Ok(phase);
         }

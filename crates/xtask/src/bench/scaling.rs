@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Rows of each case
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(10_000..))]
     rows: u32,
+    /// Leave out what is larger: more tables, columns, or rows of a transaction
+    #[arg(long, value_name = "SIZE")]
+    largest: Option<u32>,
     #[command(flatten)]
     common: Common,
 }
@@ -84,7 +87,8 @@ fn label(direction: &str, size: u32) -> String {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let cases = options.common.choose(Case::all(), |case| case.direction)?;
+    let mut cases = options.common.choose(Case::all(), |case| case.direction)?;
+    cases.retain(|case| options.largest.is_none_or(|largest| case.size <= largest));
     let mut lab = Lab::start(&options.common)?;
     lab.sql(LOAD)?;
     lab.sql("CREATE PUBLICATION scaling FOR ALL TABLES")?;
