@@ -20,7 +20,7 @@ use crate::offsets::{Offset, OffsetStore};
 use crate::outbox::Outbox;
 use crate::output::{Output, TransactionalOutput};
 use crate::postgres::{
-    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
+    CapturedTable, ExportedSlot, NewSlot, Query, Replication, RowReader, captured_tables, drop_if_idle,
     ensure_publication, inspect_slot, quote_literal, set_identities,
 };
 use crate::snapshot::{Decision, Known, Snapshotter, decide};
@@ -308,14 +308,14 @@ impl Connector {
             };
             prepared.outbox.store(&self.offsets, &begun).await?;
         }
-        let reader = Query::connect(&settings.connection).await?;
+        let reader = RowReader::connect(&settings.connection).await?;
         let rows = Snapshotter {
             settings,
             tables: &mut prepared.tables,
             outbox: &mut prepared.outbox,
             metrics: &self.metrics,
         }
-        .run(&reader, name, made.consistent_point, captured)
+        .run(reader, name, made.consistent_point, captured)
         .await?;
         self.started(prepared, made.consistent_point).await?;
         tracing::info!(rows, at = %made.consistent_point, "snapshot complete");

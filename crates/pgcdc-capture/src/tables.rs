@@ -13,7 +13,7 @@ use pgcdc_format::pgoutput::RelationBody;
 
 use crate::config::Settings;
 use crate::output::Output;
-use crate::postgres::{CapturedTable, Catalog, Query};
+use crate::postgres::{Ask, CapturedTable, Catalog, Query};
 use crate::registry::Registries;
 use crate::{Error, Result};
 
@@ -165,10 +165,10 @@ impl Tables {
     pub(crate) async fn for_snapshot(
         &mut self,
         table: &CapturedTable,
-        query: &Query,
+        session: &mut impl Ask,
         output: &mut Output,
     ) -> Result<RelationEncoder> {
-        let relation = self.catalog.current(query, table).await?;
+        let relation = self.catalog.current(session, table).await?;
         self.compile(relation, true, output).await
     }
 

@@ -63,7 +63,7 @@ fn one_folder_names_the_replication_client() {
     let mut users = Vec::new();
     visit(&root().join("crates"), &mut |path, text| {
         let ours =
-            path.to_string_lossy().contains("postgres/replication/") || path.ends_with("tests/tidy.rs");
+            path.to_string_lossy().contains("postgres/wire/") || path.ends_with("tests/tidy.rs");
         if text.contains("pgwire_replication") && !ours {
             users.push(path.to_owned());
         }

@@ -142,6 +142,38 @@ fn the_same_rows_and_markers_by_any_number_of_threads() {
     assert_eq!(markers(&many), expected_markers(&counts(&database, &TABLES[1..])));
 }
 
+/// Rows that are in memory alone: a table of nothing else, and one where they are in the midst and at both ends of ranges.
+#[test]
+fn rows_of_several_megabytes() {
+    let database = Database::create("parallel_large");
+    database.sql(
+        "CREATE TABLE a_large(id int PRIMARY KEY, v text);
+         INSERT INTO a_large SELECT i, i || E'\\t\\n\\\\' || repeat(md5(i::text), 150000) FROM generate_series(1, 3) i;
+         CREATE TABLE b_mixed(id int PRIMARY KEY, v text, filler text DEFAULT repeat('x', 7000));
+         ALTER TABLE b_mixed ALTER filler SET STORAGE PLAIN;
+         INSERT INTO b_mixed SELECT i, CASE WHEN i % 128 IN (0, 1) OR i IN (2, 300) THEN repeat(md5(i::text), 140000) ELSE '' END
+           FROM generate_series(1, 512) i;
+         CREATE TABLE c_large AS SELECT * FROM a_large WHERE id < 3",
+    );
+    let (one, said) = read(database.connector(), "1");
+    assert!(!said.contains("in parallel"), "{said}");
+    let expect = counts(&database, &["a_large", "b_mixed", "c_large"]);
+    assert_eq!(markers(&one), expected_markers(&expect), "one thread");
+    let lengths = |table: &str| {
+        let sum = |value: &Value| value["after"]["v"].as_str().map_or(0, str::len);
+        one.iter().filter(|value| value["source"]["table"] == table).map(sum).sum::<usize>().to_string()
+    };
+    for table in ["a_large", "b_mixed", "c_large"] {
+        assert_eq!(lengths(table), database.sql(&format!("SELECT sum(length(v)) FROM {table}")), "{table}");
+    }
+    for threads in ["2", "3"] {
+        let (many, said) = read(database.connector(), threads);
+        assert!(said.contains(&format!("threads={threads} tables=1")), "{said}");
+        assert_eq!(markers(&many), expected_markers(&expect), "{threads} threads");
+        assert!(rows(&many) == rows(&one), "{threads} threads: other rows");
+    }
+}
+
 #[test]
 fn tables_that_are_not_read_by_pages() {
     let database = shop();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pgcdc_event::{Column, PgType, Relation, ReplicaIdentity, TableName, TypeKind};
 use pgcdc_format::pgoutput::RelationBody;
 
-use super::Query;
+use super::{Ask, Query};
 use crate::config::Settings;
 use crate::{Error, Result};
 
@@ -80,11 +80,11 @@ struct Extra {
 impl Catalog {
     /// The relation of a `Relation` message: names, types and identity as the message has them,
     /// which is right for the rows that follow; nullability, defaults and keys as of now.
-    pub(crate) async fn streamed(&mut self, query: &Query, body: &RelationBody<'_>) -> Result<Relation> {
+    pub(crate) async fn streamed(&mut self, mut query: &Query, body: &RelationBody<'_>) -> Result<Relation> {
         let bad = |error| Error::fatal("replication stream: a Relation message").with_source(error);
         let columns: Vec<_> = body.columns().collect::<Result<_, _>>().map_err(bad)?;
-        let extras = extras(query, body.oid).await?;
-        self.load_types(query, columns.iter().map(|column| column.type_oid)).await?;
+        let extras = extras(&mut query, body.oid).await?;
+        self.load_types(&mut query, columns.iter().map(|column| column.type_oid)).await?;
         let same_key = body.identity != ReplicaIdentity::Default
             || columns.iter().all(|column| {
                 let keyed = extras.iter().any(|e| *e.name == *column.name && e.key_position.is_some());
@@ -126,9 +126,13 @@ impl Catalog {
     }
 
     /// A table's relation as of now; other than the stream, a snapshot reads generated columns too.
-    pub(crate) async fn current(&mut self, query: &Query, table: &CapturedTable) -> Result<Relation> {
-        let extras = extras(query, table.oid).await?;
-        self.load_types(query, extras.iter().map(|extra| extra.type_oid)).await?;
+    pub(crate) async fn current(
+        &mut self,
+        session: &mut impl Ask,
+        table: &CapturedTable,
+    ) -> Result<Relation> {
+        let extras = extras(session, table.oid).await?;
+        self.load_types(session, extras.iter().map(|extra| extra.type_oid)).await?;
         let columns = extras
             .into_iter()
             .map(|extra| {
@@ -164,23 +168,23 @@ impl Catalog {
 
     /// Loads the enum types, their arrays and the domains over them. Debezium knows their labels as they were when it
     /// started, until a value is none of them.
-    pub(crate) async fn prime(&mut self, query: &Query) -> Result<()> {
+    pub(crate) async fn prime(&mut self, mut query: &Query) -> Result<()> {
         let sql = "SELECT p.oid FROM pg_type p LEFT JOIN pg_type e ON e.oid = p.typelem
                    WHERE p.typcategory = 'E' OR (p.typcategory = 'A' AND e.typcategory = 'E')";
         let rows = query.rows("read the enum types", sql).await?;
         let oids: Vec<u32> = rows.iter().filter_map(|row| row.get(0)?.parse().ok()).collect();
-        self.load_types(query, oids.into_iter()).await
+        self.load_types(&mut query, oids.into_iter()).await
     }
 
     /// Reads a type again.
-    pub(crate) async fn refresh(&mut self, query: &Query, oid: u32) -> Result<Arc<PgType>> {
+    pub(crate) async fn refresh(&mut self, mut query: &Query, oid: u32) -> Result<Arc<PgType>> {
         self.types.remove(&oid);
-        self.load_types(query, std::iter::once(oid)).await?;
+        self.load_types(&mut query, std::iter::once(oid)).await?;
         self.pg_type(oid)
     }
 
     /// Loads types with what they are made of, those that are not known yet.
-    async fn load_types(&mut self, query: &Query, oids: impl Iterator<Item = u32>) -> Result<()> {
+    async fn load_types(&mut self, session: &mut impl Ask, oids: impl Iterator<Item = u32>) -> Result<()> {
         let mut wanted: Vec<String> =
             oids.filter(|oid| !self.types.contains_key(oid)).map(|oid| oid.to_string()).collect();
         wanted.sort_unstable();
@@ -202,7 +206,7 @@ impl Catalog {
              ORDER BY t.depth DESC",
             wanted.join(",")
         );
-        for row in query.rows("read types", &sql).await? {
+        for row in session.rows("read types", &sql).await? {
             let text = |at: usize| row.get(at).unwrap_or_default();
             let number = |at: usize| text(at).parse::<u32>().unwrap_or_default();
             let name = text(2);
@@ -226,7 +230,7 @@ impl Catalog {
 
 /// Reads a table's columns. The key is the primary key, or for a table without one its first
 /// unique index by name, as Debezium takes it.
-async fn extras(query: &Query, oid: u32) -> Result<Vec<Extra>> {
+async fn extras(session: &mut impl Ask, oid: u32) -> Result<Vec<Extra>> {
     let sql = format!(
         "SELECT a.attname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), pg_get_expr(d.adbin, d.adrelid), a.attgenerated,
                 array_position(k.columns, a.attnum), a.atttypid, a.atttypmod
@@ -241,7 +245,7 @@ async fn extras(query: &Query, oid: u32) -> Result<Vec<Extra>> {
          WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped
          ORDER BY a.attnum"
     );
-    let rows = query.rows("read a table's columns", &sql).await?;
+    let rows = session.rows("read a table's columns", &sql).await?;
     Ok(rows
         .iter()
         .filter_map(|row| {

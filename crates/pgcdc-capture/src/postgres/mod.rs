@@ -5,15 +5,18 @@ mod identity;
 mod publication;
 mod query;
 mod replication;
+mod rows;
 mod slot;
 mod sqlstate;
 mod tls;
+mod wire;
 
 pub(crate) use catalog::{CapturedTable, Catalog, captured_tables};
 pub(crate) use identity::set as set_identities;
 pub(crate) use publication::{ensure as ensure_publication, inspect as inspect_publication};
-pub(crate) use query::{Query, query_error};
+pub(crate) use query::{Ask, Query, Row};
 pub(crate) use replication::{Replication, Wal};
+pub(crate) use rows::{Piece, RowReader};
 pub(crate) use slot::{ExportedSlot, NewSlot, SlotState, drop_if_idle, inspect as inspect_slot};
 pub(crate) use sqlstate::classify;
 

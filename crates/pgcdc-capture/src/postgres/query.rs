@@ -2,15 +2,36 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::Stream;
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{QUERY_OPTIONS, SESSION_OPTIONS, classify, tls};
 use crate::config::{Connection, SslMode};
 use crate::{Error, Result};
+
+/// A row of a query's answer.
+#[derive(Debug)]
+pub(crate) struct Row(pub(super) Vec<Option<String>>);
+
+impl Row {
+    /// A column's text; `None` is NULL.
+    pub(crate) fn get(&self, at: usize) -> Option<&str> {
+        self.0.get(at)?.as_deref()
+    }
+}
+
+/// A session that answers queries: [`Query`], or one that reads a snapshot and sees the catalog as that does.
+pub(crate) trait Ask {
+    /// Runs statements and returns the rows of all of them.
+    async fn rows(&mut self, what: &str, sql: &str) -> Result<Vec<Row>>;
+}
+
+impl Ask for &Query {
+    async fn rows(&mut self, what: &str, sql: &str) -> Result<Vec<Row>> {
+        Query::rows(self, what, sql).await
+    }
+}
 
 /// One SQL session. Everything goes by the simple protocol: values come as text, as pgoutput
 /// sends them, and nothing is prepared, which poolers would not bear.
@@ -71,12 +92,14 @@ impl Query {
     }
 
     /// Runs statements and returns the rows of all of them.
-    pub(crate) async fn rows(&self, what: &str, sql: &str) -> Result<Vec<SimpleQueryRow>> {
+    pub(crate) async fn rows(&self, what: &str, sql: &str) -> Result<Vec<Row>> {
         let messages = self.limited(what, self.client.simple_query(sql)).await?;
         Ok(messages
             .into_iter()
             .filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some(row),
+                SimpleQueryMessage::Row(row) => {
+                    Some(Row((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()))
+                }
                 _ => None,
             })
             .collect())
@@ -86,15 +109,6 @@ impl Query {
     pub(crate) async fn value(&self, what: &str, sql: &str) -> Result<Option<String>> {
         let rows = self.rows(what, sql).await?;
         Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
-    }
-
-    /// Starts a `COPY … TO STDOUT`.
-    pub(crate) async fn copy_out(
-        &self,
-        what: &str,
-        sql: &str,
-    ) -> Result<impl Stream<Item = Result<Bytes, tokio_postgres::Error>> + use<>> {
-        self.client.copy_out(sql).await.map_err(|error| query_error(what, &error))
     }
 
     async fn limited<T>(
@@ -124,7 +138,7 @@ where
 }
 
 /// Turns a query's failure into ours.
-pub(crate) fn query_error(what: &str, error: &tokio_postgres::Error) -> Error {
+fn query_error(what: &str, error: &tokio_postgres::Error) -> Error {
     match error.as_db_error() {
         Some(db) => classify(Some(db.code().code()), what, db.message()),
         None => Error::transient(format!("{what}: {}", chain(error))),
@@ -150,7 +164,7 @@ fn connect_error(connection: &Connection, error: &tokio_postgres::Error) -> Erro
 }
 
 /// An error and its causes in one line, each said once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

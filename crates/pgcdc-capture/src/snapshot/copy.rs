@@ -1,9 +1,7 @@
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use pgcdc_event::{ChangeEvent, Datum, Lsn, Operation, RecordBatch, Row, SourceInfo};
 use pgcdc_format::copy::split_line;
 use pgcdc_format::envelope::{Change, Context, RelationEncoder, RowRef};
@@ -14,12 +12,15 @@ use crate::clock::{Clock, now_ns};
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
-use crate::postgres::{CapturedTable, Query, quote_identifier, quote_literal};
+use crate::postgres::{CapturedTable, Piece, RowReader, quote_identifier, quote_literal};
 use crate::tables::Tables;
 use crate::{Error, Result};
 
 /// Rows between two looks at the output's deliveries.
 const POLL_EVERY: u32 = 512;
+
+/// The memory of a row that is larger goes once its records are made.
+const KEPT: usize = 1 << 20;
 
 /// Reads all captured tables under one exported snapshot.
 pub(crate) struct Snapshotter<'a> {
@@ -38,17 +39,21 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Becomes the row whose beginning came with the piece before, and whose end is this.
-    pub(super) fn take(&mut self, beginning: &mut Vec<u8>, end: &[u8]) {
-        self.bytes.clear();
-        self.bytes.append(beginning);
-        self.bytes.extend_from_slice(end);
+    /// Becomes the row that is there.
+    #[inline]
+    pub(super) fn take(&mut self, reader: &mut RowReader) {
+        reader.take(&mut self.bytes);
         split_line(&mut self.bytes, &mut self.columns);
     }
 
-    /// Appends its records.
+    /// Whether it is of those that are in memory alone.
+    pub(super) fn is_large(&self) -> bool {
+        self.bytes.len() > RowReader::LARGE
+    }
+
+    /// Appends its records; it is of no use then.
     pub(super) fn encode(
-        &self,
+        &mut self,
         encoder: &mut RelationEncoder,
         context: &Context<'_>,
         batch: &mut RecordBatch,
@@ -56,8 +61,11 @@ impl Line {
         let new = RowRef::Copied { line: &self.bytes, columns: &self.columns };
         encoder
             .encode(Change::Insert { new }, context, batch)
-            .map(drop)
-            .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))
+            .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))?;
+        if self.bytes.capacity() > KEPT {
+            self.bytes = Vec::new();
+        }
+        Ok(())
     }
 }
 
@@ -66,7 +74,6 @@ pub(super) struct Run {
     context: Context<'static>,
     pub(super) markers: Markers,
     pub(super) pending: Line,
-    current: Line,
     pub(super) batch: RecordBatch,
     since_poll: u32,
     clock: Clock,
@@ -75,23 +82,24 @@ pub(super) struct Run {
 impl Snapshotter<'_> {
     /// Reads every row and waits until all of them are durable; returns how many there were.
     ///
-    /// `query` must be a fresh session; `snapshot` the name that the server exported at `lsn`.
+    /// `reader` must be a fresh session; `snapshot` the name that the server exported at `lsn`. All is asked there: what
+    /// looks at a table from another session waits behind an `ALTER TABLE` that waits for this one.
     pub(crate) async fn run(
         &mut self,
-        query: &Query,
+        mut reader: RowReader,
         snapshot: &str,
         lsn: Lsn,
         captured: &[CapturedTable],
     ) -> Result<u64> {
-        query.execute("import the snapshot", &import(snapshot)).await?;
-        let xid = query
+        reader.execute("import the snapshot", &import(snapshot)).await?;
+        let xid = reader
             .value(
                 "read the snapshot's transaction",
                 "SELECT txid_snapshot_xmax(txid_current_snapshot()) & 4294967295",
             )
             .await?;
         let captured: Vec<&CapturedTable> = captured.iter().filter(|table| self.wanted(table)).collect();
-        lock(query, &captured, self.settings.snapshot.lock_timeout).await?;
+        lock(&mut reader, &captured, self.settings.snapshot.lock_timeout).await?;
         let estimate: i64 = captured.iter().map(|table| table.estimated_rows.max(0)).sum();
         Metrics::set(&self.metrics.snapshot_estimate, u64::try_from(estimate).unwrap_or(0));
         let mut run = Run {
@@ -103,22 +111,23 @@ impl Snapshotter<'_> {
             },
             markers: Markers::default(),
             pending: Line::default(),
-            current: Line::default(),
             batch: RecordBatch::new(),
             since_poll: 0,
             clock: Clock::default(),
         };
-        let parallel = Parallel::start(self, query, snapshot, &captured, run.context).await?;
+        let parallel = Parallel::start(self, &mut reader, snapshot, &captured, run.context).await?;
         let mut rows = 0;
         let mut before: Option<RelationEncoder> = None;
         for (number, table) in captured.into_iter().enumerate() {
-            let mut encoder = self.tables.for_snapshot(table, query, &mut self.outbox.output).await?;
+            let mut encoder = self.tables.for_snapshot(table, &mut reader, &mut self.outbox.output).await?;
             let parts = parallel.as_ref().and_then(|parallel| parallel.read(table, &encoder));
             let count = match parts {
                 Some(parts) => {
                     self.in_parallel(parts, number, &mut encoder, before.as_mut(), &mut run).await?
                 }
-                None => self.table(query, table, number, &mut encoder, before.as_mut(), &mut run).await?,
+                None => {
+                    self.table(&mut reader, table, number, &mut encoder, before.as_mut(), &mut run).await?
+                }
             };
             tracing::info!(table = %table.name, rows = count, "snapshot of a table read");
             rows += count;
@@ -133,7 +142,8 @@ impl Snapshotter<'_> {
         if let Some(parallel) = parallel {
             parallel.finish().await;
         }
-        query.execute("end the snapshot's transaction", "COMMIT").await?;
+        reader.execute("end the snapshot's transaction", "COMMIT").await?;
+        reader.close().await;
         self.outbox.settle().await?;
         Ok(rows)
     }
@@ -145,7 +155,7 @@ impl Snapshotter<'_> {
     /// Reads one table; its last row stays pending. `before` encodes the row that is pending now.
     async fn table(
         &mut self,
-        query: &Query,
+        reader: &mut RowReader,
         table: &CapturedTable,
         number: usize,
         encoder: &mut RelationEncoder,
@@ -158,30 +168,28 @@ impl Snapshotter<'_> {
             self.settings.snapshot.select_overrides.get(&table.name.to_string()),
         );
         let what = format!("read table {}", table.name);
-        let stream = query.copy_out(&what, &sql).await.map_err(copy_error)?;
-        let mut stream = pin!(stream);
+        reader.copy(&what, &sql).await?;
         let mut count = 0;
-        let mut partial: Vec<u8> = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let chunk: Bytes = chunk.map_err(|error| crate::postgres::query_error(&what, &error))?;
-            // The server sends a row a message; the protocol does not promise it.
-            let mut rest: &[u8] = &chunk;
-            while let Some(end) = memchr::memchr(b'\n', rest) {
-                let (line, tail) = rest.split_at(end);
-                rest = &tail[1..];
-                run.current.take(&mut partial, line);
-                let place = run.markers.row(number);
-                run.current.place = Some(place);
-                let encoder_of_pending = if count == 0 { before.as_deref_mut() } else { Some(&mut *encoder) };
-                if let Some(encoder) = encoder_of_pending {
-                    self.emit_pending(encoder, Some(number), run).await?;
-                }
-                std::mem::swap(&mut run.pending, &mut run.current);
-                count += 1;
+        loop {
+            let piece = reader.next(&what).await.map_err(copy_error)?;
+            if piece == Piece::End {
+                return Ok(count);
             }
-            partial.extend_from_slice(rest);
+            // A row of this table is there, or certain.
+            let encoder_of_pending = if count == 0 { before.as_deref_mut() } else { Some(&mut *encoder) };
+            if let Some(encoder) = encoder_of_pending {
+                self.emit_pending(encoder, Some(number), run).await?;
+            }
+            if piece == Piece::Large {
+                self.outbox.flush(&mut run.batch).await?;
+                self.outbox.settle().await?;
+                reader.admit();
+                continue;
+            }
+            run.pending.take(reader);
+            run.pending.place = Some(run.markers.row(number));
+            count += 1;
         }
-        Ok(count)
     }
 
     /// Sends the row that is pending; `next` is the table of the row after it.
@@ -196,14 +204,18 @@ impl Snapshotter<'_> {
         run.context.now_ns = run.clock.tick();
         if self.outbox.output.wants_events() {
             let event = typed(encoder, &run.pending, &run.context);
+            run.pending.bytes.clear();
+            run.pending.bytes.shrink_to(KEPT);
             self.outbox.event(event).await?;
         } else {
+            if run.pending.is_large() {
+                self.outbox.flush(&mut run.batch).await?;
+            }
             run.pending.encode(encoder, &run.context, &mut run.batch)?;
             if self.outbox.is_due(&run.batch) {
                 self.outbox.send(&mut run.batch).await?;
             }
         }
-        run.pending.bytes.shrink_to(1 << 20);
         run.since_poll += 1;
         if run.since_poll >= POLL_EVERY {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
@@ -227,25 +239,26 @@ pub(super) fn import(snapshot: &str) -> String {
 }
 
 /// A column that was dropped since the snapshot was exported: a new one knows.
+#[cold]
 pub(super) fn copy_error(error: Error) -> Error {
     match error.to_string() {
-        text if text.contains("42703") => Error::transient(text),
+        text if text.ends_with("(SQLSTATE 42703)") => Error::transient(text),
         _ => error,
     }
 }
 
 /// Holds the tables' shape until the snapshot ends, and makes sure that it has not changed since the
 /// snapshot was exported: a rewritten table would read as empty under it.
-async fn lock(query: &Query, tables: &[&CapturedTable], limit: Option<Duration>) -> Result<()> {
+async fn lock(reader: &mut RowReader, tables: &[&CapturedTable], limit: Option<Duration>) -> Result<()> {
     if tables.is_empty() {
         return Ok(());
     }
     let again = |what: &str| Error::transient(format!("{what} while the snapshot began; it is taken again"));
     if let Some(limit) = limit {
         let sql = format!("SET LOCAL lock_timeout = {}", limit.as_millis());
-        query.execute("set the limit of snapshot.lock.timeout.ms", &sql).await?;
+        reader.execute("set the limit of snapshot.lock.timeout.ms", &sql).await?;
     }
-    query.execute("lock the snapshot's tables", &lock_statement(tables)).await.map_err(|error| {
+    reader.execute("lock the snapshot's tables", &lock_statement(tables)).await.map_err(|error| {
         if error.to_string().contains("42P01") { again("a table was dropped") } else { error }
     })?;
     let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
@@ -257,7 +270,7 @@ async fn lock(query: &Query, tables: &[&CapturedTable], limit: Option<Duration>)
            AND c.relkind = 'r' AND pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode",
         oids.join(",")
     );
-    match query.value("look whether a table was rewritten", &sql).await? {
+    match reader.value("look whether a table was rewritten", &sql).await? {
         Some(table) => Err(again(&format!("table {table} was rewritten"))),
         None => Ok(()),
     }

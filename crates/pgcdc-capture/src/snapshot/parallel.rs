@@ -9,7 +9,7 @@ use super::ranges::{self, Ranges};
 use super::workers::{Job, Part, Parts, Workers};
 use crate::Result;
 use crate::metrics::Metrics;
-use crate::postgres::{CapturedTable, Query};
+use crate::postgres::{CapturedTable, RowReader};
 
 /// The workers of a snapshot, and what they read.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Parallel {
     /// records that several threads make: neither typed events nor one change at a time.
     pub(super) async fn start(
         snapshotter: &Snapshotter<'_>,
-        query: &Query,
+        reader: &mut RowReader,
         snapshot: &str,
         captured: &[&CapturedTable],
         context: Context<'static>,
@@ -40,7 +40,7 @@ impl Parallel {
             .copied()
             .filter(|table| !overrides.contains_key(&table.name.to_string()))
             .collect();
-        let mut pages = ranges::pages(query, &plain).await?;
+        let mut pages = ranges::pages(reader, &plain).await?;
         pages.retain(|_, pages| Ranges::of(*pages, threads).is_some());
         let large: Vec<&CapturedTable> =
             plain.into_iter().filter(|table| pages.contains_key(&table.oid)).collect();
@@ -72,7 +72,7 @@ impl Snapshotter<'_> {
     /// pending now.
     ///
     /// The row that comes first of all opens the table and goes out before anything else. Of the others that came as they
-    /// are one stays pending, while batches pass it, so that one is left for the marker of the last.
+    /// are one stays pending, the smaller of two, while batches pass it, so that one is left for the marker of the last.
     pub(super) async fn in_parallel(
         &mut self,
         mut parts: Parts<'_>,
@@ -82,18 +82,27 @@ impl Snapshotter<'_> {
         run: &mut Run,
     ) -> Result<u64> {
         let mut count = 0;
-        while let Some((part, room)) = parts.next().await? {
+        while let Some((mut part, room)) = parts.next().await? {
             let of_before = run.pending.place.is_some_and(|place| place.table != number);
             let opens = run.pending.place.is_some_and(|place| place.opens());
+            let stays = run.pending.place.is_some() && !of_before && !opens;
+            let mut large = matches!(&part, Part::Batch(batch, _) if batch.position() > RowReader::LARGE);
+            if let Part::Line(line) = &mut part {
+                line.place = Some(run.markers.row(number));
+                large = line.is_large();
+                if stays && line.bytes.len() > run.pending.bytes.len() {
+                    std::mem::swap(line, &mut run.pending);
+                }
+            }
             if of_before || opens || matches!(part, Part::Line(_)) {
+                large |= run.pending.is_large();
                 let encoder = if of_before { before.as_deref_mut() } else { Some(&mut *encoder) };
                 if let Some(encoder) = encoder {
                     self.emit_pending(encoder, Some(number), run).await?;
                 }
             }
             match part {
-                Part::Line(mut line) => {
-                    line.place = Some(run.markers.row(number));
+                Part::Line(line) => {
                     run.pending = line;
                     count += 1;
                 }
@@ -106,6 +115,11 @@ impl Snapshotter<'_> {
                     self.outbox.poll()?;
                     tokio::task::yield_now().await;
                 }
+            }
+            if large {
+                // Only then may the next large row have the room.
+                self.outbox.flush(&mut run.batch).await?;
+                self.outbox.settle().await?;
             }
             drop(room);
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::Result;
-use crate::postgres::{CapturedTable, Query};
+use crate::postgres::{Ask, CapturedTable};
 
 /// Pages of the smallest range, a mebibyte: below, a statement costs more than it gains.
 const FEWEST: u64 = 128;
@@ -67,7 +67,7 @@ impl Ranges {
 /// Pages by oid, of those tables that can be read by ranges of pages: PostgreSQL has such scans from 14 on, of its own
 /// kind of storage. A table that others inherit from has more rows than its own pages. Later growth does not matter,
 /// since no row of the snapshot is there.
-pub(super) async fn pages(query: &Query, tables: &[&CapturedTable]) -> Result<HashMap<u32, u64>> {
+pub(super) async fn pages(session: &mut impl Ask, tables: &[&CapturedTable]) -> Result<HashMap<u32, u64>> {
     let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
     let sql = format!(
         "SELECT c.oid, pg_relation_size(c.oid) / current_setting('block_size')::bigint
@@ -76,7 +76,7 @@ pub(super) async fn pages(query: &Query, tables: &[&CapturedTable]) -> Result<Ha
            AND NOT c.relhassubclass AND current_setting('server_version_num')::int >= 140000",
         oids.join(",")
     );
-    let rows = query.rows("look how large the tables are", &sql).await?;
+    let rows = session.rows("look how large the tables are", &sql).await?;
     Ok(rows.iter().filter_map(|row| Some((row.get(0)?.parse().ok()?, row.get(1)?.parse().ok()?))).collect())
 }
 

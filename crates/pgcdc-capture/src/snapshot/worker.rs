@@ -1,9 +1,7 @@
 //! One of the threads that read a table by ranges of pages: its session, and rows made records where they arrive.
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use pgcdc_event::{RecordBatch, Snapshot};
 use pgcdc_format::envelope::{Context, RelationEncoder};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -12,7 +10,7 @@ use super::copy::{Line, copy_error, import};
 use super::workers::{Job, Part, ROOM, Report, Shared};
 use crate::clock::Clock;
 use crate::outbox::GATHERED;
-use crate::postgres::Query;
+use crate::postgres::{Piece, RowReader};
 use crate::{Error, Result};
 
 /// A row of more than this is encoded only once there is room for its records.
@@ -32,8 +30,8 @@ pub(super) async fn work(
     mut tasks: mpsc::UnboundedReceiver<Task>,
     ready: oneshot::Sender<Result<()>>,
 ) {
-    let query = match open(shared).await {
-        Ok(query) => query,
+    let mut reader = match open(shared).await {
+        Ok(reader) => reader,
         Err(error) => {
             let _ = ready.send(Err(error));
             return;
@@ -44,28 +42,29 @@ pub(super) async fn work(
     }
     while let Some(task) = tasks.recv().await {
         let out = task.out.clone();
-        let end = match read(&query, shared, task).await {
+        let end = match read(&mut reader, shared, task).await {
             Ok(()) => Report::Done,
             Err(error) => Report::Failed(error),
         };
         // Nobody listens once the snapshot has failed elsewhere.
         let _ = out.send(end).await;
     }
-    if let Err(error) = query.execute("end the snapshot's transaction", "COMMIT").await {
+    if let Err(error) = reader.execute("end the snapshot's transaction", "COMMIT").await {
         tracing::debug!(%error, "a session of the snapshot ended");
     }
+    reader.close().await;
 }
 
 /// A session that sees the snapshot and holds the tables. Another one of ours holds them already; what waits for that
 /// one to let go (`ALTER TABLE`) would be waited for here, and nobody would see the circle: hence `NOWAIT`.
-async fn open(shared: &Shared) -> Result<Query> {
-    let query = Query::connect(&shared.connection).await?;
-    query.execute("import the snapshot", &import(&shared.snapshot)).await?;
-    query.execute("lock the snapshot's tables", &shared.lock).await?;
-    Ok(query)
+async fn open(shared: &Shared) -> Result<RowReader> {
+    let mut reader = RowReader::connect(&shared.connection).await?;
+    reader.execute("import the snapshot", &import(&shared.snapshot)).await?;
+    reader.execute("lock the snapshot's tables", &shared.lock).await?;
+    Ok(reader)
 }
 
-async fn read(query: &Query, shared: &Shared, task: Task) -> Result<()> {
+async fn read(reader: &mut RowReader, shared: &Shared, task: Task) -> Result<()> {
     let Task { job, encoder, out } = task;
     let mut rows = Rows {
         shared,
@@ -75,10 +74,11 @@ async fn read(query: &Query, shared: &Shared, task: Task) -> Result<()> {
         clock: Clock::default(),
         batch: shared.batch(),
         count: 0,
+        alone: None,
     };
     while let Some(range) = job.take() {
         let sql = format!("COPY ({}{}) TO STDOUT", job.select, range.condition());
-        rows.range(query, &job.what, &sql).await?;
+        rows.range(reader, &job.what, &sql).await?;
     }
     rows.flush().await?;
     shared.give_back(rows.batch);
@@ -95,35 +95,46 @@ struct Rows<'a> {
     batch: RecordBatch,
     /// Rows whose records are in the batch.
     count: u64,
+    /// All of the room, for the row that comes with a message of several megabytes; goes with the next that is sent.
+    alone: Option<OwnedSemaphorePermit>,
 }
 
 impl Rows<'_> {
     /// Reads one range. Its first and its last row go on as they are: their markers depend on other ranges.
-    async fn range(&mut self, query: &Query, what: &str, sql: &str) -> Result<()> {
-        let stream = query.copy_out(what, sql).await.map_err(copy_error)?;
-        let mut stream = pin!(stream);
+    async fn range(&mut self, reader: &mut RowReader, what: &str, sql: &str) -> Result<()> {
+        reader.copy(what, sql).await?;
         let mut line = Line::default();
-        let mut partial: Vec<u8> = Vec::new();
-        let mut read: u64 = 0;
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| crate::postgres::query_error(what, &error))?;
-            let mut rest: &[u8] = &chunk;
-            while let Some(end) = memchr::memchr(b'\n', rest) {
-                let (bytes, tail) = rest.split_at(end);
-                rest = &tail[1..];
-                // The row before first, so that a large one is gone when the next is copied.
-                match read {
-                    0 => {}
-                    1 => self.hand_over(std::mem::take(&mut line)).await?,
-                    _ => self.encode(&mut line).await?,
+        let (mut read, mut held): (u64, bool) = (0, false);
+        loop {
+            let piece = reader.next(what).await.map_err(copy_error)?;
+            // The row before first, so that a large one is gone when the next is copied.
+            if std::mem::take(&mut held) {
+                // Records that are gathered may go out after it: until the table's end nobody knows which row is its last.
+                if read == 1 || piece == Piece::End {
+                    self.hand_over(std::mem::take(&mut line)).await?;
+                } else {
+                    self.encode(&mut line).await?;
                 }
-                line.take(&mut partial, bytes);
-                read += 1;
             }
-            partial.extend_from_slice(rest);
+            match piece {
+                Piece::Row => {
+                    line.take(reader);
+                    (read, held) = (read + 1, true);
+                }
+                Piece::Large => {
+                    // Nobody waits for room while it holds some.
+                    if self.alone.is_none() {
+                        self.flush().await?;
+                        self.alone = Some(self.shared.room(usize::MAX).await?);
+                    }
+                    reader.admit();
+                }
+                Piece::End => {
+                    self.alone = None;
+                    return Ok(());
+                }
+            }
         }
-        // Records that are gathered may go out after it: until the table's end nobody knows which row is its last.
-        if read > 0 { self.hand_over(line).await } else { Ok(()) }
     }
 
     async fn encode(&mut self, line: &mut Line) -> Result<()> {
@@ -131,19 +142,16 @@ impl Rows<'_> {
         let mut room = None;
         if large {
             self.flush().await?;
-            room = Some(self.shared.room(2 * line.bytes.len()).await?);
+            room = Some(self.room(2 * line.bytes.len()).await?);
         }
         self.context.now_ns = self.clock.tick();
         line.encode(&mut self.encoder, &self.context, &mut self.batch)?;
         self.count += 1;
-        if large {
-            line.bytes = Vec::new();
-        }
         if large || self.batch.position() >= GATHERED { self.send(room).await } else { Ok(()) }
     }
 
     async fn hand_over(&mut self, line: Line) -> Result<()> {
-        let room = self.shared.room(line.bytes.len()).await?;
+        let room = self.room(line.bytes.len()).await?;
         self.out.send(Report::Part(Part::Line(line), room)).await.map_err(|_| stopped())
     }
 
@@ -154,11 +162,18 @@ impl Rows<'_> {
     async fn send(&mut self, room: Option<OwnedSemaphorePermit>) -> Result<()> {
         let room = match room {
             Some(room) => room,
-            None => self.shared.room(self.batch.position()).await?,
+            None => self.room(self.batch.position()).await?,
         };
         let batch = std::mem::replace(&mut self.batch, self.shared.batch());
         let rows = std::mem::take(&mut self.count);
         self.out.send(Report::Part(Part::Batch(batch, rows), room)).await.map_err(|_| stopped())
+    }
+
+    async fn room(&mut self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        match self.alone.take() {
+            Some(all) => Ok(all),
+            None => self.shared.room(bytes).await,
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Peak memory of `pgcdc stream`: a long backlog whose broker stands still for a while, one large transaction, large rows.
+//! Peak memory of `pgcdc stream`: a long backlog whose broker stands still for a while, one large transaction, large rows
+//! from the stream and from a snapshot.
 //!
 //! The bar is 64 MiB and twice the largest row, whatever the backlog.
 
@@ -43,7 +44,7 @@ const COLUMNS: &[Column] = &[
     column("load", 2),
 ];
 /// What `--without` calls them.
-const CASES: [&str; 3] = ["backlog", "transaction", "values"];
+const CASES: [&str; 4] = ["backlog", "transaction", "values", "snapshot"];
 const LIMIT: Duration = Duration::from_secs(900);
 const MIB: f64 = 1_048_576.0;
 const BASE_MIB: f64 = 64.0;
@@ -69,6 +70,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     if wanted.contains(&"values") {
         values(&mut lab, options, &mut report)?;
+    }
+    if wanted.contains(&"snapshot") {
+        snapshots(&mut lab, options, &mut report)?;
     }
     report.publish(&options.common)
 }
@@ -96,25 +100,79 @@ fn backlog(lab: &mut Lab, options: &Options, report: &mut Report) -> Result<()> 
     Ok(())
 }
 
+/// A broker that takes values of so many bytes; returns its limit.
+fn roomy(lab: &mut Lab, name: &str, bytes: u64) -> Result<String> {
+    let limit = (2 * bytes).to_string();
+    let roomy = KafkaOptions { heap_mb: 2048, ..KafkaOptions::default() }
+        .setting("message.max.bytes", &limit)
+        .setting("socket.request.max.bytes", &limit)
+        .setting("replica.fetch.max.bytes", &limit)
+        .setting("log.segment.delete.delay.ms", "500");
+    lab.kafka = Kafka::start(lab.scratch.join(format!("kafka-{name}")), 0, roomy)?;
+    Ok(limit)
+}
+
+/// A connector for a table of large rows, which has a publication of its own.
+fn of_large_rows(lab: &Lab, name: &str, table: &str, limit: &str) -> Connector {
+    lab.connector(name, name, false)
+        .with("publication.name", &format!("{table}_pub"))
+        .with("table.include.list", &format!("public.{table}"))
+        .with("topic.creation.default.partitions", "1")
+        .with("topic.creation.default.replication.factor", "1")
+        .with("topic.creation.default.max.message.bytes", limit)
+        .with("producer.override.max.request.size", limit)
+}
+
+const INCOMPRESSIBLE: &str =
+    "(SELECT string_agg(md5(random()::text || e), '') FROM generate_series(1, BYTES / 32) AS e)";
+
+/// Snapshots of a table of large rows only, and by four threads of one whose large rows are among others.
+fn snapshots(lab: &mut Lab, options: &Options, report: &mut Report) -> Result<()> {
+    // Rows between them that fill a page each, since ranges are of the table's own pages; its values are elsewhere.
+    const AMONG: u64 = 1000;
+    let cases =
+        [(1, u64::from(options.value), 0, "1"), (5, u64::from(options.value), 0, "1"), (20, 20, AMONG, "4")];
+    for (rows, megabytes, others, threads) in cases {
+        let bytes = megabytes * 1_000_000;
+        let name = format!("snapshot_{rows}");
+        let limit = roomy(lab, &name, bytes)?;
+        printer::say(&format!("writing {rows} rows of {megabytes} MB"));
+        lab.sql(&format!(
+            "CREATE TABLE {name} (id INT PRIMARY KEY, v TEXT, filler TEXT);
+             ALTER TABLE {name} ALTER filler SET STORAGE PLAIN;
+             CREATE PUBLICATION {name}_pub FOR TABLE {name}"
+        ))?;
+        let value = INCOMPRESSIBLE.replace("BYTES", &bytes.to_string());
+        for row in 1..=rows {
+            let among = others / rows;
+            lab.sql(&format!(
+                "INSERT INTO {name} VALUES ({row}, {value}, '');
+                 INSERT INTO {name} SELECT {row} * 10000 + e, '', repeat('x', 7000) FROM generate_series(1, {among}) e"
+            ))?;
+        }
+        let connector = of_large_rows(lab, &name, &name, &limit)
+            .with("snapshot.mode", "initial")
+            .with("snapshot.max.threads", threads);
+        let topic = format!("public.{name}");
+        let usage =
+            stream(lab, &connector, &Run { name: &name, topic: &topic, records: rows + others, stop: None })?;
+        lab.drop_slot(&name)?;
+        lab.sql(&format!("DROP TABLE {name}"))?;
+        let label = match threads {
+            "1" => format!("snapshot of {rows} rows of {megabytes} MB"),
+            _ => format!("snapshot of {rows} rows of {megabytes} MB among {others}, {threads} threads"),
+        };
+        add(report, &label, &usage, bytes as f64 / MIB);
+    }
+    Ok(())
+}
+
 /// Rows with large values, through a broker that takes them.
 fn values(lab: &mut Lab, options: &Options, report: &mut Report) -> Result<()> {
-    let limit = 2 * u64::from(options.value) * 1_000_000;
-    let limit_text = limit.to_string();
-    let roomy = KafkaOptions { heap_mb: 2048, ..KafkaOptions::default() }
-        .setting("message.max.bytes", &limit_text)
-        .setting("socket.request.max.bytes", &limit_text)
-        .setting("replica.fetch.max.bytes", &limit_text)
-        .setting("log.segment.delete.delay.ms", "500");
-    lab.kafka = Kafka::start(lab.scratch.join("kafka-large"), 0, roomy)?;
-    lab.sql("CREATE TABLE large (id INT PRIMARY KEY, v TEXT); CREATE PUBLICATION large_pub FOR TABLE large")?;
     let bytes = u64::from(options.value) * 1_000_000;
-    let forms = [
-        (
-            "incompressible",
-            "(SELECT string_agg(md5(random()::text || e), '') FROM generate_series(1, BYTES / 32) AS e)",
-        ),
-        ("compressible", "repeat('0123456789', BYTES / 10)"),
-    ];
+    let limit = roomy(lab, "large", bytes)?;
+    lab.sql("CREATE TABLE large (id INT PRIMARY KEY, v TEXT); CREATE PUBLICATION large_pub FOR TABLE large")?;
+    let forms = [("incompressible", INCOMPRESSIBLE), ("compressible", "repeat('0123456789', BYTES / 10)")];
     for (form, value) in forms {
         for rows in [1, 5] {
             let name = format!("{form}_{rows}");
@@ -125,14 +183,7 @@ fn values(lab: &mut Lab, options: &Options, report: &mut Report) -> Result<()> {
                 let id = format!("(SELECT coalesce(max(id), 0) + {row} FROM large)");
                 lab.sql(&format!("INSERT INTO large VALUES ({id}, {value})"))?;
             }
-            let connector = lab
-                .connector(&name, &name, false)
-                .with("publication.name", "large_pub")
-                .with("table.include.list", "public.large")
-                .with("topic.creation.default.partitions", "1")
-                .with("topic.creation.default.replication.factor", "1")
-                .with("topic.creation.default.max.message.bytes", &limit_text)
-                .with("producer.override.max.request.size", &limit_text);
+            let connector = of_large_rows(lab, &name, "large", &limit);
             let run = Run { name: &name, topic: "public.large", records: rows, stop: None };
             let usage = stream(lab, &connector, &run)?;
             lab.drop_slot(&name)?;

@@ -1,15 +1,6 @@
-//! The replication connection: login and commands on the framing and the SCRAM of
-//! `pgwire-replication`, then a stream that is taken apart where it was read. This folder is the
-//! only place that names the crate.
-//!
-//! The crate's own client hands each message over through a channel, in memory of its own, which
-//! costs an eighth of what capture costs and lets dozens of huge rows wait at once. Here one buffer
-//! is read into, and a message of several megabytes gets memory only when the reader says so.
+//! The replication connection: commands, then a stream that is taken apart where it was read.
 
 mod feedback;
-mod inbox;
-mod login;
-mod socket;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -20,14 +11,20 @@ use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::time::Instant;
 
 use self::feedback::Feedback;
-use self::inbox::{Inbox, Next};
-use self::socket::Duplex;
-use super::{quote_identifier, quote_literal};
+use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, socket};
+use super::{SESSION_OPTIONS, quote_identifier, quote_literal};
 use crate::config::Settings;
 use crate::{Error, Result};
 
 /// How long the server waits for a sign of life, and so how often it gives one.
 const WAL_SENDER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Receive buffer for a server on the same host, bytes.
+///
+/// A walsender sends each change by itself. While the window is open each goes all the way through the network stack, on
+/// the walsender's account; while it is closed they are appended to what waits, and come in large pieces when it opens.
+/// On one host a small window saves the walsender a sixth and more; across a network it would cost throughput.
+const NEAR: u32 = 64 * 1024;
 
 /// What the stream says.
 #[derive(Debug)]
@@ -82,7 +79,7 @@ impl std::fmt::Debug for Replication {
 
 impl Replication {
     /// A message of more bytes than that comes alone, after [`Wal::Large`].
-    pub(crate) const LARGE: usize = inbox::LARGE_MESSAGE;
+    pub(crate) const LARGE: usize = LARGE_MESSAGE;
 
     /// Connects and authenticates, and waits there: commands may be run before [`start`](Self::start).
     pub(crate) async fn connect(settings: &Settings, slot: &str, start: Lsn) -> Result<Self> {
@@ -90,9 +87,11 @@ impl Replication {
         let connection = &settings.connection;
         let what = format!("replication connection to {}:{}", connection.host, connection.port);
         let session = async {
-            let mut stream = socket::connect(connection, &what).await?;
-            let options = format!("-c wal_sender_timeout={}", WAL_SENDER_TIMEOUT.as_millis());
-            login::log_in(&mut stream, connection, &options, &what).await?;
+            let mut stream = socket::connect(connection, Some(NEAR), &what).await?;
+            let timeout = WAL_SENDER_TIMEOUT.as_millis();
+            let options = format!("{SESSION_OPTIONS} -c wal_sender_timeout={timeout}");
+            let parameters = [("replication", "database"), ("options", &options)];
+            login::log_in(&mut stream, connection, &parameters, &what).await?;
             Ok(stream)
         };
         let stream = tokio::time::timeout(CONNECT_TIMEOUT, session)

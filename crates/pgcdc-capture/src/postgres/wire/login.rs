@@ -8,33 +8,31 @@ use pgwire_replication::protocol::{parse_auth_request, parse_error_response};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::config::Connection;
+use crate::postgres::classify;
 use crate::postgres::sqlstate::from_suffix;
-use crate::postgres::{SESSION_OPTIONS, classify};
 use crate::{Error, Result};
 
 /// Protocol 3.0.
 const VERSION: i32 = 196_608;
 
-/// Starts a replication session: startup parameters, authentication, until the server is ready.
-pub(super) async fn log_in<S>(
+/// Starts a session: startup parameters, `more` among them, authentication, until the server is ready.
+pub(in crate::postgres) async fn log_in<S>(
     stream: &mut S,
     connection: &Connection,
-    options: &str,
+    more: &[(&str, &str)],
     what: &str,
 ) -> Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let failed = |error: PgWireError| wire_error(what, &error);
-    let options = format!("{SESSION_OPTIONS} {options}");
-    let parameters = [
+    let mut parameters = vec![
         ("user", connection.user.as_str()),
         ("database", connection.dbname.as_str()),
-        ("replication", "database"),
         ("client_encoding", "UTF8"),
         ("application_name", "pgcdc"),
-        ("options", &options),
     ];
+    parameters.extend_from_slice(more);
     write_startup_message(stream, VERSION, &parameters).await.map_err(failed)?;
     loop {
         let message = read_backend_message(stream).await.map_err(failed)?;
@@ -117,13 +115,25 @@ async fn answer<S: AsyncRead + Unpin>(stream: &mut S, expected: i32, what: &str)
     }
 }
 
+/// Sends statements by the simple protocol.
+pub(in crate::postgres) async fn query<S>(stream: &mut S, what: &str, sql: &str) -> Result<()>
+where
+    S: AsyncWrite + Unpin,
+{
+    write_query(stream, sql).await.map_err(|error| wire_error(what, &error))
+}
+
 /// Runs a command by the simple protocol; each row's columns as text.
-pub(super) async fn command<S>(stream: &mut S, what: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>>
+pub(in crate::postgres) async fn command<S>(
+    stream: &mut S,
+    what: &str,
+    sql: &str,
+) -> Result<Vec<Vec<Option<String>>>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let failed = |error: PgWireError| wire_error(what, &error);
-    write_query(stream, sql).await.map_err(failed)?;
+    query(stream, what, sql).await?;
     let mut rows = Vec::new();
     let mut refusal = None;
     loop {
@@ -141,12 +151,12 @@ where
 }
 
 /// Sends START_REPLICATION and waits until the stream begins.
-pub(super) async fn start<S>(stream: &mut S, what: &str, sql: &str) -> Result<()>
+pub(in crate::postgres) async fn start<S>(stream: &mut S, what: &str, sql: &str) -> Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let failed = |error: PgWireError| wire_error(what, &error);
-    write_query(stream, sql).await.map_err(failed)?;
+    query(stream, what, sql).await?;
     loop {
         let message = read_backend_message(stream).await.map_err(failed)?;
         match message.tag {
@@ -158,13 +168,13 @@ where
 }
 
 /// Says goodbye, so that the server does not log a lost connection.
-pub(super) async fn terminate<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<()> {
+pub(in crate::postgres) async fn terminate<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<()> {
     stream.write_all(b"X\0\0\0\x04").await?;
     stream.flush().await
 }
 
 /// The columns of a DataRow.
-fn row(mut bytes: &[u8]) -> Option<Vec<Option<String>>> {
+pub(in crate::postgres) fn row(mut bytes: &[u8]) -> Option<Vec<Option<String>>> {
     let columns = u16::from_be_bytes(*bytes.split_off(..2)?.first_chunk()?);
     let mut row = Vec::with_capacity(columns.into());
     for _ in 0..columns {
@@ -178,7 +188,7 @@ fn row(mut bytes: &[u8]) -> Option<Vec<Option<String>>> {
 }
 
 /// What an ErrorResponse means.
-pub(super) fn refused(what: &str, payload: &[u8]) -> Error {
+pub(in crate::postgres) fn refused(what: &str, payload: &[u8]) -> Error {
     wire_error(what, &PgWireError::Server(parse_error_response(payload)))
 }
 

@@ -10,27 +10,21 @@ use crate::postgres::tls;
 use crate::{Error, Result};
 
 /// What a session runs over.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::postgres) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 /// An SSLRequest. Source: PostgreSQL manual, "Message Formats".
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// Receive buffer for a server on the same host, bytes.
-///
-/// A walsender sends each change by itself. While the window is open each goes all the way through the network stack, on
-/// the walsender's account; while it is closed they are appended to what waits, and come in large pieces when it opens.
-/// On one host a small window saves the walsender a sixth and more; across a network it would cost throughput.
-const NEAR: u32 = 64 * 1024;
-
 /// Connects to the first address that answers.
-async fn dial(connection: &Connection) -> std::io::Result<TcpStream> {
+async fn dial(connection: &Connection, near: Option<u32>) -> std::io::Result<TcpStream> {
     let mut failure = None;
     for address in tokio::net::lookup_host((connection.host.as_str(), connection.port)).await? {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if address.ip().is_loopback() {
-            socket.set_recv_buffer_size(NEAR)?;
+        socket.set_keepalive(connection.keepalive)?;
+        if let Some(bytes) = near.filter(|_| address.ip().is_loopback()) {
+            socket.set_recv_buffer_size(bytes)?;
         }
         match socket.connect(address).await {
             Ok(stream) => return Ok(stream),
@@ -40,15 +34,20 @@ async fn dial(connection: &Connection) -> std::io::Result<TcpStream> {
     Err(failure.unwrap_or_else(|| std::io::Error::other("the host name has no address")))
 }
 
-/// Connects by TCP, with TLS as `database.sslmode` says, or by the unix socket in a directory.
-pub(super) async fn connect(connection: &Connection, what: &str) -> Result<Box<dyn Duplex>> {
+/// Connects by TCP, with TLS as `database.sslmode` says, or by the unix socket in a directory. `near` is the receive
+/// buffer for a server on the same host, in bytes, where the system's own does not do.
+pub(in crate::postgres) async fn connect(
+    connection: &Connection,
+    near: Option<u32>,
+    what: &str,
+) -> Result<Box<dyn Duplex>> {
     let failed = |error: std::io::Error| Error::transient(format!("{what}: {error}")).with_source(error);
     #[cfg(unix)]
     if connection.host.starts_with('/') {
         let path = format!("{}/.s.PGSQL.{}", connection.host, connection.port);
         return Ok(Box::new(tokio::net::UnixStream::connect(path).await.map_err(failed)?));
     }
-    let mut stream = dial(connection).await.map_err(failed)?;
+    let mut stream = dial(connection, near).await.map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     if connection.ssl.mode == SslMode::Disable {
         return Ok(Box::new(stream));

@@ -7,7 +7,7 @@ const ROOM: usize = 256 * 1024;
 const WORTHWHILE: usize = 64 * 1024;
 
 /// A message of more than this is announced before memory is given to it.
-pub(super) const LARGE_MESSAGE: usize = 4 * 1024 * 1024;
+pub(in crate::postgres) const LARGE_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// Bytes of tag and length.
 const HEAD: usize = 5;
@@ -16,7 +16,7 @@ const HEAD: usize = 5;
 /// message. Format: PostgreSQL manual, "Message Formats" (a tag byte, a big-endian length that
 /// counts itself, the body).
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(in crate::postgres) struct Inbox {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -26,7 +26,7 @@ pub(super) struct Inbox {
 
 /// What [`Inbox::next`] found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(in crate::postgres) enum Next {
     /// A whole message: its tag, and where its body lies.
     Message(u8, Range<usize>),
     /// More bytes have to be read first.
@@ -38,13 +38,13 @@ pub(super) enum Next {
 }
 
 impl Inbox {
-    pub(super) fn new() -> Self {
+    pub(in crate::postgres) fn new() -> Self {
         Self { buffer: vec![0; ROOM], start: 0, end: 0, admitted: false }
     }
 
     /// Takes the next message. Its bytes stay valid until [`room`](Self::room) is called.
     #[inline]
-    pub(super) fn next(&mut self) -> Next {
+    pub(in crate::postgres) fn next(&mut self) -> Next {
         let Some(length) = self.length() else { return Next::Incomplete };
         let Some(total) = usize::try_from(length).ok().filter(|&length| length >= 4).map(|length| length + 1)
         else {
@@ -60,18 +60,18 @@ impl Inbox {
     }
 
     /// Gives the large message at the front its memory.
-    pub(super) fn admit(&mut self) {
+    pub(in crate::postgres) fn admit(&mut self) {
         self.admitted = true;
     }
 
     /// The bytes of a message that was just taken.
     #[inline]
-    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+    pub(in crate::postgres) fn bytes(&self, range: Range<usize>) -> &[u8] {
         &self.buffer[range]
     }
 
     /// Frees what a large message needed, once it was taken.
-    pub(super) fn release(&mut self) {
+    pub(in crate::postgres) fn release(&mut self) {
         if self.buffer.len() > LARGE_MESSAGE && self.end - self.start <= ROOM {
             let mut small = vec![0; ROOM];
             let rest = &self.buffer[self.start..self.end];
@@ -82,8 +82,27 @@ impl Inbox {
         }
     }
 
+    /// The tag of the message that is next, once a byte of it is there.
+    pub(in crate::postgres) fn tag(&self) -> Option<u8> {
+        self.buffer[self.start..self.end].first().copied()
+    }
+
+    /// The bytes of a message that was just taken, for good: with their memory where it is a large one's, copied otherwise.
+    pub(in crate::postgres) fn take(&mut self, range: Range<usize>) -> Vec<u8> {
+        if range.len() <= LARGE_MESSAGE {
+            return self.buffer[range].to_vec();
+        }
+        let rest = self.buffer[self.start..self.end].to_vec();
+        let mut taken = std::mem::replace(&mut self.buffer, vec![0; ROOM.max(rest.len())]);
+        self.buffer[..rest.len()].copy_from_slice(&rest);
+        (self.start, self.end) = (0, rest.len());
+        taken.truncate(range.end);
+        taken.drain(..range.start);
+        taken
+    }
+
     /// Where to read more bytes into. Forgets the messages that were taken.
-    pub(super) fn room(&mut self) -> &mut [u8] {
+    pub(in crate::postgres) fn room(&mut self) -> &mut [u8] {
         let held = self.end - self.start;
         let wanted = match self.length().and_then(|length| usize::try_from(length).ok()) {
             Some(length) if self.admitted || length < LARGE_MESSAGE => length + 1,
@@ -101,7 +120,7 @@ impl Inbox {
     }
 
     /// So many bytes were read into [`room`](Self::room).
-    pub(super) fn filled(&mut self, bytes: usize) {
+    pub(in crate::postgres) fn filled(&mut self, bytes: usize) {
         self.end += bytes;
     }
 
@@ -189,6 +208,35 @@ mod tests {
             receive(&mut inbox, &mut rest, usize::MAX);
         }
         assert!(matches!(inbox.next(), Next::Message(b'k', _)));
+    }
+
+    #[test]
+    fn a_large_message_is_taken_with_its_memory_and_what_follows_stays() {
+        let body: Vec<u8> = (0..=LARGE_MESSAGE).map(|at| at.to_le_bytes()[1]).collect();
+        let mut wire = message(b'd', b"before");
+        for _ in 0..2 {
+            wire.extend(message(b'd', &body));
+            wire.extend(message(b'd', b"between"));
+        }
+        let (mut inbox, mut rest, mut taken) = (Inbox::new(), &wire[..], Vec::new());
+        loop {
+            match inbox.next() {
+                Next::Message(_, range) => {
+                    let at = inbox.bytes(range.clone()).as_ptr();
+                    let large = range.len() > LARGE_MESSAGE;
+                    taken.push(inbox.take(range));
+                    // Moved within its memory by the head of the message.
+                    let here = taken.last().unwrap().as_ptr();
+                    assert_eq!(at.wrapping_sub(HEAD) == here, large, "memory");
+                    assert!(!large || inbox.buffer.len() == ROOM);
+                }
+                Next::Large => inbox.admit(),
+                Next::Incomplete if rest.is_empty() => break,
+                Next::Incomplete => assert!(receive(&mut inbox, &mut rest, 1_000_003) > 0),
+                malformed @ Next::Malformed(_) => panic!("{malformed:?}"),
+            }
+        }
+        assert!(taken == [&b"before"[..], &body, b"between", &body, b"between"]);
     }
 
     #[test]

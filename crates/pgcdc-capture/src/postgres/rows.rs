@@ -1,0 +1,325 @@
+//! Reading many rows: a session of our own for `COPY … TO STDOUT`, whose rows are read where the socket put them.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, socket};
+use super::{Ask, QUERY_OPTIONS, Row, SESSION_OPTIONS};
+use crate::config::Connection;
+use crate::{Error, Result};
+
+/// What comes next of a `COPY`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// A row: [`RowReader::take`] it before anything else.
+    Row,
+    /// A message of several megabytes is next, and with it a row or its beginning: [`RowReader::admit`] it once there is
+    /// room.
+    Large,
+    /// That was all.
+    End,
+}
+
+/// A session that reads tables.
+pub(crate) struct RowReader {
+    stream: Box<dyn Duplex>,
+    inbox: Inbox,
+    /// For what is not a `COPY`.
+    limit: Option<Duration>,
+    /// The server has refused to go on; said once it is ready again.
+    refusal: Option<Error>,
+    /// The row that is there, in the inbox, or its end.
+    row: Range<usize>,
+    /// What is behind it in the same message. The server sends a row a message; the protocol does not promise it.
+    rest: Range<usize>,
+    /// The row's beginning, if that came with messages before.
+    beginning: Vec<u8>,
+}
+
+impl std::fmt::Debug for RowReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowReader").field("row", &self.row).field("rest", &self.rest).finish_non_exhaustive()
+    }
+}
+
+impl Ask for RowReader {
+    async fn rows(&mut self, what: &str, sql: &str) -> Result<Vec<Row>> {
+        let limit = self.limit;
+        let run = self.run(what, sql);
+        match limit {
+            None => run.await,
+            Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
+                Err(Error::transient(format!("{what}: no answer within {} s", limit.as_secs()))
+                    .with_hint("database.query.timeout.ms is the limit"))
+            }),
+        }
+    }
+}
+
+impl RowReader {
+    /// A row of more bytes than that gives its memory away when it is taken.
+    pub(crate) const LARGE: usize = LARGE_MESSAGE;
+
+    /// Connects, authenticates, and runs `database.initial.statements`.
+    pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
+        const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+        let Connection { host, port, user, dbname, .. } = connection;
+        let what = format!("connect to {host}:{port}/{dbname} as {user}");
+        let session = async {
+            let mut stream = socket::connect(connection, None, &what).await?;
+            let options = format!("{SESSION_OPTIONS} {QUERY_OPTIONS}");
+            login::log_in(&mut stream, connection, &[("options", &options)], &what).await?;
+            Ok(stream)
+        };
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, session)
+            .await
+            .map_err(|_| Error::transient(format!("{what}: no answer within 30 s")))??;
+        let mut reader = Self::over(stream, connection.query_timeout);
+        for statement in &connection.initial_statements {
+            reader.execute("database.initial.statements", statement).await?;
+        }
+        Ok(reader)
+    }
+
+    fn over(stream: Box<dyn Duplex>, limit: Option<Duration>) -> Self {
+        Self {
+            stream,
+            inbox: Inbox::new(),
+            limit,
+            refusal: None,
+            row: 0..0,
+            rest: 0..0,
+            beginning: Vec::new(),
+        }
+    }
+
+    /// Runs statements for their effect.
+    pub(crate) async fn execute(&mut self, what: &str, sql: &str) -> Result<()> {
+        self.rows(what, sql).await.map(drop)
+    }
+
+    /// The first column of the first row.
+    pub(crate) async fn value(&mut self, what: &str, sql: &str) -> Result<Option<String>> {
+        let rows = self.rows(what, sql).await?;
+        Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
+    }
+
+    /// Not by [`login::command`]: what the server says of its own accord may be in the inbox already.
+    async fn run(&mut self, what: &str, sql: &str) -> Result<Vec<Row>> {
+        login::query(&mut self.stream, what, sql).await?;
+        let mut rows = Vec::new();
+        loop {
+            match self.message(what).await? {
+                Some((b'D', body)) => {
+                    rows.push(Row(login::row(self.inbox.bytes(body))
+                        .ok_or_else(|| Error::fatal(format!("{what}: the server sent a malformed row")))?));
+                }
+                Some((b'Z', _)) => return self.refusal.take().map_or(Ok(rows), Err),
+                Some(_) => {}
+                None => self.inbox.admit(),
+            }
+        }
+    }
+
+    /// Sends a `COPY … TO STDOUT`; its rows are what [`next`](Self::next) brings.
+    pub(crate) async fn copy(&mut self, what: &str, sql: &str) -> Result<()> {
+        login::query(&mut self.stream, what, sql).await
+    }
+
+    /// What comes next; waits for it.
+    #[inline]
+    pub(crate) async fn next(&mut self, what: &str) -> Result<Piece> {
+        loop {
+            if !self.rest.is_empty() {
+                let bytes = self.inbox.bytes(self.rest.clone());
+                if let Some(length) = memchr::memchr(b'\n', bytes) {
+                    let end = self.rest.start + length;
+                    self.row = self.rest.start..end;
+                    self.rest.start = end + 1;
+                    return Ok(Piece::Row);
+                }
+                self.beginning.extend_from_slice(bytes);
+                self.rest = 0..0;
+                self.inbox.release();
+            }
+            match self.message(what).await? {
+                Some((b'd', body)) => self.rest = body,
+                Some((b'Z', _)) => return self.end(what),
+                // The copy's beginning and end; notices, and changes of parameters.
+                Some(_) => {}
+                None => return Ok(Piece::Large),
+            }
+        }
+    }
+
+    fn end(&mut self, what: &str) -> Result<Piece> {
+        if let Some(refusal) = self.refusal.take() {
+            return Err(refusal);
+        }
+        if self.beginning.is_empty() {
+            return Ok(Piece::End);
+        }
+        Err(Error::fatal(format!("{what}: the copy ended within a row")))
+    }
+
+    /// The row that is there, without its newline, in place of what `line` has: of a large one its memory, of others a copy.
+    #[inline]
+    pub(crate) fn take(&mut self, line: &mut Vec<u8>) {
+        let row = std::mem::take(&mut self.row);
+        if row.len() > LARGE_MESSAGE && self.beginning.is_empty() && self.rest.is_empty() {
+            *line = self.inbox.take(row);
+            return;
+        }
+        line.clear();
+        line.append(&mut self.beginning);
+        line.extend_from_slice(self.inbox.bytes(row));
+        if self.rest.is_empty() {
+            self.inbox.release();
+        }
+    }
+
+    /// Gives the large message that is next its memory.
+    pub(crate) fn admit(&mut self) {
+        self.inbox.admit();
+    }
+
+    /// The next message's tag, and where its body lies; `None` when it is a large one of a `COPY` or a query's answer.
+    #[inline]
+    async fn message(&mut self, what: &str) -> Result<Option<(u8, Range<usize>)>> {
+        loop {
+            match self.inbox.next() {
+                Next::Message(b'E', body) => {
+                    self.refusal = Some(login::refused(what, self.inbox.bytes(body)));
+                }
+                Next::Message(tag, body) => return Ok(Some((tag, body))),
+                Next::Incomplete => self.read(what).await?,
+                Next::Large if matches!(self.inbox.tag(), Some(b'd' | b'D')) => return Ok(None),
+                // What a function says by NOTICE, or an error's text: no row.
+                Next::Large => self.inbox.admit(),
+                Next::Malformed(length) => {
+                    return Err(Error::fatal(format!("{what}: a message of {length} bytes")));
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self, what: &str) -> Result<()> {
+        let lost = match self.stream.read(self.inbox.room()).await {
+            Ok(0) => Error::transient(format!("{what}: the server closed the connection")),
+            Ok(bytes) => {
+                self.inbox.filled(bytes);
+                return Ok(());
+            }
+            Err(error) => Error::transient(format!("{what}: {error}")).with_source(error),
+        };
+        // A session that an administrator ends is told so first.
+        Err(self.refusal.take().unwrap_or(lost))
+    }
+
+    /// Says goodbye.
+    pub(crate) async fn close(mut self) {
+        const LIMIT: Duration = Duration::from_secs(3);
+        let _ = tokio::time::timeout(LIMIT, login::terminate(&mut self.stream)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, DuplexStream};
+
+    use super::*;
+
+    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![tag];
+        bytes.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        bytes.extend_from_slice(body);
+        bytes
+    }
+
+    fn refusal(code: &str) -> Vec<u8> {
+        message(b'E', format!("SERROR\0C{code}\0Mno\0\0").as_bytes())
+    }
+
+    /// A session with a server that says this and no more, whatever it is asked.
+    fn says(answers: &[Vec<u8>]) -> RowReader {
+        let (ours, mut theirs): (DuplexStream, DuplexStream) = tokio::io::duplex(1 << 16);
+        let answers = answers.concat();
+        tokio::spawn(async move {
+            theirs.write_all(&answers).await?;
+            theirs.shutdown().await?;
+            tokio::io::copy(&mut theirs, &mut tokio::io::sink()).await
+        });
+        RowReader::over(Box::new(ours), None)
+    }
+
+    /// The rows of a copy by their lengths, with a mark where a large message was announced.
+    async fn copied(reader: &mut RowReader) -> Result<Vec<String>> {
+        reader.copy("read", "COPY t TO STDOUT").await?;
+        let (mut found, mut line) = (Vec::new(), Vec::new());
+        loop {
+            match reader.next("read").await? {
+                Piece::Row => {
+                    reader.take(&mut line);
+                    assert!(!line.contains(&b'\n'));
+                    found.push(match line.len() {
+                        0..10 => String::from_utf8(line.clone()).unwrap(),
+                        length => length.to_string(),
+                    });
+                }
+                Piece::Large => {
+                    found.push("large".to_owned());
+                    reader.admit();
+                }
+                Piece::End => return Ok(found),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn rows_come_whole_however_the_messages_are_cut() {
+        let large = [&vec![b'x'; LARGE_MESSAGE + 7][..], b"\n"].concat();
+        let end = || message(b'Z', b"I");
+        let mut reader = says(&[
+            message(b'H', b"\0\0\0"),
+            message(b'd', b"1\n"),
+            message(b'd', b"\n3"),
+            message(b'N', &large),
+            message(b'd', b""),
+            message(b'd', b"3\n4\n"),
+            message(b'd', &large),
+            message(b'd', &[b"a\n", &large[..]].concat()),
+            message(b'd', &large[1..large.len() - 1]),
+            message(b'd', b"b\nc\n"),
+            message(b'c', b""),
+            end(),
+            message(b'D', b"\0\x02\0\0\0\x01v\xff\xff\xff\xff"),
+            end(),
+        ]);
+        let (all, cut) = ((LARGE_MESSAGE + 7).to_string(), (LARGE_MESSAGE + 7).to_string());
+        let expect = ["1", "", "33", "4", "large", &all, "large", "a", &all, "large", &cut, "c"];
+        assert_eq!(copied(&mut reader).await.unwrap(), expect);
+        assert_eq!(reader.value("look", "SELECT").await.unwrap().as_deref(), Some("v"));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_said_and_the_session_goes_on() {
+        let mut reader =
+            says(&[refusal("42703"), message(b'Z', b"I"), message(b'd', b"1\n"), message(b'Z', b"I")]);
+        let error = copied(&mut reader).await.unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.is_transient()), ("read: no (SQLSTATE 42703)", false));
+        assert_eq!(copied(&mut reader).await.unwrap(), ["1"]);
+    }
+
+    #[tokio::test]
+    async fn an_end_before_the_end_is_an_error() {
+        let mut ended = says(&[message(b'd', b"1\n"), refusal("57P01")]);
+        let error = copied(&mut ended).await.unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.is_transient()), ("read: no (SQLSTATE 57P01)", true));
+        let mut lost = says(&[message(b'd', b"1\n")]);
+        assert!(copied(&mut lost).await.unwrap_err().is_transient());
+        let mut cut = says(&[message(b'd', b"1\n2"), message(b'Z', b"I")]);
+        assert!(copied(&mut cut).await.unwrap_err().to_string().contains("within a row"));
+    }
+}

@@ -1,0 +1,13 @@
+//! What our own sessions share: the socket, the login on the framing and the SCRAM of `pgwire-replication`, and messages
+//! that are taken apart where they were read. This folder is the only place that names the crate.
+//!
+//! The crate's own client hands each message over through a channel, in memory of its own, as tokio-postgres' COPY does.
+//! That costs an eighth of what capture costs, and lets dozens of huge rows wait at once. Here one buffer is read into,
+//! and a message of several megabytes gets memory only when the reader says so.
+
+mod inbox;
+pub(super) mod login;
+pub(super) mod socket;
+
+pub(super) use inbox::{Inbox, LARGE_MESSAGE, Next};
+pub(super) use socket::Duplex;
