@@ -62,8 +62,7 @@ fn files_can_be_read_in_one_go() {
 fn one_folder_names_the_replication_client() {
     let mut users = Vec::new();
     visit(&root().join("crates"), &mut |path, text| {
-        let ours =
-            path.to_string_lossy().contains("postgres/wire/") || path.ends_with("tests/tidy.rs");
+        let ours = path.to_string_lossy().contains("postgres/wire/") || path.ends_with("tests/tidy.rs");
         if text.contains("pgwire_replication") && !ours {
             users.push(path.to_owned());
         }

@@ -181,15 +181,21 @@ impl Snapshotter<'_> {
                 self.emit_pending(encoder, Some(number), run).await?;
             }
             if piece == Piece::Large {
-                self.outbox.flush(&mut run.batch).await?;
-                self.outbox.settle().await?;
-                reader.admit();
+                self.admit(reader, run).await?;
                 continue;
             }
             run.pending.take(reader);
             run.pending.place = Some(run.markers.row(number));
             count += 1;
         }
+    }
+
+    /// Waits until nothing is in flight, so that the large row that is next is in memory alone.
+    pub(super) async fn admit(&mut self, reader: &mut RowReader, run: &mut Run) -> Result<()> {
+        self.outbox.flush(&mut run.batch).await?;
+        self.outbox.settle().await?;
+        reader.admit();
+        Ok(())
     }
 
     /// Sends the row that is pending; `next` is the table of the row after it.

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use pgcdc_format::envelope::{Context, RelationEncoder};
 
-use super::copy::{Run, Snapshotter, lock_statement, select};
+use super::copy::{Run, Snapshotter, copy_error, lock_statement, select};
 use super::ranges::{self, Ranges};
-use super::workers::{Job, Part, Parts, Workers};
-use crate::Result;
+use super::workers::{Job, Large, Part, Parts, Workers};
 use crate::metrics::Metrics;
-use crate::postgres::{CapturedTable, RowReader};
+use crate::postgres::{CapturedTable, Piece, RowReader};
+use crate::{Error, Result};
 
 /// The workers of a snapshot, and what they read.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Snapshotter<'_> {
     /// pending now.
     ///
     /// The row that comes first of all opens the table and goes out before anything else. Of the others that came as they
-    /// are one stays pending, the smaller of two, while batches pass it, so that one is left for the marker of the last.
+    /// are one stays pending, while batches pass it, so that one is left for the marker of the last.
     pub(super) async fn in_parallel(
         &mut self,
         mut parts: Parts<'_>,
@@ -82,29 +82,35 @@ impl Snapshotter<'_> {
         run: &mut Run,
     ) -> Result<u64> {
         let mut count = 0;
-        while let Some((mut part, room)) = parts.next().await? {
+        while let Some((part, room)) = parts.next().await? {
             let of_before = run.pending.place.is_some_and(|place| place.table != number);
             let opens = run.pending.place.is_some_and(|place| place.opens());
-            let stays = run.pending.place.is_some() && !of_before && !opens;
-            let mut large = matches!(&part, Part::Batch(batch, _) if batch.position() > RowReader::LARGE);
-            if let Part::Line(line) = &mut part {
-                line.place = Some(run.markers.row(number));
-                large = line.is_large();
-                if stays && line.bytes.len() > run.pending.bytes.len() {
-                    std::mem::swap(line, &mut run.pending);
-                }
-            }
-            if of_before || opens || matches!(part, Part::Line(_)) {
-                large |= run.pending.is_large();
+            if of_before || opens || !matches!(part, Part::Batch(..)) {
                 let encoder = if of_before { before.as_deref_mut() } else { Some(&mut *encoder) };
                 if let Some(encoder) = encoder {
                     self.emit_pending(encoder, Some(number), run).await?;
                 }
             }
             match part {
-                Part::Line(line) => {
+                Part::Line(mut line) => {
+                    line.place = Some(run.markers.row(number));
                     run.pending = line;
                     count += 1;
+                }
+                Part::Large(Large { mut reader, what, back }) => {
+                    self.admit(&mut reader, run).await?;
+                    loop {
+                        match reader.next(&what).await.map_err(copy_error)? {
+                            Piece::Row => break,
+                            Piece::Large => reader.admit(),
+                            Piece::End => return Err(Error::fatal(format!("{what}: a row is missing"))),
+                        }
+                    }
+                    run.pending.take(&mut reader);
+                    run.pending.place = Some(run.markers.row(number));
+                    count += 1;
+                    // It is awaited, unless the worker was stopped.
+                    let _ = back.send(reader);
                 }
                 Part::Batch(mut batch, rows) => {
                     self.outbox.flush(&mut run.batch).await?;
@@ -115,11 +121,6 @@ impl Snapshotter<'_> {
                     self.outbox.poll()?;
                     tokio::task::yield_now().await;
                 }
-            }
-            if large {
-                // Only then may the next large row have the room.
-                self.outbox.flush(&mut run.batch).await?;
-                self.outbox.settle().await?;
             }
             drop(room);
         }

@@ -7,7 +7,7 @@ use pgcdc_format::envelope::{Context, RelationEncoder};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::copy::{Line, copy_error, import};
-use super::workers::{Job, Part, ROOM, Report, Shared};
+use super::workers::{Job, Large, Part, ROOM, Report, Shared};
 use crate::clock::Clock;
 use crate::outbox::GATHERED;
 use crate::postgres::{Piece, RowReader};
@@ -42,12 +42,17 @@ pub(super) async fn work(
     }
     while let Some(task) = tasks.recv().await {
         let out = task.out.clone();
-        let end = match read(&mut reader, shared, task).await {
-            Ok(()) => Report::Done,
-            Err(error) => Report::Failed(error),
-        };
         // Nobody listens once the snapshot has failed elsewhere.
-        let _ = out.send(end).await;
+        match read(reader, shared, task).await {
+            Ok(back) => {
+                reader = back;
+                let _ = out.send(Report::Done).await;
+            }
+            Err(error) => {
+                let _ = out.send(Report::Failed(error)).await;
+                return;
+            }
+        }
     }
     if let Err(error) = reader.execute("end the snapshot's transaction", "COMMIT").await {
         tracing::debug!(%error, "a session of the snapshot ended");
@@ -64,7 +69,7 @@ async fn open(shared: &Shared) -> Result<RowReader> {
     Ok(reader)
 }
 
-async fn read(reader: &mut RowReader, shared: &Shared, task: Task) -> Result<()> {
+async fn read(mut reader: RowReader, shared: &Shared, task: Task) -> Result<RowReader> {
     let Task { job, encoder, out } = task;
     let mut rows = Rows {
         shared,
@@ -74,15 +79,14 @@ async fn read(reader: &mut RowReader, shared: &Shared, task: Task) -> Result<()>
         clock: Clock::default(),
         batch: shared.batch(),
         count: 0,
-        alone: None,
     };
     while let Some(range) = job.take() {
         let sql = format!("COPY ({}{}) TO STDOUT", job.select, range.condition());
-        rows.range(reader, &job.what, &sql).await?;
+        reader = rows.range(reader, &job.what, &sql).await?;
     }
     rows.flush().await?;
     shared.give_back(rows.batch);
-    Ok(())
+    Ok(reader)
 }
 
 /// Rows of one table on their way to records.
@@ -95,13 +99,11 @@ struct Rows<'a> {
     batch: RecordBatch,
     /// Rows whose records are in the batch.
     count: u64,
-    /// All of the room, for the row that comes with a message of several megabytes; goes with the next that is sent.
-    alone: Option<OwnedSemaphorePermit>,
 }
 
 impl Rows<'_> {
     /// Reads one range. Its first and its last row go on as they are: their markers depend on other ranges.
-    async fn range(&mut self, reader: &mut RowReader, what: &str, sql: &str) -> Result<()> {
+    async fn range(&mut self, mut reader: RowReader, what: &str, sql: &str) -> Result<RowReader> {
         reader.copy(what, sql).await?;
         let mut line = Line::default();
         let (mut read, mut held): (u64, bool) = (0, false);
@@ -118,21 +120,19 @@ impl Rows<'_> {
             }
             match piece {
                 Piece::Row => {
-                    line.take(reader);
+                    line.take(&mut reader);
                     (read, held) = (read + 1, true);
                 }
+                // The thread that has the outbox reads it, since only that one knows when nothing else is in memory.
                 Piece::Large => {
-                    // Nobody waits for room while it holds some.
-                    if self.alone.is_none() {
-                        self.flush().await?;
-                        self.alone = Some(self.shared.room(usize::MAX).await?);
-                    }
-                    reader.admit();
+                    self.flush().await?;
+                    let (back, returned) = oneshot::channel();
+                    let large = Large { reader: Box::new(reader), what: what.to_owned(), back };
+                    self.out.send(Report::Part(Part::Large(large), None)).await.map_err(|_| stopped())?;
+                    reader = *returned.await.map_err(|_| stopped())?;
+                    read += 1;
                 }
-                Piece::End => {
-                    self.alone = None;
-                    return Ok(());
-                }
+                Piece::End => return Ok(reader),
             }
         }
     }
@@ -142,7 +142,7 @@ impl Rows<'_> {
         let mut room = None;
         if large {
             self.flush().await?;
-            room = Some(self.room(2 * line.bytes.len()).await?);
+            room = Some(self.shared.room(2 * line.bytes.len()).await?);
         }
         self.context.now_ns = self.clock.tick();
         line.encode(&mut self.encoder, &self.context, &mut self.batch)?;
@@ -151,8 +151,8 @@ impl Rows<'_> {
     }
 
     async fn hand_over(&mut self, line: Line) -> Result<()> {
-        let room = self.room(line.bytes.len()).await?;
-        self.out.send(Report::Part(Part::Line(line), room)).await.map_err(|_| stopped())
+        let room = self.shared.room(line.bytes.len()).await?;
+        self.out.send(Report::Part(Part::Line(line), Some(room))).await.map_err(|_| stopped())
     }
 
     async fn flush(&mut self) -> Result<()> {
@@ -162,18 +162,11 @@ impl Rows<'_> {
     async fn send(&mut self, room: Option<OwnedSemaphorePermit>) -> Result<()> {
         let room = match room {
             Some(room) => room,
-            None => self.room(self.batch.position()).await?,
+            None => self.shared.room(self.batch.position()).await?,
         };
         let batch = std::mem::replace(&mut self.batch, self.shared.batch());
         let rows = std::mem::take(&mut self.count);
-        self.out.send(Report::Part(Part::Batch(batch, rows), room)).await.map_err(|_| stopped())
-    }
-
-    async fn room(&mut self, bytes: usize) -> Result<OwnedSemaphorePermit> {
-        match self.alone.take() {
-            Some(all) => Ok(all),
-            None => self.shared.room(bytes).await,
-        }
+        self.out.send(Report::Part(Part::Batch(batch, rows), Some(room))).await.map_err(|_| stopped())
     }
 }
 

@@ -24,16 +24,27 @@ use super::copy::Line;
 use super::ranges::{Range, Ranges};
 use super::worker::{self, Task};
 use crate::config::Connection;
+use crate::postgres::RowReader;
 use crate::{Error, Result};
 
 /// Kibibytes that may be on their way from all workers together; a larger row waits for all of it.
 pub(super) const ROOM: u32 = 8 * 1024;
 
+/// A session before a row of several megabytes, lent to whoever has room for it.
+#[derive(Debug)]
+pub(super) struct Large {
+    pub(super) reader: Box<RowReader>,
+    /// For errors.
+    pub(super) what: String,
+    /// Where the session goes when the row is taken.
+    pub(super) back: oneshot::Sender<Box<RowReader>>,
+}
+
 /// What a worker says of a table.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// Rows. The permit is theirs as long as they are on their way.
-    Part(Part, OwnedSemaphorePermit),
+    /// Rows. The permit is theirs as long as they are on their way; what has no memory yet needs none.
+    Part(Part, Option<OwnedSemaphorePermit>),
     /// There are no more ranges.
     Done,
     /// It could not go on.
@@ -45,6 +56,8 @@ pub(super) enum Report {
 pub(super) enum Part {
     /// A range's first or last row; its marker is not known yet.
     Line(Line),
+    /// The same of one that is to be read first.
+    Large(Large),
     /// Records of so many rows that are neither. A line was sent before them.
     Batch(RecordBatch, u64),
 }
@@ -230,7 +243,7 @@ pub(super) struct Parts<'a> {
 
 impl Parts<'_> {
     /// The next rows, and what to drop when they are no longer needed; none when the table is at its end.
-    pub(super) async fn next(&mut self) -> Result<Option<(Part, OwnedSemaphorePermit)>> {
+    pub(super) async fn next(&mut self) -> Result<Option<(Part, Option<OwnedSemaphorePermit>)>> {
         while self.reading > 0 {
             match self.reports.recv().await {
                 Some(Report::Part(part, room)) => return Ok(Some((part, room))),
