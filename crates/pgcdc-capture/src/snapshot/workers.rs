@@ -4,7 +4,8 @@
 //!          a range of pages at a time             one bounded channel
 //! table ──────────────────────────────▶ worker ─┬────────────────────▶ capture thread ─▶ outbox
 //!                                       worker ─┘  batches of records,
-//!                                                  first and last row of each range
+//!                                                  first and last row of each range,
+//!                                                  a session before a large row: read there
 //! ```
 //!
 //! Encoding is what takes the time, so it is done there; the outbox with its ledger stays on one thread. All sessions see
