@@ -142,6 +142,7 @@ impl Outbox {
         while self.ledger.in_flight().transactions >= Ledger::MOST_TRANSACTIONS {
             tokio::time::sleep(ROOM).await;
             self.poll()?;
+            self.output.send_now(true)?;
         }
         if let Some(stage) = &mut self.stage {
             stage.run(batch, &mut self.output).await?;
@@ -151,7 +152,7 @@ impl Outbox {
             let sequence = self.ledger.record();
             while self.output.send(&record, sequence)? == Sent::Full {
                 self.receive()?;
-                self.output.send_now(true);
+                self.output.send_now(true)?;
                 tokio::time::sleep(ROOM).await;
             }
         }
@@ -208,7 +209,7 @@ impl Outbox {
     /// As [`receive`](Self::receive); and sends or ends what waits for more.
     fn push(&mut self) -> Result<()> {
         self.receive()?;
-        self.output.send_now(false);
+        self.output.send_now(false)?;
         match (&self.once, &mut self.output) {
             (Some(once), Output::Transactional(output)) if output.can_end() && !output.is_settled() => {
                 once.end(output)

@@ -121,6 +121,11 @@ impl ClientProperties {
         self.entries.get(name).map(String::as_str)
     }
 
+    /// The names of what was set, librdkafka's.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
     /// What was accepted without effect: to be shown to the user once.
     #[must_use]
     pub fn warnings(&self) -> &[String] {

@@ -19,6 +19,7 @@
 mod client;
 mod compacted;
 pub mod consumer;
+pub mod direct;
 mod error;
 mod java;
 mod known;
@@ -29,6 +30,7 @@ pub mod transaction;
 
 pub use client::{ClientProperties, Logging};
 pub use compacted::{read_compacted, read_compacted_settled};
+pub use direct::{Direct, HeaderBytes};
 pub use error::{Error, is_transient};
 pub use native::{Headers, Topic};
 pub use producer::{Place, Producer, Sent};

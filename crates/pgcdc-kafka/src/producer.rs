@@ -99,7 +99,7 @@ impl ProducerContext for Reports {
             Err((error, message)) => {
                 let topic = message.topic();
                 collected.failure.get_or_insert_with(|| {
-                    Error::client(format!("a record for topic {topic:?} was not delivered"), error.clone())
+                    Error::client(format!("deliver a record to topic {topic:?}"), error.clone())
                 });
             }
         }
@@ -191,7 +191,7 @@ impl Producer {
             }
             Err(RDKafkaErrorCode::QueueFull) if self.in_flight() > 0 => Ok(Sent::Full),
             Err(code) => Err(Error::client(
-                format!("a record of {bytes} bytes for topic {:?} was refused", topic.name()),
+                format!("send a record of {bytes} bytes to topic {:?}", topic.name()),
                 KafkaError::MessageProduction(code),
             )),
         }

@@ -6,10 +6,6 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-/// Of librdkafka, too: each record is half a dozen pieces of memory, freed in an order of their own.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     cli::main()
 }

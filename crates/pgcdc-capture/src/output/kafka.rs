@@ -1,12 +1,10 @@
-use std::collections::HashMap;
-use std::time::Instant;
-
 use pgcdc_event::{Record, TopicId};
-use pgcdc_kafka::{ClientProperties, Headers, Place, Producer, Topic};
+use pgcdc_kafka::{ClientProperties, Producer};
+use std::collections::HashMap;
 
 use super::Sent;
+use super::carrier::{Carrier, Target};
 use super::held::{Held, Released};
-use super::linger::{self, Linger, Look};
 use super::making::Making;
 use crate::config::Settings;
 use crate::ledger::Sequence;
@@ -15,24 +13,17 @@ use crate::{Error, Result};
 /// Records to Kafka: idempotent, acks=all, polled inline.
 #[derive(Debug)]
 pub(crate) struct KafkaOutput {
-    producer: Producer,
+    carrier: Carrier,
     topics: Vec<Known>,
     ids: HashMap<String, TopicId>,
     making: Making,
     /// Topics that are there now, while records for them are still held back.
-    made: HashMap<TopicId, Topic>,
+    made: HashMap<TopicId, Target>,
     /// Records whose topics are being made.
     held: Held,
     /// With transactions nothing is held back here: a commit would miss it.
     transactional: bool,
-    /// Records that librdkafka took, and that are durable.
-    handed: u64,
-    delivered: u64,
-    context: Vec<(String, String)>,
-    /// The constant headers, copied for each record that has no others.
-    context_headers: Headers,
     handles: Vec<usize>,
-    linger: Option<Linger>,
 }
 
 #[derive(Debug)]
@@ -47,7 +38,7 @@ enum State {
     New,
     /// It is being looked for, and made if it is missing.
     Making,
-    There(Topic),
+    There(Target),
 }
 
 impl KafkaOutput {
@@ -57,35 +48,23 @@ impl KafkaOutput {
         for warning in properties.warnings() {
             tracing::warn!("{warning}");
         }
-        let own = properties.get("linger.ms").is_none();
         let transactional = settings.exactly_once.is_some();
-        let limit = if transactional { linger::TRANSACTIONAL_MS } else { linger::LIMIT_MS };
-        properties.set_default("linger.ms", limit);
-        let producer = Producer::new(&properties).map_err(kafka_error)?;
-        let mut context_headers = Headers::with_capacity(context.len());
-        for (name, value) in &context {
-            context_headers.add(name, Some(value.as_bytes()));
-        }
+        let carrier = Carrier::new(&mut properties, &context, transactional).map_err(kafka_error)?;
         Ok(Self {
-            producer,
+            carrier,
             topics: Vec::new(),
             ids: HashMap::new(),
             making: Making::new(properties, settings.topic.creation.clone()),
             made: HashMap::new(),
             held: Held::default(),
             transactional,
-            handed: 0,
-            delivered: 0,
-            context,
-            context_headers,
             handles: Vec::new(),
-            linger: (own && !transactional).then(|| Linger::new(Instant::now())),
         })
     }
 
     /// The producer, for its transactions.
-    pub(crate) fn producer(&self) -> &Producer {
-        &self.producer
+    pub(crate) fn producer(&self) -> Result<&Producer> {
+        self.carrier.librdkafka().ok_or_else(|| Error::fatal("this producer has no transactions"))
     }
 
     pub(crate) fn topic(&mut self, name: &str) -> TopicId {
@@ -106,10 +85,8 @@ impl KafkaOutput {
     #[inline]
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
         match self.topics.get(record.topic.0 as usize) {
-            Some(Known { state: State::There(topic), .. }) => {
-                let sent = self.produce(topic, record, sequence)?;
-                self.handed += u64::from(sent == Sent::Queued);
-                Ok(sent)
+            Some(Known { state: State::There(target), .. }) => {
+                self.carrier.send(target, record, sequence).map_err(kafka_error)
             }
             _ => self.hold(record, sequence),
         }
@@ -128,63 +105,17 @@ impl KafkaOutput {
         Ok(if self.transactional { Sent::Full } else { self.held.push(record, sequence) })
     }
 
-    #[inline]
-    fn produce(&self, topic: &Topic, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
-        let headers = match record.context_at {
-            Some(_) if !record.has_headers() => Some(self.context_headers.clone()),
-            None if !record.has_headers() => None,
-            _ => Some(self.all_headers(record)),
-        };
-        let handle =
-            usize::try_from(sequence.0).map_err(|_| Error::fatal("more transactions than can be counted"))?;
-        let place = Place { partition: record.partition, timestamp_ms: record.timestamp_ms };
-        match self.producer.send_to(topic, place, record.key, record.value, headers, handle) {
-            Ok(pgcdc_kafka::Sent::Queued) => Ok(Sent::Queued),
-            Ok(pgcdc_kafka::Sent::Full) => Ok(Sent::Full),
-            Err(error) => Err(kafka_error(error)),
-        }
-    }
-
-    /// Headers of a record that has its own, around the constant ones.
-    fn all_headers(&self, record: &Record<'_>) -> Headers {
-        let mut all = Headers::with_capacity(self.context.len() + 4);
-        let context = |all: &mut Headers| {
-            for (name, value) in &self.context {
-                all.add(name, Some(value.as_bytes()));
-            }
-        };
-        let mut count = 0;
-        for (name, value) in record.headers() {
-            if record.context_at == Some(count) {
-                context(&mut all);
-            }
-            all.add(name, value);
-            count += 1;
-        }
-        if record.context_at == Some(count) {
-            context(&mut all);
-        }
-        all
-    }
-
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         self.handles.clear();
-        self.producer.poll(&mut self.handles).map_err(kafka_error)?;
-        self.delivered += self.handles.len() as u64;
+        self.carrier.poll(&mut self.handles).map_err(kafka_error)?;
         delivered.extend(self.handles.iter().map(|&handle| Sequence(handle as u64)));
         self.advance()
     }
 
     /// Sends what waits for more, if it is time; called when there is nothing more for now, or no room for it (`full`).
     /// True when that took about a millisecond.
-    pub(crate) fn send_now(&mut self, full: bool) -> bool {
-        let Some(linger) = &mut self.linger else { return false };
-        let (handed, delivered, bytes) = (self.handed, self.delivered, self.producer.queued_bytes());
-        let due = linger.is_due(Look { handed, delivered, bytes, full }, Instant::now());
-        if due {
-            self.producer.send_now();
-        }
-        due
+    pub(crate) fn send_now(&mut self, full: bool) -> Result<bool> {
+        self.carrier.send_now(full).map_err(kafka_error)
     }
 
     /// Takes in which topics are there now, and sends what waited for them.
@@ -192,29 +123,23 @@ impl KafkaOutput {
         for name in self.making.poll()? {
             if let Some(id) = self.ids.get(&name) {
                 // Not before: the producer asks for what it is told of, and a broker may make it in its own way then.
-                self.made.insert(*id, self.producer.topic(&name).map_err(kafka_error)?);
+                self.made.insert(*id, self.carrier.topic(&name).map_err(kafka_error)?);
             }
         }
-        if self.made.is_empty() {
+        if !self.made.values().any(|target| self.carrier.is_known(target)) {
             return Ok(());
         }
-        let mut gone = 0;
-        let mut held = std::mem::take(&mut self.held);
-        let all = held.release(|record, sequence| {
-            let Some(topic) = self.made.get(&record.topic) else { return Ok(Released::Later) };
-            Ok(match self.produce(topic, record, sequence)? {
-                Sent::Queued => {
-                    gone += 1;
-                    Released::Gone
-                }
-                Sent::Full => Released::Full,
-            })
+        let all = self.held.release(|record, sequence| {
+            let target = self.made.get(&record.topic).filter(|target| self.carrier.is_known(target));
+            let Some(target) = target else { return Ok(Released::Later) };
+            match self.carrier.send(target, record, sequence).map_err(kafka_error)? {
+                Sent::Queued => Ok(Released::Gone),
+                Sent::Full => Ok(Released::Full),
+            }
         });
-        self.held = held;
-        self.handed += gone;
         if all? {
-            for (id, topic) in self.made.drain() {
-                self.topics[id.0 as usize].state = State::There(topic);
+            for (id, target) in self.made.extract_if(|_, target| self.carrier.is_known(target)) {
+                self.topics[id.0 as usize].state = State::There(target);
             }
         }
         Ok(())

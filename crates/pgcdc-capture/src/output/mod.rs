@@ -1,5 +1,6 @@
 //! Where records go: Kafka, standard output, or a channel to an embedding program.
 
+mod carrier;
 mod channel;
 mod held;
 mod kafka;
@@ -91,10 +92,10 @@ impl Output {
 
     /// Sends what waits for more, if it is time; called when there is nothing more for now, or no room for it (`full`).
     /// True when that took about a millisecond.
-    pub(crate) fn send_now(&mut self, full: bool) -> bool {
+    pub(crate) fn send_now(&mut self, full: bool) -> Result<bool> {
         match self {
             Self::Kafka(output) => output.send_now(full),
-            Self::Transactional(_) | Self::Stdout(_) | Self::Channel(_) => false,
+            Self::Transactional(_) | Self::Stdout(_) | Self::Channel(_) => Ok(false),
         }
     }
 

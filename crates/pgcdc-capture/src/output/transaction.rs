@@ -65,7 +65,7 @@ struct Runs(Vec<(Sequence, u64)>);
 impl TransactionalOutput {
     /// Fences whoever wrote with the same transactional id, and begins.
     pub(crate) async fn open(kafka: KafkaOutput, settings: &ExactlyOnce) -> Result<Self> {
-        let producer = kafka.producer().clone();
+        let producer = kafka.producer()?.clone();
         let id = settings.transactional_id.clone();
         let transactions = Transactions::open(producer.clone(), settings.timeout)
             .await

@@ -32,6 +32,11 @@ impl Pace {
         Self { since: now, changes: 0, rate: 0.0 }
     }
 
+    /// Whether changes come so fast that more are there at once.
+    pub(super) fn is_fast(&self) -> bool {
+        self.rate > FAST
+    }
+
     /// `drained` changes of `bytes` were read without waiting; says whether to nap before waiting for more.
     pub(super) fn nap_after(&mut self, drained: u32, bytes: usize, now: Instant) -> bool {
         const WINDOW: Duration = Duration::from_millis(10);
@@ -43,7 +48,7 @@ impl Pace {
             self.since = now;
             self.changes = 0;
         }
-        (1..=ENOUGH).contains(&drained) && bytes < ENOUGH_BYTES && self.rate > FAST
+        (1..=ENOUGH).contains(&drained) && bytes < ENOUGH_BYTES && self.is_fast()
     }
 }
 

@@ -103,7 +103,9 @@ impl Run<'_> {
                 continue;
             }
             let nap = self.pace.nap_after(drained, bytes, Instant::now());
-            let sent = self.applier.outbox.output.send_now(false);
+            // Amid a backlog more is there at once, and small batches would go one after the other.
+            let more = drained > 0 && self.pace.is_fast();
+            let sent = !more && self.applier.outbox.output.send_now(false)?;
             if sent || nap {
                 // Nobody reads while bytes pile up in the socket.
                 if !sent {

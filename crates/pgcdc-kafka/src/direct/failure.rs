@@ -1,0 +1,69 @@
+//! What a broker's error code means for a producer.
+//!
+//! Source: Kafka's documentation, "Protocol Guide", error codes.
+
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+
+use crate::Error;
+
+/// What follows from an error code.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It is done.
+    Done,
+    /// The same again, a little later.
+    Again,
+    /// The same again, once it is known who leads the partition.
+    NotLeader,
+    /// Trying again would not help.
+    Failed(Code),
+}
+
+pub(super) fn fate(error: i16) -> Fate {
+    match error {
+        // A batch that the broker had already: its first answer was lost.
+        0 | 46 => Fate::Done,
+        2 | 7 | 8 | 13..=15 | 19 | 20 | 41 | 51 | 89 => Fate::Again,
+        3 | 5 | 6 | 9 | 16 | 56 | 72 | 74 | 75 | 100 => Fate::NotLeader,
+        _ => Fate::Failed(code(error)),
+    }
+}
+
+/// librdkafka's name of those codes that somebody decides by.
+pub(super) fn code(error: i16) -> Code {
+    match error {
+        3 | 100 => Code::UnknownTopicOrPartition,
+        5 => Code::LeaderNotAvailable,
+        6 => Code::NotLeaderForPartition,
+        10 | 18 => Code::MessageSizeTooLarge,
+        17 => Code::InvalidTopic,
+        21 => Code::InvalidRequiredAcks,
+        29 => Code::TopicAuthorizationFailed,
+        31 => Code::ClusterAuthorizationFailed,
+        32 => Code::InvalidTimestamp,
+        35 => Code::UnsupportedVersion,
+        44 => Code::PolicyViolation,
+        45 => Code::OutOfOrderSequenceNumber,
+        // Nobody takes the id of a producer without transactions: the broker has forgotten it. A new producer gets another.
+        47 | 59 => Code::UnknownProducerId,
+        87 => Code::InvalidRecord,
+        90 => Code::ProducerFenced,
+        _ => Code::Unknown,
+    }
+}
+
+/// A record for a topic cannot be delivered.
+pub(super) fn undelivered(topic: &str, code: Code) -> Error {
+    Error::client(format!("deliver a record to topic {topic:?}"), KafkaError::MessageProduction(code))
+}
+
+/// Something else was refused.
+pub(super) fn refused(what: &str, code: Code) -> Error {
+    Error::client(what, KafkaError::MessageProduction(code))
+}
+
+/// An answer that is none.
+pub(super) fn malformed() -> Error {
+    Error::other("a broker's answer could not be read: is it a Kafka broker of version 2.1 or later?", true)
+}

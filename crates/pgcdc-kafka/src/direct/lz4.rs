@@ -1,0 +1,53 @@
+//! LZ4 frames as Kafka wants them: blocks that do not depend on each other, of at most 64 KiB.
+//!
+//! Source: "LZ4 Frame Format Description" 1.6, and Kafka's KIP-57.
+
+/// Bytes of a block.
+const BLOCK: usize = 64 * 1024;
+/// Magic number, version 1 with independent blocks, their size, and the check sum of those two bytes.
+const HEAD: [u8; 7] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
+/// In a block's size: it is not compressed.
+const STORED: u32 = 1 << 31;
+
+/// Appends a frame.
+pub(super) fn frame(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&HEAD);
+    for block in bytes.chunks(BLOCK) {
+        let at = out.len();
+        let most = lz4_flex::block::get_maximum_output_size(block.len());
+        out.resize(at + 4 + most, 0);
+        let size = match lz4_flex::block::compress_into(block, &mut out[at + 4..]) {
+            Ok(size) if size < block.len() => size as u32,
+            _ => {
+                out[at + 4..at + 4 + block.len()].copy_from_slice(block);
+                block.len() as u32 | STORED
+            }
+        };
+        out[at..at + 4].copy_from_slice(&size.to_le_bytes());
+        out.truncate(at + 4 + (size & !STORED) as usize);
+    }
+    out.extend_from_slice(&[0; 4]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::direct::tests::unframed;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_frame_holds_what_went_in(
+            piece in proptest::collection::vec(any::<u8>(), 0..2000),
+            times in 0_usize..150,
+        ) {
+            let bytes = piece.repeat(times);
+            let mut out = vec![9];
+            frame(&bytes, &mut out);
+            prop_assert_eq!(unframed(&out[1..]), bytes);
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! A producer of our own, for what capture sends most: batches are written where records are encoded, and one request
+//! takes those of many partitions.
+//!
+//! ```text
+//!  caller ── record ─▶ open batch of its partition ─┐ full, or told to      ┌▶ compress ─▶ number ─▶ request ─▶ broker
+//!                                                   └──────── Command ──────┘                                    │
+//!  caller ◀─ poll ──────────────────────────────────────────── Event ◀──────────────────────────── durable ──────┘
+//! ```
+//!
+//! librdkafka takes half a dozen pieces of memory for a record, and sends each partition's batch with a request of its own,
+//! looking through all partitions in between: with a thousand tables that is most of the work. This one knows just what
+//! an idempotent producer with acks=all needs, without TLS, SASL and transactions: who sets anything else gets
+//! librdkafka ([`why_not`]).
+
+mod batch;
+mod connection;
+mod failure;
+mod lz4;
+mod partitioner;
+mod protocol;
+mod sender;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use tokio::sync::mpsc;
+
+use self::batch::Batch;
+pub use self::batch::HeaderBytes;
+use crate::producer::{Place, Sent};
+use crate::{ClientProperties, Error, Result};
+
+/// Bytes of batches that may be there at once, unless `buffer.memory` is set: what is on its way is compressed.
+const QUEUE: usize = 12 << 20;
+/// A batch goes when it has so many bytes, unless `batch.size` is set.
+const BATCH: usize = 256 << 10;
+/// A partition whose last batch had more than this takes memory that another had.
+const LARGE: usize = 64 << 10;
+const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
+/// A batch goes when it, or another that is open, is so old.
+const AGE: Duration = Duration::from_millis(100);
+/// Bytes of memory that is kept for such batches.
+const SPARE: usize = 2 << 20;
+
+/// What the sender is told.
+#[derive(Debug)]
+enum Command {
+    /// There is another topic; they are counted.
+    Topic(String),
+    /// Send this.
+    Batch { topic: usize, partition: usize, batch: Batch },
+}
+
+/// What the sender tells.
+#[derive(Debug)]
+enum Event {
+    /// A topic has so many partitions now.
+    Partitions { topic: usize, count: usize },
+    /// The records with these handles are durable.
+    Durable(Vec<(usize, u32)>),
+    /// Memory that a batch no longer needs.
+    Spare(Vec<u8>),
+    /// Nothing more will be sent.
+    Failed(Error),
+}
+
+/// What the properties say.
+#[derive(Clone, Debug)]
+struct Options {
+    bootstrap: Vec<String>,
+    client_id: String,
+    compress: bool,
+    request_timeout: Duration,
+    delivery_timeout: Duration,
+    metadata_age: Duration,
+}
+
+/// Properties that this producer honours, or that mean nothing to it, in librdkafka's names.
+const KNOWN: &[&str] = &[
+    "acks",
+    "batch.size",
+    "bootstrap.servers",
+    "client.id",
+    "compression.codec",
+    "compression.type",
+    "delivery.timeout.ms",
+    "enable.idempotence",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
+    "message.max.bytes",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "metadata.broker.list",
+    "queue.buffering.max.kbytes",
+    "request.required.acks",
+    "request.timeout.ms",
+    "retries",
+    "retry.backoff.ms",
+    "topic.metadata.refresh.interval.ms",
+];
+
+/// Which of the properties this producer does not know; `None` when it may be used.
+#[must_use]
+pub fn why_not(properties: &ClientProperties) -> Option<String> {
+    if let Some(other) = properties.names().find(|name| !KNOWN.contains(name)) {
+        let plaintext = other == "security.protocol"
+            && properties.get(other).is_some_and(|value| value.eq_ignore_ascii_case("plaintext"));
+        if !plaintext {
+            return Some(other.to_owned());
+        }
+    }
+    let compression = properties.get("compression.type").or_else(|| properties.get("compression.codec"));
+    match compression {
+        None | Some("lz4" | "none") => None,
+        Some(_) => Some("compression.type".to_owned()),
+    }
+}
+
+/// See the [module](self). It blocks nobody and is polled by its owner's own loop.
+#[derive(Debug)]
+pub struct Direct {
+    topics: Vec<Topic>,
+    slots: Vec<Slot>,
+    /// Slots with an open batch that is not empty.
+    open: Vec<usize>,
+    /// Since when there are any.
+    opened: Instant,
+    /// Bytes of open batches.
+    open_bytes: usize,
+    /// Bytes of all batches that are not durable.
+    queued: Arc<AtomicUsize>,
+    most_queued: usize,
+    batch_size: usize,
+    largest: usize,
+    commands: mpsc::UnboundedSender<Command>,
+    events: std_mpsc::Receiver<Event>,
+    spare: Vec<Vec<u8>>,
+    spare_handles: Vec<Vec<(usize, u32)>>,
+    spare_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Topic {
+    name: String,
+    /// Its partitions' slots.
+    slots: Vec<usize>,
+    /// Where records without a key go, until that batch is full.
+    sticky: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    topic: usize,
+    partition: usize,
+    batch: Batch,
+    /// Bytes of the batch before.
+    last: usize,
+}
+
+impl Direct {
+    /// Connects lazily, on a thread of its own: an unreachable broker shows when records are not delivered.
+    ///
+    /// # Errors
+    /// When a property's value means nothing, or there are no threads.
+    pub fn new(properties: &ClientProperties) -> Result<Self> {
+        let number = |name: &str, default: usize| {
+            properties.get(name).and_then(|value| value.parse::<usize>().ok()).unwrap_or(default)
+        };
+        let millis = |name: &str, default: u64| {
+            Duration::from_millis(number(name, usize::try_from(default).unwrap_or(usize::MAX)) as u64)
+        };
+        let servers = properties.get("bootstrap.servers").or_else(|| properties.get("metadata.broker.list"));
+        let bootstrap: Vec<String> = servers.unwrap_or_default().split(',').filter_map(address).collect();
+        if bootstrap.is_empty() {
+            return Err(Error::configuration("property \"bootstrap.servers\" names no server"));
+        }
+        let named = |name: &&str| properties.get(name).is_some();
+        let delivery = ["delivery.timeout.ms"].into_iter().find(named).unwrap_or("message.timeout.ms");
+        let options = Options {
+            bootstrap,
+            client_id: properties.get("client.id").unwrap_or("pgcdc").chars().take(200).collect(),
+            compress: properties.get("compression.type").or_else(|| properties.get("compression.codec"))
+                != Some("none"),
+            request_timeout: millis("request.timeout.ms", 30_000),
+            // Zero is never.
+            delivery_timeout: Some(millis(delivery, 300_000))
+                .filter(|limit| !limit.is_zero())
+                .unwrap_or(NEVER),
+            metadata_age: millis("topic.metadata.refresh.interval.ms", 300_000),
+        };
+        let largest = number("message.max.bytes", 1_000_000);
+        let queued = Arc::new(AtomicUsize::new(0));
+        let (commands, receiver) = mpsc::unbounded_channel();
+        let (sender, events) = std_mpsc::channel();
+        let failed =
+            |error: std::io::Error| Error::other(format!("start the Kafka producer: {error}"), false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let count = Arc::clone(&queued);
+        std::thread::Builder::new()
+            .name("pgcdc-kafka".to_owned())
+            .spawn(move || {
+                runtime.block_on(sender::Sender::run(options, receiver, sender, count));
+                // A host's name may still be looked up.
+                runtime.shutdown_background();
+            })
+            .map_err(failed)?;
+        Ok(Self {
+            topics: Vec::new(),
+            slots: Vec::new(),
+            open: Vec::new(),
+            opened: Instant::now(),
+            open_bytes: 0,
+            queued,
+            most_queued: number("queue.buffering.max.kbytes", QUEUE >> 10).saturating_mul(1024),
+            batch_size: number("batch.size", BATCH).min(largest),
+            largest,
+            commands,
+            events,
+            spare: Vec::new(),
+            spare_handles: Vec::new(),
+            spare_bytes: 0,
+        })
+    }
+
+    /// A topic to send to, by its number; [`is_known`](Self::is_known) once brokers have said where it is.
+    pub fn topic(&mut self, name: &str) -> usize {
+        self.topics.push(Topic { name: name.to_owned(), slots: Vec::new(), sticky: 0 });
+        // When the thread is gone it has said why.
+        let _ = self.commands.send(Command::Topic(name.to_owned()));
+        self.topics.len() - 1
+    }
+
+    /// Whether records can be sent to a topic.
+    #[must_use]
+    pub fn is_known(&self, topic: usize) -> bool {
+        self.topics.get(topic).is_some_and(|topic| !topic.slots.is_empty())
+    }
+
+    /// Takes a record; its bytes are copied. `handle` comes back from [`poll`](Self::poll).
+    ///
+    /// # Errors
+    /// When the record can never be sent: it is too large, or its partition is none.
+    #[inline]
+    pub fn send(
+        &mut self,
+        topic: usize,
+        place: Place,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &HeaderBytes,
+        handle: usize,
+    ) -> Result<Sent> {
+        let Some(known) = self.topics.get(topic).filter(|topic| !topic.slots.is_empty()) else {
+            return Ok(Sent::Full);
+        };
+        let size = Batch::most(key, value, headers);
+        let queued = self.queued.load(Ordering::Relaxed);
+        if queued > 0 && queued + size > self.most_queued {
+            // What is on its way makes room. Only when nothing is do small batches go, which cost as much as large ones.
+            if queued <= self.open_bytes {
+                self.send_now();
+            }
+            return Ok(Sent::Full);
+        }
+        let partitions = known.slots.len();
+        let partition = match (place.partition, key) {
+            (Some(partition), _) => usize::try_from(partition).unwrap_or(usize::MAX),
+            (None, _) if partitions == 1 => 0,
+            (None, Some(key)) => partitioner::of_key(key, partitions),
+            (None, None) => known.sticky % partitions,
+        };
+        let Some(&at) = known.slots.get(partition) else {
+            return Err(self.refused(topic, size, Code::UnknownPartition));
+        };
+        if size > self.largest {
+            return Err(self.refused(topic, size, Code::MessageSizeTooLarge));
+        }
+        let timestamp = place.timestamp_ms.unwrap_or_else(now_ms);
+        let slot = &mut self.slots[at];
+        if !slot.batch.is_empty() && slot.batch.len() + size > self.largest {
+            self.close(at);
+            self.open.retain(|open| *open != at);
+        }
+        if self.slots[at].batch.is_empty() {
+            self.begin(at, size);
+        }
+        let slot = &mut self.slots[at];
+        let before = slot.batch.len();
+        slot.batch.push(timestamp, key, value, headers, handle);
+        let full = slot.batch.len() >= self.batch_size;
+        let added = slot.batch.len() - before;
+        self.queued.fetch_add(added, Ordering::Relaxed);
+        self.open_bytes += added;
+        if full {
+            self.close(at);
+            self.open.retain(|open| *open != at);
+        } else if self.open_bytes >= self.most_queued / 2 {
+            self.send_now();
+        }
+        Ok(Sent::Queued)
+    }
+
+    /// Gives a slot memory for its next batch.
+    fn begin(&mut self, at: usize, size: usize) {
+        if self.open.is_empty() {
+            self.opened = Instant::now();
+        }
+        self.open.push(at);
+        let last = self.slots[at].last;
+        let spare = if last > LARGE { self.spare.pop() } else { None };
+        let bytes = match spare {
+            Some(bytes) => {
+                self.spare_bytes -= bytes.capacity();
+                bytes
+            }
+            None => Vec::with_capacity((last + last / 8).min(self.batch_size + LARGE).max(size)),
+        };
+        let handles = self.spare_handles.pop().unwrap_or_default();
+        self.slots[at].batch = Batch::reusing(bytes, handles);
+    }
+
+    /// Gives a slot's batch to the sender.
+    fn close(&mut self, at: usize) {
+        let slot = &mut self.slots[at];
+        let batch = std::mem::take(&mut slot.batch);
+        slot.last = batch.len();
+        self.open_bytes -= batch.len();
+        let (topic, partition) = (slot.topic, slot.partition);
+        self.topics[topic].sticky = self.topics[topic].sticky.wrapping_add(1);
+        let _ = self.commands.send(Command::Batch { topic, partition, batch });
+    }
+
+    /// Sends what waits for more to come.
+    pub fn send_now(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        for at in open.drain(..) {
+            self.close(at);
+        }
+        self.open = open;
+    }
+
+    /// Waits so long for something to be durable; [`poll`](Self::poll) has it then.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wait(&mut self, limit: Duration, delivered: &mut Vec<usize>) -> Result<()> {
+        match self.events.recv_timeout(limit) {
+            Ok(event) => self.take(event, delivered),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Appends the handles of records that are durable now. Does not wait.
+    ///
+    /// # Errors
+    /// When a record was not delivered for good: the producer must then be dropped, and what it had not reported be sent
+    /// again by another.
+    pub fn poll(&mut self, delivered: &mut Vec<usize>) -> Result<()> {
+        // A table that is seldom written must not wait for those that are, nor what is confirmed for it.
+        if !self.open.is_empty() && self.opened.elapsed() >= AGE {
+            self.send_now();
+        }
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => self.take(event, delivered)?,
+                Err(std_mpsc::TryRecvError::Empty) => return Ok(()),
+                Err(std_mpsc::TryRecvError::Disconnected) => {
+                    return Err(Error::other("the Kafka producer's thread has ended", true));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event, delivered: &mut Vec<usize>) -> Result<()> {
+        match event {
+            Event::Durable(mut handles) => {
+                for (handle, times) in handles.drain(..) {
+                    delivered.extend(std::iter::repeat_n(handle, times as usize));
+                }
+                if self.spare_handles.len() < 64 && handles.capacity() <= 1024 {
+                    self.spare_handles.push(handles);
+                }
+            }
+            Event::Spare(bytes) => {
+                let capacity = bytes.capacity();
+                if capacity > LARGE && capacity <= 2 * BATCH && self.spare_bytes + capacity <= SPARE {
+                    self.spare_bytes += capacity;
+                    self.spare.push(bytes);
+                }
+            }
+            Event::Partitions { topic, count } => {
+                let known = self.topics[topic].slots.len();
+                for partition in known..count {
+                    self.topics[topic].slots.push(self.slots.len());
+                    self.slots.push(Slot { topic, partition, batch: Batch::default(), last: 0 });
+                }
+            }
+            Event::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Bytes of batches that are not durable.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    fn refused(&self, topic: usize, bytes: usize, code: Code) -> Error {
+        let name = &self.topics[topic].name;
+        Error::client(
+            format!("send a record of {bytes} bytes to topic {name:?}"),
+            KafkaError::MessageProduction(code),
+        )
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// `host:port` of an entry of `bootstrap.servers`, which may name a protocol and leave out the port.
+fn address(entry: &str) -> Option<String> {
+    let entry = entry.trim();
+    let entry = entry.split_once("://").map_or(entry, |(_, rest)| rest);
+    let has_port = entry.rsplit_once(':').is_some_and(|(host, port)| {
+        port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
+    });
+    match entry {
+        "" => None,
+        _ if has_port => Some(entry.to_owned()),
+        _ => Some(format!("{entry}:9092")),
+    }
+}
+
+#[cfg(test)]
+mod addresses {
+    #[test]
+    fn have_a_port() {
+        let of = |entry| super::address(entry);
+        assert_eq!(of(" k:19092 ").as_deref(), Some("k:19092"));
+        assert_eq!(of("PLAINTEXT://k:1").as_deref(), Some("k:1"));
+        assert_eq!(of("k").as_deref(), Some("k:9092"));
+        assert_eq!(of("[::1]:9093").as_deref(), Some("[::1]:9093"));
+        assert_eq!(of("[::1]").as_deref(), Some("[::1]:9092"));
+        assert_eq!(of(""), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! The three requests that a producer needs, and their answers.
+//!
+//! Source: Kafka's documentation, "Protocol Guide". Versions that every broker since 2.1 (2018) understands, 4.x included.
+
+/// `Produce` version 7.
+const PRODUCE: (i16, i16) = (0, 7);
+/// `Metadata` version 4.
+const METADATA: (i16, i16) = (3, 4);
+/// `InitProducerId` version 1.
+const INIT_PRODUCER_ID: (i16, i16) = (22, 1);
+
+/// A request being written, its size still to come.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Request {
+    fn new((key, version): (i16, i16), correlation: i32, client: &str) -> Self {
+        let mut request = Self { bytes: vec![0; 4] };
+        request.i16(key).i16(version).i32(correlation).string(client);
+        request
+    }
+
+    /// Asks for an id to produce with.
+    pub(super) fn init_producer_id(correlation: i32, client: &str) -> Self {
+        let mut request = Self::new(INIT_PRODUCER_ID, correlation, client);
+        // No transactional id, and so a timeout that means nothing.
+        request.i16(-1).i32(i32::MAX);
+        request
+    }
+
+    /// Asks for brokers and for these topics, which are not made.
+    pub(super) fn metadata<'a>(
+        correlation: i32,
+        client: &str,
+        topics: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Self {
+        let mut request = Self::new(METADATA, correlation, client);
+        request.i32(count(topics.len()));
+        for topic in topics {
+            request.string(topic);
+        }
+        request.bytes.push(0);
+        request
+    }
+
+    /// Begins to send batches; [`topic`](Self::topic) and [`batch`](Self::batch) follow, so many as are said.
+    pub(super) fn produce(correlation: i32, client: &str, timeout_ms: i32, topics: usize) -> Self {
+        let mut request = Self::new(PRODUCE, correlation, client);
+        // No transactional id; acks=all.
+        request.i16(-1).i16(-1).i32(timeout_ms).i32(count(topics));
+        request
+    }
+
+    /// A topic, and how many of its partitions follow.
+    pub(super) fn topic(&mut self, name: &str, partitions: usize) {
+        self.string(name).i32(count(partitions));
+    }
+
+    /// A partition, and the size of its batch, whose bytes come next.
+    pub(super) fn batch(&mut self, partition: i32, size: usize) {
+        self.i32(partition).i32(count(size));
+    }
+
+    /// Writes the size, once it is known how many bytes follow these.
+    pub(super) fn finish(&mut self, all: usize) {
+        let size = count(all - 4).to_be_bytes();
+        self.bytes[..4].copy_from_slice(&size);
+    }
+
+    fn i16(&mut self, value: i16) -> &mut Self {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    fn i32(&mut self, value: i32) -> &mut Self {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    fn string(&mut self, text: &str) -> &mut Self {
+        // Topics have at most 249 bytes, and a client's id is cut before.
+        self.i16(i16::try_from(text.len()).unwrap_or(i16::MAX));
+        self.bytes.extend_from_slice(text.as_bytes());
+        self
+    }
+}
+
+fn count(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// An answer, read from its front; `None` where it is too short.
+#[derive(Debug)]
+pub(super) struct Answer<'a>(pub(super) &'a [u8]);
+
+impl<'a> Answer<'a> {
+    pub(super) fn i16(&mut self) -> Option<i16> {
+        self.0.split_off(..2)?.first_chunk().map(|two| i16::from_be_bytes(*two))
+    }
+
+    pub(super) fn i32(&mut self) -> Option<i32> {
+        self.0.split_off(..4)?.first_chunk().map(|four| i32::from_be_bytes(*four))
+    }
+
+    pub(super) fn i64(&mut self) -> Option<i64> {
+        self.0.split_off(..8)?.first_chunk().map(|eight| i64::from_be_bytes(*eight))
+    }
+
+    fn skip(&mut self, bytes: usize) -> Option<()> {
+        self.0.split_off(..bytes).map(|_| ())
+    }
+
+    fn string(&mut self) -> Option<&'a str> {
+        let length = self.i16()?;
+        let bytes = self.0.split_off(..usize::try_from(length).unwrap_or(0))?;
+        std::str::from_utf8(bytes).ok()
+    }
+
+    /// The number of elements that follow; none for a null list.
+    fn count(&mut self) -> Option<usize> {
+        Some(usize::try_from(self.i32()?).unwrap_or(0))
+    }
+
+    fn numbers(&mut self) -> Option<()> {
+        let count = self.count()?;
+        self.skip(count.checked_mul(4)?)
+    }
+
+    /// Error code, producer's id and epoch.
+    pub(super) fn init_producer_id(mut self) -> Option<(i16, i64, i16)> {
+        let _throttled = self.i32()?;
+        Some((self.i16()?, self.i64()?, self.i16()?))
+    }
+
+    /// What became of each batch: error code, by topic and partition in the order they are answered.
+    pub(super) fn produce(mut self, mut each: impl FnMut(&str, i32, i16)) -> Option<()> {
+        for _ in 0..self.count()? {
+            let topic = self.string()?;
+            for _ in 0..self.count()? {
+                let (partition, error) = (self.i32()?, self.i16()?);
+                // Offset, time of append, first offset.
+                self.skip(24)?;
+                each(topic, partition, error);
+            }
+        }
+        Some(())
+    }
+
+    /// Brokers and topics.
+    pub(super) fn metadata(mut self) -> Option<Metadata> {
+        let _throttled = self.i32()?;
+        let mut metadata = Metadata::default();
+        for _ in 0..self.count()? {
+            let (id, host, port) = (self.i32()?, self.string()?.to_owned(), self.i32()?);
+            let _rack = self.string()?;
+            metadata.brokers.push((id, format!("{host}:{port}")));
+        }
+        let _cluster = self.string()?;
+        let _controller = self.i32()?;
+        for _ in 0..self.count()? {
+            let (error, name) = (self.i16()?, self.string()?.to_owned());
+            self.skip(1)?;
+            let mut leaders = Vec::new();
+            for _ in 0..self.count()? {
+                let (error, partition, leader) = (self.i16()?, self.i32()?, self.i32()?);
+                self.numbers()?;
+                self.numbers()?;
+                leaders.push((partition, (error == 0 && leader >= 0).then_some(leader)));
+            }
+            metadata.topics.push(TopicMetadata { error, name, leaders });
+        }
+        Some(metadata)
+    }
+}
+
+/// What brokers know of the cluster.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Metadata {
+    /// Their ids and addresses.
+    pub(super) brokers: Vec<(i32, String)>,
+    pub(super) topics: Vec<TopicMetadata>,
+}
+
+/// What brokers know of a topic.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TopicMetadata {
+    pub(super) error: i16,
+    pub(super) name: String,
+    /// Each partition's number and leader.
+    pub(super) leaders: Vec<(i32, Option<i32>)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_read_and_none_of_its_beginnings() {
+        let mut bytes = vec![0; 4];
+        let put =
+            |bytes: &mut Vec<u8>, more: &[&[u8]]| more.iter().for_each(|more| bytes.extend_from_slice(more));
+        put(&mut bytes, &[&[0, 0, 0, 1], &[0, 0, 0, 7], &[0, 1], b"h", &[0, 0, 0x23, 0x84], &[0xff, 0xff]]);
+        put(&mut bytes, &[&[0xff, 0xff], &[0, 0, 0, 7]]);
+        put(&mut bytes, &[&[0, 0, 0, 1], &[0, 0], &[0, 2], b"ab", &[0], &[0, 0, 0, 2]]);
+        put(&mut bytes, &[&[0, 0], &[0, 0, 0, 1], &[0, 0, 0, 7], &[0, 0, 0, 1, 0, 0, 0, 7], &[0, 0, 0, 0]]);
+        put(&mut bytes, &[&[0, 5], &[0, 0, 0, 0], &[0xff; 4], &[0, 0, 0, 0], &[0, 0, 0, 0]]);
+        let metadata = Answer(&bytes).metadata().unwrap();
+        assert_eq!(metadata.brokers, [(7, "h:9092".to_owned())]);
+        let leaders = vec![(1, Some(7)), (0, None)];
+        assert_eq!(metadata.topics, [TopicMetadata { error: 0, name: "ab".to_owned(), leaders }]);
+        for end in 0..bytes.len() {
+            assert_eq!(Answer(&bytes[..end]).metadata(), None);
+        }
+    }
+
+    #[test]
+    fn a_request_has_its_size_in_front() {
+        let mut request = Request::produce(5, "me", 30_000, 1);
+        request.topic("t", 1);
+        request.batch(3, 100);
+        let length = request.bytes.len();
+        request.finish(length + 100);
+        assert_eq!(request.bytes[..4], u32::try_from(length + 96).unwrap().to_be_bytes());
+        assert_eq!(request.bytes[4..16], [0, 0, 0, 7, 0, 0, 0, 5, 0, 2, b'm', b'e']);
+    }
+}
