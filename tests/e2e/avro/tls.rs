@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pgcdc_testbed::{Registry, ports, tools};
+use pgcdc_testbed::{Registry, tools};
 use serde_json::json;
 
 use super::{avro, decode, stop, streaming};
@@ -15,9 +15,8 @@ fn the_registry_s_certificate_is_checked_against_the_truststore() {
     std::fs::create_dir_all(&dir).expect("a directory");
     let authority = authority(&dir, "ours");
     let (certificate, key) = signed(&dir, &authority);
-    let port = ports::free().expect("a port");
-    let registry = Registry::start_tls(dir.join("registry"), port, &certificate, &key).expect("it starts");
-    let url = registry.tls_url(port);
+    let registry = Registry::start_tls(dir.join("registry"), &certificate, &key).expect("it starts");
+    let url = registry.tls_url().expect("a port with TLS");
 
     let database = Database::create("avro_tls");
     database.sql("CREATE TABLE t(id int PRIMARY KEY, v text)");

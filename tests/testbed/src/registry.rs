@@ -1,6 +1,7 @@
 //! A schema registry that speaks Confluent's API: Apicurio Registry with its storage in memory, from Maven.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -21,6 +22,7 @@ const API: &str = "/apis/ccompat/v7";
 #[derive(Debug)]
 pub struct Registry {
     daemon: Daemon,
+    tls_port: Option<u16>,
 }
 
 impl Registry {
@@ -29,23 +31,24 @@ impl Registry {
     /// # Errors
     /// When Java, Maven or the registry cannot be had, or it does not start; with the tail of its log.
     pub fn start(dir: impl AsRef<Path>, port: u16) -> Result<Self> {
-        Self::start_with(dir.as_ref(), port, &[])
+        Self::start_with(dir.as_ref(), port, None, &[])
     }
 
-    /// As [`Registry::start`], and with TLS on a port of its own, by a certificate and its key in PEM.
+    /// As [`Registry::start`], and with TLS on a free port of its own, by a certificate and its key in PEM.
     ///
     /// # Errors
     /// As [`Registry::start`].
-    pub fn start_tls(dir: impl AsRef<Path>, tls_port: u16, certificate: &Path, key: &Path) -> Result<Self> {
+    pub fn start_tls(dir: impl AsRef<Path>, certificate: &Path, key: &Path) -> Result<Self> {
+        let tls_port = ports::free()?;
         let more = [
             format!("-Dquarkus.http.ssl-port={tls_port}"),
             format!("-Dquarkus.http.ssl.certificate.files={}", certificate.display()),
             format!("-Dquarkus.http.ssl.certificate.key-files={}", key.display()),
         ];
-        Self::start_with(dir.as_ref(), 0, &more)
+        Self::start_with(dir.as_ref(), 0, Some(tls_port), &more)
     }
 
-    fn start_with(dir: &Path, port: u16, more: &[String]) -> Result<Self> {
+    fn start_with(dir: &Path, port: u16, tls_port: Option<u16>, more: &[String]) -> Result<Self> {
         let java = tools::java()?;
         let home = home()?;
         let port = ports::or_free(port)?;
@@ -60,7 +63,8 @@ impl Registry {
         args.extend(["-cp".to_owned(), format!("{}:{}/lib/*", jar.display(), home.display())]);
         args.push("io.quarkus.runner.GeneratedMain".to_owned());
         let spec = Spec::new("Apicurio Registry", java, args, port);
-        Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || is_ready(port))? })
+        let daemon = Daemon::start(spec, dir, START_LIMIT, || is_ready(port, tls_port))?;
+        Ok(Self { daemon, tls_port })
     }
 
     /// The port.
@@ -73,9 +77,9 @@ impl Registry {
         format!("http://127.0.0.1:{}{API}", self.port())
     }
 
-    /// The same for its port with TLS.
-    pub fn tls_url(&self, tls_port: u16) -> String {
-        format!("https://127.0.0.1:{tls_port}{API}")
+    /// The same for its port with TLS, if it has one.
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls_port.map(|port| format!("https://127.0.0.1:{port}{API}"))
     }
 
     /// One request below the API's root; status and answer (null when there is none).
@@ -99,8 +103,8 @@ impl Registry {
     /// # Errors
     /// As [`Registry::start`].
     pub fn restart(&mut self) -> Result<()> {
-        let port = self.port();
-        self.daemon.restart(START_LIMIT, || is_ready(port))
+        let (port, tls_port) = (self.port(), self.tls_port);
+        self.daemon.restart(START_LIMIT, || is_ready(port, tls_port))
     }
 }
 
@@ -118,6 +122,8 @@ fn home() -> Result<PathBuf> {
     })
 }
 
-fn is_ready(port: u16) -> bool {
+/// Both ports: the one with TLS is opened by itself, and may come later.
+fn is_ready(port: u16, tls_port: Option<u16>) -> bool {
     rest::request(port, "GET", &format!("{API}/subjects"), None).is_ok_and(|(status, _)| status == 200)
+        && tls_port.is_none_or(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())
 }
