@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use pgcdc_event::Record;
-use pgcdc_kafka::{
-    ClientProperties, Direct, HeaderBytes, Headers, Place, Producer, Result, Sent, Topic, direct,
-};
+use pgcdc_kafka::{ClientProperties, Direct, HeaderBytes, Headers, Place, Producer, Topic, direct};
 
+use super::Sent;
+use super::kafka::kafka_error;
 use super::linger::{self, Linger, Look};
 use crate::ledger::Sequence;
+use crate::{Error, Result};
 
 /// How long to wait for an answer to what was just sent.
 const ANSWER: Duration = Duration::from_millis(1);
@@ -42,19 +43,24 @@ pub(super) enum Target {
 impl Carrier {
     /// `context` are the headers that all records of the stream have. With transactions it is librdkafka.
     pub(super) fn new(
-        properties: &mut ClientProperties,
+        properties: &ClientProperties,
         context: &[(String, String)],
         transactional: bool,
     ) -> Result<Self> {
         let why = if transactional { Some("transactions".to_owned()) } else { direct::why_not(properties) };
         let lingers = properties.get("linger.ms").is_none() && !transactional;
         let producer = match why {
-            None => Kind::Own { producer: Box::new(Direct::new(properties)?), headers: Own::new(context) },
+            None => {
+                let producer = Direct::new(properties).map_err(kafka_error)?;
+                Kind::Own { producer: Box::new(producer), headers: Own::new(context) }
+            }
             Some(why) => {
                 tracing::debug!(why, "librdkafka sends the records");
                 let limit = if transactional { linger::TRANSACTIONAL_MS } else { linger::LIMIT_MS };
+                let mut properties = properties.clone();
                 properties.set_default("linger.ms", limit);
-                Kind::Librdkafka { producer: Producer::new(properties)?, headers: Theirs::new(context) }
+                let producer = Producer::new(&properties).map_err(kafka_error)?;
+                Kind::Librdkafka { producer, headers: Theirs::new(context) }
             }
         };
         let linger = lingers.then(|| Linger::new(Instant::now()));
@@ -73,7 +79,9 @@ impl Carrier {
     pub(super) fn topic(&mut self, name: &str) -> Result<Target> {
         match &mut self.producer {
             Kind::Own { producer, .. } => Ok(Target::Own(producer.topic(name))),
-            Kind::Librdkafka { producer, .. } => producer.topic(name).map(Target::Librdkafka),
+            Kind::Librdkafka { producer, .. } => {
+                producer.topic(name).map(Target::Librdkafka).map_err(kafka_error)
+            }
         }
     }
 
@@ -86,42 +94,37 @@ impl Carrier {
     }
 
     #[inline]
-    pub(super) fn send(
-        &mut self,
-        target: &Target,
-        record: &Record<'_>,
-        sequence: Sequence,
-    ) -> Result<super::Sent> {
-        let handle = usize::try_from(sequence.0).unwrap_or(usize::MAX);
+    pub(super) fn send(&mut self, target: &Target, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
+        let handle =
+            usize::try_from(sequence.0).map_err(|_| Error::fatal("more transactions than can be counted"))?;
         let place = Place { partition: record.partition, timestamp_ms: record.timestamp_ms };
         let sent = match (&mut self.producer, target) {
             (Kind::Own { producer, headers }, Target::Own(topic)) => {
-                producer.send(*topic, place, record.key, record.value, headers.of(record), handle)?
+                producer.send(*topic, place, record.key, record.value, headers.of(record), handle)
             }
             (Kind::Librdkafka { producer, headers }, Target::Librdkafka(topic)) => {
-                producer.send_to(topic, place, record.key, record.value, headers.of(record), handle)?
+                producer.send_to(topic, place, record.key, record.value, headers.of(record), handle)
             }
-            _ => return Err(pgcdc_kafka::Error::configuration("a topic of another producer")),
+            _ => return Err(Error::fatal("a topic of another producer")),
         };
-        Ok(match sent {
-            Sent::Queued => {
+        match sent.map_err(kafka_error)? {
+            pgcdc_kafka::Sent::Queued => {
                 self.handed += 1;
-                super::Sent::Queued
+                Ok(Sent::Queued)
             }
-            Sent::Full => super::Sent::Full,
-        })
+            pgcdc_kafka::Sent::Full => Ok(Sent::Full),
+        }
     }
 
     /// Appends the handles of records that are durable now.
     pub(super) fn poll(&mut self, handles: &mut Vec<usize>) -> Result<()> {
         let before = handles.len();
+        handles.append(&mut self.arrived);
         match &mut self.producer {
-            Kind::Own { producer, .. } => {
-                handles.append(&mut self.arrived);
-                producer.poll(handles)?;
-            }
-            Kind::Librdkafka { producer, .. } => producer.poll(handles)?,
+            Kind::Own { producer, .. } => producer.poll(handles),
+            Kind::Librdkafka { producer, .. } => producer.poll(handles),
         }
+        .map_err(kafka_error)?;
         self.delivered += (handles.len() - before) as u64;
         Ok(())
     }
@@ -141,7 +144,7 @@ impl Carrier {
         match &mut self.producer {
             Kind::Own { producer, .. } => {
                 producer.send_now();
-                producer.wait(ANSWER, &mut self.arrived)?;
+                producer.wait(ANSWER, &mut self.arrived).map_err(kafka_error)?;
             }
             Kind::Librdkafka { producer, .. } => producer.send_now(),
         }

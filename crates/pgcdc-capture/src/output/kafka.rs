@@ -1,6 +1,7 @@
+use std::collections::HashMap;
+
 use pgcdc_event::{Record, TopicId};
 use pgcdc_kafka::{ClientProperties, Producer};
-use std::collections::HashMap;
 
 use super::Sent;
 use super::carrier::{Carrier, Target};
@@ -44,12 +45,12 @@ enum State {
 impl KafkaOutput {
     /// Checks the properties and makes the producer; no broker needs to be there yet.
     pub(crate) fn new(settings: &Settings, context: Vec<(String, String)>) -> Result<Self> {
-        let mut properties = client_properties(settings)?;
+        let properties = client_properties(settings)?;
         for warning in properties.warnings() {
             tracing::warn!("{warning}");
         }
         let transactional = settings.exactly_once.is_some();
-        let carrier = Carrier::new(&mut properties, &context, transactional).map_err(kafka_error)?;
+        let carrier = Carrier::new(&properties, &context, transactional)?;
         Ok(Self {
             carrier,
             topics: Vec::new(),
@@ -85,9 +86,7 @@ impl KafkaOutput {
     #[inline]
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
         match self.topics.get(record.topic.0 as usize) {
-            Some(Known { state: State::There(target), .. }) => {
-                self.carrier.send(target, record, sequence).map_err(kafka_error)
-            }
+            Some(Known { state: State::There(target), .. }) => self.carrier.send(target, record, sequence),
             _ => self.hold(record, sequence),
         }
     }
@@ -107,7 +106,7 @@ impl KafkaOutput {
 
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         self.handles.clear();
-        self.carrier.poll(&mut self.handles).map_err(kafka_error)?;
+        self.carrier.poll(&mut self.handles)?;
         delivered.extend(self.handles.iter().map(|&handle| Sequence(handle as u64)));
         self.advance()
     }
@@ -115,7 +114,7 @@ impl KafkaOutput {
     /// Sends what waits for more, if it is time; called when there is nothing more for now, or no room for it (`full`).
     /// True when that took about a millisecond.
     pub(crate) fn send_now(&mut self, full: bool) -> Result<bool> {
-        self.carrier.send_now(full).map_err(kafka_error)
+        self.carrier.send_now(full)
     }
 
     /// Takes in which topics are there now, and sends what waited for them.
@@ -123,7 +122,7 @@ impl KafkaOutput {
         for name in self.making.poll()? {
             if let Some(id) = self.ids.get(&name) {
                 // Not before: the producer asks for what it is told of, and a broker may make it in its own way then.
-                self.made.insert(*id, self.carrier.topic(&name).map_err(kafka_error)?);
+                self.made.insert(*id, self.carrier.topic(&name)?);
             }
         }
         if !self.made.values().any(|target| self.carrier.is_known(target)) {
@@ -132,7 +131,7 @@ impl KafkaOutput {
         let all = self.held.release(|record, sequence| {
             let target = self.made.get(&record.topic).filter(|target| self.carrier.is_known(target));
             let Some(target) = target else { return Ok(Released::Later) };
-            match self.carrier.send(target, record, sequence).map_err(kafka_error)? {
+            match self.carrier.send(target, record, sequence)? {
                 Sent::Queued => Ok(Released::Gone),
                 Sent::Full => Ok(Released::Full),
             }

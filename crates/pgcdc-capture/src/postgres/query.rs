@@ -117,13 +117,22 @@ impl Query {
         run: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
         let run = async { run.await.map_err(|error| query_error(what, &error)) };
-        match self.timeout {
-            None => run.await,
-            Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
-                Err(Error::transient(format!("{what}: no answer within {} s", limit.as_secs()))
-                    .with_hint("database.query.timeout.ms is the limit"))
-            }),
-        }
+        within(self.timeout, what, run).await
+    }
+}
+
+/// Waits for an answer no longer than `database.query.timeout.ms` says.
+pub(super) async fn within<T>(
+    limit: Option<Duration>,
+    what: &str,
+    run: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match limit {
+        None => run.await,
+        Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
+            Err(Error::transient(format!("{what}: no answer within {} s", limit.as_secs()))
+                .with_hint("database.query.timeout.ms is the limit"))
+        }),
     }
 }
 

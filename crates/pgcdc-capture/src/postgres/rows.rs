@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
+use super::query::within;
 use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, socket};
 use super::{Ask, QUERY_OPTIONS, Row, SESSION_OPTIONS};
 use crate::config::Connection;
@@ -46,15 +47,7 @@ impl std::fmt::Debug for RowReader {
 
 impl Ask for RowReader {
     async fn rows(&mut self, what: &str, sql: &str) -> Result<Vec<Row>> {
-        let limit = self.limit;
-        let run = self.run(what, sql);
-        match limit {
-            None => run.await,
-            Some(limit) => tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
-                Err(Error::transient(format!("{what}: no answer within {} s", limit.as_secs()))
-                    .with_hint("database.query.timeout.ms is the limit"))
-            }),
-        }
+        within(self.limit, what, self.run(what, sql)).await
     }
 }
 

@@ -96,12 +96,11 @@ impl Batch {
             (self.first_timestamp, self.last_timestamp) = (timestamp_ms, timestamp_ms);
         }
         self.last_timestamp = self.last_timestamp.max(timestamp_ms);
-        let mut numbers = Numbers::new();
-        numbers.put(timestamp_ms.wrapping_sub(self.first_timestamp));
-        numbers.put(i64::from(self.count));
+        let (later, number) = (timestamp_ms.wrapping_sub(self.first_timestamp), i64::from(self.count));
         // The attributes are a byte of zero.
         let length = 1
-            + numbers.length
+            + varint_length(later)
+            + varint_length(number)
             + bytes_length(key)
             + bytes_length(value)
             + varint_length(headers.count)
@@ -109,7 +108,8 @@ impl Batch {
         self.bytes.reserve(length + 10);
         put_varint(&mut self.bytes, length as i64);
         self.bytes.push(0);
-        self.bytes.extend_from_slice(numbers.as_slice());
+        put_varint(&mut self.bytes, later);
+        put_varint(&mut self.bytes, number);
         put_bytes(&mut self.bytes, key);
         put_bytes(&mut self.bytes, value);
         put_varint(&mut self.bytes, headers.count);
@@ -168,34 +168,6 @@ pub(super) fn number(batch: &mut [u8], (id, epoch): (i64, i16), sequence: i32) {
     batch[53..57].copy_from_slice(&sequence.to_be_bytes());
     let sum = crc32c::crc32c(&batch[CHECKED..]);
     batch[17..21].copy_from_slice(&sum.to_be_bytes());
-}
-
-/// Two numbers on their way into a record.
-struct Numbers {
-    bytes: [u8; 20],
-    length: usize,
-}
-
-impl Numbers {
-    fn new() -> Self {
-        Self { bytes: [0; 20], length: 0 }
-    }
-
-    #[inline]
-    fn put(&mut self, value: i64) {
-        let mut rest = zigzag(value);
-        while rest >= 0x80 {
-            self.bytes[self.length] = (rest as u8) | 0x80;
-            self.length += 1;
-            rest >>= 7;
-        }
-        self.bytes[self.length] = rest as u8;
-        self.length += 1;
-    }
-
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
 }
 
 #[inline]

@@ -42,11 +42,11 @@ const QUEUE: usize = 12 << 20;
 const BATCH: usize = 256 << 10;
 /// A partition whose last batch had more than this takes memory that another had.
 const LARGE: usize = 64 << 10;
-const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
-/// A batch goes when it, or another that is open, is so old.
-const AGE: Duration = Duration::from_millis(100);
 /// Bytes of memory that is kept for such batches.
 const SPARE: usize = 2 << 20;
+/// A batch goes when it, or another that is open, is so old.
+const AGE: Duration = Duration::from_millis(100);
+const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// What the sender is told.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ enum Event {
 }
 
 /// What the properties say.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Options {
     bootstrap: Vec<String>,
     client_id: String,
@@ -115,11 +115,15 @@ pub fn why_not(properties: &ClientProperties) -> Option<String> {
             return Some(other.to_owned());
         }
     }
-    let compression = properties.get("compression.type").or_else(|| properties.get("compression.codec"));
-    match compression {
-        None | Some("lz4" | "none") => None,
-        Some(_) => Some("compression.type".to_owned()),
+    match compression(properties) {
+        "lz4" | "none" => None,
+        _ => Some("compression.type".to_owned()),
     }
+}
+
+fn compression(properties: &ClientProperties) -> &str {
+    let set = properties.get("compression.type").or_else(|| properties.get("compression.codec"));
+    set.unwrap_or("lz4")
 }
 
 /// See the [module](self). It blocks nobody and is polled by its owner's own loop.
@@ -169,29 +173,23 @@ impl Direct {
     /// # Errors
     /// When a property's value means nothing, or there are no threads.
     pub fn new(properties: &ClientProperties) -> Result<Self> {
-        let number = |name: &str, default: usize| {
-            properties.get(name).and_then(|value| value.parse::<usize>().ok()).unwrap_or(default)
-        };
-        let millis = |name: &str, default: u64| {
-            Duration::from_millis(number(name, usize::try_from(default).unwrap_or(usize::MAX)) as u64)
-        };
+        // What is no number was refused when the properties were parsed.
+        let set = |name: &str| properties.get(name).and_then(|value| value.parse::<usize>().ok());
+        let number = |name: &str, default: usize| set(name).unwrap_or(default);
+        let millis = |name: &str, default: usize| Duration::from_millis(number(name, default) as u64);
         let servers = properties.get("bootstrap.servers").or_else(|| properties.get("metadata.broker.list"));
         let bootstrap: Vec<String> = servers.unwrap_or_default().split(',').filter_map(address).collect();
         if bootstrap.is_empty() {
             return Err(Error::configuration("property \"bootstrap.servers\" names no server"));
         }
-        let named = |name: &&str| properties.get(name).is_some();
-        let delivery = ["delivery.timeout.ms"].into_iter().find(named).unwrap_or("message.timeout.ms");
+        // Zero is never.
+        let delivery = set("delivery.timeout.ms").or_else(|| set("message.timeout.ms")).unwrap_or(300_000);
         let options = Options {
             bootstrap,
             client_id: properties.get("client.id").unwrap_or("pgcdc").chars().take(200).collect(),
-            compress: properties.get("compression.type").or_else(|| properties.get("compression.codec"))
-                != Some("none"),
+            compress: compression(properties) != "none",
             request_timeout: millis("request.timeout.ms", 30_000),
-            // Zero is never.
-            delivery_timeout: Some(millis(delivery, 300_000))
-                .filter(|limit| !limit.is_zero())
-                .unwrap_or(NEVER),
+            delivery_timeout: if delivery == 0 { NEVER } else { Duration::from_millis(delivery as u64) },
             metadata_age: millis("topic.metadata.refresh.interval.ms", 300_000),
         };
         let largest = number("message.max.bytes", 1_000_000);
@@ -284,8 +282,7 @@ impl Direct {
         let timestamp = place.timestamp_ms.unwrap_or_else(now_ms);
         let slot = &mut self.slots[at];
         if !slot.batch.is_empty() && slot.batch.len() + size > self.largest {
-            self.close(at);
-            self.open.retain(|open| *open != at);
+            self.close_one(at);
         }
         if self.slots[at].batch.is_empty() {
             self.begin(at, size);
@@ -298,8 +295,7 @@ impl Direct {
         self.queued.fetch_add(added, Ordering::Relaxed);
         self.open_bytes += added;
         if full {
-            self.close(at);
-            self.open.retain(|open| *open != at);
+            self.close_one(at);
         } else if self.open_bytes >= self.most_queued / 2 {
             self.send_now();
         }
@@ -325,7 +321,12 @@ impl Direct {
         self.slots[at].batch = Batch::reusing(bytes, handles);
     }
 
-    /// Gives a slot's batch to the sender.
+    fn close_one(&mut self, at: usize) {
+        self.open.retain(|open| *open != at);
+        self.close(at);
+    }
+
+    /// Gives the batch of a slot, which is no longer among the open ones, to the sender.
     fn close(&mut self, at: usize) {
         let slot = &mut self.slots[at];
         let batch = std::mem::take(&mut slot.batch);

@@ -63,9 +63,9 @@ impl Request {
         self.i32(partition).i32(count(size));
     }
 
-    /// Writes the size, once it is known how many bytes follow these.
+    /// Writes the size, once it is known how many bytes there are in all, some of them elsewhere.
     pub(super) fn finish(&mut self, all: usize) {
-        let size = count(all - 4).to_be_bytes();
+        let size = count(all.saturating_sub(4)).to_be_bytes();
         self.bytes[..4].copy_from_slice(&size);
     }
 

@@ -1,6 +1,6 @@
 //! The thread that sends: compresses batches, numbers them, and asks the partition's leader again until they are durable.
 //!
-//! One request holds batches of many partitions. A partition has up to some on their way, in order, over one
+//! One request holds batches of many partitions. A partition has a few on their way, in order, over one
 //! connection; when one has to be sent again, those behind it wait, and are sent again, too. A batch keeps its number, so the
 //! broker takes each once, and in order.
 
@@ -78,10 +78,23 @@ impl Sender {
     /// Runs until the producer is dropped, or can go on no more.
     pub(super) async fn run(
         options: Options,
-        mut commands: mpsc::UnboundedReceiver<Command>,
+        commands: mpsc::UnboundedReceiver<Command>,
         events: std_mpsc::Sender<Event>,
         queued: Arc<AtomicUsize>,
     ) {
+        let told = events.clone();
+        if let Err(error) = Self::work(options, commands, events, queued).await {
+            // Nobody listens once the producer is gone.
+            let _ = told.send(Event::Failed(error));
+        }
+    }
+
+    async fn work(
+        options: Options,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+        events: std_mpsc::Sender<Event>,
+        queued: Arc<AtomicUsize>,
+    ) -> Result<(), Error> {
         let (news, mut heard) = mpsc::unbounded_channel();
         let now = Instant::now();
         let first = Broker::new(-1, String::new(), now);
@@ -112,7 +125,7 @@ impl Sender {
             let tick = if sender.is_busy() { TICK } else { IDLE_TICK };
             tokio::select! {
                 command = commands.recv() => {
-                    let Some(command) = command else { return };
+                    let Some(command) = command else { return Ok(()) };
                     let mut bytes = sender.take(command);
                     // What is ready goes before all is.
                     while bytes < REQUEST / 4 && let Ok(command) = commands.try_recv() {
@@ -120,13 +133,9 @@ impl Sender {
                     }
                 }
                 Some(news) = heard.recv() => {
-                    let mut news = Some(news);
-                    while let Some(one) = news {
-                        if let Err(error) = sender.hear(one) {
-                            let _ = sender.events.send(Event::Failed(error));
-                            return;
-                        }
-                        news = heard.try_recv().ok();
+                    sender.hear(news)?;
+                    while let Ok(news) = heard.try_recv() {
+                        sender.hear(news)?;
                     }
                 }
                 () = tokio::time::sleep(tick) => {}
@@ -134,10 +143,7 @@ impl Sender {
             let now = Instant::now();
             if now.duration_since(looked) >= TICK {
                 looked = now;
-                if let Err(error) = sender.look(now) {
-                    let _ = sender.events.send(Event::Failed(error));
-                    return;
-                }
+                sender.look(now)?;
             }
             sender.advance(now);
         }
@@ -262,7 +268,7 @@ impl Sender {
     fn hear(&mut self, news: News) -> Result<(), Error> {
         match news {
             News::Up(number) => {
-                if let Some(link) = self.link(number) {
+                if let Some(link) = self.broker_of(number).and_then(|broker| broker.link.as_mut()) {
                     link.up = true;
                 }
                 Ok(())
@@ -272,9 +278,7 @@ impl Sender {
                 Ok(())
             }
             News::Answer(number, bytes) => {
-                let of_it =
-                    |broker: &&mut Broker| broker.link.as_ref().is_some_and(|link| link.number == number);
-                let Some(broker) = self.brokers.iter_mut().find(of_it) else { return Ok(()) };
+                let Some(broker) = self.broker_of(number) else { return Ok(()) };
                 broker.failures = 0;
                 let Some(link) = &mut broker.link else { return Ok(()) };
                 link.heard = Instant::now();
@@ -288,26 +292,22 @@ impl Sender {
                 match waiting.asked {
                     Asked::Identity => self.identified(answer),
                     Asked::Metadata => self.informed(answer),
-                    Asked::Produce(parts) => {
-                        let all: Vec<usize> = parts.iter().map(|(part, _)| *part).collect();
-                        self.produced(parts, answer)?;
-                        self.settle(all.into_iter(), Instant::now());
-                        Ok(())
-                    }
+                    Asked::Produce(parts) => self.produced(parts, answer),
                 }
             }
         }
     }
 
-    fn link(&mut self, number: u64) -> Option<&mut Link> {
-        self.brokers.iter_mut().filter_map(|broker| broker.link.as_mut()).find(|link| link.number == number)
+    /// Whose connection that is.
+    fn broker_of(&mut self, number: u64) -> Option<&mut Broker> {
+        let is_it = |broker: &&mut Broker| broker.link.as_ref().is_some_and(|link| link.number == number);
+        self.brokers.iter_mut().find(is_it)
     }
 
     /// A connection is gone; what was on its way over it is sent again.
     fn lost(&mut self, number: u64, error: &std::io::Error) {
         let now = Instant::now();
-        let of_it = |broker: &&mut Broker| broker.link.as_ref().is_some_and(|link| link.number == number);
-        let Some(broker) = self.brokers.iter_mut().find(of_it) else { return };
+        let Some(broker) = self.broker_of(number) else { return };
         let Some(link) = broker.link.take() else { return };
         broker.not_before = now + (BACKOFF * 2_u32.pow(broker.failures)).min(LONGEST_BACKOFF);
         broker.failures = (broker.failures + 1).min(8);
@@ -428,21 +428,7 @@ impl Sender {
         }
         for number in known..count {
             self.topics[at].parts.push(self.parts.len());
-            self.parts.push(Part {
-                topic: at,
-                number: i32::try_from(number).unwrap_or(i32::MAX),
-                leader: None,
-                queue: VecDeque::new(),
-                done: 0,
-                sent: 0,
-                in_flight: 0,
-                proven: false,
-                answered: None,
-                again: false,
-                parked: false,
-                listed: false,
-                sequence: 0,
-            });
+            self.parts.push(Part::new(at, i32::try_from(number).unwrap_or(i32::MAX)));
         }
         let mut complete = true;
         for (number, leader) in leaders {
@@ -472,6 +458,7 @@ impl Sender {
 
     fn produced(&mut self, mut parts: Vec<(usize, u64)>, answer: Answer<'_>) -> Result<(), Error> {
         let now = Instant::now();
+        let asked_for: Vec<usize> = parts.iter().map(|(part, _)| *part).collect();
         let mut failed = None;
         let read = answer.produce(|topic, partition, error| {
             let topic = self.by_name.get(topic).and_then(|topic| self.topics.get(*topic));
@@ -517,26 +504,25 @@ impl Sender {
             part.again = true;
             self.want_metadata();
         }
+        asked_for.into_iter().for_each(|part| self.settle(part, now));
         Ok(())
     }
 
-    /// Lets go what is durable of these partitions, and sends on.
-    fn settle(&mut self, parts: impl Iterator<Item = usize>, now: Instant) {
-        for at in parts {
-            let part = &mut self.parts[at];
-            while part.queue.front().is_some_and(|first| first.durable)
-                && let Some(done) = part.queue.pop_front()
-            {
-                part.done += 1;
-                part.sent = part.sent.saturating_sub(1);
-                self.queued.fetch_sub(done.bytes.len(), Ordering::Relaxed);
-                let _ = self.events.send(Event::Durable(done.handles));
-            }
-            if !part.again {
-                self.list(at);
-            } else if part.again() {
-                self.parked.push((now + BACKOFF, at));
-            }
+    /// Lets go what is durable of a partition, and sends on.
+    fn settle(&mut self, at: usize, now: Instant) {
+        let part = &mut self.parts[at];
+        while part.queue.front().is_some_and(|first| first.durable)
+            && let Some(done) = part.queue.pop_front()
+        {
+            part.done += 1;
+            part.sent = part.sent.saturating_sub(1);
+            self.queued.fetch_sub(done.bytes.len(), Ordering::Relaxed);
+            let _ = self.events.send(Event::Durable(done.handles));
+        }
+        if !part.again {
+            self.list(at);
+        } else if part.again() {
+            self.parked.push((now + BACKOFF, at));
         }
     }
 
@@ -649,17 +635,15 @@ impl Sender {
             return;
         }
         parts.sort_unstable_by_key(|part| self.parts[*part].topic);
-        let topics = parts.chunk_by(|a, b| self.parts[*a].topic == self.parts[*b].topic).count();
+        let of_one_topic = |a: &usize, b: &usize| self.parts[*a].topic == self.parts[*b].topic;
+        let by_topic: Vec<&[usize]> = parts.chunk_by(of_one_topic).collect();
         self.correlation = self.correlation.wrapping_add(1);
         let timeout = i32::try_from(self.options.request_timeout.as_millis()).unwrap_or(i32::MAX);
-        let mut request = Request::produce(self.correlation, &self.options.client_id, timeout, topics);
+        let mut request =
+            Request::produce(self.correlation, &self.options.client_id, timeout, by_topic.len());
         let (mut segments, mut all) = (Vec::new(), 0);
-        let mut rest = &parts[..];
-        while let Some(&first) = rest.first() {
-            let topic = self.parts[first].topic;
-            let same = rest.iter().take_while(|at| self.parts[**at].topic == topic).count();
-            let (same, others) = rest.split_at(same);
-            rest = others;
+        for same in by_topic {
+            let topic = self.parts[same[0]].topic;
             request.topic(&self.topics[topic].name, same.len());
             for at in same {
                 let part = &mut self.parts[*at];

@@ -53,6 +53,24 @@ pub(super) struct Pending {
 }
 
 impl Part {
+    pub(super) fn new(topic: usize, number: i32) -> Self {
+        Self {
+            topic,
+            number,
+            leader: None,
+            queue: VecDeque::new(),
+            done: 0,
+            sent: 0,
+            in_flight: 0,
+            proven: false,
+            answered: None,
+            again: false,
+            parked: false,
+            listed: false,
+            sequence: 0,
+        }
+    }
+
     /// Whether its broker may have another batch.
     pub(super) fn has_more(&self) -> bool {
         let most = if self.proven { BATCHES } else { 1 };
