@@ -23,8 +23,8 @@ const WAL_SENDER_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// A walsender sends each change by itself. While the window is open each goes all the way through the network stack, on
 /// the walsender's account; while it is closed they are appended to what waits, and come in large pieces when it opens.
-/// On one host a small window saves the walsender a sixth and more; across a network it would cost throughput.
-const NEAR: u32 = 64 * 1024;
+/// On one host a small window saves the walsender a third; across a network it would cost throughput.
+const NEAR: u32 = 192 * 1024;
 
 /// What the stream says.
 #[derive(Debug)]
