@@ -9,11 +9,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pgcdc_event::Lsn;
-use pgcdc_kafka::topics::{self, TopicSpec};
-use pgcdc_kafka::{ClientProperties, Producer, Sent, read_compacted, read_compacted_settled};
+use pgcdc_kafka::topics::{TopicSpec, Topics};
+use pgcdc_kafka::{ClientProperties, read_compacted, read_compacted_settled, write_compacted};
 use serde_json::{Map, Value, json};
 
 use crate::output::{OffsetRecord, Open, Reached, kafka_error};
@@ -229,36 +229,17 @@ fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
 }
 
 async fn make_topic(properties: &ClientProperties, topic: &str) -> Result<()> {
-    if topics::describe(properties, topic).await.map_err(kafka_error)?.is_none() {
-        let mut spec = TopicSpec::new(topic);
-        spec.partitions = 1;
-        spec.config.insert("cleanup.policy".into(), "compact".into());
-        topics::ensure(properties, &spec).await.map_err(kafka_error)?;
-    }
-    Ok(())
+    let mut spec = TopicSpec::new(topic);
+    spec.partitions = 1;
+    spec.config.insert("cleanup.policy".into(), "compact".into());
+    let made = Topics::new(properties).map_err(kafka_error)?.ensure_all(vec![spec]).await;
+    made.map(|_| ()).map_err(kafka_error)
 }
 
 async fn store_in_topic(properties: &ClientProperties, topic: &str, key: &str, value: &Value) -> Result<()> {
-    const LIMIT: Duration = Duration::from_secs(60);
     make_topic(properties, topic).await?;
-    let producer = Producer::new(&properties.connection()).map_err(kafka_error)?;
-    let handle = producer.topic(topic).map_err(kafka_error)?;
-    let (value, mut delivered, started) = (value.to_string(), Vec::new(), Instant::now());
-    let mut sent = false;
-    while delivered.is_empty() {
-        if !sent {
-            let outcome = producer.send(&handle, Some(key.as_bytes()), Some(value.as_bytes()), None, 0);
-            sent = outcome.map_err(kafka_error)? == Sent::Queued;
-        }
-        producer.poll(&mut delivered).map_err(kafka_error)?;
-        if started.elapsed() > LIMIT {
-            return Err(Error::transient(format!(
-                "offsets could not be written to topic {topic} within 60 s"
-            )));
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    Ok(())
+    let value = value.to_string();
+    write_compacted(properties, topic, key.as_bytes(), value.as_bytes()).await.map_err(kafka_error)
 }
 
 #[cfg(test)]

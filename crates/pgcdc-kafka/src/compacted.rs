@@ -9,7 +9,7 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::topics::{blocking, describe_with};
-use crate::{ClientProperties, Error, Logging, Result};
+use crate::{ClientProperties, Direct, Error, HeaderBytes, Logging, Place, Producer, Result, Sent, direct};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -51,6 +51,57 @@ pub async fn read_compacted_settled(
     let (base, name) = (client.connection(), topic.to_owned());
     blocking(move || settle(base, &name, patience)).await?;
     read_compacted(client, topic).await
+}
+
+/// Writes one record into `topic`, which is there; durable when this returns.
+///
+/// # Errors
+/// When the brokers cannot be reached for a minute, or refuse it.
+pub async fn write_compacted(client: &ClientProperties, topic: &str, key: &[u8], value: &[u8]) -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(60);
+    let (properties, end) = (client.connection(), Instant::now() + LIMIT);
+    let (mut delivered, mut sent) = (Vec::new(), false);
+    let mut writer = match direct::why_not(&properties) {
+        None => Writer::Own(Box::new(Direct::new(&properties)?)),
+        Some(_) => Writer::Librdkafka(Producer::new(&properties)?),
+    };
+    let own = match &mut writer {
+        Writer::Own(producer) => producer.topic(topic),
+        Writer::Librdkafka(_) => 0,
+    };
+    let none = HeaderBytes::new();
+    while delivered.is_empty() {
+        match &mut writer {
+            Writer::Own(producer) => {
+                if !sent {
+                    let taken = producer.send(own, Place::default(), Some(key), Some(value), &none, 0)?;
+                    sent = taken == Sent::Queued;
+                    producer.send_now();
+                }
+                producer.poll(&mut delivered)?;
+            }
+            Writer::Librdkafka(producer) => {
+                if !sent {
+                    let taken = producer.send(&producer.topic(topic)?, Some(key), Some(value), None, 0)?;
+                    sent = taken == Sent::Queued;
+                }
+                producer.poll(&mut delivered)?;
+            }
+        }
+        if Instant::now() >= end {
+            return Err(Error::other(
+                format!("nothing could be written to topic {topic:?} within 60 s"),
+                true,
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
+}
+
+enum Writer {
+    Own(Box<Direct>),
+    Librdkafka(Producer),
 }
 
 /// Waits until what is written is also stable, up to where the topic ends now.
