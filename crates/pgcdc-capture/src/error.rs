@@ -62,6 +62,12 @@ impl Error {
         self
     }
 
+    /// Has the same cause as another, which says less.
+    pub(crate) fn in_place_of(mut self, other: Self) -> Self {
+        self.0.source = other.0.source;
+        self
+    }
+
     /// Whether the configuration is at fault: nothing was started, nothing will mend itself.
     #[must_use]
     pub fn is_configuration(&self) -> bool {

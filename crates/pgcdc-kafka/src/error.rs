@@ -168,6 +168,8 @@ pub fn is_transient(code: RDKafkaErrorCode) -> bool {
             | C::NotController
             | C::KafkaStorageError
             | C::ConcurrentTransactions
+            // It was given up; the next producer begins another.
+            | C::InvalidTransactionalState
             | C::UnknownTopicOrPartition
             | C::UnknownTopic
             | C::UnknownPartition

@@ -18,7 +18,7 @@ use crate::topics::blocking;
 use crate::{Error, Producer, Result};
 
 /// How long the brokers may take to find a coordinator and end what was open before.
-const OPEN_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long one blocking call lasts before it is taken up again.
 const SLICE: Duration = Duration::from_secs(5);

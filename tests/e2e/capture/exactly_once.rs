@@ -72,7 +72,7 @@ fn killed_at_any_instant_each_change_is_committed_once_and_in_order() {
          END $$",
     );
     // Small timeout: a transaction of the server that takes longer than half of it spans several of Kafka's.
-    let connector = connector(&database).set("producer.override.transaction.timeout.ms", "3000");
+    let connector = connector(&database).set("producer.override.transaction.timeout.ms", "6000");
     let mut process = streaming(&connector);
     let small = 4_000;
     let last = 2 * small + HUGE + 1;

@@ -3,13 +3,18 @@
 use std::time::{Duration, Instant};
 
 use pgcdc_event::Record;
-use pgcdc_kafka::{ClientProperties, Direct, HeaderBytes, Headers, Place, Producer, Topic, direct};
+use pgcdc_kafka::{
+    ClientProperties, Direct, HeaderBytes, Headers, Place, Producer, Topic, Transactions, direct,
+};
 
 use super::Sent;
 use super::kafka::kafka_error;
 use super::linger::{self, Linger, Look};
 use crate::ledger::Sequence;
 use crate::{Error, Result};
+
+/// How long an abort may take when we stop.
+const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long to wait for an answer to what was just sent.
 const ANSWER: Duration = Duration::from_millis(1);
@@ -30,7 +35,7 @@ pub(super) struct Carrier {
 #[derive(Debug)]
 enum Kind {
     Own { producer: Box<Direct>, headers: Own },
-    Librdkafka { producer: Producer, headers: Theirs },
+    Librdkafka { producer: Producer, headers: Theirs, transactions: Option<Transactions> },
 }
 
 /// A topic of either.
@@ -41,15 +46,14 @@ pub(super) enum Target {
 }
 
 impl Carrier {
-    /// `context` are the headers that all records of the stream have. With transactions it is librdkafka.
+    /// `context` are the headers that all records of the stream have.
     pub(super) fn new(
         properties: &ClientProperties,
         context: &[(String, String)],
         transactional: bool,
     ) -> Result<Self> {
-        let why = if transactional { Some("transactions".to_owned()) } else { direct::why_not(properties) };
         let lingers = properties.get("linger.ms").is_none() && !transactional;
-        let producer = match why {
+        let producer = match direct::why_not(properties) {
             None => {
                 let producer = Direct::new(properties).map_err(kafka_error)?;
                 Kind::Own { producer: Box::new(producer), headers: Own::new(context) }
@@ -60,18 +64,67 @@ impl Carrier {
                 let mut properties = properties.clone();
                 properties.set_default("linger.ms", limit);
                 let producer = Producer::new(&properties).map_err(kafka_error)?;
-                Kind::Librdkafka { producer, headers: Theirs::new(context) }
+                Kind::Librdkafka { producer, headers: Theirs::new(context), transactions: None }
             }
         };
         let linger = lingers.then(|| Linger::new(Instant::now()));
         Ok(Self { producer, handed: 0, delivered: 0, linger, arrived: Vec::new() })
     }
 
-    /// librdkafka's producer, where it is that one.
-    pub(super) fn librdkafka(&self) -> Option<&Producer> {
+    /// Fences whoever has the transactional id, and begins the first transaction. `limit` is how long one may last.
+    pub(super) async fn begin_transactions(&mut self, limit: Duration) -> Result<()> {
+        match &mut self.producer {
+            Kind::Own { producer, .. } => producer.take_over().await.map_err(kafka_error),
+            Kind::Librdkafka { producer, transactions, .. } => {
+                *transactions = Some(Transactions::open(producer.clone(), limit).await.map_err(kafka_error)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Commits the transaction and begins the next one.
+    pub(super) fn commit(&mut self) {
+        match &mut self.producer {
+            Kind::Own { producer, .. } => producer.commit(),
+            Kind::Librdkafka { transactions, .. } => {
+                if let Some(transactions) = transactions {
+                    transactions.end();
+                }
+            }
+        }
+    }
+
+    /// Whether the transaction that was to be committed is, and the next one has begun. True once.
+    pub(super) fn has_committed(&mut self) -> Result<bool> {
+        match &mut self.producer {
+            Kind::Own { producer, .. } => producer.has_ended(),
+            Kind::Librdkafka { transactions: Some(transactions), .. } => transactions.has_ended(),
+            Kind::Librdkafka { transactions: None, .. } => Ok(false),
+        }
+        .map_err(kafka_error)
+    }
+
+    /// Whether records for the next transaction are taken while one is committed.
+    pub(super) fn runs_ahead(&self) -> bool {
+        matches!(self.producer, Kind::Own { .. })
+    }
+
+    /// Gives up what is in the open transaction.
+    pub(super) async fn abort(self) {
+        match self.producer {
+            Kind::Own { producer, .. } => producer.abort(ABORT_LIMIT).await,
+            Kind::Librdkafka { transactions: Some(transactions), .. } => {
+                transactions.abort(ABORT_LIMIT).await
+            }
+            Kind::Librdkafka { transactions: None, .. } => {}
+        }
+    }
+
+    /// Why no record can be sent any more, if the producer knows that by itself.
+    pub(super) fn fatal_error(&self) -> Option<Error> {
         match &self.producer {
             Kind::Own { .. } => None,
-            Kind::Librdkafka { producer, .. } => Some(producer),
+            Kind::Librdkafka { producer, .. } => producer.fatal_error().map(kafka_error),
         }
     }
 
@@ -102,7 +155,7 @@ impl Carrier {
             (Kind::Own { producer, headers }, Target::Own(topic)) => {
                 producer.send(*topic, place, record.key, record.value, headers.of(record), handle)
             }
-            (Kind::Librdkafka { producer, headers }, Target::Librdkafka(topic)) => {
+            (Kind::Librdkafka { producer, headers, .. }, Target::Librdkafka(topic)) => {
                 producer.send_to(topic, place, record.key, record.value, headers.of(record), handle)
             }
             _ => return Err(Error::fatal("a topic of another producer")),
@@ -116,13 +169,32 @@ impl Carrier {
         }
     }
 
+    /// Takes what is no record of the stream, with a handle of zero.
+    pub(super) fn send_beside(&mut self, target: &Target, key: &[u8], value: &[u8]) -> Result<Sent> {
+        let (place, key, value) = (Place::default(), Some(key), Some(value));
+        let sent = match (&mut self.producer, target) {
+            (Kind::Own { producer, headers }, Target::Own(topic)) => {
+                producer.send(*topic, place, key, value, &headers.none, 0)
+            }
+            (Kind::Librdkafka { producer, .. }, Target::Librdkafka(topic)) => {
+                producer.send_to(topic, place, key, value, None, 0)
+            }
+            _ => return Err(Error::fatal("a topic of another producer")),
+        };
+        match sent.map_err(kafka_error)? {
+            pgcdc_kafka::Sent::Queued => Ok(Sent::Queued),
+            pgcdc_kafka::Sent::Full => Ok(Sent::Full),
+        }
+    }
+
     /// Appends the handles of records that are durable now.
     pub(super) fn poll(&mut self, handles: &mut Vec<usize>) -> Result<()> {
         let before = handles.len();
         handles.append(&mut self.arrived);
         match &mut self.producer {
             Kind::Own { producer, .. } => producer.poll(handles),
-            Kind::Librdkafka { producer, .. } => producer.poll(handles),
+            Kind::Librdkafka { producer, transactions: None, .. } => producer.poll(handles),
+            Kind::Librdkafka { producer, transactions: Some(_), .. } => producer.poll_transaction(handles),
         }
         .map_err(kafka_error)?;
         self.delivered += (handles.len() - before) as u64;

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use pgcdc_event::{Record, TopicId};
-use pgcdc_kafka::{ClientProperties, Producer};
+use pgcdc_kafka::ClientProperties;
 
 use super::Sent;
 use super::carrier::{Carrier, Target};
@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// Records to Kafka: idempotent, acks=all, polled inline.
 #[derive(Debug)]
 pub(crate) struct KafkaOutput {
-    carrier: Carrier,
+    pub(super) carrier: Carrier,
     topics: Vec<Known>,
     ids: HashMap<String, TopicId>,
     making: Making,
@@ -61,11 +61,6 @@ impl KafkaOutput {
             transactional,
             handles: Vec::new(),
         })
-    }
-
-    /// The producer, for its transactions.
-    pub(crate) fn producer(&self) -> Result<&Producer> {
-        self.carrier.librdkafka().ok_or_else(|| Error::fatal("this producer has no transactions"))
     }
 
     pub(crate) fn topic(&mut self, name: &str) -> TopicId {

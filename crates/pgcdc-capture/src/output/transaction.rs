@@ -1,22 +1,23 @@
 //! Records to Kafka in transactions, each with the offset that tells how far its records reach.
 //!
 //! ```text
-//!           records                     end: offset record, then flush and commit on a helper
-//!  Output ───────────▶ producer ────────────────────────────────────────▶ committed ─▶ ledger
-//!     └─ while that runs ─▶ held back (bounded) ─▶ the next transaction
+//!           records             end: offset record, and commit
+//!  Output ───────────▶ producer ───────────────────────────────▶ committed ─▶ ledger
+//!     └─ while that runs ─▶ the next transaction
 //! ```
-//! A record counts as delivered when its transaction is committed. librdkafka takes no record while it commits: what
-//! comes meanwhile is held back, so that reading and encoding go on.
+//! A record counts as delivered when its transaction is committed. Our own producer takes records of the next transaction
+//! meanwhile; librdkafka takes none while it commits, and what comes is held back (bounded), so that reading and encoding
+//! go on.
 
 use std::time::{Duration, Instant};
 
 use pgcdc_event::Record;
-use pgcdc_kafka::{Producer, Transactions};
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use super::Sent;
+use super::carrier::Target;
 use super::held::{Held, Released};
-use super::kafka::{KafkaOutput, kafka_error};
+use super::kafka::KafkaOutput;
 use super::transaction_pace::Pace;
 use super::transaction_position::Reached;
 use crate::config::ExactlyOnce;
@@ -26,21 +27,21 @@ use crate::{Error, Result};
 /// Bookkeeping of one Kafka transaction is bounded: it ends after so many transactions of the server.
 const MOST_RUNS: usize = Ledger::MOST_TRANSACTIONS / 2;
 
-/// How long an abort may take when we stop.
-const ABORT_LIMIT: Duration = Duration::from_secs(5);
-
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct TransactionalOutput {
     pub(crate) kafka: KafkaOutput,
-    producer: Producer,
-    transactions: Transactions,
     transactional_id: String,
     timeout: Duration,
     state: State,
     pace: Pace,
-    /// Records of the transaction that is open or ending.
+    /// Records of the open transaction.
     runs: Runs,
+    /// Those of the one that is ending, and when its first came.
+    ending: Runs,
+    ending_since: Instant,
+    /// Where offsets go.
+    offsets: Option<(String, Target)>,
     /// Records that wait for the next transaction.
     held: Held,
     /// What the last committed or ending transaction said.
@@ -64,25 +65,24 @@ struct Runs(Vec<(Sequence, u64)>);
 
 impl TransactionalOutput {
     /// Fences whoever wrote with the same transactional id, and begins.
-    pub(crate) async fn open(kafka: KafkaOutput, settings: &ExactlyOnce) -> Result<Self> {
-        let producer = kafka.producer()?.clone();
+    pub(crate) async fn open(mut kafka: KafkaOutput, settings: &ExactlyOnce) -> Result<Self> {
         let id = settings.transactional_id.clone();
-        let transactions = Transactions::open(producer.clone(), settings.timeout)
-            .await
-            .map_err(|error| explain(&id, Duration::ZERO, settings.timeout, error))?;
+        let begun = kafka.carrier.begin_transactions(settings.timeout).await;
+        begun.map_err(|error| explain(&id, Duration::ZERO, settings.timeout, error))?;
         tracing::info!(
             transactional.id = id,
             "exactly once: transactions begin, an older instance is fenced"
         );
         Ok(Self {
             kafka,
-            producer,
-            transactions,
             transactional_id: id,
             timeout: settings.timeout,
             state: State::Open,
             pace: Pace::new(settings.boundary, settings.timeout, Instant::now()),
             runs: Runs::default(),
+            ending: Runs::default(),
+            ending_since: Instant::now(),
+            offsets: None,
             held: Held::default(),
             written: Reached::default(),
             handles: Vec::new(),
@@ -95,7 +95,7 @@ impl TransactionalOutput {
     }
 
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
-        if !matches!(self.state, State::Open) || !self.held.is_empty() {
+        if !self.takes() || !self.held.is_empty() {
             return Ok(self.held.push(record, sequence));
         }
         let sent = self.kafka.send(record, sequence).map_err(|error| self.refused(error))?;
@@ -106,22 +106,37 @@ impl TransactionalOutput {
         Ok(sent)
     }
 
+    /// Whether records may go to the producer.
+    #[inline]
+    fn takes(&self) -> bool {
+        match self.state {
+            State::Open => true,
+            State::Closing(_) => false,
+            State::Ending => self.kafka.carrier.runs_ahead(),
+        }
+    }
+
     /// Takes in what is committed, and moves on what waits. Ends no transaction that is open.
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         if matches!(self.state, State::Ending) {
-            let ended = self.transactions.has_ended().map_err(|error| self.fail(error))?;
-            if !ended {
+            let ended = self.kafka.carrier.has_committed().map_err(|error| self.fail(error))?;
+            if !ended && !self.kafka.carrier.runs_ahead() {
                 return Ok(());
             }
-            for (sequence, count) in self.runs.0.drain(..) {
-                delivered.extend(std::iter::repeat_n(sequence, usize::try_from(count).unwrap_or(usize::MAX)));
+            if ended {
+                for (sequence, count) in self.ending.0.drain(..) {
+                    delivered
+                        .extend(std::iter::repeat_n(sequence, usize::try_from(count).unwrap_or(usize::MAX)));
+                }
+                self.state = State::Open;
+                if !self.kafka.carrier.runs_ahead() {
+                    self.pace.restart(Instant::now());
+                }
+                tracing::debug!(held = self.held.len(), "it is committed");
             }
-            self.state = State::Open;
-            self.pace.restart(Instant::now());
-            tracing::debug!(held = self.held.len(), "it is committed");
         }
         self.handles.clear();
-        self.producer.poll_transaction(&mut self.handles).map_err(|error| self.fail(error))?;
+        self.kafka.carrier.poll(&mut self.handles).map_err(|error| self.fail(error))?;
         self.kafka.advance()?;
         self.release()?;
         self.close()
@@ -129,7 +144,7 @@ impl TransactionalOutput {
 
     /// Sends what was held back, as far as there is room.
     fn release(&mut self) -> Result<()> {
-        if !matches!(self.state, State::Open) {
+        if !self.takes() {
             return Ok(());
         }
         let mut held = std::mem::take(&mut self.held);
@@ -149,16 +164,32 @@ impl TransactionalOutput {
     /// Puts the offset in, and hands the transaction to the helper.
     fn close(&mut self) -> Result<()> {
         let State::Closing(offset) = &self.state else { return Ok(()) };
-        if let Some(OffsetRecord { topic, key, value }) = offset {
-            let topic = self.producer.topic(topic).map_err(|error| self.fail(error))?;
-            let sent = self.producer.send(&topic, Some(key.as_bytes()), Some(value.as_bytes()), None, 0);
-            if sent.map_err(|error| self.fail(error))? == pgcdc_kafka::Sent::Full {
-                return Ok(());
-            }
+        if let Some(offset) = offset
+            && self.write(&offset.clone()).map_err(|error| self.fail(error))? == Sent::Full
+        {
+            return Ok(());
         }
-        self.transactions.end();
+        let now = Instant::now();
+        self.kafka.carrier.commit();
         self.state = State::Ending;
+        self.ending_since = now - self.pace.age(now);
+        std::mem::swap(&mut self.runs, &mut self.ending);
+        if self.kafka.carrier.runs_ahead() {
+            self.pace.restart(now);
+        }
         Ok(())
+    }
+
+    fn write(&mut self, OffsetRecord { topic, key, value }: &OffsetRecord) -> Result<Sent> {
+        let carrier = &mut self.kafka.carrier;
+        let target = match &mut self.offsets {
+            Some((known, target)) if known == topic => target,
+            offsets => &mut offsets.insert((topic.clone(), carrier.topic(topic)?)).1,
+        };
+        if !carrier.is_known(target) {
+            return Ok(Sent::Full);
+        }
+        carrier.send_beside(target, key.as_bytes(), value.as_bytes())
     }
 
     /// Whether the open transaction may end here and now, because it is time to. `looked`: all that was there has
@@ -200,26 +231,29 @@ impl TransactionalOutput {
     pub(crate) async fn abort(self) {
         // What is being committed is beyond recall.
         if !matches!(self.state, State::Ending) && !self.pace.is_empty() {
-            self.transactions.abort(ABORT_LIMIT).await;
+            self.kafka.carrier.abort().await;
         }
     }
 
-    fn fail(&self, error: pgcdc_kafka::Error) -> Error {
-        explain(&self.transactional_id, self.pace.age(Instant::now()), self.timeout, error)
+    fn fail(&self, error: Error) -> Error {
+        let now = Instant::now();
+        let age = match self.state {
+            State::Ending => now.saturating_duration_since(self.ending_since),
+            State::Open | State::Closing(_) => self.pace.age(now),
+        };
+        explain(&self.transactional_id, age, self.timeout, error)
     }
 
     /// The same for a record that was refused: the producer knows better why it takes none.
     fn refused(&mut self, error: Error) -> Error {
-        if let Some(fatal) = self.producer.fatal_error() {
+        if let Some(fatal) = self.kafka.carrier.fatal_error() {
             return self.fail(fatal);
         }
         self.handles.clear();
-        if let Err(why) = self.producer.poll_transaction(&mut self.handles) {
+        if let Err(why) = self.kafka.carrier.poll(&mut self.handles) {
             return self.fail(why);
         }
-        let source =
-            std::error::Error::source(&error).and_then(|source| source.downcast_ref::<pgcdc_kafka::Error>());
-        if source.is_some_and(|source| source.code() == Some(Code::State)) {
+        if of_kafka(&error).is_some_and(|source| source.code() == Some(Code::State)) {
             return Error::transient(
                 "the transaction must be aborted; the connector goes on from the last one",
             )
@@ -247,16 +281,22 @@ impl Runs {
     }
 }
 
+/// What Kafka said, if the error is one of Kafka's.
+fn of_kafka(error: &Error) -> Option<&pgcdc_kafka::Error> {
+    std::error::Error::source(error)?.downcast_ref()
+}
+
 /// Kafka's error with what it means for a transaction of this `age`.
-fn explain(id: &str, age: Duration, timeout: Duration, error: pgcdc_kafka::Error) -> Error {
-    let text = error.to_string();
-    let ours = match error.code() {
+fn explain(id: &str, age: Duration, timeout: Duration, error: Error) -> Error {
+    let Some(reason) = of_kafka(&error) else { return error };
+    let text = reason.to_string();
+    let ours = match reason.code() {
         // The broker says the same of a transaction that it gave up, say because this process was suspended.
-        _ if error.is_fenced() && age >= timeout => Error::transient(format!(
+        _ if reason.is_fenced() && age >= timeout => Error::transient(format!(
             "the broker gave a transaction up that was open for {} s, longer than transaction.timeout.ms: {text}",
             age.as_secs()
         )),
-        _ if error.is_fenced() => Error::fatal(format!(
+        _ if reason.is_fenced() => Error::fatal(format!(
             "another instance has taken over: it writes with the same transactional id {id:?}, and this one is fenced off ({text})"
         ))
         .with_hint(
@@ -284,7 +324,7 @@ fn explain(id: &str, age: Duration, timeout: Duration, error: pgcdc_kafka::Error
                 "check that the brokers are up, and that there are as many as their transaction.state.log.replication.factor says",
             )
         }
-        _ => return kafka_error(error),
+        _ => return error,
     };
-    ours.with_source(error)
+    ours.in_place_of(error)
 }

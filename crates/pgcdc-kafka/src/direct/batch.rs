@@ -10,6 +10,7 @@ pub(super) const HEAD: usize = 61;
 const CHECKED: usize = 21;
 const MAGIC: u8 = 2;
 const LZ4: u16 = 3;
+const TRANSACTIONAL: u16 = 0x10;
 /// A batch of more bytes holds one huge record.
 const LARGE: usize = 4 << 20;
 
@@ -123,7 +124,12 @@ impl Batch {
 
     /// Becomes what goes over the wire, but for what [`number`] fills in. Also returns memory that is left. `scratch` is
     /// memory to compress into.
-    pub(super) fn seal(self, compress: bool, scratch: &mut Vec<u8>) -> (Sealed, Vec<u8>) {
+    pub(super) fn seal(
+        self,
+        compress: bool,
+        transactional: bool,
+        scratch: &mut Vec<u8>,
+    ) -> (Sealed, Vec<u8>) {
         let Self { bytes: raw, count, first_timestamp, last_timestamp, handles } = self;
         let (mut bytes, rest) = match (compress, raw.len() > LARGE) {
             (false, _) => (raw, Vec::new()),
@@ -141,7 +147,8 @@ impl Batch {
         let mut put = |at: usize, what: &[u8]| bytes[at..at + what.len()].copy_from_slice(what);
         put(12, &(-1_i32).to_be_bytes());
         put(16, &[MAGIC]);
-        put(CHECKED, &(if compress { LZ4 } else { 0 }).to_be_bytes());
+        let attributes = if compress { LZ4 } else { 0 } | if transactional { TRANSACTIONAL } else { 0 };
+        put(CHECKED, &attributes.to_be_bytes());
         put(23, &(count - 1).to_be_bytes());
         put(27, &first_timestamp.to_be_bytes());
         put(35, &last_timestamp.to_be_bytes());

@@ -20,11 +20,14 @@ pub(super) enum Fate {
     Failed(Code),
 }
 
+/// The transaction before is not done with yet.
+pub(super) const CONCURRENT: i16 = 51;
+
 pub(super) fn fate(error: i16) -> Fate {
     match error {
         // A batch that the broker had already: its first answer was lost.
         0 | 46 => Fate::Done,
-        2 | 7 | 8 | 13..=15 | 19 | 20 | 41 | 51 | 89 => Fate::Again,
+        2 | 7 | 8 | 13..=15 | 19 | 20 | 41 | CONCURRENT | 89 => Fate::Again,
         3 | 5 | 6 | 9 | 16 | 56 | 72 | 74 | 75 | 100 => Fate::NotLeader,
         _ => Fate::Failed(code(error)),
     }
@@ -45,8 +48,12 @@ pub(super) fn code(error: i16) -> Code {
         35 => Code::UnsupportedVersion,
         44 => Code::PolicyViolation,
         45 => Code::OutOfOrderSequenceNumber,
-        // Nobody takes the id of a producer without transactions: the broker has forgotten it. A new producer gets another.
-        47 | 59 => Code::UnknownProducerId,
+        47 => Code::InvalidProducerEpoch,
+        48 => Code::InvalidTransactionalState,
+        49 => Code::InvalidProducerIdMapping,
+        50 => Code::InvalidTransactionTimeout,
+        53 => Code::TransactionalIdAuthorizationFailed,
+        59 => Code::UnknownProducerId,
         87 => Code::InvalidRecord,
         90 => Code::ProducerFenced,
         _ => Code::Unknown,

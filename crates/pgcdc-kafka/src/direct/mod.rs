@@ -9,8 +9,8 @@
 //!
 //! librdkafka takes half a dozen pieces of memory for a record, and sends each partition's batch with a request of its own,
 //! looking through all partitions in between: with a thousand tables that is most of the work. This one knows just what
-//! an idempotent producer with acks=all needs, without TLS, SASL and transactions: who sets anything else gets
-//! librdkafka ([`why_not`]).
+//! an idempotent producer with acks=all needs, with transactions or without, and neither TLS nor SASL: who sets anything
+//! else gets librdkafka ([`why_not`]).
 
 mod batch;
 mod connection;
@@ -34,6 +34,7 @@ use tokio::sync::mpsc;
 use self::batch::Batch;
 pub use self::batch::HeaderBytes;
 use crate::producer::{Place, Sent};
+use crate::transaction::OPEN_LIMIT;
 use crate::{ClientProperties, Error, Result};
 
 /// Bytes of batches that may be there at once, unless `buffer.memory` is set: what is on its way is compressed.
@@ -46,6 +47,9 @@ const LARGE: usize = 64 << 10;
 const SPARE: usize = 2 << 20;
 /// A batch goes when it, or another that is open, is so old.
 const AGE: Duration = Duration::from_millis(100);
+/// How often to look, where somebody waits.
+const STEP: Duration = Duration::from_millis(1);
+const TAKE_OVER: &str = "take the transactional id over";
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// What the sender is told.
@@ -55,6 +59,12 @@ enum Command {
     Topic(String),
     /// Send this.
     Batch { topic: usize, partition: usize, batch: Batch },
+    /// Take the transactional id over, and begin.
+    TakeOver,
+    /// End the transaction with what was sent so far; what comes belongs to the next.
+    Commit,
+    /// End it without that.
+    Abort,
 }
 
 /// What the sender tells.
@@ -64,6 +74,10 @@ enum Event {
     Partitions { topic: usize, count: usize },
     /// The records with these handles are durable.
     Durable(Vec<(usize, u32)>),
+    /// The transactional id is taken over.
+    Ready,
+    /// A transaction has ended.
+    Ended,
     /// Memory that a batch no longer needs.
     Spare(Vec<u8>),
     /// Nothing more will be sent.
@@ -75,6 +89,8 @@ enum Event {
 struct Options {
     bootstrap: Vec<String>,
     client_id: String,
+    /// Its name and timeout.
+    transactional: Option<(String, Duration)>,
     compress: bool,
     request_timeout: Duration,
     delivery_timeout: Duration,
@@ -103,6 +119,8 @@ const KNOWN: &[&str] = &[
     "retries",
     "retry.backoff.ms",
     "topic.metadata.refresh.interval.ms",
+    "transaction.timeout.ms",
+    "transactional.id",
 ];
 
 /// Which of the properties this producer does not know; `None` when it may be used.
@@ -144,6 +162,10 @@ pub struct Direct {
     largest: usize,
     commands: mpsc::UnboundedSender<Command>,
     events: std_mpsc::Receiver<Event>,
+    /// The transactional id is taken over.
+    ready: bool,
+    /// A transaction has ended since somebody asked.
+    ended: bool,
     spare: Vec<Vec<u8>>,
     spare_handles: Vec<Vec<(usize, u32)>>,
     spare_bytes: usize,
@@ -187,6 +209,9 @@ impl Direct {
         let options = Options {
             bootstrap,
             client_id: properties.get("client.id").unwrap_or("pgcdc").chars().take(200).collect(),
+            transactional: properties
+                .get("transactional.id")
+                .map(|id| (id.chars().take(8000).collect(), millis("transaction.timeout.ms", 60_000))),
             compress: compression(properties) != "none",
             request_timeout: millis("request.timeout.ms", 30_000),
             delivery_timeout: if delivery == 0 { NEVER } else { Duration::from_millis(delivery as u64) },
@@ -220,6 +245,8 @@ impl Direct {
             largest,
             commands,
             events,
+            ready: false,
+            ended: false,
             spare: Vec::new(),
             spare_handles: Vec::new(),
             spare_bytes: 0,
@@ -346,6 +373,61 @@ impl Direct {
         self.open = open;
     }
 
+    /// Takes the transactional id over, which fences whoever had it and aborts what it left open, and begins the first
+    /// transaction.
+    ///
+    /// # Errors
+    /// When no coordinator answers within a minute, or the brokers refuse the id or its timeout.
+    pub async fn take_over(&mut self) -> Result<()> {
+        let end = Instant::now() + OPEN_LIMIT;
+        let _ = self.commands.send(Command::TakeOver);
+        while !self.ready {
+            if Instant::now() >= end {
+                return Err(failure::refused(TAKE_OVER, Code::OperationTimedOut));
+            }
+            tokio::time::sleep(STEP).await;
+            self.poll(&mut Vec::new())?;
+        }
+        Ok(())
+    }
+
+    /// Commits the transaction, with all records so far, and begins the next: what is sent from now on belongs to that
+    /// one, and goes when this is [done](Self::has_ended). One at a time.
+    pub fn commit(&mut self) {
+        self.send_now();
+        let _ = self.commands.send(Command::Commit);
+    }
+
+    /// Whether a transaction has ended. True once.
+    ///
+    /// # Errors
+    /// When it has not, and never will: the producer must be dropped then. What the brokers make of it is told by what a
+    /// reader of committed records finds once another has [taken over](Self::take_over).
+    pub fn has_ended(&mut self) -> Result<bool> {
+        self.poll(&mut Vec::new())?;
+        Ok(std::mem::take(&mut self.ended))
+    }
+
+    /// Ends the transaction without its records, so that readers need not wait for its timeout. Returns when that is
+    /// done, or cannot be done within `limit`.
+    pub async fn abort(mut self, limit: Duration) {
+        let end = Instant::now() + limit;
+        for at in self.open.drain(..) {
+            self.slots[at].batch = Batch::default();
+        }
+        let _ = self.commands.send(Command::Abort);
+        while Instant::now() < end {
+            match self.has_ended() {
+                Ok(false) => tokio::time::sleep(STEP).await,
+                Ok(true) => return,
+                Err(error) => {
+                    tracing::debug!(%error, "a transaction was left to its timeout");
+                    return;
+                }
+            }
+        }
+    }
+
     /// Waits so long for something to be durable; [`poll`](Self::poll) has it then.
     ///
     /// # Errors
@@ -402,6 +484,8 @@ impl Direct {
                     self.slots.push(Slot { topic, partition, batch: Batch::default(), last: 0 });
                 }
             }
+            Event::Ready => self.ready = true,
+            Event::Ended => self.ended = true,
             Event::Failed(error) => return Err(error),
         }
         Ok(())

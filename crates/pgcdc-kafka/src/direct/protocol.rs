@@ -1,4 +1,4 @@
-//! The three requests that a producer needs, and their answers.
+//! The requests that a producer needs, and their answers.
 //!
 //! Source: Kafka's documentation, "Protocol Guide". Versions that every broker since 2.1 (2018) understands, 4.x included.
 
@@ -6,8 +6,16 @@
 const PRODUCE: (i16, i16) = (0, 7);
 /// `Metadata` version 4.
 const METADATA: (i16, i16) = (3, 4);
+/// `FindCoordinator` version 1.
+const FIND_COORDINATOR: (i16, i16) = (10, 1);
 /// `InitProducerId` version 1.
 const INIT_PRODUCER_ID: (i16, i16) = (22, 1);
+/// `AddPartitionsToTxn` version 1.
+const ADD_PARTITIONS: (i16, i16) = (24, 1);
+/// `EndTxn` version 1.
+const END: (i16, i16) = (26, 1);
+/// What a coordinator is asked for: transactions.
+const TRANSACTION: u8 = 1;
 
 /// A request being written, its size still to come.
 #[derive(Debug)]
@@ -22,11 +30,55 @@ impl Request {
         request
     }
 
-    /// Asks for an id to produce with.
-    pub(super) fn init_producer_id(correlation: i32, client: &str) -> Self {
+    /// Asks for an id to produce with; with a transactional id and its timeout, whoever had that before is fenced.
+    pub(super) fn init_producer_id(
+        correlation: i32,
+        client: &str,
+        transactional: Option<(&str, i32)>,
+    ) -> Self {
         let mut request = Self::new(INIT_PRODUCER_ID, correlation, client);
-        // No transactional id, and so a timeout that means nothing.
-        request.i16(-1).i32(i32::MAX);
+        // Without one the timeout means nothing.
+        let (id, timeout_ms) = transactional.map_or((None, i32::MAX), |(id, timeout)| (Some(id), timeout));
+        request.nullable(id).i32(timeout_ms);
+        request
+    }
+
+    /// Asks which broker coordinates the transactions of an id.
+    pub(super) fn find_coordinator(correlation: i32, client: &str, id: &str) -> Self {
+        let mut request = Self::new(FIND_COORDINATOR, correlation, client);
+        request.string(id).bytes.push(TRANSACTION);
+        request
+    }
+
+    /// Adds partitions to a transaction, those of a topic together.
+    pub(super) fn add_partitions(
+        correlation: i32,
+        client: &str,
+        id: &str,
+        (producer, epoch): (i64, i16),
+        topics: &[(String, Vec<i32>)],
+    ) -> Self {
+        let mut request = Self::new(ADD_PARTITIONS, correlation, client);
+        request.string(id).i64(producer).i16(epoch).i32(count(topics.len()));
+        for (name, partitions) in topics {
+            request.string(name).i32(count(partitions.len()));
+            for partition in partitions {
+                request.i32(*partition);
+            }
+        }
+        request
+    }
+
+    /// Commits or aborts a transaction.
+    pub(super) fn end(
+        correlation: i32,
+        client: &str,
+        id: &str,
+        (producer, epoch): (i64, i16),
+        commit: bool,
+    ) -> Self {
+        let mut request = Self::new(END, correlation, client);
+        request.string(id).i64(producer).i16(epoch).bytes.push(u8::from(commit));
         request
     }
 
@@ -46,10 +98,16 @@ impl Request {
     }
 
     /// Begins to send batches; [`topic`](Self::topic) and [`batch`](Self::batch) follow, so many as are said.
-    pub(super) fn produce(correlation: i32, client: &str, timeout_ms: i32, topics: usize) -> Self {
+    pub(super) fn produce(
+        correlation: i32,
+        client: &str,
+        transactional_id: Option<&str>,
+        timeout_ms: i32,
+        topics: usize,
+    ) -> Self {
         let mut request = Self::new(PRODUCE, correlation, client);
-        // No transactional id; acks=all.
-        request.i16(-1).i16(-1).i32(timeout_ms).i32(count(topics));
+        // -1: acks=all.
+        request.nullable(transactional_id).i16(-1).i32(timeout_ms).i32(count(topics));
         request
     }
 
@@ -79,8 +137,20 @@ impl Request {
         self
     }
 
+    fn i64(&mut self, value: i64) -> &mut Self {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+        self
+    }
+
+    fn nullable(&mut self, text: Option<&str>) -> &mut Self {
+        match text {
+            Some(text) => self.string(text),
+            None => self.i16(-1),
+        }
+    }
+
     fn string(&mut self, text: &str) -> &mut Self {
-        // Topics have at most 249 bytes, and a client's id is cut before.
+        // Topics have at most 249 bytes, and ids are cut before.
         self.i16(i16::try_from(text.len()).unwrap_or(i16::MAX));
         self.bytes.extend_from_slice(text.as_bytes());
         self
@@ -132,6 +202,33 @@ impl<'a> Answer<'a> {
     pub(super) fn init_producer_id(mut self) -> Option<(i16, i64, i16)> {
         let _throttled = self.i32()?;
         Some((self.i16()?, self.i64()?, self.i16()?))
+    }
+
+    /// Error code, and the coordinator's id and address.
+    pub(super) fn find_coordinator(mut self) -> Option<(i16, i32, String)> {
+        let _throttled = self.i32()?;
+        let (error, _message) = (self.i16()?, self.string()?);
+        let (id, host, port) = (self.i32()?, self.string()?, self.i32()?);
+        Some((error, id, format!("{host}:{port}")))
+    }
+
+    /// Error code of each partition, by topic.
+    pub(super) fn add_partitions(mut self, mut each: impl FnMut(&str, i32, i16)) -> Option<()> {
+        let _throttled = self.i32()?;
+        for _ in 0..self.count()? {
+            let topic = self.string()?;
+            for _ in 0..self.count()? {
+                let (partition, error) = (self.i32()?, self.i16()?);
+                each(topic, partition, error);
+            }
+        }
+        Some(())
+    }
+
+    /// Error code.
+    pub(super) fn end(mut self) -> Option<i16> {
+        let _throttled = self.i32()?;
+        self.i16()
     }
 
     /// What became of each batch: error code, by topic and partition in the order they are answered.
@@ -217,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_request_has_its_size_in_front() {
-        let mut request = Request::produce(5, "me", 30_000, 1);
+        let mut request = Request::produce(5, "me", None, 30_000, 1);
         request.topic("t", 1);
         request.batch(3, 100);
         let length = request.bytes.len();

@@ -4,6 +4,8 @@
 //! connection; when one has to be sent again, those behind it wait, and are sent again, too. A batch keeps its number, so the
 //! broker takes each once, and in order.
 
+mod transaction;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc as std_mpsc};
@@ -12,12 +14,13 @@ use std::time::{Duration, Instant};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::mpsc;
 
+use self::transaction::Transactional;
 use super::batch::Batch;
 use super::connection::{Connection, News, Segment};
 use super::failure::{self, Fate};
 use super::protocol::{Answer, Metadata, Request};
 use super::state::{Asked, Broker, Link, Part, Pending, Topic, Waiting};
-use super::{Command, Event, Options};
+use super::{Command, Event, Options, TAKE_OVER};
 use crate::Error;
 
 /// Requests with batches on their way to one broker.
@@ -35,6 +38,8 @@ const AWAY: Duration = Duration::from_secs(1);
 /// Before something that failed is tried again.
 const BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// The same where it is likely to be a matter of moments; it doubles each time.
+const SOON: Duration = Duration::from_millis(2);
 /// How often to look at what waits, and how often when nothing does.
 const TICK: Duration = Duration::from_millis(50);
 const IDLE_TICK: Duration = Duration::from_secs(5);
@@ -57,13 +62,18 @@ pub(super) struct Sender {
     /// Connections so far.
     links: u64,
     correlation: i32,
+    /// What transactions need beside the rest.
+    transactional: Option<Transactional>,
+    /// Batches that are not durable, of the open transaction where there is one.
+    pending: usize,
     /// The producer's id and epoch.
     identity: Option<(i64, i16)>,
     /// It was asked for; else when to ask.
     identity_asked: bool,
     identity_at: Instant,
-    /// Brokers and leaders are to be asked for, not before this time.
+    /// Brokers and leaders are to be asked for, not before this time; and how often in a row they were not told.
     metadata_wanted: Option<Instant>,
+    metadata_tries: u32,
     metadata_asked: bool,
     /// All topics are to be asked for, not only those whose leaders are unknown.
     metadata_of_all: bool,
@@ -98,8 +108,12 @@ impl Sender {
         let (news, mut heard) = mpsc::unbounded_channel();
         let now = Instant::now();
         let first = Broker::new(-1, String::new(), now);
+        let transactional =
+            options.transactional.as_ref().map(|(id, timeout)| Transactional::new(id.clone(), *timeout, now));
         let mut sender = Self {
             options,
+            transactional,
+            pending: 0,
             events,
             queued,
             news,
@@ -114,6 +128,7 @@ impl Sender {
             identity_asked: false,
             identity_at: now,
             metadata_wanted: Some(now),
+            metadata_tries: 0,
             metadata_asked: false,
             metadata_of_all: false,
             metadata_at: now,
@@ -122,7 +137,7 @@ impl Sender {
         };
         let mut looked = now;
         loop {
-            let tick = if sender.is_busy() { TICK } else { IDLE_TICK };
+            let tick = sender.patience(Instant::now());
             tokio::select! {
                 command = commands.recv() => {
                     let Some(command) = command else { return Ok(()) };
@@ -149,11 +164,19 @@ impl Sender {
         }
     }
 
+    fn patience(&self, now: Instant) -> Duration {
+        let tick = if self.is_busy() { TICK } else { IDLE_TICK };
+        let metadata = self.metadata_wanted.filter(|at| *at > now).map_or(tick, |at| at - now);
+        let tick = tick.min(metadata);
+        self.transactional.as_ref().map_or(tick, |transactional| tick.min(transactional.patience(now)))
+    }
+
     fn is_busy(&self) -> bool {
         self.identity.is_none()
             || self.metadata_wanted.is_some()
             || self.metadata_asked
             || !self.parked.is_empty()
+            || self.transactional.as_ref().is_some_and(Transactional::is_busy)
             || self.brokers.iter().any(Broker::is_busy)
     }
 
@@ -171,13 +194,26 @@ impl Sender {
                 self.enqueue(topic, partition, batch);
                 bytes
             }
+            Command::TakeOver => {
+                self.take_over();
+                0
+            }
+            Command::Commit => {
+                self.end_transaction(true);
+                0
+            }
+            Command::Abort => {
+                self.end_transaction(false);
+                0
+            }
         }
     }
 
     fn enqueue(&mut self, topic: usize, partition: usize, batch: Batch) {
         let part = self.topics[topic].parts[partition];
         let before = batch.len();
-        let (sealed, rest) = batch.seal(self.options.compress, &mut self.scratch);
+        let (sealed, rest) =
+            batch.seal(self.options.compress, self.transactional.is_some(), &mut self.scratch);
         let after = sealed.bytes.len();
         // What is left of it is in memory, no more.
         self.queued.fetch_add(after, Ordering::Relaxed);
@@ -193,6 +229,13 @@ impl Sender {
             numbered: false,
             durable: false,
         };
+        if let Some(pending) = self.of_this_transaction(part, pending) {
+            self.queue(part, pending);
+        }
+    }
+
+    fn queue(&mut self, part: usize, pending: Pending) {
+        self.pending += 1;
         self.parts[part].queue.push_back(pending);
         self.list(part);
     }
@@ -201,6 +244,11 @@ impl Sender {
     fn list(&mut self, at: usize) {
         let part = &mut self.parts[at];
         if part.listed || !part.has_more() {
+            return;
+        }
+        if let Some(transactional) = &mut self.transactional
+            && !transactional.admits(at, part)
+        {
             return;
         }
         let broker = self.brokers.iter_mut().find(|broker| Some(broker.id) == part.leader);
@@ -214,7 +262,9 @@ impl Sender {
     }
 
     fn want_metadata(&mut self) {
-        self.metadata_wanted.get_or_insert_with(|| Instant::now() + BACKOFF);
+        // A topic that was just made has a leader in a moment.
+        let wait = (SOON * 2_u32.pow(self.metadata_tries.min(8))).min(BACKOFF);
+        self.metadata_wanted.get_or_insert_with(|| Instant::now() + wait);
     }
 
     /// Looks at the time: what has waited too long, and what is to be tried again.
@@ -259,10 +309,10 @@ impl Sender {
             let since = part.queue.front()?.since;
             (now.duration_since(since) > self.options.delivery_timeout).then_some(part.topic)
         };
-        match self.parts.iter().find_map(oldest) {
-            Some(topic) => Err(failure::undelivered(&self.topics[topic].name, Code::MessageTimedOut)),
-            None => Ok(()),
+        if let Some(topic) = self.parts.iter().find_map(oldest) {
+            return Err(failure::undelivered(&self.topics[topic].name, Code::MessageTimedOut));
         }
+        self.transactional.as_ref().map_or(Ok(()), |transactional| transactional.look(now))
     }
 
     fn hear(&mut self, news: News) -> Result<(), Error> {
@@ -293,6 +343,9 @@ impl Sender {
                     Asked::Identity => self.identified(answer),
                     Asked::Metadata => self.informed(answer),
                     Asked::Produce(parts) => self.produced(parts, answer),
+                    Asked::Coordinator => self.found(answer),
+                    Asked::Join(parts) => self.joined(parts, answer),
+                    Asked::End => self.ended(answer),
                 }
             }
         }
@@ -318,6 +371,9 @@ impl Sender {
             self.parts[at].listed = false;
             self.parked.push((now + BACKOFF, at));
         }
+        if let Some(transactional) = &mut self.transactional {
+            transactional.lost(id, now);
+        }
         for waiting in link.waiting {
             match waiting.asked {
                 Asked::Identity => self.identity_asked = false,
@@ -332,6 +388,11 @@ impl Sender {
                         if part.again() {
                             self.parked.push((now + BACKOFF, at));
                         }
+                    }
+                }
+                other => {
+                    if let Some(transactional) = &mut self.transactional {
+                        transactional.unanswered(other);
                     }
                 }
             }
@@ -355,8 +416,17 @@ impl Sender {
             Fate::Done => {
                 tracing::debug!(id, epoch, "producer's id");
                 self.identity = Some((id, epoch));
+                if self.transactional.is_some() {
+                    let _ = self.events.send(Event::Ready);
+                }
             }
-            Fate::Again | Fate::NotLeader => self.identity_at = Instant::now() + BACKOFF,
+            Fate::Again | Fate::NotLeader => match &mut self.transactional {
+                Some(transactional) => transactional.again(error),
+                None => self.identity_at = Instant::now() + BACKOFF,
+            },
+            Fate::Failed(code) if self.transactional.is_some() => {
+                return Err(failure::refused(TAKE_OVER, code));
+            }
             Fate::Failed(code) => return Err(failure::refused("get a producer's id", code)),
         }
         Ok(())
@@ -366,6 +436,7 @@ impl Sender {
         let now = Instant::now();
         self.metadata_asked = false;
         self.metadata_at = now;
+        self.metadata_tries += 1;
         let Metadata { brokers, topics } = answer.metadata().ok_or_else(failure::malformed)?;
         for (id, address) in brokers {
             match self.brokers.iter_mut().find(|broker| broker.id == id) {
@@ -410,6 +481,9 @@ impl Sender {
             self.partitions(at, &topic.leaders);
         }
         (0..self.parts.len()).for_each(|part| self.list(part));
+        if self.metadata_wanted.is_none() {
+            self.metadata_tries = 0;
+        }
         Ok(())
     }
 
@@ -487,6 +561,12 @@ impl Sender {
                 // What is behind one that has to be sent again.
                 Fate::Failed(Code::OutOfOrderSequenceNumber) if part.again => {}
                 Fate::Failed(code) => {
+                    let code = match code {
+                        // Nobody takes the id of a producer without transactions: the broker has forgotten it, and
+                        // a new producer gets another.
+                        Code::InvalidProducerEpoch if self.transactional.is_none() => Code::UnknownProducerId,
+                        code => code,
+                    };
                     let name = &self.topics[part.topic].name;
                     tracing::warn!(topic = name, partition, error, "a broker refuses a batch");
                     failed.get_or_insert_with(|| failure::undelivered(name, code));
@@ -516,6 +596,7 @@ impl Sender {
         {
             part.done += 1;
             part.sent = part.sent.saturating_sub(1);
+            self.pending -= 1;
             self.queued.fetch_sub(done.bytes.len(), Ordering::Relaxed);
             let _ = self.events.send(Event::Durable(done.handles));
         }
@@ -528,10 +609,13 @@ impl Sender {
 
     /// Asks and sends what can be now.
     fn advance(&mut self, now: Instant) {
-        if self.identity.is_none() && !self.identity_asked && self.identity_at <= now {
+        self.advance_transaction(now);
+        let may_ask = self.transactional.is_none() && self.identity.is_none();
+        if may_ask && !self.identity_asked && self.identity_at <= now {
             let client = self.options.client_id.clone();
-            self.identity_asked = self
-                .ask_any(now, Asked::Identity, |correlation| Request::init_producer_id(correlation, &client));
+            self.identity_asked = self.ask_any(now, Asked::Identity, |correlation| {
+                Request::init_producer_id(correlation, &client, None)
+            });
         }
         if !self.metadata_asked && self.metadata_wanted.is_some_and(|at| at <= now) {
             let client = self.options.client_id.clone();
@@ -585,6 +669,12 @@ impl Sender {
             }
             return false;
         };
+        self.ask(at, now, asked, request);
+        true
+    }
+
+    /// Asks one that is connected.
+    fn ask(&mut self, at: usize, now: Instant, asked: Asked, request: impl FnOnce(i32) -> Request) {
         self.correlation = self.correlation.wrapping_add(1);
         let mut request = request(self.correlation);
         request.finish(request.bytes.len());
@@ -592,7 +682,6 @@ impl Sender {
             link.waiting.push_back(Waiting { correlation: self.correlation, asked, since: now });
             link.connection.send(vec![Segment::Own(request.bytes)]);
         }
-        true
     }
 
     fn connect(&mut self, at: usize, now: Instant) {
@@ -639,8 +728,9 @@ impl Sender {
         let by_topic: Vec<&[usize]> = parts.chunk_by(of_one_topic).collect();
         self.correlation = self.correlation.wrapping_add(1);
         let timeout = i32::try_from(self.options.request_timeout.as_millis()).unwrap_or(i32::MAX);
-        let mut request =
-            Request::produce(self.correlation, &self.options.client_id, timeout, by_topic.len());
+        let Options { client_id, transactional, .. } = &self.options;
+        let id = transactional.as_ref().map(|(id, _)| id.as_str());
+        let mut request = Request::produce(self.correlation, client_id, id, timeout, by_topic.len());
         let (mut segments, mut all) = (Vec::new(), 0);
         for same in by_topic {
             let topic = self.parts[same[0]].topic;

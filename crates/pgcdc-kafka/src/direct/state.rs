@@ -35,6 +35,10 @@ pub(super) struct Part {
     pub(super) again: bool,
     /// It is parked, and not sent before its time.
     pub(super) parked: bool,
+    /// The transaction that it was added to last; they are counted from one.
+    pub(super) joined: u64,
+    /// It is to be added to the one that is open.
+    pub(super) joining: bool,
     /// It is among those that its broker gets next.
     pub(super) listed: bool,
     /// When an answer came last.
@@ -66,6 +70,8 @@ impl Part {
             answered: None,
             again: false,
             parked: false,
+            joined: 0,
+            joining: false,
             listed: false,
             sequence: 0,
         }
@@ -120,6 +126,11 @@ pub(super) struct Waiting {
 pub(super) enum Asked {
     Identity,
     Metadata,
+    Coordinator,
+    /// Partitions that are to be added to the transaction.
+    Join(Vec<usize>),
+    /// The transaction's end.
+    End,
     /// Partitions, and which of their batches.
     Produce(Vec<(usize, u64)>),
 }

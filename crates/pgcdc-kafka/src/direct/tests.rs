@@ -1,5 +1,7 @@
 //! The producer against a broker that counts as Kafka does, and answers as badly as brokers and networks can.
 
+mod transactions;
+
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -34,6 +36,8 @@ struct Log {
     /// First numbers of the last batches, which are known again.
     known: Vec<i32>,
     values: Vec<Vec<u8>>,
+    /// So many of them are committed.
+    committed: usize,
 }
 
 struct Model {
@@ -41,13 +45,19 @@ struct Model {
     moods: Vec<Mood>,
     turn: AtomicU32,
     port: u16,
+    coordinator: transactions::Coordinator,
 }
 
 fn model(moods: &[Mood]) -> Arc<Model> {
+    model_with(moods, &[Mood::Well])
+}
+
+fn model_with(moods: &[Mood], of_the_coordinator: &[Mood]) -> Arc<Model> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let logs = Mutex::default();
-    let model = Arc::new(Model { logs, moods: moods.to_vec(), turn: AtomicU32::new(0), port });
+    let coordinator = transactions::Coordinator::new(of_the_coordinator);
+    let model = Arc::new(Model { logs, moods: moods.to_vec(), turn: AtomicU32::new(0), port, coordinator });
     let same = Arc::clone(&model);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -110,10 +120,9 @@ impl Model {
             let _client = input.text();
             let mut out = correlation.to_be_bytes().to_vec();
             match key {
-                22 => {
-                    out.extend([0; 6]);
-                    out.extend(77_i64.to_be_bytes());
-                    out.extend(3_i16.to_be_bytes());
+                10 | 22 | 24 | 26 => {
+                    let Some(answer) = self.coordinate(key, &mut input) else { return };
+                    out.extend(answer);
                 }
                 3 => self.metadata(&mut input, &mut out),
                 0 => {
@@ -157,7 +166,8 @@ impl Model {
 
     /// `None` when the connection is to be cut.
     fn produce(&self, input: &mut Input<'_>) -> Option<Vec<u8>> {
-        assert_eq!((input.i16(), input.i16()), (-1, -1), "no transaction, and acks=all");
+        let id = input.text();
+        assert_eq!(input.i16(), -1, "acks=all");
         let _timeout = input.i32();
         let mut cut = false;
         let topics = input.i32();
@@ -173,6 +183,7 @@ impl Model {
                 let batch = input.bytes(usize::try_from(size).unwrap()).to_vec();
                 let turn = self.turn.fetch_add(1, Ordering::Relaxed) as usize;
                 let error = match self.moods[turn % self.moods.len()] {
+                    _ if !id.is_empty() && !self.coordinator.has(&topic, partition) => 48,
                     Mood::Well => self.append(&topic, partition, &batch),
                     Mood::Refuse(code) => code,
                     Mood::Forget => {
@@ -204,7 +215,12 @@ impl Model {
         assert_eq!((head.i32(), head.bytes(1)), (-1, &[2][..]));
         assert_eq!(head.i32().cast_unsigned(), crc32c::crc32c(&batch[21..]));
         let (attributes, last, first, latest) = (head.i16(), head.i32(), head.i64(), head.i64());
-        assert_eq!((head.i64(), head.i16()), (77, 3));
+        assert_eq!(head.i64(), 77);
+        let epoch = head.i16();
+        let transactional = attributes & 0x10 > 0;
+        if epoch != if transactional { self.coordinator.epoch() } else { 3 } {
+            return 47;
+        }
         let (sequence, count) = (head.i32(), head.i32());
         assert!(last == count - 1 && first <= latest);
         let mut logs = self.logs.lock().unwrap();
@@ -221,7 +237,7 @@ impl Model {
         if log.known.len() > 5 {
             log.known.remove(0);
         }
-        let records = if attributes == 3 { unframed(head.0) } else { head.0.to_vec() };
+        let records = if attributes & 7 == 3 { unframed(head.0) } else { head.0.to_vec() };
         let mut records = Input(&records);
         for number in 0..count {
             let mut record = Input(records.bytes_of_record());

@@ -1,0 +1,290 @@
+//! Transactions, against a coordinator that keeps Kafka's rules and answers as badly as the brokers.
+
+use std::collections::HashSet;
+
+use super::*;
+
+pub(super) struct Coordinator {
+    state: Mutex<State>,
+    moods: Vec<Mood>,
+    turn: AtomicU32,
+}
+
+#[derive(Default)]
+struct State {
+    epoch: i16,
+    partitions: HashSet<(String, i32)>,
+    /// How often it says yet that it writes the last one's end.
+    busy: u32,
+    commits: u32,
+}
+
+impl Coordinator {
+    pub(super) fn new(moods: &[Mood]) -> Self {
+        Self { state: Mutex::default(), moods: moods.to_vec(), turn: AtomicU32::new(0) }
+    }
+
+    pub(super) fn has(&self, topic: &str, partition: i32) -> bool {
+        self.state.lock().unwrap().partitions.contains(&(topic.to_owned(), partition))
+    }
+
+    pub(super) fn epoch(&self) -> i16 {
+        self.state.lock().unwrap().epoch
+    }
+}
+
+impl Model {
+    /// Answers a request with this key; `None` when the connection is to be cut.
+    pub(super) fn coordinate(&self, key: i16, input: &mut Input<'_>) -> Option<Vec<u8>> {
+        let turn = self.coordinator.turn.fetch_add(1, Ordering::Relaxed) as usize;
+        let mood = self.coordinator.moods[turn % self.coordinator.moods.len()];
+        let refusal = match mood {
+            Mood::Deaf => return None,
+            Mood::Refuse(code) => Some(code),
+            Mood::Slow => {
+                std::thread::sleep(Duration::from_millis(5));
+                None
+            }
+            Mood::Well | Mood::Forget => None,
+        };
+        let answer = match key {
+            10 => self.find(input, refusal),
+            22 => self.identify(input, refusal),
+            24 => self.add(input, refusal),
+            _ => self.end(input, refusal),
+        };
+        assert!(input.0.is_empty());
+        (mood != Mood::Forget).then_some(answer)
+    }
+
+    fn find(&self, input: &mut Input<'_>, refusal: Option<i16>) -> Vec<u8> {
+        assert_eq!((input.text().as_str(), input.bytes(1)), ("tx", &[1][..]));
+        let mut out = vec![0; 4];
+        out.extend(refusal.unwrap_or(0).to_be_bytes());
+        out.extend([0xff, 0xff, 0, 0, 0, 9, 0, 9]);
+        out.extend(b"127.0.0.1");
+        out.extend(i32::from(self.port).to_be_bytes());
+        out
+    }
+
+    fn identify(&self, input: &mut Input<'_>, refusal: Option<i16>) -> Vec<u8> {
+        let (id, _timeout) = (input.text(), input.i32());
+        let mut epoch = 3;
+        if !id.is_empty() && refusal.is_none() {
+            let mut state = self.coordinator.state.lock().unwrap();
+            state.epoch += 1;
+            epoch = state.epoch;
+            state.partitions.clear();
+            for log in self.logs.lock().unwrap().values_mut() {
+                log.values.truncate(log.committed);
+                log.known.clear();
+            }
+        }
+        let mut out = vec![0; 4];
+        out.extend(refusal.unwrap_or(0).to_be_bytes());
+        out.extend(77_i64.to_be_bytes());
+        out.extend(epoch.to_be_bytes());
+        out
+    }
+
+    fn add(&self, input: &mut Input<'_>, refusal: Option<i16>) -> Vec<u8> {
+        assert_eq!((input.text().as_str(), input.i64()), ("tx", 77));
+        let mut state = self.coordinator.state.lock().unwrap();
+        let fenced = (input.i16() != state.epoch).then_some(90);
+        let busy = (state.busy > 0).then_some(51);
+        state.busy = state.busy.saturating_sub(1);
+        let error = fenced.or(refusal).or(busy);
+        let topics = input.i32();
+        let mut out = vec![0; 4];
+        out.extend(topics.to_be_bytes());
+        for _ in 0..topics {
+            let (topic, count) = (input.text(), input.i32());
+            out.extend(u16::try_from(topic.len()).unwrap().to_be_bytes());
+            out.extend(topic.as_bytes());
+            out.extend(count.to_be_bytes());
+            for _ in 0..count {
+                let partition = input.i32();
+                out.extend(partition.to_be_bytes());
+                out.extend(error.unwrap_or(0).to_be_bytes());
+                if error.is_none() {
+                    state.partitions.insert((topic.clone(), partition));
+                }
+            }
+        }
+        out
+    }
+
+    fn end(&self, input: &mut Input<'_>, refusal: Option<i16>) -> Vec<u8> {
+        assert_eq!((input.text().as_str(), input.i64()), ("tx", 77));
+        let mut state = self.coordinator.state.lock().unwrap();
+        let fenced = (input.i16() != state.epoch).then_some(90);
+        let commit = input.bytes(1) == [1];
+        let error = fenced.or(refusal);
+        if error.is_none() {
+            for log in self.logs.lock().unwrap().values_mut() {
+                match commit {
+                    true => log.committed = log.values.len(),
+                    false => log.values.truncate(log.committed),
+                }
+            }
+            // What is asked for twice, since an answer was lost, is done already.
+            if !state.partitions.is_empty() {
+                state.partitions.clear();
+                (state.commits, state.busy) = (state.commits + u32::from(commit), 2);
+            }
+        }
+        let mut out = vec![0; 4];
+        out.extend(error.unwrap_or(0).to_be_bytes());
+        out
+    }
+}
+
+fn transactional(model: &Model, more: &[(&str, &str)]) -> Direct {
+    let id = [("transactional.id", "tx")];
+    let properties: Vec<_> = id.iter().chain(more).copied().collect();
+    producer(model.port, &properties)
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+/// Sends records numbered from `first`, ends a transaction after each so many while it sends on.
+fn drive(producer: &mut Direct, topics: &[usize], count: usize, each: usize) -> Result<(), Error> {
+    let (headers, mut ending) = (headers(), false);
+    let end = Instant::now() + Duration::from_secs(20);
+    let wait = |producer: &mut Direct, ending: &mut bool| {
+        while *ending {
+            assert!(Instant::now() < end, "it does not end");
+            *ending = !producer.has_ended()?;
+        }
+        Ok::<_, Error>(())
+    };
+    for handle in 0..count {
+        let key = format!("{:05}", handle % 17);
+        let value = format!("{key} {handle} {}", "x".repeat(handle % 300));
+        let topic = topics[handle % topics.len()];
+        while producer.send(
+            topic,
+            Place::default(),
+            Some(key.as_bytes()),
+            Some(value.as_bytes()),
+            &headers,
+            handle,
+        )? == Sent::Full
+        {
+            producer.wait(Duration::from_millis(1), &mut Vec::new())?;
+            assert!(Instant::now() < end, "no room");
+        }
+        if handle % each == each - 1 {
+            wait(producer, &mut ending)?;
+            producer.commit();
+            ending = true;
+        }
+    }
+    wait(producer, &mut ending)
+}
+
+fn known(producer: &mut Direct, count: usize) -> Vec<usize> {
+    (0..count).map(|number| producer.topic(&format!("t{number}"))).collect()
+}
+
+/// All committed and nothing besides.
+fn check_committed(model: &Model, topics: usize, count: usize) {
+    assert!(model.logs.lock().unwrap().values().all(|log| log.committed == log.values.len()));
+    check(model, topics, count);
+}
+
+#[test]
+fn each_transaction_is_committed_whole_and_the_next_runs_ahead() {
+    let model = model(&[Mood::Well]);
+    let mut producer = transactional(&model, &[("batch.size", "4000")]);
+    run(producer.take_over()).unwrap();
+    let topics = known(&mut producer, 4);
+    drive(&mut producer, &topics, 10_000, 500).unwrap();
+    check_committed(&model, 4, 10_000);
+    assert_eq!(model.coordinator.state.lock().unwrap().commits, 20);
+    // An empty one ends, too.
+    producer.commit();
+    while !producer.has_ended().unwrap() {}
+    assert_eq!(model.coordinator.state.lock().unwrap().commits, 20);
+}
+
+#[test]
+fn a_coordinator_s_moods_cost_time_and_nothing_else() {
+    use Mood::{Deaf, Forget, Refuse, Slow, Well};
+    let moods = [
+        &[Well, Well, Refuse(51), Slow, Well, Well][..],
+        &[Refuse(14), Well, Refuse(15), Well, Well, Refuse(16), Well, Well],
+        &[Well, Well, Forget, Well, Well, Well, Deaf, Well, Well, Forget, Well],
+    ];
+    for moods in moods {
+        for brokers in [&[Well][..], &[Well, Well, Refuse(6), Well, Well, Forget, Well, Well, Well]] {
+            let mut brokers = brokers.to_vec();
+            brokers.extend([Well; 14]);
+            let model = model_with(&brokers, moods);
+            let mut producer = transactional(&model, &[("batch.size", "4000")]);
+            run(producer.take_over()).unwrap();
+            let topics = known(&mut producer, 2);
+            drive(&mut producer, &topics, 1_000, 125).unwrap();
+            check_committed(&model, 2, 1_000);
+        }
+    }
+}
+
+#[test]
+fn who_takes_over_fences_and_aborts() {
+    let model = model(&[Mood::Well]);
+    let mut first = transactional(&model, &[]);
+    run(first.take_over()).unwrap();
+    let topics = known(&mut first, 1);
+    drive(&mut first, &topics, 300, 300).unwrap();
+    let headers = headers();
+    let send = |producer: &mut Direct, topic| {
+        producer.send(topic, Place::default(), Some(b"00000"), Some(b"00000 300 "), &headers, 0).unwrap()
+    };
+    // Half a transaction is with the broker.
+    assert_eq!(send(&mut first, topics[0]), Sent::Queued);
+    first.send_now();
+    let end = Instant::now() + Duration::from_secs(20);
+    while first.queued_bytes() > 0 {
+        assert!(Instant::now() < end);
+        first.wait(Duration::from_millis(5), &mut Vec::new()).unwrap();
+    }
+    let mut second = transactional(&model, &[]);
+    run(second.take_over()).unwrap();
+    check_committed(&model, 1, 300);
+    first.commit();
+    let error = loop {
+        match first.has_ended() {
+            Ok(false) => assert!(Instant::now() < end, "it is not told"),
+            Ok(true) => panic!("it was committed"),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_fenced(), "{error}");
+
+    let topic = second.topic("t0");
+    while send(&mut second, topic) == Sent::Full {
+        second.wait(Duration::from_millis(5), &mut Vec::new()).unwrap();
+    }
+    second.send_now();
+    while second.queued_bytes() > 0 {
+        second.wait(Duration::from_millis(5), &mut Vec::new()).unwrap();
+    }
+    assert_ne!(model.logs.lock().unwrap().values().map(|log| log.values.len()).sum::<usize>(), 300);
+    run(second.abort(Duration::from_secs(10)));
+    check_committed(&model, 1, 300);
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_said() {
+    use rdkafka::types::RDKafkaErrorCode as Code;
+    for (mood, expect) in
+        [(50, Code::InvalidTransactionTimeout), (53, Code::TransactionalIdAuthorizationFailed)]
+    {
+        let model = model_with(&[Mood::Well], &[Mood::Well, Mood::Refuse(mood)]);
+        let error = run(transactional(&model, &[]).take_over()).unwrap_err();
+        assert_eq!(error.code(), Some(expect));
+    }
+}
