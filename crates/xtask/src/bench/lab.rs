@@ -84,6 +84,14 @@ impl Lab {
                 outcome.map_err(|(topic, code)| anyhow::anyhow!("cannot create topic {topic}: {code}"))?;
             }
         }
+        // The broker makes their logs after it has answered, one after the other.
+        let end = Instant::now() + Duration::from_secs(180);
+        for name in names {
+            while !matches!(self.kafka.end_offset(name, 0), Ok(Some(_))) {
+                anyhow::ensure!(Instant::now() < end, "topic {name} is not there after 180 s");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
         Ok(())
     }
 
