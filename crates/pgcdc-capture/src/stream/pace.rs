@@ -8,10 +8,13 @@
 use std::time::{Duration, Instant};
 
 /// Below this rate (changes a second) nothing is ever delayed.
-const FAST: f64 = 10_000.0;
+const FAST: f64 = 20_000.0;
 
 /// A drain of so many bytes was large enough already: the server is faster than we are.
 const ENOUGH: usize = 400 * 1024;
+
+/// Changes of more bytes than this cost by their bytes, not by their number: waiting saves nothing.
+const LARGE: usize = 1500;
 
 /// How long a nap is.
 pub(super) const NAP: Duration = Duration::from_millis(3);
@@ -45,7 +48,7 @@ impl Pace {
             self.since = now;
             self.changes = 0;
         }
-        drained > 0 && bytes < ENOUGH && self.is_fast()
+        drained > 0 && bytes < ENOUGH.min(drained as usize * LARGE) && self.is_fast()
     }
 }
 
@@ -61,7 +64,8 @@ mod tests {
         assert!((1..500).all(|ms| !pace.nap_after(1, 100, at(ms))), "1,000 a second");
         assert!((500..600).any(|ms| pace.nap_after(50, 5000, at(ms))), "50,000 a second");
         assert!(!pace.nap_after(0, 0, at(601)), "nothing has come");
-        assert!(!pace.nap_after(5, ENOUGH, at(602)), "large pieces need no help");
+        assert!(!pace.nap_after(5000, ENOUGH, at(602)), "large pieces need no help");
+        assert!(!pace.nap_after(50, 50 * LARGE, at(602)), "nor do large rows");
         assert!(!pace.nap_after(1, 100, at(5000)), "after a pause the rate is forgotten");
     }
 }

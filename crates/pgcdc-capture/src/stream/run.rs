@@ -15,6 +15,9 @@ use crate::tables::Tables;
 /// Messages taken before deliveries are looked at again.
 const DRAIN: u32 = 1024;
 
+/// So many at once are part of a backlog; fewer are the tail of a burst, whose readers wait.
+const BACKLOG: u32 = 100;
+
 /// One run of the stream, from START_REPLICATION to an error, an end or a cancellation.
 ///
 /// Dropping the future of [`run`](Self::run) is safe at any await: what was not confirmed is sent
@@ -104,7 +107,7 @@ impl Run<'_> {
             }
             let nap = self.pace.nap_after(drained, bytes, Instant::now());
             // Amid a backlog more is there at once, and small batches would go one after the other.
-            let more = drained > 0 && self.pace.is_fast();
+            let more = drained >= BACKLOG && self.pace.is_fast();
             let sent = !more && self.applier.outbox.output.send_now(false)?;
             if sent || nap {
                 // Nobody reads while bytes pile up in the socket.
