@@ -13,9 +13,6 @@ use super::linger::{self, Linger, Look};
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
-/// How long an abort may take when we stop.
-const ABORT_LIMIT: Duration = Duration::from_secs(5);
-
 /// How long to wait for an answer to what was just sent.
 const ANSWER: Duration = Duration::from_millis(1);
 
@@ -109,13 +106,11 @@ impl Carrier {
         matches!(self.producer, Kind::Own { .. })
     }
 
-    /// Gives up what is in the open transaction.
-    pub(super) async fn abort(self) {
+    /// Gives up what is in the open transaction; takes no longer than `limit`.
+    pub(super) async fn abort(self, limit: Duration) {
         match self.producer {
-            Kind::Own { producer, .. } => producer.abort(ABORT_LIMIT).await,
-            Kind::Librdkafka { transactions: Some(transactions), .. } => {
-                transactions.abort(ABORT_LIMIT).await
-            }
+            Kind::Own { producer, .. } => producer.abort(limit).await,
+            Kind::Librdkafka { transactions: Some(transactions), .. } => transactions.abort(limit).await,
             Kind::Librdkafka { transactions: None, .. } => {}
         }
     }

@@ -27,6 +27,9 @@ use crate::{Error, Result};
 /// Bookkeeping of one Kafka transaction is bounded: it ends after so many transactions of the server.
 const MOST_RUNS: usize = Ledger::MOST_TRANSACTIONS / 2;
 
+/// How long an end may take when we stop.
+const ABORT_LIMIT: Duration = Duration::from_secs(5);
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct TransactionalOutput {
@@ -227,11 +230,24 @@ impl TransactionalOutput {
         self.close()
     }
 
-    /// Gives up what is not committed.
-    pub(crate) async fn abort(self) {
-        // What is being committed is beyond recall.
-        if !matches!(self.state, State::Ending) && !self.pace.is_empty() {
-            self.kafka.carrier.abort().await;
+    /// Gives up what is not committed, so that readers need not wait for its timeout. What is being committed is beyond
+    /// recall, and waited for.
+    pub(crate) async fn abort(mut self) {
+        let end = Instant::now() + ABORT_LIMIT;
+        while matches!(self.state, State::Ending) && Instant::now() < end {
+            match self.kafka.carrier.has_committed() {
+                Ok(false) => tokio::time::sleep(Duration::from_millis(1)).await,
+                Ok(true) => {
+                    self.state = State::Open;
+                    if !self.kafka.carrier.runs_ahead() {
+                        return;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        if !self.pace.is_empty() || matches!(self.state, State::Ending) {
+            self.kafka.carrier.abort(ABORT_LIMIT).await;
         }
     }
 

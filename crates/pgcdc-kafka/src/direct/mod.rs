@@ -166,6 +166,10 @@ pub struct Direct {
     ready: bool,
     /// A transaction has ended since somebody asked.
     ended: bool,
+    /// It failed, and will again.
+    lasting: bool,
+    /// For another producer that ends this one's transaction.
+    properties: ClientProperties,
     spare: Vec<Vec<u8>>,
     spare_handles: Vec<Vec<(usize, u32)>>,
     spare_bytes: usize,
@@ -247,6 +251,8 @@ impl Direct {
             events,
             ready: false,
             ended: false,
+            lasting: false,
+            properties: properties.clone(),
             spare: Vec::new(),
             spare_handles: Vec::new(),
             spare_bytes: 0,
@@ -420,8 +426,16 @@ impl Direct {
             match self.has_ended() {
                 Ok(false) => tokio::time::sleep(STEP).await,
                 Ok(true) => return,
+                // Nobody else would: what fails for a while is ended by the producer that comes next.
+                Err(_) if self.lasting => {
+                    if let Ok(mut other) = Self::new(&self.properties) {
+                        let limit = end.saturating_duration_since(Instant::now());
+                        let _ = tokio::time::timeout(limit, other.take_over()).await;
+                    }
+                    return;
+                }
                 Err(error) => {
-                    tracing::debug!(%error, "a transaction was left to its timeout");
+                    tracing::debug!(%error, "a transaction was left to whoever takes over, or its timeout");
                     return;
                 }
             }
@@ -486,7 +500,10 @@ impl Direct {
             }
             Event::Ready => self.ready = true,
             Event::Ended => self.ended = true,
-            Event::Failed(error) => return Err(error),
+            Event::Failed(error) => {
+                self.lasting = !error.is_transient() && !error.is_fenced();
+                return Err(error);
+            }
         }
         Ok(())
     }

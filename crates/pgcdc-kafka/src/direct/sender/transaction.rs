@@ -20,6 +20,7 @@ use super::super::{Event, TAKE_OVER};
 use super::{BACKOFF, SOON, Sender};
 use crate::Error;
 
+const NOT_COORDINATOR: i16 = 16;
 /// A partition was not added, for another one could not be.
 const NOT_ATTEMPTED: i16 = 55;
 /// What the sender keeps for them.
@@ -100,8 +101,8 @@ impl Transactional {
 
     /// What was asked for comes again in a moment: the broker is not ready, or not the coordinator.
     pub(super) fn again(&mut self, error: i16) {
-        // 15: not available; 16: another one.
-        if matches!(error, 15 | 16) {
+        // 15: not available.
+        if matches!(error, 15 | NOT_COORDINATOR) {
             self.coordinator = None;
         }
         // It may still write the end of the transaction before.
@@ -291,6 +292,7 @@ impl Sender {
             let Some(part) = part.and_then(|part| self.parts.get_mut(*part)) else { return };
             match failure::fate(error) {
                 Fate::Done => part.joined = number,
+                Fate::Again if again.is_some() => {}
                 Fate::Again | Fate::NotLeader => again = Some(error),
                 Fate::Failed(_) if error == NOT_ATTEMPTED => {}
                 Fate::Failed(code @ Code::TopicAuthorizationFailed) => {
@@ -312,6 +314,11 @@ impl Sender {
                 None => transactional.tries = 0,
             }
         });
+        if again.is_some_and(|error| failure::fate(error) == Fate::NotLeader && error != NOT_COORDINATOR) {
+            // One of the topics may be gone.
+            self.metadata_of_all = true;
+            self.want_metadata();
+        }
         for at in parts {
             self.parts[at].joining = false;
             self.list(at);
@@ -334,14 +341,17 @@ impl Sender {
     /// The next transaction begins, with what waits for it.
     fn next(&mut self) {
         let Some(transactional) = &mut self.transactional else { return };
+        let _ = self.events.send(Event::Ended);
+        if transactional.is_aborting() {
+            // Nothing begins any more: the producer is about to go.
+            transactional.wanted = false;
+            return;
+        }
         transactional.number += 1;
         transactional.begun = false;
         transactional.tries = 0;
-        let committed = transactional.ending.take().is_some_and(|ending| ending.commit);
+        transactional.ending = None;
         let later = std::mem::take(&mut transactional.later);
-        let _ = self.events.send(Event::Ended);
-        if committed {
-            later.into_iter().for_each(|(part, pending)| self.queue(part, pending));
-        }
+        later.into_iter().for_each(|(part, pending)| self.queue(part, pending));
     }
 }

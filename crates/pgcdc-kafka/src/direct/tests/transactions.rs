@@ -288,3 +288,38 @@ fn what_cannot_be_taken_over_is_said() {
         assert_eq!(error.code(), Some(expect));
     }
 }
+
+#[test]
+fn what_fails_for_good_is_ended_by_another_that_takes_over() {
+    let model = model(&[Mood::Well, Mood::Well, Mood::Refuse(10)]);
+    let mut producer = transactional(&model, &[]);
+    run(producer.take_over()).unwrap();
+    let topic = producer.topic("t0");
+    let headers = headers();
+    let end = Instant::now() + Duration::from_secs(20);
+    let mut failed = false;
+    for handle in 0..3 {
+        let value = format!("00000 {handle} ");
+        let send = |producer: &mut Direct| {
+            let value = Some(value.as_bytes());
+            producer.send(topic, Place::default(), Some(b"00000"), value, &headers, handle)
+        };
+        while send(&mut producer).unwrap() == Sent::Full {
+            assert!(Instant::now() < end);
+            producer.wait(Duration::from_millis(5), &mut Vec::new()).unwrap();
+        }
+        producer.send_now();
+        while !failed && producer.queued_bytes() > 0 {
+            assert!(Instant::now() < end);
+            failed = producer.wait(Duration::from_millis(5), &mut Vec::new()).is_err();
+        }
+        if handle == 0 {
+            producer.commit();
+            while !producer.has_ended().unwrap() {}
+        }
+    }
+    assert!(failed);
+    assert_eq!(model.logs.lock().unwrap().values().map(|log| log.values.len()).sum::<usize>(), 2);
+    run(producer.abort(Duration::from_secs(10)));
+    check_committed(&model, 1, 1);
+}
