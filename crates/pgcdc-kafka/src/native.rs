@@ -1,5 +1,5 @@
 //! Producing by a topic's handle, and reading without a copy: what rdkafka's safe interface does not offer, and so the one
-//! file with `unsafe`.
+//! file of this crate with `unsafe`.
 //!
 //! By name, each record costs a copy of the name and, in librdkafka, a search through the list of all topics the
 //! producer knows: with a thousand tables as much as everything else together.

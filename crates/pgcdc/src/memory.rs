@@ -1,0 +1,18 @@
+//! glibc's allocator, told where large pieces go.
+#![expect(unsafe_code, reason = "a call of the C library, with what it relies on")]
+
+/// Rows of more than this are in memory alone, as capture counts.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const LARGE: i32 = 4 << 20;
+
+/// Pieces of more than 4 MiB go back to the system when they are freed. By default glibc raises that limit, up to 32 MiB,
+/// each time such a piece is freed, and then each thread keeps some of the size of its largest row.
+pub(crate) fn give_large_pieces_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it has no preconditions; no other thread runs yet.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        // With a limit that is set this one is no longer raised along with it: what is free on top of the heap.
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * LARGE);
+    }
+}
