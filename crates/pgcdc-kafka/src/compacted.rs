@@ -71,22 +71,20 @@ pub async fn write_compacted(client: &ClientProperties, topic: &str, key: &[u8],
     };
     let none = HeaderBytes::new();
     while delivered.is_empty() {
+        if !sent {
+            let (key, value) = (Some(key), Some(value));
+            let taken = match &mut writer {
+                Writer::Own(producer) => producer.send(own, Place::default(), key, value, &none, 0),
+                Writer::Librdkafka(producer) => producer.send(&producer.topic(topic)?, key, value, None, 0),
+            };
+            sent = taken? == Sent::Queued;
+        }
         match &mut writer {
             Writer::Own(producer) => {
-                if !sent {
-                    let taken = producer.send(own, Place::default(), Some(key), Some(value), &none, 0)?;
-                    sent = taken == Sent::Queued;
-                    producer.send_now();
-                }
+                producer.send_now();
                 producer.poll(&mut delivered)?;
             }
-            Writer::Librdkafka(producer) => {
-                if !sent {
-                    let taken = producer.send(&producer.topic(topic)?, Some(key), Some(value), None, 0)?;
-                    sent = taken == Sent::Queued;
-                }
-                producer.poll(&mut delivered)?;
-            }
+            Writer::Librdkafka(producer) => producer.poll(&mut delivered)?,
         }
         if Instant::now() >= end {
             return Err(Error::other(

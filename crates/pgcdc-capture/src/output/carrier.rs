@@ -155,13 +155,11 @@ impl Carrier {
             }
             _ => return Err(Error::fatal("a topic of another producer")),
         };
-        match sent.map_err(kafka_error)? {
-            pgcdc_kafka::Sent::Queued => {
-                self.handed += 1;
-                Ok(Sent::Queued)
-            }
-            pgcdc_kafka::Sent::Full => Ok(Sent::Full),
+        let sent = outcome(sent)?;
+        if sent == Sent::Queued {
+            self.handed += 1;
         }
+        Ok(sent)
     }
 
     /// Takes what is no record of the stream, with a handle of zero.
@@ -176,10 +174,7 @@ impl Carrier {
             }
             _ => return Err(Error::fatal("a topic of another producer")),
         };
-        match sent.map_err(kafka_error)? {
-            pgcdc_kafka::Sent::Queued => Ok(Sent::Queued),
-            pgcdc_kafka::Sent::Full => Ok(Sent::Full),
-        }
+        outcome(sent)
     }
 
     /// Appends the handles of records that are durable now.
@@ -217,6 +212,15 @@ impl Carrier {
         }
         Ok(true)
     }
+}
+
+/// What a producer said, as an output says it.
+#[inline]
+fn outcome(sent: pgcdc_kafka::Result<pgcdc_kafka::Sent>) -> Result<Sent> {
+    Ok(match sent.map_err(kafka_error)? {
+        pgcdc_kafka::Sent::Queued => Sent::Queued,
+        pgcdc_kafka::Sent::Full => Sent::Full,
+    })
 }
 
 /// The stream's constant headers for our own producer.

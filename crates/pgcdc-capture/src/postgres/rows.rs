@@ -223,13 +223,7 @@ mod tests {
     use tokio::io::{AsyncWriteExt, DuplexStream};
 
     use super::*;
-
-    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![tag];
-        bytes.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
-        bytes.extend_from_slice(body);
-        bytes
-    }
+    use crate::postgres::wire::message;
 
     fn refusal(code: &str) -> Vec<u8> {
         message(b'E', format!("SERROR\0C{code}\0Mno\0\0").as_bytes())

@@ -432,9 +432,7 @@ impl Sender {
         let asked_for: Vec<usize> = parts.iter().map(|(part, _)| *part).collect();
         let mut failed = None;
         let read = answer.produce(|topic, partition, error| {
-            let topic = self.by_name.get(topic).and_then(|topic| self.topics.get(*topic));
-            let part = topic.and_then(|topic| topic.parts.get(usize::try_from(partition).ok()?));
-            let Some(&at) = part else { return };
+            let Some(at) = self.part_of(topic, partition) else { return };
             let Some(asked) = parts.iter().position(|(part, _)| *part == at) else { return };
             let part = &mut self.parts[at];
             match failure::fate(error) {
@@ -483,6 +481,18 @@ impl Sender {
         }
         asked_for.into_iter().for_each(|part| self.settle(part, now));
         Ok(())
+    }
+
+    /// The place of a partition that an answer names.
+    fn part_of(&self, topic: &str, partition: i32) -> Option<usize> {
+        let topic = self.topics.get(*self.by_name.get(topic)?)?;
+        topic.parts.get(usize::try_from(partition).ok()?).copied()
+    }
+
+    /// Partitions as requests list them: those of a topic together.
+    fn by_topic<'a>(&self, parts: &'a mut [usize]) -> Vec<&'a [usize]> {
+        parts.sort_unstable_by_key(|part| self.parts[*part].topic);
+        parts.chunk_by(|a, b| self.parts[*a].topic == self.parts[*b].topic).collect()
     }
 
     /// Lets go what is durable of a partition, and sends on.
@@ -613,9 +623,7 @@ impl Sender {
         if parts.is_empty() {
             return;
         }
-        parts.sort_unstable_by_key(|part| self.parts[*part].topic);
-        let of_one_topic = |a: &usize, b: &usize| self.parts[*a].topic == self.parts[*b].topic;
-        let by_topic: Vec<&[usize]> = parts.chunk_by(of_one_topic).collect();
+        let by_topic = self.by_topic(&mut parts);
         self.correlation = self.correlation.wrapping_add(1);
         let timeout = i32::try_from(self.options.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let Options { client_id, transactional, .. } = &self.options;

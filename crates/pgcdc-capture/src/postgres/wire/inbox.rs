@@ -136,13 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn message(tag: u8, body: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![tag];
-        bytes.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
-        bytes.extend_from_slice(body);
-        bytes
-    }
+    use crate::postgres::wire::message;
 
     fn receive(inbox: &mut Inbox, bytes: &mut &[u8], most: usize) -> usize {
         let room = inbox.room();

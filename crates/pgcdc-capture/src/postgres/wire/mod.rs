@@ -11,3 +11,12 @@ pub(super) mod socket;
 
 pub(super) use inbox::{Inbox, LARGE_MESSAGE, Next};
 pub(super) use socket::Duplex;
+
+/// A message as the server sends it, for tests.
+#[cfg(test)]
+pub(in crate::postgres) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![tag];
+    bytes.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}

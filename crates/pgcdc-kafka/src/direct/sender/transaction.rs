@@ -251,9 +251,7 @@ impl Sender {
         transactional.begun = true;
         let mut parts = std::mem::take(&mut transactional.joining);
         let id = transactional.id.clone();
-        parts.sort_unstable_by_key(|part| self.parts[*part].topic);
-        let of_one_topic = |a: &usize, b: &usize| self.parts[*a].topic == self.parts[*b].topic;
-        let by_topic = parts.chunk_by(of_one_topic).map(|same| {
+        let by_topic = self.by_topic(&mut parts).into_iter().map(|same| {
             let name = self.topics[self.parts[same[0]].topic].name.clone();
             (name, same.iter().map(|part| self.parts[*part].number).collect())
         });
@@ -287,11 +285,9 @@ impl Sender {
         let mut again = None;
         let number = self.transactional.as_ref().map_or(0, |transactional| transactional.number);
         let read = answer.add_partitions(|topic, partition, error| {
-            let found = self.by_name.get(topic).and_then(|topic| self.topics.get(*topic));
-            let part = found.and_then(|topic| topic.parts.get(usize::try_from(partition).ok()?));
-            let Some(part) = part.and_then(|part| self.parts.get_mut(*part)) else { return };
+            let Some(at) = self.part_of(topic, partition) else { return };
             match failure::fate(error) {
-                Fate::Done => part.joined = number,
+                Fate::Done => self.parts[at].joined = number,
                 Fate::Again if again.is_some() => {}
                 Fate::Again | Fate::NotLeader => again = Some(error),
                 Fate::Failed(_) if error == NOT_ATTEMPTED => {}
