@@ -135,16 +135,17 @@ impl Tables {
         self.encoders.get_mut(at).map(Option::as_mut)
     }
 
-    /// Learns a table from its `Relation` message; what was known of it before is replaced.
+    /// Learns a table from its `Relation` message, which transaction `xid` sent; what was known of it before is replaced.
     pub(crate) async fn learn(
         &mut self,
         body: &RelationBody<'_>,
+        xid: Option<u32>,
         query: &Query,
         output: &mut Output,
     ) -> Result<()> {
         let name = pgcdc_event::TableName::new(body.schema, body.table);
         let encoder = if self.settings.tables.allows(&name) {
-            let relation = self.catalog.streamed(query, body).await?;
+            let relation = self.catalog.streamed(query, body, xid).await?;
             tracing::debug!(table = %name, columns = relation.columns.len(), "table announced");
             Some(self.compile(relation, false, output).await?)
         } else {

@@ -1,7 +1,9 @@
 //! Schema changes while the connector runs.
 
+use std::time::Duration;
+
 use super::{stop, streaming};
-use crate::harness::{Database, LONG, Reader, kafka};
+use crate::harness::{Database, LONG, Reader, eventually, kafka, own_postgres, postgres_options};
 
 /// Each row has the columns that the table had when it was written, with nothing in between to wait for.
 #[test]
@@ -46,5 +48,50 @@ fn a_new_table_is_captured() {
     database.sql("CREATE TABLE u(id int PRIMARY KEY); INSERT INTO u VALUES (1)");
     let mut reader = Reader::new(kafka(), &[&database.topic("u")]);
     assert_eq!(reader.read(1, LONG)[0].key.as_deref(), Some(r#"{"id":1}"#));
+    stop(process);
+}
+
+/// A commit reaches the stream before other sessions see it, here for as long as no standby answers: key, nullability
+/// and the type itself are read when it is visible.
+#[test]
+fn a_table_is_read_after_the_transaction_that_made_it() {
+    let (server, _) = own_postgres(postgres_options());
+    let database = Database::create_on(&server, "unseen");
+    database.sql("CREATE TABLE t(id int PRIMARY KEY)");
+    let connector = database
+        .connector()
+        .set("key.converter.schemas.enable", "true")
+        .set("value.converter.schemas.enable", "true");
+    let process = streaming(&connector);
+    let wait_for_standby = |names: &str| {
+        database.sql(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
+        database.sql("SELECT pg_reload_conf()");
+    };
+    wait_for_standby("nobody");
+    eventually(LONG, "the setting is in force", || {
+        database.sql("SHOW synchronous_standby_names") == "nobody"
+    });
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            database.sql(
+                "BEGIN; CREATE TYPE mood AS ENUM ('well'); CREATE TABLE fresh(m mood PRIMARY KEY, v int NOT NULL);
+                 ALTER TABLE fresh REPLICA IDENTITY FULL; INSERT INTO fresh VALUES ('well', 1); COMMIT",
+            );
+        });
+        eventually(LONG, "the commit waits", || {
+            database.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "1"
+        });
+        // The stream has the transaction; nobody can see it.
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(database.sql("SELECT count(*) FROM pg_class WHERE relname = 'fresh'"), "0");
+        wait_for_standby("");
+    });
+    let mut reader = Reader::new(kafka(), &[&database.topic("fresh")]);
+    let record = &reader.read(1, LONG)[0];
+    let key: serde_json::Value = serde_json::from_str(record.key.as_deref().expect("a key")).expect("JSON");
+    assert_eq!(key["payload"], serde_json::json!({"m": "well"}));
+    assert_eq!(key["schema"]["fields"][0]["optional"], false);
+    assert_eq!(key["schema"]["fields"][0]["parameters"]["allowed"], "well");
+    assert_eq!(record.json()["payload"]["after"], serde_json::json!({"m": "well", "v": 1}));
     stop(process);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pgcdc_event::{Column, PgType, Relation, ReplicaIdentity, TableName, TypeKind};
 use pgcdc_format::pgoutput::RelationBody;
 
-use super::{Ask, Query};
+use super::{Ask, Query, visibility};
 use crate::config::Settings;
 use crate::{Error, Result};
 
@@ -63,6 +63,8 @@ pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Resul
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     types: HashMap<u32, Arc<PgType>>,
+    /// The transaction that was last seen to be visible.
+    visible: Option<u32>,
 }
 
 /// What the catalog adds to a column.
@@ -79,8 +81,18 @@ struct Extra {
 
 impl Catalog {
     /// The relation of a `Relation` message: names, types and identity as the message has them,
-    /// which is right for the rows that follow; nullability, defaults and keys as of now.
-    pub(crate) async fn streamed(&mut self, mut query: &Query, body: &RelationBody<'_>) -> Result<Relation> {
+    /// which is right for the rows that follow; nullability, defaults and keys as of now, but not from before
+    /// transaction `xid`, which the message is part of.
+    pub(crate) async fn streamed(
+        &mut self,
+        mut query: &Query,
+        body: &RelationBody<'_>,
+        xid: Option<u32>,
+    ) -> Result<Relation> {
+        if let Some(xid) = xid.filter(|xid| self.visible != Some(*xid)) {
+            visibility::wait_for(query, xid).await?;
+            self.visible = Some(xid);
+        }
         let bad = |error| Error::fatal("replication stream: a Relation message").with_source(error);
         let columns: Vec<_> = body.columns().collect::<Result<_, _>>().map_err(bad)?;
         let extras = extras(&mut query, body.oid).await?;

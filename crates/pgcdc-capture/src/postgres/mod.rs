@@ -9,6 +9,7 @@ mod rows;
 mod slot;
 mod sqlstate;
 mod tls;
+mod visibility;
 mod wire;
 
 pub(crate) use catalog::{CapturedTable, Catalog, captured_tables};

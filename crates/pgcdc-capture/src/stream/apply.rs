@@ -213,7 +213,7 @@ impl<'a> Applier<'a> {
                 if let Some(metadata) = &mut self.metadata {
                     metadata.numbering.announce(body.oid, body.schema, body.table);
                 }
-                self.tables.learn(&body, self.query, &mut self.outbox.output).await?;
+                self.tables.learn(&body, self.transaction.xid, self.query, &mut self.outbox.output).await?;
             }
             Message::Truncate { relations, .. } => {
                 for oid in relations.chunks_exact(4) {

@@ -1,0 +1,96 @@
+//! Whether the catalog has what a streamed transaction did to it.
+//!
+//! A commit is in the WAL, and with a walsender, a moment before other sessions see it: a table or type made in the
+//! transaction that also fills it may not be there yet when its rows are. With synchronous replication that moment lasts
+//! until the standby has answered.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Query;
+use crate::{Error, Result};
+
+/// How long to wait. Not for ever: this connector may itself be the synchronous standby that the commit waits for.
+const LIMIT: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Waits until a transaction that the stream sends is visible to `query`'s session, at most [`LIMIT`].
+pub(super) async fn wait_for(query: &Query, xid: u32) -> Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let snapshot =
+            query.value("ask which transactions are running", "SELECT txid_current_snapshot()").await?;
+        let snapshot = snapshot.unwrap_or_default();
+        let visible = is_visible(xid, &snapshot).ok_or_else(|| {
+            Error::fatal(format!("PostgreSQL described its running transactions as {snapshot:?}"))
+        })?;
+        if visible {
+            return Ok(());
+        }
+        if Instant::now() + pause > deadline {
+            tracing::warn!(
+                xid,
+                waited = ?LIMIT,
+                "a transaction that is in the WAL is not visible yet, which synchronous replication can be the reason \
+                 of; keys, defaults and nullability of its tables are read as they were before it"
+            );
+            return Ok(());
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Whether a transaction that has ended is visible in a snapshot, `xmin:xmax:xip,…` in 64 bits each. Source: the
+/// PostgreSQL manual, "Transaction ID and Snapshot Information Functions". `None` for what is none.
+fn is_visible(xid: u32, snapshot: &str) -> Option<bool> {
+    let mut parts = snapshot.splitn(3, ':');
+    let _xmin: u64 = parts.next()?.parse().ok()?;
+    let xmax: u64 = parts.next()?.parse().ok()?;
+    let running = parts.next()?;
+    // The stream has the lower half only; like PostgreSQL's own comparison, at most half a turn apart.
+    let ahead = (xmax as u32).wrapping_sub(xid);
+    if ahead == 0 || ahead > u32::MAX / 2 {
+        return Some(false);
+    }
+    let Some(full) = xmax.checked_sub(ahead.into()) else { return Some(false) };
+    for other in running.split(',').filter(|other| !other.is_empty()) {
+        if other.parse::<u64>().ok()? == full {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_visible;
+
+    #[test]
+    fn a_transaction_is_visible_when_it_is_below_xmax_and_not_running() {
+        assert_eq!(is_visible(9, "10:10:"), Some(true));
+        assert_eq!(is_visible(10, "10:10:"), Some(false));
+        assert_eq!(is_visible(12, "10:15:10,12"), Some(false));
+        assert_eq!(is_visible(11, "10:15:10,12"), Some(true));
+        assert_eq!(is_visible(17, "10:15:10,12"), Some(false));
+    }
+
+    /// 4294967296 is the first of the second epoch.
+    #[test]
+    fn numbers_wrap() {
+        assert_eq!(is_visible(u32::MAX, "4294967300:4294967300:"), Some(true));
+        assert_eq!(is_visible(u32::MAX, "4294967295:4294967300:4294967295"), Some(false));
+        assert_eq!(is_visible(3, "4294967299:4294967300:4294967299"), Some(false));
+        assert_eq!(is_visible(3, "4294967295:4294967300:4294967295"), Some(true));
+        assert_eq!(is_visible(5, "4294967300:4294967300:"), Some(false));
+    }
+
+    #[test]
+    fn what_is_no_snapshot_is_refused() {
+        for text in ["", "1", "1:2", "a:2:", "1:b:", "1:5:x"] {
+            assert_eq!(is_visible(3, text), None, "{text}");
+        }
+    }
+}
