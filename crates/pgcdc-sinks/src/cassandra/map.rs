@@ -1,23 +1,31 @@
-//! A JSON value in the target column's CQL type.
+//! A JSON value in the target column's CQL type, written as the protocol has it: by the driver's own serialization, without
+//! a copy of it in between.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pgcdc_format::decode::{Decimal, Field, Json, Semantic, date_days, instant_us, time_of_day_ns};
 use scylla::cluster::metadata::{CollectionType, ColumnType, NativeType};
-use scylla::value::{
-    CqlDate, CqlDecimal, CqlDuration, CqlTime, CqlTimestamp, CqlTimeuuid, CqlValue, CqlVarint,
-};
+use scylla::serialize::value::SerializeValue;
+use scylla::serialize::writers::CellWriter;
+use scylla::value::{CqlDate, CqlDecimal, CqlDuration, CqlTime, CqlTimestamp, CqlTimeuuid, CqlVarint};
 use uuid::Uuid;
 
-/// Converts a field; `None` is NULL.
+/// Writes a field's value. After an error the buffer behind the cell holds a part of one.
 ///
 /// # Errors
 /// Names the column, what arrived and what the column takes; never the value.
-pub(super) fn to_cql(field: &Field<'_, '_>, target: &ColumnType<'_>) -> Result<Option<CqlValue>, String> {
+pub(super) fn write_cql(
+    field: &Field<'_, '_>,
+    target: &ColumnType<'_>,
+    cell: CellWriter<'_>,
+) -> Result<(), String> {
     if field.value.is_null() {
-        return Ok(None);
+        cell.set_null();
+        return Ok(());
     }
-    convert(field.value, field.semantic, target).map(Some).ok_or_else(|| {
+    write(field.value, field.semantic, target, cell).ok_or_else(|| {
         format!("column {:?}: {} cannot become {}", field.name, describe(field.value), name_of(target))
     })
 }
@@ -43,102 +51,114 @@ fn name_of(target: &ColumnType<'_>) -> String {
     }
 }
 
-fn convert(value: &Json<'_>, semantic: Option<&Semantic>, target: &ColumnType<'_>) -> Option<CqlValue> {
-    match target {
-        ColumnType::Native(native) => convert_native(value, semantic, native),
-        ColumnType::Collection { typ, .. } => {
-            let element = |semantic: Option<&Semantic>| match semantic {
-                Some(Semantic::Array(element) | Semantic::Map(element)) => Some((**element).clone()),
-                _ => None,
-            };
-            let inner = element(semantic);
-            match typ {
-                CollectionType::List(of) => elements(value, inner.as_ref(), of).map(CqlValue::List),
-                CollectionType::Set(of) => elements(value, inner.as_ref(), of).map(CqlValue::Set),
-                CollectionType::Map(key, of) => {
-                    // hstore arrives as JSON text unless it is handled as a map
-                    let text = value.as_str();
-                    let parsed = text.map(Json::parse).transpose().ok()?;
-                    let members = parsed.as_ref().unwrap_or(value).members()?;
-                    let pairs =
-                        members.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| {
-                            Some((
-                                convert(&Json::String(name), None, key)?,
-                                convert(&value, inner.as_ref(), of)?,
-                            ))
-                        });
-                    pairs.collect::<Option<Vec<_>>>().map(CqlValue::Map)
-                }
-                _ => None,
+/// `None` when the value does not fit the type.
+fn write(
+    value: &Json<'_>,
+    semantic: Option<&Semantic>,
+    target: &ColumnType<'_>,
+    cell: CellWriter<'_>,
+) -> Option<()> {
+    let typ = match target {
+        ColumnType::Native(native) => return write_native(value, semantic, target, native, cell),
+        ColumnType::Collection { typ, .. } => typ,
+        _ => return None,
+    };
+    let inner = match semantic {
+        Some(Semantic::Array(element) | Semantic::Map(element)) => Some(&**element),
+        _ => None,
+    };
+    let mut builder = cell.into_value_builder();
+    match typ {
+        CollectionType::List(of) | CollectionType::Set(of) => {
+            let elements = value.elements()?;
+            builder.append_bytes(&i32::try_from(elements.len()).ok()?.to_be_bytes());
+            for element in &elements {
+                // Collections of CQL hold no nulls: one that comes fits no type.
+                write(element, inner, of, builder.make_sub_writer())?;
             }
         }
-        _ => None,
+        CollectionType::Map(key, of) => {
+            // hstore arrives as JSON text unless it is handled as a map
+            let parsed = value.as_str().map(Json::parse).transpose().ok()?;
+            let mut members = parsed.as_ref().unwrap_or(value).members()?;
+            members.retain(|(_, value)| !value.is_null());
+            builder.append_bytes(&i32::try_from(members.len()).ok()?.to_be_bytes());
+            for (name, value) in members {
+                write(&Json::String(name), None, key, builder.make_sub_writer())?;
+                write(&value, inner, of, builder.make_sub_writer())?;
+            }
+        }
+        _ => return None,
     }
+    builder.finish().ok().map(drop)
 }
 
-fn elements(value: &Json<'_>, semantic: Option<&Semantic>, of: &ColumnType<'_>) -> Option<Vec<CqlValue>> {
-    // Collections of CQL hold no nulls.
-    value.elements()?.iter().map(|element| convert(element, semantic, of)).collect()
-}
-
-fn convert_native(value: &Json<'_>, semantic: Option<&Semantic>, target: &NativeType) -> Option<CqlValue> {
-    Some(match target {
-        NativeType::Ascii => CqlValue::Ascii(text(value, semantic)?),
-        NativeType::Text => CqlValue::Text(text(value, semantic)?),
+fn write_native(
+    value: &Json<'_>,
+    semantic: Option<&Semantic>,
+    target: &ColumnType<'_>,
+    native: &NativeType,
+    cell: CellWriter<'_>,
+) -> Option<()> {
+    let put = |value: &dyn SerializeValue| value.serialize(target, cell).ok().map(drop);
+    match native {
+        NativeType::Ascii => put(&&*text(value, semantic).filter(|text| text.is_ascii())?),
+        NativeType::Text => put(&&*text(value, semantic)?),
         NativeType::Boolean => match value {
-            Json::Bool(flag) => CqlValue::Boolean(*flag),
-            Json::String(text) => CqlValue::Boolean(text.parse().ok()?),
-            _ => return None,
+            Json::Bool(flag) => put(flag),
+            Json::String(text) => put(&text.parse::<bool>().ok()?),
+            _ => None,
         },
-        NativeType::TinyInt => CqlValue::TinyInt(whole(value, semantic)?.try_into().ok()?),
-        NativeType::SmallInt => CqlValue::SmallInt(whole(value, semantic)?.try_into().ok()?),
-        NativeType::Int => CqlValue::Int(whole(value, semantic)?.try_into().ok()?),
-        NativeType::BigInt => CqlValue::BigInt(whole(value, semantic)?),
-        NativeType::Float => CqlValue::Float(double(value, semantic)? as f32),
-        NativeType::Double => CqlValue::Double(double(value, semantic)?),
+        NativeType::TinyInt => put(&i8::try_from(whole(value, semantic)?).ok()?),
+        NativeType::SmallInt => put(&i16::try_from(whole(value, semantic)?).ok()?),
+        NativeType::Int => put(&i32::try_from(whole(value, semantic)?).ok()?),
+        NativeType::BigInt => put(&whole(value, semantic)?),
+        NativeType::Float => put(&(double(value, semantic)? as f32)),
+        NativeType::Double => put(&double(value, semantic)?),
         NativeType::Decimal => {
             let decimal = Decimal::of(value, semantic)?;
-            CqlValue::Decimal(CqlDecimal::from_signed_be_bytes_and_exponent(decimal.unscaled, decimal.scale))
+            put(&CqlDecimal::from_signed_be_bytes_and_exponent(decimal.unscaled, decimal.scale))
         }
         NativeType::Varint => {
             let decimal = Decimal::of(value, semantic).filter(|decimal| decimal.scale == 0)?;
-            CqlValue::Varint(CqlVarint::from_signed_bytes_be(decimal.unscaled))
+            put(&CqlVarint::from_signed_bytes_be(decimal.unscaled))
         }
-        NativeType::Timestamp => {
-            CqlValue::Timestamp(CqlTimestamp(instant_us(value, semantic)?.div_euclid(1_000)))
-        }
+        NativeType::Timestamp => put(&CqlTimestamp(instant_us(value, semantic)?.div_euclid(1_000))),
         NativeType::Date => {
             let days = date_days(value, semantic)?.checked_add(1 << 31)?;
-            CqlValue::Date(CqlDate(days.try_into().ok()?))
+            put(&CqlDate(days.try_into().ok()?))
         }
-        NativeType::Time => CqlValue::Time(CqlTime(time_of_day_ns(value, semantic)?)),
+        NativeType::Time => put(&CqlTime(time_of_day_ns(value, semantic)?)),
         NativeType::Duration => match semantic {
             Some(Semantic::MicroDuration) => {
                 let nanoseconds = value.as_i64()?.checked_mul(1_000)?;
-                CqlValue::Duration(CqlDuration { months: 0, days: 0, nanoseconds })
+                put(&CqlDuration { months: 0, days: 0, nanoseconds })
             }
-            _ => return None,
+            _ => None,
         },
-        NativeType::Uuid => CqlValue::Uuid(Uuid::parse_str(value.as_str()?).ok()?),
+        NativeType::Uuid => put(&Uuid::parse_str(value.as_str()?).ok()?),
         NativeType::Timeuuid => {
-            CqlValue::Timeuuid(CqlTimeuuid::from_bytes(*Uuid::parse_str(value.as_str()?).ok()?.as_bytes()))
+            put(&CqlTimeuuid::from_bytes(*Uuid::parse_str(value.as_str()?).ok()?.as_bytes()))
         }
-        NativeType::Inet => CqlValue::Inet(value.as_str()?.split('/').next()?.parse().ok()?),
-        NativeType::Blob => CqlValue::Blob(match (value, semantic) {
-            (Json::String(text), Some(Semantic::Bytes) | None) => STANDARD.decode(&**text).ok()?,
-            (Json::String(text), _) => text.as_bytes().to_vec(),
-            _ => return None,
-        }),
-        _ => return None, // counters cannot be set
-    })
+        NativeType::Inet => {
+            let address: std::net::IpAddr = value.as_str()?.split('/').next()?.parse().ok()?;
+            put(&address)
+        }
+        NativeType::Blob => match (value, semantic) {
+            (Json::String(text), Some(Semantic::Bytes) | None) => put(&STANDARD.decode(&**text).ok()?),
+            (Json::String(text), _) => put(&text.as_bytes()),
+            _ => None,
+        },
+        _ => None, // counters cannot be set
+    }
 }
 
-fn text(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<String> {
+fn text<'v>(value: &'v Json<'_>, semantic: Option<&Semantic>) -> Option<Cow<'v, str>> {
     match semantic {
         Some(Semantic::Decimal(_) | Semantic::VariableScaleDecimal) => {
-            Decimal::of(value, semantic).map(|d| d.to_string())
+            Decimal::of(value, semantic).map(|d| d.to_string().into())
         }
-        _ => value.to_text().map(std::borrow::Cow::into_owned),
+        _ => value.to_text(),
     }
 }
 

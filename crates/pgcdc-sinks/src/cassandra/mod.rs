@@ -25,6 +25,7 @@
 //! lacks are skipped, columns that the record lacks and unchanged TOAST values are left unset, NULL
 //! deletes the cell. Lists should be `frozen`: Cassandra appends to others on a replay.
 
+mod cells;
 mod clock;
 mod config;
 mod create;

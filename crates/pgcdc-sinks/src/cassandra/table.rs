@@ -1,18 +1,17 @@
 //! A target table: its columns and its two statements.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use pgcdc_format::decode::{Change, Field, Placeholder, Row};
 use scylla::client::session::Session;
 use scylla::cluster::metadata::ColumnType;
 use scylla::errors::PrepareError;
 use scylla::statement::Consistency;
 use scylla::statement::prepared::PreparedStatement;
-use scylla::value::{CqlValue, MaybeUnset};
 
+use super::cells::Cells;
 use super::create::{COMMENT, quote, says_its_type};
-use super::map::to_cql;
-
-/// What a statement is executed with.
-pub(super) type Values = Vec<MaybeUnset<Option<CqlValue>>>;
+use super::map::write_cql;
 
 /// A table of the target, ready to be written.
 #[derive(Debug)]
@@ -23,6 +22,8 @@ pub(super) struct Target {
     keys: usize,
     /// Whether the table was made here, and columns may be added to it.
     grows: bool,
+    /// What the values of the row before took: the next one will hardly take more.
+    row_bytes: AtomicUsize,
     pub(super) upsert: PreparedStatement,
     pub(super) delete: PreparedStatement,
 }
@@ -69,6 +70,7 @@ impl Target {
             columns,
             keys,
             grows,
+            row_bytes: AtomicUsize::new(256),
             upsert: prepare(upsert).await?,
             delete: prepare(delete).await?,
         }))
@@ -89,27 +91,29 @@ impl Target {
         row: &Row<'_>,
         timestamp: i64,
         placeholder: &Placeholder,
-    ) -> Result<Values, String> {
-        let mut values = Vec::with_capacity(self.columns.len() + 1);
+    ) -> Result<Cells, String> {
+        let mut cells = Cells::with_capacity(self.row_bytes.load(Relaxed));
         for (at, (name, target)) in self.columns.iter().enumerate() {
-            let value = match row.field(name) {
-                Some(field) if !placeholder.is(field.value) => MaybeUnset::Set(to_cql(&field, target)?),
-                _ => MaybeUnset::Unset,
-            };
-            if at < self.keys && !matches!(value, MaybeUnset::Set(Some(_))) {
+            let field = row.field(name).filter(|field| !placeholder.is(field.value));
+            if at < self.keys && field.as_ref().is_none_or(|field| field.value.is_null()) {
                 return Err(format!(
                     "column {name:?} of the target's primary key has no value in the record"
                 ));
             }
-            values.push(value);
+            match field {
+                Some(field) => write_cql(&field, target, cells.next())?,
+                None => drop(cells.next().set_unset()),
+            }
         }
-        values.push(MaybeUnset::Set(Some(CqlValue::BigInt(timestamp))));
-        Ok(values)
+        cells.timestamp(timestamp);
+        self.row_bytes.store(cells.len(), Relaxed);
+        Ok(cells)
     }
 
     /// Values of the delete for a change that has the key in one of its parts.
-    pub(super) fn delete(&self, change: &Change<'_>, timestamp: i64) -> Result<Values, String> {
-        let mut values = vec![MaybeUnset::Set(Some(CqlValue::BigInt(timestamp)))];
+    pub(super) fn delete(&self, change: &Change<'_>, timestamp: i64) -> Result<Cells, String> {
+        let mut cells = Cells::with_capacity(64);
+        cells.timestamp(timestamp);
         for (name, target) in &self.columns[..self.keys] {
             let parts = [change.key.as_ref(), change.before.as_ref()];
             let field =
@@ -117,9 +121,9 @@ impl Target {
             let field = field.ok_or_else(|| {
                 format!("column {name:?} of the target's primary key is in neither the record's key nor its old row")
             })?;
-            values.push(MaybeUnset::Set(to_cql(&field, target)?));
+            write_cql(&field, target, cells.next())?;
         }
-        Ok(values)
+        Ok(cells)
     }
 }
 

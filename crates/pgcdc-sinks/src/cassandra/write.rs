@@ -18,9 +18,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::CassandraConfig;
+use super::cells::Cells;
 use super::clock::Clock;
 use super::create::{add_columns, create_table, quote};
-use super::table::{Target, Values};
+use super::table::Target;
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
 /// Statements of one lane in flight at a time.
@@ -247,7 +248,7 @@ struct Statement {
     offset: i64,
     target: Arc<Target>,
     upsert: bool,
-    values: Values,
+    values: Cells,
 }
 
 /// Executes statements as they come, in any order; returns those that can never be.

@@ -94,6 +94,22 @@ pub(super) fn load() -> f64 {
     text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0)
 }
 
+/// Waits until a server does nothing of its own any more, like cleaning up after the run before; a minute at most.
+pub(super) fn settle(server: ProcessId) {
+    const LOOK: Duration = Duration::from_millis(500);
+    let used = || server.cpu().unwrap_or_default();
+    let begin = Instant::now();
+    let mut before = used();
+    while begin.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(LOOK);
+        let now = used();
+        if now.saturating_sub(before) < LOOK / 10 {
+            return;
+        }
+        before = now;
+    }
+}
+
 /// A run from the first thing that came out to the last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Phase {

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Common;
 use super::lab::{Lab, tail};
-use super::measure::{Phase, Watch, follow};
+use super::measure::{Phase, Watch, follow, settle};
 use super::report::{Bar, Bound, Column, Report, column};
 use crate::{cargo, printer};
 
@@ -145,34 +145,51 @@ impl<'a> Bench<'a> {
     fn cassandra(&mut self, report: &mut Report) -> Result<()> {
         printer::say("starting Cassandra");
         let place = self.lab.scratch.join("cassandra");
-        let cassandra = Cassandra::start(&place, 0, CassandraOptions { heap_mb: 2048, fsync: false })?;
+        let mut cassandra = Cassandra::start(&place, 0, CassandraOptions { heap_mb: 2048, fsync: false })?;
         let node = cassandra.contact_point();
         let store = stores::Tables::connect(&node)?;
         let best = self.best(&["cassandra", &node], CASSANDRA_LEVELS)?;
         report.note(format!(
             "bare loop > Cassandra: {best} (tasks x in flight) was the best of {CASSANDRA_LEVELS}"
         ));
+        let server = cassandra.daemon().process();
         for round in 1..=self.options.common.rounds {
-            self.bare_run(report, "bare loop > Cassandra", &["cassandra", &node, &best])?;
-            let keyspace = format!("sink_{round}");
-            store.create(&keyspace)?;
-            let section =
-                format!("type = \"cassandra\"\ncontact_points = [\"{node}\"]\nkeyspace = \"{keyspace}\"");
-            let (first, last) = (1, i64::from(self.options.rows));
-            let phase = self.sink(&format!("cassandra_{round}"), &section, |_| {
-                // The sink writes batch after batch: the last row of the topic is there when all are.
-                Ok(if store.has(&keyspace, last)? { 2 } else { u64::from(store.has(&keyspace, first)?) })
-            })?;
-            let there = store.count(&keyspace)?;
-            ensure!(
-                there == u64::from(self.options.rows),
-                "Cassandra holds {there} of {} rows",
-                self.options.rows
-            );
-            report.run("pgcdc sink > Cassandra", &self.figures(&phase));
-            store.drop(&keyspace)?;
+            for ours in turns(round) {
+                settle(server);
+                if ours {
+                    self.cassandra_run(report, &store, &node, round)?;
+                } else {
+                    self.bare_run(report, "bare loop > Cassandra", &["cassandra", &node, &best])?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn cassandra_run(
+        &mut self,
+        report: &mut Report,
+        store: &stores::Tables,
+        node: &str,
+        round: u32,
+    ) -> Result<()> {
+        let keyspace = format!("sink_{round}");
+        store.create(&keyspace)?;
+        let section =
+            format!("type = \"cassandra\"\ncontact_points = [\"{node}\"]\nkeyspace = \"{keyspace}\"");
+        let (first, last) = (1, i64::from(self.options.rows));
+        let phase = self.sink(&format!("cassandra_{round}"), &section, |_| {
+            // The sink writes batch after batch: the last row of the topic is there when all are.
+            Ok(if store.has(&keyspace, last)? { 2 } else { u64::from(store.has(&keyspace, first)?) })
+        })?;
+        let there = store.count(&keyspace)?;
+        ensure!(
+            there == u64::from(self.options.rows),
+            "Cassandra holds {there} of {} rows",
+            self.options.rows
+        );
+        report.run("pgcdc sink > Cassandra", &self.figures(&phase));
+        store.drop(&keyspace)
     }
 
     fn redis(&mut self, report: &mut Report) -> Result<()> {
@@ -188,20 +205,30 @@ impl<'a> Bench<'a> {
              (SELECT user_id, sum(duration_ms) AS duration_ms FROM engagement_events GROUP BY user_id) AS scores",
         )?;
         for round in 1..=self.options.common.rounds {
-            self.bare_run(report, "bare loop > Redis", &["redis", &url, &best])?;
-            let key = format!("sink_{round}");
-            let board = format!(
-                "type = \"redis\"\nurl = \"{url}\"\nleaderboard = {{ key = \"{key}\", member = \"user_id\", score = \"duration_ms\", \
-                 window = \"24h\", time = \"event_ts\" }}"
-            );
-            let mut offsets = stores::Offsets::connect(&redis, &key, TOPIC)?;
-            let phase = self.sink(&format!("redis_{round}"), &board, |_| offsets.next())?;
-            let found = stores::scores(&redis, &key)?;
-            ensure!(found == expected, "Redis holds {found} (members, sum of scores), Postgres {expected}");
-            report.run("pgcdc sink > Redis", &self.figures(&phase));
-            redis.command(&["FLUSHALL"])?;
+            for ours in turns(round) {
+                if ours {
+                    self.redis_run(report, &redis, &expected, round)?;
+                } else {
+                    self.bare_run(report, "bare loop > Redis", &["redis", &url, &best])?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn redis_run(&mut self, report: &mut Report, redis: &Redis, expected: &str, round: u32) -> Result<()> {
+        let key = format!("sink_{round}");
+        let url = redis.url();
+        let board = format!(
+            "type = \"redis\"\nurl = \"{url}\"\nleaderboard = {{ key = \"{key}\", member = \"user_id\", score = \"duration_ms\", \
+             window = \"24h\", time = \"event_ts\" }}"
+        );
+        let mut offsets = stores::Offsets::connect(redis, &key, TOPIC)?;
+        let phase = self.sink(&format!("redis_{round}"), &board, |_| offsets.next())?;
+        let found = stores::scores(redis, &key)?;
+        ensure!(found == expected, "Redis holds {found} (members, sum of scores), Postgres {expected}");
+        report.run("pgcdc sink > Redis", &self.figures(&phase));
+        redis.command(&["FLUSHALL"]).map(drop)
     }
 
     /// Tries all levels on a part of the rows; that is the bare loop's and the store's warm-up too.
@@ -266,6 +293,12 @@ impl<'a> Bench<'a> {
             ("load", phase.load),
         ]
     }
+}
+
+/// Whether it is our turn: the bare loop begins one round, we the next.
+fn turns(round: u32) -> [bool; 2] {
+    let ours_first = round.is_multiple_of(2);
+    [ours_first, !ours_first]
 }
 
 /// Figures of a bare loop's line.
