@@ -30,6 +30,7 @@ pub mod driver;
 mod error;
 pub mod runner;
 mod sink;
+mod worker;
 
 #[cfg(feature = "cassandra")]
 pub mod cassandra;

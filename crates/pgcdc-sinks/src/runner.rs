@@ -1,21 +1,18 @@
 //! Running sinks: one consumer per sink, one ordered worker per partition.
 
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
-use futures_util::future::join;
-use pgcdc_format::decode::Decoder;
-use pgcdc_kafka::consumer::{Event, Member, Message, Partition, Progress, Records, Start};
+use pgcdc_kafka::consumer::{Event, Member, Partition, Start};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, sleep};
-use crate::driver::{Breaker, DeadLetters, Decoded, Driver, Written};
+use crate::driver::{Breaker, DeadLetters, Driver};
 use crate::sink::SinkErrorKind;
+use crate::worker::{Worker, spawn};
 use crate::{Config, Error, Result, Sink, SinkConfig, Store};
 
 /// How long a sink may take to say where a partition begins. Well below `max.poll.interval.ms`.
@@ -162,12 +159,6 @@ pub async fn run_with(
     result
 }
 
-/// A worker of one partition.
-struct Worker {
-    stop: CancellationToken,
-    task: JoinHandle<()>,
-}
-
 /// One membership in the group, from joining to leaving.
 async fn session(
     config: &Plan,
@@ -267,106 +258,18 @@ async fn ask(driver: &Driver, partition: &Partition) -> Result<Start> {
     }
 }
 
-/// What writing a partition's batches needs.
-struct Writing<'w> {
-    driver: &'w Driver,
-    partition: &'w Partition,
-    progress: &'w Progress,
-    stop: &'w CancellationToken,
-}
-
-impl Writing<'_> {
-    /// Writes a batch, and meanwhile puts the messages of the next into `place`; returns that, decoded, or nothing when
-    /// told to stop.
-    async fn write<'n>(
-        &self,
-        batch: Decoded<'_>,
-        take: impl FnOnce() -> Vec<Message>,
-        place: &'n mut Vec<Message>,
-        decoder: &mut Decoder,
-    ) -> Result<Option<Decoded<'n>>> {
-        let write = self.driver.write_decoded(self.partition, batch, self.stop);
-        // Polled after it: the store has its work before the next batch is looked at.
-        let ahead = async move {
-            *place = take();
-            Decoded::new(place, decoder)
-        };
-        let (written, next) = join(write, ahead).await;
-        match written? {
-            Written::Durable(next) => self.progress.durable(self.partition, next),
-            Written::Stopped => return Ok(None),
-        }
-        Ok(Some(next))
-    }
-}
-
-fn spawn(
-    driver: &Driver,
-    partition: Partition,
-    mut records: Records,
-    batch_max: usize,
-    progress: &Progress,
-    failed: &mpsc::Sender<Error>,
-) -> Worker {
-    let stop = CancellationToken::new();
-    let (driver, progress, failed, token) = (driver.clone(), progress.clone(), failed.clone(), stop.clone());
-    let task = tokio::spawn(async move {
-        let work = async {
-            let mut decoder = Decoder::default();
-            let mut others = Vec::new();
-            loop {
-                let mut messages = tokio::select! {
-                    biased;
-                    () = token.cancelled() => return Ok(()),
-                    messages = records.next(batch_max) => messages,
-                };
-                if messages.is_empty() {
-                    return Ok(());
-                }
-                let worker =
-                    Writing { driver: &driver, partition: &partition, progress: &progress, stop: &token };
-                // While one batch is written, the next is taken and decoded, as long as there are more at hand.
-                let mut batch = Decoded::new(&messages, &mut decoder);
-                loop {
-                    let taken = worker.write(batch, || records.ready(batch_max), &mut others, &mut decoder);
-                    let Some(next) = taken.await? else { return Ok(()) };
-                    if next.is_empty() {
-                        break;
-                    }
-                    let taken = worker.write(next, || records.ready(batch_max), &mut messages, &mut decoder);
-                    let Some(next) = taken.await? else { return Ok(()) };
-                    if next.is_empty() {
-                        break;
-                    }
-                    batch = next;
-                }
-            }
-        };
-        // Nothing of the worker is used after a panic, and the sink ends. The panic's text is on stderr;
-        // it may quote a value and is not repeated.
-        let ended = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-            Err(Error::fatal(format!("sink {:?}: the worker of {partition} panicked: a defect", driver.name)))
-        });
-        if let Err(error) = ended {
-            // One failure ends the session; those of other partitions add nothing.
-            let _ = failed.try_send(error);
-        }
-    });
-    Worker { stop, task }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use async_trait::async_trait;
-    use pgcdc_kafka::consumer::queue;
+    use pgcdc_kafka::consumer::Message;
 
     use super::*;
     use crate::driver::Rejections;
     use crate::{Batch, Outcome, SinkError};
 
-    /// Panics when it is to write; never says where to begin.
+    /// Never says where to begin.
     #[derive(Debug, Default)]
     struct Broken {
         asked: Mutex<u32>,
@@ -384,7 +287,7 @@ mod tests {
         }
 
         async fn write(&self, _: &Batch<'_>) -> Result<Outcome, SinkError> {
-            panic!("as the test wants")
+            unreachable!("nothing is assigned")
         }
     }
 
@@ -408,17 +311,6 @@ mod tests {
 
     fn partition() -> Partition {
         Partition { topic: "t".into(), id: 0 }
-    }
-
-    #[tokio::test]
-    async fn a_worker_that_panics_ends_its_sink() {
-        let (sender, records) = queue(1);
-        let (failed, mut failures) = mpsc::channel(1);
-        let _worker = spawn(&driver(&Arc::default()), partition(), records, 1, &Progress::default(), &failed);
-        sender.offer(Message::new(0, None, Some(b"{}"))).expect("room");
-        let told = tokio::time::timeout(Duration::from_secs(10), failures.recv()).await;
-        let error = told.expect("in time").expect("a failure");
-        assert!(!error.is_transient() && error.to_string().contains("panicked"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -113,7 +113,8 @@ impl std::error::Error for SinkError {}
 /// A store that takes changes.
 ///
 /// **Who calls.** One [`driver`](crate::driver) per partition. [`write`](Sink::write) is called for one
-/// batch of a partition at a time, in order, and for several partitions at the same time.
+/// batch of a partition at a time, in order, unless [`concurrent_batches`](Sink::concurrent_batches) says that
+/// more may be, and for several partitions at the same time.
 ///
 /// **Durable** means that a crash of this process, of the machine it runs on, and of as much of the
 /// store as it promises to survive, does not lose the records. Offsets are committed after it.
@@ -139,6 +140,12 @@ pub trait Sink: Send + Sync + fmt::Debug {
     /// Dropping the future leaves each record written or not written; the batch comes again. The driver
     /// drops it when its partition is taken away and the store does not answer in time.
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError>;
+
+    /// How many batches of one partition may be written at the same time. More than one only where neither the order of
+    /// writes matters to the store nor whether one before them has failed.
+    fn concurrent_batches(&self) -> usize {
+        1
+    }
 
     /// The partition is another process's now: forget what was kept for it.
     async fn released(&self, _partition: &Partition) {}

@@ -79,7 +79,17 @@ impl<'a> Row<'a> {
     /// One field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<Field<'_, 'a>> {
-        let at = self.fields.iter().position(|(field, _)| field == name)?;
+        self.field_near(name, &mut 0)
+    }
+
+    /// As [`field`](Self::field), but looks at `place` first, and leaves there where it found the field: the next row of
+    /// the table mostly has it at the same one.
+    pub fn field_near(&self, name: &str, place: &mut usize) -> Option<Field<'_, 'a>> {
+        let at = match self.fields.get(*place) {
+            Some((field, _)) if field == name => *place,
+            _ => self.fields.iter().position(|(field, _)| field == name)?,
+        };
+        *place = at;
         let (name, value) = &self.fields[at];
         Some(Field { name, value, semantic: self.semantic(at, name) })
     }

@@ -18,29 +18,48 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// What is known of a partition; [`note`](Self::note) it again after its records.
+    pub(super) fn look(&self, partition: &Partition) -> Hand {
+        let known = self.with_deletes.lock().unwrap_or_else(PoisonError::into_inner);
+        Hand { with_deletes: known.get(partition).copied() }
+    }
+
+    pub(super) fn note(&self, partition: &Partition, hand: &Hand) {
+        let Some(now) = hand.with_deletes else { return };
+        let mut known = self.with_deletes.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get_mut(partition) {
+            Some(known) => *known = now,
+            None => drop(known.insert(partition.clone(), now)),
+        }
+    }
+
+    pub(super) fn forget(&self, partition: &Partition) {
+        self.with_deletes.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
+    }
+}
+
+/// The clock of one partition.
+#[derive(Debug)]
+pub(super) struct Hand {
+    with_deletes: Option<bool>,
+}
+
+impl Hand {
     /// The record's timestamp, or nothing when there is nothing to write. Notes the partition's form.
-    pub(super) fn timestamp(&self, partition: &Partition, record: &Record<'_>) -> Option<i64> {
-        let mut with_deletes = self.with_deletes.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn timestamp(&mut self, record: &Record<'_>) -> Option<i64> {
         let (change, offset) = (&record.change, record.message.offset);
         if change.form == Form::Tombstone {
             // The first record after a start may be a tombstone. If rows go by offsets, its offset is what
             // it needs; if they go by LSNs, the offset is below all of them and the delete came before it.
-            return (!with_deletes.get(partition).copied().unwrap_or(false)).then_some(offset);
+            return (self.with_deletes != Some(true)).then_some(offset);
         }
         let by_record = change.form == Form::Envelope || change.rewritten;
-        match with_deletes.get_mut(partition) {
-            Some(known) => *known = by_record,
-            None => drop(with_deletes.insert(partition.clone(), by_record)),
-        }
+        self.with_deletes = Some(by_record);
         let Some(lsn) = change.source.lsn.filter(|_| by_record) else { return Some(offset) };
         let lsn = i64::try_from(lsn.as_u64()).unwrap_or(i64::MAX);
         // A snapshot's rows carry the position at which streaming begins, and so may the first change.
         let from_snapshot = change.source.snapshot || change.operation == Operation::Read;
         Some(if from_snapshot { lsn.saturating_sub(1) } else { lsn })
-    }
-
-    pub(super) fn forget(&self, partition: &Partition) {
-        self.with_deletes.lock().unwrap_or_else(PoisonError::into_inner).remove(partition);
     }
 }
 
@@ -58,7 +77,11 @@ mod tests {
         let stamp = |(value, offset): (&Option<&str>, i64)| {
             let message = Message::new(offset, None, None);
             let change = decoder.decode(Some(b"{\"id\":1}"), value.map(str::as_bytes)).expect("decodes");
-            clock.timestamp(&partition, &Record { message: &message, change })
+            // As if each were in a piece of its own.
+            let mut hand = clock.look(&partition);
+            let timestamp = hand.timestamp(&Record { message: &message, change });
+            clock.note(&partition, &hand);
+            timestamp
         };
         values.iter().zip(10..).map(stamp).collect()
     }

@@ -21,7 +21,7 @@ pub(super) struct Target {
     /// How many of them are the primary key.
     keys: usize,
     /// Whether the table was made here, and columns may be added to it.
-    grows: bool,
+    pub(super) grows: bool,
     /// What the values of the row before took: the next one will hardly take more.
     row_bytes: AtomicUsize,
     pub(super) upsert: PreparedStatement,
@@ -85,16 +85,18 @@ impl Target {
         row.fields().filter(|f| !known(f.name) && says_its_type(f) && !placeholder.is(f.value)).collect()
     }
 
-    /// Values of the upsert for a row.
+    /// Values of the upsert for a row; `places` is where the row before had its fields.
     pub(super) fn upsert(
         &self,
         row: &Row<'_>,
         timestamp: i64,
         placeholder: &Placeholder,
+        places: &mut Vec<usize>,
     ) -> Result<Cells, String> {
         let mut cells = Cells::with_capacity(self.row_bytes.load(Relaxed));
-        for (at, (name, target)) in self.columns.iter().enumerate() {
-            let field = row.field(name).filter(|field| !placeholder.is(field.value));
+        places.resize(self.columns.len(), 0);
+        for (at, ((name, target), place)) in self.columns.iter().zip(places).enumerate() {
+            let field = row.field_near(name, place).filter(|field| !placeholder.is(field.value));
             if at < self.keys && field.as_ref().is_none_or(|field| field.value.is_null()) {
                 return Err(format!(
                     "column {name:?} of the target's primary key has no value in the record"

@@ -98,18 +98,21 @@ impl Cassandra {
         })
     }
 
-    /// The table that a change goes to; the inner error is the record's.
+    /// The name of the table that a change goes to.
+    fn table<'n>(&'n self, partition: &'n Partition, change: &'n Change<'_>) -> &'n str {
+        match (&self.config.table, &change.source.table) {
+            (Some(table), _) => table,
+            (None, Some(table)) if !table.is_empty() => table,
+            (None, _) => partition.topic.rsplit('.').next().unwrap_or(&partition.topic),
+        }
+    }
+
+    /// The table of a name as a change needs it; the inner error is the record's.
     async fn target(
         &self,
-        partition: &Partition,
+        name: &str,
         change: &Change<'_>,
     ) -> Result<Result<Arc<Target>, String>, SinkError> {
-        let of_topic = || partition.topic.rsplit('.').next().unwrap_or(&partition.topic);
-        let name = match (&self.config.table, &change.source.table) {
-            (Some(table), _) => table.as_str(),
-            (None, Some(table)) if !table.is_empty() => table,
-            (None, _) => of_topic(),
-        };
         let target = match self.existing(name, change).await? {
             Ok(target) => target,
             Err(reason) => return Ok(Err(reason)),
@@ -203,9 +206,13 @@ impl Cassandra {
         refused: &mut Vec<Rejected>,
     ) -> Result<Vec<Statement>, SinkError> {
         let mut statements = Vec::with_capacity(records.len());
+        let mut hand = self.clock.look(partition);
+        let mut places = Vec::new();
+        // The table of the record before: mostly that of the next one, too.
+        let mut last: Option<(&str, Arc<Target>)> = None;
         for record in records {
             let offset = record.message.offset;
-            let Some(timestamp) = self.clock.timestamp(partition, record) else { continue };
+            let Some(timestamp) = hand.timestamp(record) else { continue };
             match record.change.operation {
                 Operation::Message => continue,
                 Operation::Truncate => {
@@ -215,7 +222,13 @@ impl Cassandra {
                 }
                 Operation::Create | Operation::Update | Operation::Read | Operation::Delete => {}
             }
-            let target = match self.target(partition, &record.change).await? {
+            let name = self.table(partition, &record.change);
+            let known = last.as_ref().filter(|(last, target)| *last == name && !target.grows);
+            let target = match known {
+                Some((_, target)) => Ok(Arc::clone(target)),
+                None => self.target(name, &record.change).await?,
+            };
+            let target = match target {
                 Ok(target) => target,
                 // A table that is still to be made holds nothing that could be deleted.
                 Err(_) if record.change.operation == Operation::Delete => continue,
@@ -226,15 +239,21 @@ impl Cassandra {
             };
             let values = match (&record.change.after, record.change.operation) {
                 (Some(row), Operation::Create | Operation::Update | Operation::Read) => {
-                    target.upsert(row, timestamp, &self.placeholder).map(|values| (true, values))
+                    target.upsert(row, timestamp, &self.placeholder, &mut places).map(|values| (true, values))
                 }
                 _ => target.delete(&record.change, timestamp).map(|values| (false, values)),
             };
             match values {
-                Ok((upsert, values)) => statements.push(Statement { offset, target, upsert, values }),
+                Ok((upsert, values)) => {
+                    if last.as_ref().is_none_or(|(last, _)| *last != name) {
+                        last = Some((name, Arc::clone(&target)));
+                    }
+                    statements.push(Statement { offset, target, upsert, values });
+                }
                 Err(reason) => refused.push(Rejected { offset, reason }),
             }
         }
+        self.clock.note(partition, &hand);
         Ok(statements)
     }
 
@@ -363,6 +382,11 @@ impl Sink for Cassandra {
             }
         }
         Ok(outcome)
+    }
+
+    /// The timestamps order the writes: while the last statements of a batch are awaited, those of the next are sent.
+    fn concurrent_batches(&self) -> usize {
+        2
     }
 
     async fn released(&self, partition: &Partition) {

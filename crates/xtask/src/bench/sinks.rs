@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use pgcdc_testbed::signal::ProcessId;
 use pgcdc_testbed::{Cassandra, CassandraOptions, Process, Redis, RedisOptions, kafka};
 use serde_json::Value;
 
@@ -68,6 +69,9 @@ pub(super) fn run(options: &Options) -> Result<()> {
     }
     report.publish(&options.common)
 }
+
+/// A run's, by the name of their column.
+type Figures = Vec<(&'static str, f64)>;
 
 struct Bench<'a> {
     lab: Lab,
@@ -153,26 +157,38 @@ impl<'a> Bench<'a> {
             "bare loop > Cassandra: {best} (tasks x in flight) was the best of {CASSANDRA_LEVELS}"
         ));
         let server = cassandra.daemon().process();
-        for round in 1..=self.options.common.rounds {
-            for ours in turns(round) {
+        self.rounds(report, "Cassandra", server, |bench, ours, round| {
+            if ours {
+                bench.cassandra_run(&store, &node, round)
+            } else {
+                bench.bare_run(&["cassandra", &node, &best])
+            }
+        })
+    }
+
+    /// Runs the bare loop and ours in turns, each on a store that is done with the run before; round 0 is the warm-up.
+    fn rounds(
+        &mut self,
+        report: &mut Report,
+        store: &str,
+        server: ProcessId,
+        mut run: impl FnMut(&mut Self, bool, u32) -> Result<Figures>,
+    ) -> Result<()> {
+        for round in u32::from(self.options.common.no_warm_up)..=self.options.common.rounds {
+            let ours_first = round.is_multiple_of(2);
+            for ours in [ours_first, !ours_first] {
                 settle(server);
-                if ours {
-                    self.cassandra_run(report, &store, &node, round)?;
-                } else {
-                    self.bare_run(report, "bare loop > Cassandra", &["cassandra", &node, &best])?;
+                let figures = run(self, ours, round)?;
+                if round > 0 {
+                    let who = if ours { "pgcdc sink" } else { "bare loop" };
+                    report.run(&format!("{who} > {store}"), &figures);
                 }
             }
         }
         Ok(())
     }
 
-    fn cassandra_run(
-        &mut self,
-        report: &mut Report,
-        store: &stores::Tables,
-        node: &str,
-        round: u32,
-    ) -> Result<()> {
+    fn cassandra_run(&mut self, store: &stores::Tables, node: &str, round: u32) -> Result<Figures> {
         let keyspace = format!("sink_{round}");
         store.create(&keyspace)?;
         let section =
@@ -188,13 +204,13 @@ impl<'a> Bench<'a> {
             "Cassandra holds {there} of {} rows",
             self.options.rows
         );
-        report.run("pgcdc sink > Cassandra", &self.figures(&phase));
-        store.drop(&keyspace)
+        store.drop(&keyspace)?;
+        Ok(self.figures(&phase))
     }
 
     fn redis(&mut self, report: &mut Report) -> Result<()> {
         printer::say("starting Redis");
-        let redis = Redis::start(self.lab.scratch.join("redis"), 0, RedisOptions::default())?;
+        let mut redis = Redis::start(self.lab.scratch.join("redis"), 0, RedisOptions::default())?;
         let url = redis.url();
         let best = self.best(&["redis", &url], REDIS_LEVELS)?;
         report.note(format!(
@@ -204,19 +220,17 @@ impl<'a> Bench<'a> {
             "SELECT count(*) || ' ' || sum(duration_ms)::bigint FROM
              (SELECT user_id, sum(duration_ms) AS duration_ms FROM engagement_events GROUP BY user_id) AS scores",
         )?;
-        for round in 1..=self.options.common.rounds {
-            for ours in turns(round) {
-                if ours {
-                    self.redis_run(report, &redis, &expected, round)?;
-                } else {
-                    self.bare_run(report, "bare loop > Redis", &["redis", &url, &best])?;
-                }
+        let server = redis.daemon().process();
+        self.rounds(report, "Redis", server, |bench, ours, round| {
+            if ours {
+                bench.redis_run(&redis, &expected, round)
+            } else {
+                bench.bare_run(&["redis", &url, &best])
             }
-        }
-        Ok(())
+        })
     }
 
-    fn redis_run(&mut self, report: &mut Report, redis: &Redis, expected: &str, round: u32) -> Result<()> {
+    fn redis_run(&mut self, redis: &Redis, expected: &str, round: u32) -> Result<Figures> {
         let key = format!("sink_{round}");
         let url = redis.url();
         let board = format!(
@@ -227,8 +241,8 @@ impl<'a> Bench<'a> {
         let phase = self.sink(&format!("redis_{round}"), &board, |_| offsets.next())?;
         let found = stores::scores(redis, &key)?;
         ensure!(found == expected, "Redis holds {found} (members, sum of scores), Postgres {expected}");
-        report.run("pgcdc sink > Redis", &self.figures(&phase));
-        redis.command(&["FLUSHALL"]).map(drop)
+        redis.command(&["FLUSHALL"])?;
+        Ok(self.figures(&phase))
     }
 
     /// Tries all levels on a part of the rows; that is the bare loop's and the store's warm-up too.
@@ -245,13 +259,12 @@ impl<'a> Bench<'a> {
         Ok(best.and_then(|best| best["level"].as_str()).context("no level ran")?.to_owned())
     }
 
-    fn bare_run(&self, report: &mut Report, name: &str, arguments: &[&str]) -> Result<()> {
+    fn bare_run(&self, arguments: &[&str]) -> Result<Figures> {
         let load = super::measure::load();
         let results = self.bare(arguments, self.options.rows)?;
         let mut figures = figures(results.first().context("no result of the bare loop")?)?;
         figures.push(("load", load));
-        report.run(name, &figures);
-        Ok(())
+        Ok(figures)
     }
 
     /// Runs `pgcdc sink` until `progress` reaches its goal: 2 for Cassandra, the end of the topic for Redis.
@@ -281,7 +294,7 @@ impl<'a> Bench<'a> {
         Ok(phase)
     }
 
-    fn figures(&self, phase: &Phase) -> Vec<(&'static str, f64)> {
+    fn figures(&self, phase: &Phase) -> Figures {
         let rows = f64::from(self.options.rows);
         // Cassandra's progress has two steps, the first row and the last: all rows lie between them.
         let share = if phase.share == 0.5 { 1.0 } else { phase.share };
@@ -295,14 +308,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Whether it is our turn: the bare loop begins one round, we the next.
-fn turns(round: u32) -> [bool; 2] {
-    let ours_first = round.is_multiple_of(2);
-    [ours_first, !ours_first]
-}
-
 /// Figures of a bare loop's line.
-fn figures(result: &Value) -> Result<Vec<(&'static str, f64)>> {
+fn figures(result: &Value) -> Result<Figures> {
     let number =
         |name: &str| result[name].as_f64().with_context(|| format!("a bare loop's result has no {name}"));
     let (rows, seconds, cpu) = (number("rows")?, number("seconds")?, number("cpu")?);

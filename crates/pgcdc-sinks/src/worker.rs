@@ -1,0 +1,303 @@
+//! The worker of one partition: batches are taken, decoded and written, in order, the next while one is written.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
+use pgcdc_format::decode::Decoder;
+use pgcdc_kafka::consumer::{Message, Partition, Progress, Records};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::driver::{Decoded, Driver, Written};
+use crate::{Error, Result};
+
+/// A worker of one partition.
+pub(crate) struct Worker {
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
+}
+
+/// Starts a worker; its failure goes to `failed`.
+pub(crate) fn spawn(
+    driver: &Driver,
+    partition: Partition,
+    mut records: Records,
+    batch_max: usize,
+    progress: &Progress,
+    failed: &mpsc::Sender<Error>,
+) -> Worker {
+    let stop = CancellationToken::new();
+    let (driver, progress, failed, token) = (driver.clone(), progress.clone(), failed.clone(), stop.clone());
+    let task = tokio::spawn(async move {
+        let line = Line { driver: &driver, partition: &partition, stop: &token, decoder: Mutex::default() };
+        let work = line.run(&mut records, batch_max, |next| progress.durable(&partition, next));
+        // Nothing of the worker is used after a panic, and the sink ends. The panic's text is on stderr;
+        // it may quote a value and is not repeated.
+        let ended = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+            Err(Error::fatal(format!("sink {:?}: the worker of {partition} panicked: a defect", driver.name)))
+        });
+        if let Err(error) = ended {
+            // One failure ends the session; those of other partitions add nothing.
+            let _ = failed.try_send(error);
+        }
+    });
+    Worker { stop, task }
+}
+
+/// What a partition's batches need on their way.
+struct Line<'w> {
+    driver: &'w Driver,
+    partition: &'w Partition,
+    stop: &'w CancellationToken,
+    decoder: Mutex<Decoder>,
+}
+
+impl Line<'_> {
+    /// Brings batches into the store until told to stop, and says up to where all is durable.
+    async fn run(&self, records: &mut Records, batch_max: usize, durable: impl Fn(i64)) -> Result<()> {
+        let at_once = self.driver.sink.concurrent_batches().max(1);
+        let mut under_way = FuturesOrdered::new();
+        // Of the last batches, as many as may be written at once: the first makes room for the next.
+        let mut turns = VecDeque::new();
+        loop {
+            let messages = if under_way.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => return Ok(()),
+                    messages = records.next(batch_max) => messages,
+                }
+            } else if self.stop.is_cancelled() {
+                Vec::new()
+            } else {
+                records.ready(batch_max)
+            };
+            if messages.is_empty() && under_way.is_empty() {
+                return Ok(());
+            }
+            if !messages.is_empty() {
+                let (done, turn) = oneshot::channel();
+                turns.push_back(turn);
+                let before = if turns.len() > at_once { turns.pop_front() } else { None };
+                under_way.push_back(self.bring(messages, before, done));
+                // One more than are written, to be decoded meanwhile; the first is polled first.
+                if under_way.len() <= at_once {
+                    continue;
+                }
+            }
+            match under_way.next().await {
+                Some(written) => match written? {
+                    Written::Durable(next) => durable(next),
+                    Written::Stopped => return Ok(()),
+                },
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Decodes a batch at once, and writes it when the one `before` it is durable.
+    async fn bring(
+        &self,
+        messages: Vec<Message>,
+        before: Option<oneshot::Receiver<()>>,
+        done: oneshot::Sender<()>,
+    ) -> Result<Written> {
+        let batch = {
+            let mut decoder = self.decoder.lock().unwrap_or_else(PoisonError::into_inner);
+            Decoded::new(&messages, &mut decoder)
+        };
+        if let Some(before) = before
+            && before.await.is_err()
+        {
+            return Ok(Written::Stopped);
+        }
+        let written = self.driver.write_decoded(self.partition, batch, self.stop).await?;
+        if let Written::Durable(_) = written {
+            let _ = done.send(());
+        }
+        Ok(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+    use pgcdc_kafka::consumer::{QueueSender, queue};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::driver::Rejections;
+    use crate::{Batch, Outcome, Sink, SinkError};
+
+    /// Notes what is written, and says it is durable when the test lets it.
+    #[derive(Debug)]
+    struct Store {
+        at_once: usize,
+        begun: Mutex<Vec<i64>>,
+        allowed: Semaphore,
+        /// The batch that ends here fails for good.
+        fails: Option<i64>,
+    }
+
+    #[async_trait]
+    impl Sink for Store {
+        async fn check(&self) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        fn concurrent_batches(&self) -> usize {
+            self.at_once
+        }
+
+        async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
+            self.begun.lock().expect("no panic").push(batch.next);
+            assert_ne!(batch.next, 1000, "as the test wants");
+            // Later batches are ready sooner, if they may be under way.
+            if self.at_once > 1 && batch.next % 2 == 0 {
+                return Ok(Outcome { durable: true, rejected: Vec::new() });
+            }
+            self.allowed.acquire().await.expect("open").forget();
+            if self.fails == Some(batch.next) {
+                return Err(SinkError::fatal("as the test wants"));
+            }
+            Ok(Outcome { durable: true, rejected: Vec::new() })
+        }
+    }
+
+    #[async_trait]
+    impl Rejections for Store {
+        async fn send(&self, _: &Partition, _: &Message, _: &str) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    fn store(at_once: usize, fails: Option<i64>) -> Arc<Store> {
+        Arc::new(Store { at_once, begun: Mutex::default(), allowed: Semaphore::new(0), fails })
+    }
+
+    fn driver(store: &Arc<Store>) -> Driver {
+        Driver {
+            name: "test".into(),
+            sink: store.clone(),
+            rejections: store.clone(),
+            breaker: Arc::default(),
+            retry_initial: Duration::from_millis(1),
+            retry_max: Duration::from_millis(1),
+        }
+    }
+
+    struct Bench {
+        store: Arc<Store>,
+        durable: Arc<Mutex<Vec<i64>>>,
+        sender: QueueSender,
+        task: JoinHandle<Result<()>>,
+        stop: CancellationToken,
+    }
+
+    /// Batches of one record each.
+    fn bench(at_once: usize, fails: Option<i64>) -> Bench {
+        let store = store(at_once, fails);
+        let driver = driver(&store);
+        let (sender, mut records) = queue(10);
+        for offset in 0..6 {
+            sender.offer(Message::new(offset, None, Some(b"{\"id\":1}"))).expect("room");
+        }
+        let stop = CancellationToken::new();
+        let durable: Arc<Mutex<Vec<i64>>> = Arc::default();
+        let (token, told) = (stop.clone(), durable.clone());
+        let task = tokio::spawn(async move {
+            let partition = Partition { topic: "t".into(), id: 0 };
+            let line =
+                Line { driver: &driver, partition: &partition, stop: &token, decoder: Mutex::default() };
+            line.run(&mut records, 1, |next| told.lock().expect("no panic").push(next)).await
+        });
+        Bench { store, durable, sender, task, stop }
+    }
+
+    impl Bench {
+        /// What has been begun and is durable once nothing moves any more.
+        async fn seen(&self) -> (Vec<i64>, Vec<i64>) {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            (
+                self.store.begun.lock().expect("no panic").clone(),
+                self.durable.lock().expect("no panic").clone(),
+            )
+        }
+
+        fn allow(&self) {
+            self.store.allowed.add_permits(1);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_at_a_time_unless_the_sink_takes_more() {
+        let bench = bench(1, None);
+        assert_eq!(bench.seen().await, (vec![1], vec![]));
+        bench.allow();
+        assert_eq!(bench.seen().await, (vec![1, 2], vec![1]));
+        bench.store.allowed.add_permits(5);
+        assert_eq!(bench.seen().await, (vec![1, 2, 3, 4, 5, 6], vec![1, 2, 3, 4, 5, 6]));
+        drop(bench.sender);
+        bench.task.await.expect("no panic").expect("the end of the records");
+    }
+
+    /// The second is durable before the first, and is told after it; the third has to wait for the first.
+    #[tokio::test]
+    async fn two_at_a_time_are_told_in_order() {
+        let bench = bench(2, None);
+        assert_eq!(bench.seen().await, (vec![1, 2], vec![]));
+        bench.allow();
+        let (begun, durable) = bench.seen().await;
+        assert_eq!((&begun[..3], &durable[..]), (&[1, 2, 3][..], &[1, 2][..]));
+        bench.store.allowed.add_permits(5);
+        let (_, durable) = bench.seen().await;
+        assert_eq!(durable, [1, 2, 3, 4, 5, 6]);
+        bench.stop.cancel();
+        bench.task.await.expect("no panic").expect("stopped");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_durable_behind_a_batch_that_failed() {
+        for at_once in [1, 2] {
+            let bench = bench(at_once, Some(3));
+            bench.store.allowed.add_permits(6);
+            let (begun, durable) = bench.seen().await;
+            assert_eq!(durable, [1, 2]);
+            assert!(!begun.contains(&5), "{begun:?}");
+            assert!(!bench.task.await.expect("no panic").expect_err("it failed").is_transient());
+        }
+    }
+
+    #[tokio::test]
+    async fn told_to_stop_it_takes_no_more() {
+        let bench = bench(1, None);
+        bench.seen().await;
+        bench.stop.cancel();
+        bench.allow();
+        assert_eq!(bench.seen().await, (vec![1], vec![1]));
+        bench.task.await.expect("no panic").expect("stopped");
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_panics_ends_its_sink() {
+        let (sender, records) = queue(1);
+        let (failed, mut failures) = mpsc::channel(1);
+        let store =
+            Arc::new(Store { at_once: 1, begun: Mutex::default(), allowed: Semaphore::new(0), fails: None });
+        let driver = driver(&store);
+        let partition = Partition { topic: "t".into(), id: 0 };
+        let _worker = spawn(&driver, partition, records, 1, &Progress::default(), &failed);
+        sender.offer(Message::new(999, None, Some(b"{}"))).expect("room");
+        let told = tokio::time::timeout(Duration::from_secs(10), failures.recv()).await;
+        let error = told.expect("in time").expect("a failure");
+        assert!(!error.is_transient() && error.to_string().contains("panicked"), "{error}");
+    }
+}
