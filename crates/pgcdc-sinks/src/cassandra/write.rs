@@ -24,8 +24,8 @@ use super::create::{add_columns, create_table, quote};
 use super::table::Target;
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
-/// Statements of one lane in flight at a time.
-const PIPELINE: usize = 256;
+/// Statements of one lane in flight at a time. Two batches may be under way, with lanes of their own.
+const PIPELINE: usize = 128;
 /// A batch is split into so many lanes at most, which run in parallel.
 const LANES: usize = 4;
 /// Statements that a lane is given at once, and that one of its own is worth.
