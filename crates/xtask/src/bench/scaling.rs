@@ -2,15 +2,13 @@
 //!
 //! Each case is a backlog of its own, read from slots that were made right before it. Steady state begins when the last table
 //! has its first record in Kafka: connecting, and what each table costs once (catalog, encoder), is `start s`. Topics are
-//! made beforehand, each with one record: a broker on a small machine takes some 25 ms to make a topic, and as long for the
-//! first batch that it gets, one topic after the other, and nothing here could be told from that.
+//! made beforehand: a broker takes some milliseconds for each, and nothing here could be told from that.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use pgcdc_testbed::{Kafka, kafka};
+use pgcdc_testbed::kafka;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
 use super::Common;
@@ -187,7 +185,6 @@ fn drain(lab: &mut Lab, case: &Case, slot: &str, rows: u32) -> Result<(Phase, f6
     let topics: Vec<_> =
         (1..=case.tables).map(|table| format!("{slot}.public.{}", case.table(table))).collect();
     lab.topics(&topics)?;
-    begin_topics(&lab.kafka, &topics)?;
     let command = lab.pgcdc(slot, &connector, &[])?;
     let begin = Instant::now();
     let mut process = lab.spawn(slot, command)?;
@@ -196,41 +193,20 @@ fn drain(lab: &mut Lab, case: &Case, slot: &str, rows: u32) -> Result<(Phase, f6
     let topic = format!("{slot}.public.{}", case.table(case.tables));
     let port = lab.kafka.port();
     let pace = (Some(u64::from(rows / case.tables)), Duration::from_millis(5), LIMIT);
-    let arrived =
-        |topic: &str| Ok(kafka::end_offset(port, topic, 0)?.unwrap_or(0).saturating_sub(FIRST_RECORDS));
-    let followed = follow(&mut watch, begin, pace, |_| arrived(&topic));
+    let followed = follow(&mut watch, begin, pace, |_| Ok(kafka::end_offset(port, &topic, 0)?.unwrap_or(0)));
     let phase = followed.with_context(|| format!("{}: {}", case.label(), tail(&lab.log(slot))))?;
     match process.sigterm_and_wait(Duration::from_secs(60))? {
         status if status.success() => {}
         status => bail!("pgcdc stream left with {status} after SIGTERM:\n{}", tail(&lab.log(slot))),
     }
     let first = format!("{slot}.public.{}", case.table(1));
-    let there = arrived(&first)?;
+    let there = kafka::end_offset(port, &first, 0)?.unwrap_or(0);
     ensure!(there == u64::from(rows.div_ceil(case.tables)), "{first} has {there} records");
     let bytes = record_bytes(&lab.kafka.bootstrap(), &first)?;
     if case.tables == 1 {
         lab.forget(&first)?;
     }
     Ok((phase, bytes))
-}
-
-/// What [`begin_topics`] writes into each topic.
-const FIRST_RECORDS: u64 = 1;
-
-/// Gives each topic its first record.
-fn begin_topics(kafka: &Kafka, topics: &[String]) -> Result<()> {
-    let producer: ThreadedProducer<DefaultProducerContext> =
-        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create()?;
-    for topic in topics {
-        let record: BaseRecord<'_, (), [u8]> = BaseRecord::to(topic).payload(b"first");
-        let sent = producer.send(record).map_err(|(error, _)| error);
-        sent.with_context(|| format!("cannot write to {topic}"))?;
-    }
-    producer.flush(Duration::from_secs(180)).context("the topics' first records are not written")?;
-    for topic in topics {
-        ensure!(kafka.end_offset(topic, 0)? == Some(FIRST_RECORDS), "{topic} lacks its first record");
-    }
-    Ok(())
 }
 
 fn figures(phase: &Phase, bytes: f64, rows: u32) -> [(&'static str, f64); 8] {
@@ -254,7 +230,7 @@ fn record_bytes(bootstrap: &str, topic: &str) -> Result<f64> {
     config.set("bootstrap.servers", bootstrap).set("group.id", "bytes").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.set("enable.partition.eof", "true").create()?;
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, 0, Offset::Offset(FIRST_RECORDS.try_into()?))?;
+    list.add_partition_offset(topic, 0, Offset::Beginning)?;
     consumer.assign(&list)?;
     let (mut count, mut bytes) = (0_u32, 0);
     while count < 200 {
