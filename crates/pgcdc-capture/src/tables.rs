@@ -38,6 +38,7 @@ pub(crate) struct Tables {
 impl Tables {
     pub(crate) fn new(settings: Arc<Settings>) -> Result<Self> {
         let options = envelope_options(&settings);
+        let catalog = Catalog::new(&settings.slot.name);
         let (mut avro, mut registries) = (AvroHalves::default(), Registries::default());
         if settings.transforms.is_none() {
             avro = AvroHalves { key: settings.key_format.avro(), value: settings.value_format.avro() };
@@ -48,7 +49,7 @@ impl Tables {
             options,
             avro,
             registries,
-            catalog: Catalog::default(),
+            catalog,
             encoders: Vec::new(),
             by_oid: HashMap::new(),
             last: None,
@@ -67,11 +68,12 @@ impl Tables {
         self.any_labels && self.get(oid).flatten().is_some_and(|encoder| encoder.has_labels())
     }
 
-    /// Reads an enum type again when a row has a label of it that is not known, as Debezium does.
+    /// Reads an enum type again when a row of transaction `xid` has a label of it that is not known, as Debezium does.
     pub(crate) async fn learn_labels(
         &mut self,
         oid: u32,
         row: RowRef<'_>,
+        xid: Option<u32>,
         query: &Query,
         output: &mut Output,
     ) -> Result<()> {
@@ -82,7 +84,7 @@ impl Tables {
         {
             asked.push(type_oid);
             let mut relation = Relation::clone(encoder.relation());
-            let fresh = self.catalog.refresh(query, type_oid).await?;
+            let fresh = self.catalog.refresh(query, type_oid, xid).await?;
             for column in relation.columns.iter_mut().filter(|column| column.pg_type.oid == type_oid) {
                 column.pg_type = Arc::clone(&fresh);
             }

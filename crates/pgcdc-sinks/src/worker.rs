@@ -88,12 +88,15 @@ impl Line<'_> {
                     continue;
                 }
             }
-            match under_way.next().await {
-                Some(written) => match written? {
-                    Written::Durable(next) => durable(next),
-                    Written::Stopped => return Ok(()),
-                },
-                None => return Ok(()),
+            let Some(written) = under_way.next().await else { return Ok(()) };
+            match written {
+                Ok(Written::Durable(next)) => durable(next),
+                ended => {
+                    // Nothing behind it counts any more, but a call of the store in hand has its grace.
+                    self.stop.cancel();
+                    while under_way.next().await.is_some() {}
+                    return ended.map(|_| ());
+                }
             }
         }
     }
@@ -140,7 +143,10 @@ mod tests {
     struct Store {
         at_once: usize,
         begun: Mutex<Vec<i64>>,
+        ended: Mutex<Vec<i64>>,
         allowed: Semaphore,
+        /// For every second batch, where two may be under way.
+        second: Semaphore,
         /// The batch that ends here fails for good.
         fails: Option<i64>,
     }
@@ -158,11 +164,10 @@ mod tests {
         async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
             self.begun.lock().expect("no panic").push(batch.next);
             assert_ne!(batch.next, 1000, "as the test wants");
-            // Later batches are ready sooner, if they may be under way.
-            if self.at_once > 1 && batch.next % 2 == 0 {
-                return Ok(Outcome { durable: true, rejected: Vec::new() });
-            }
-            self.allowed.acquire().await.expect("open").forget();
+            let is_second = self.at_once > 1 && batch.next % 2 == 0;
+            let allowed = if is_second { &self.second } else { &self.allowed };
+            allowed.acquire().await.expect("open").forget();
+            self.ended.lock().expect("no panic").push(batch.next);
             if self.fails == Some(batch.next) {
                 return Err(SinkError::fatal("as the test wants"));
             }
@@ -178,7 +183,14 @@ mod tests {
     }
 
     fn store(at_once: usize, fails: Option<i64>) -> Arc<Store> {
-        Arc::new(Store { at_once, begun: Mutex::default(), allowed: Semaphore::new(0), fails })
+        Arc::new(Store {
+            at_once,
+            begun: Mutex::default(),
+            ended: Mutex::default(),
+            allowed: Semaphore::new(0),
+            second: Semaphore::new(0),
+            fails,
+        })
     }
 
     fn driver(store: &Arc<Store>) -> Driver {
@@ -253,6 +265,7 @@ mod tests {
     #[tokio::test]
     async fn two_at_a_time_are_told_in_order() {
         let bench = bench(2, None);
+        bench.store.second.add_permits(6);
         assert_eq!(bench.seen().await, (vec![1, 2], vec![]));
         bench.allow();
         let (begun, durable) = bench.seen().await;
@@ -269,11 +282,26 @@ mod tests {
         for at_once in [1, 2] {
             let bench = bench(at_once, Some(3));
             bench.store.allowed.add_permits(6);
+            bench.store.second.add_permits(6);
             let (begun, durable) = bench.seen().await;
             assert_eq!(durable, [1, 2]);
             assert!(!begun.contains(&5), "{begun:?}");
             assert!(!bench.task.await.expect("no panic").expect_err("it failed").is_transient());
         }
+    }
+
+    /// The store may have it; whether it answered is what the circuit breaker has to know.
+    #[tokio::test]
+    async fn a_call_in_hand_ends_although_the_batch_before_it_failed() {
+        let bench = bench(2, Some(1));
+        assert_eq!(bench.seen().await, (vec![1, 2], vec![]));
+        bench.allow();
+        bench.seen().await;
+        assert!(!bench.task.is_finished());
+        bench.store.second.add_permits(1);
+        assert!(!bench.task.await.expect("no panic").expect_err("it failed").is_transient());
+        assert_eq!(*bench.store.ended.lock().expect("no panic"), [1, 2]);
+        assert!(bench.durable.lock().expect("no panic").is_empty());
     }
 
     #[tokio::test]
@@ -290,8 +318,7 @@ mod tests {
     async fn a_worker_that_panics_ends_its_sink() {
         let (sender, records) = queue(1);
         let (failed, mut failures) = mpsc::channel(1);
-        let store =
-            Arc::new(Store { at_once: 1, begun: Mutex::default(), allowed: Semaphore::new(0), fails: None });
+        let store = store(1, None);
         let driver = driver(&store);
         let partition = Partition { topic: "t".into(), id: 0 };
         let _worker = spawn(&driver, partition, records, 1, &Progress::default(), &failed);

@@ -51,6 +51,14 @@ fn a_new_table_is_captured() {
     stop(process);
 }
 
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// A commit reaches the stream before other sessions see it, here for as long as no standby answers: key, nullability
 /// and the type itself are read when it is visible.
 #[test]
@@ -71,7 +79,11 @@ fn a_table_is_read_after_the_transaction_that_made_it() {
     eventually(LONG, "the setting is in force", || {
         database.sql("SHOW synchronous_standby_names") == "nobody"
     });
+    // The process that tells commits to wait learns it by itself.
+    std::thread::sleep(Duration::from_secs(1));
     std::thread::scope(|scope| {
+        // Also when the test fails here: the commit would wait for ever, and the scope for it.
+        let _let_go = OnDrop(|| wait_for_standby(""));
         scope.spawn(|| {
             database.sql(
                 "BEGIN; CREATE TYPE mood AS ENUM ('well'); CREATE TABLE fresh(m mood PRIMARY KEY, v int NOT NULL);
@@ -84,7 +96,6 @@ fn a_table_is_read_after_the_transaction_that_made_it() {
         // The stream has the transaction; nobody can see it.
         std::thread::sleep(Duration::from_millis(500));
         assert_eq!(database.sql("SELECT count(*) FROM pg_class WHERE relname = 'fresh'"), "0");
-        wait_for_standby("");
     });
     let mut reader = Reader::new(kafka(), &[&database.topic("fresh")]);
     let record = &reader.read(1, LONG)[0];

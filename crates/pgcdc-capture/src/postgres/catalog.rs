@@ -60,11 +60,13 @@ pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Resul
 }
 
 /// Reads relations, and remembers types.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Catalog {
+    /// The slot whose stream is read.
+    slot: String,
     types: HashMap<u32, Arc<PgType>>,
-    /// The transaction that was last seen to be visible.
-    visible: Option<u32>,
+    /// The transaction that was waited for last, and whether it was visible then.
+    waited: Option<(u32, bool)>,
 }
 
 /// What the catalog adds to a column.
@@ -80,6 +82,18 @@ struct Extra {
 }
 
 impl Catalog {
+    pub(crate) fn new(slot: &str) -> Self {
+        Self { slot: slot.to_owned(), types: HashMap::new(), waited: None }
+    }
+
+    /// Waits until what transaction `xid` of the stream did is in the catalog.
+    async fn wait_for(&mut self, query: &Query, xid: Option<u32>) -> Result<()> {
+        if let Some(xid) = xid.filter(|xid| self.waited.is_none_or(|(waited, _)| waited != *xid)) {
+            self.waited = Some((xid, visibility::wait_for(query, &self.slot, xid).await?));
+        }
+        Ok(())
+    }
+
     /// The relation of a `Relation` message: names, types and identity as the message has them,
     /// which is right for the rows that follow; nullability, defaults and keys as of now, but not from before
     /// transaction `xid`, which the message is part of.
@@ -89,10 +103,7 @@ impl Catalog {
         body: &RelationBody<'_>,
         xid: Option<u32>,
     ) -> Result<Relation> {
-        if let Some(xid) = xid.filter(|xid| self.visible != Some(*xid)) {
-            visibility::wait_for(query, xid).await?;
-            self.visible = Some(xid);
-        }
+        self.wait_for(query, xid).await?;
         let bad = |error| Error::fatal("replication stream: a Relation message").with_source(error);
         let columns: Vec<_> = body.columns().collect::<Result<_, _>>().map_err(bad)?;
         let extras = extras(&mut query, body.oid).await?;
@@ -172,6 +183,12 @@ impl Catalog {
 
     fn pg_type(&self, oid: u32) -> Result<Arc<PgType>> {
         self.types.get(&oid).cloned().ok_or_else(|| {
+            if let Some((xid, false)) = self.waited {
+                return Error::transient(format!(
+                    "type {oid} is in the stream but not yet in the catalog: the commit of transaction {xid} waits for a \
+                     synchronous standby"
+                ));
+            }
             // The type was dropped after the row was written.
             Error::fatal(format!("type {oid} is in the stream but no longer in the catalog"))
                 .with_hint("its columns can no longer be read; a new slot and snapshot start after it")
@@ -188,8 +205,14 @@ impl Catalog {
         self.load_types(&mut query, oids.into_iter()).await
     }
 
-    /// Reads a type again.
-    pub(crate) async fn refresh(&mut self, mut query: &Query, oid: u32) -> Result<Arc<PgType>> {
+    /// Reads a type again, of which transaction `xid` has a label that is not known.
+    pub(crate) async fn refresh(
+        &mut self,
+        mut query: &Query,
+        oid: u32,
+        xid: Option<u32>,
+    ) -> Result<Arc<PgType>> {
+        self.wait_for(query, xid).await?;
         self.types.remove(&oid);
         self.load_types(&mut query, std::iter::once(oid)).await?;
         self.pg_type(oid)

@@ -2,23 +2,25 @@
 //!
 //! A commit is in the WAL, and with a walsender, a moment before other sessions see it: a table or type made in the
 //! transaction that also fills it may not be there yet when its rows are. With synchronous replication that moment lasts
-//! until the standby has answered.
+//! until the standby has answered. Source: the PostgreSQL manual, "Synchronous Replication".
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::Query;
+use super::{Query, quote_literal};
 use crate::{Error, Result};
 
-/// How long to wait. Not for ever: this connector may itself be the synchronous standby that the commit waits for.
-const LIMIT: Duration = Duration::from_secs(5);
+/// How long to wait for a standby to answer.
+const LIMIT: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits until a transaction that the stream sends is visible to `query`'s session, at most [`LIMIT`].
-pub(super) async fn wait_for(query: &Query, xid: u32) -> Result<()> {
+/// Waits until a transaction that `slot` sends is visible to `query`'s session; false when it is not within [`LIMIT`], or
+/// waits for us.
+pub(super) async fn wait_for(query: &Query, slot: &str, xid: u32) -> Result<bool> {
     let deadline = Instant::now() + LIMIT;
     let mut pause = Duration::from_millis(1);
+    let mut asked = false;
     loop {
         let snapshot =
             query.value("ask which transactions are running", "SELECT txid_current_snapshot()").await?;
@@ -27,20 +29,33 @@ pub(super) async fn wait_for(query: &Query, xid: u32) -> Result<()> {
             Error::fatal(format!("PostgreSQL described its running transactions as {snapshot:?}"))
         })?;
         if visible {
-            return Ok(());
+            return Ok(true);
         }
-        if Instant::now() + pause > deadline {
+        // The commit may wait for this very connector; then waiting for the commit is of no use.
+        let ours =
+            pause >= LONGEST_PAUSE && !std::mem::replace(&mut asked, true) && is_standby(query, slot).await?;
+        if ours || Instant::now() + pause > deadline {
             tracing::warn!(
                 xid,
-                waited = ?LIMIT,
-                "a transaction that is in the WAL is not visible yet, which synchronous replication can be the reason \
-                 of; keys, defaults and nullability of its tables are read as they were before it"
+                "a transaction that is in the WAL is not visible yet, since its commit waits for {}: keys, defaults and \
+                 nullability of its tables are read as they were before it",
+                if ours { "this connector, a synchronous standby" } else { "a synchronous standby" }
             );
-            return Ok(());
+            return Ok(false);
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether the reader of a slot is a standby that commits wait for.
+async fn is_standby(query: &Query, slot: &str) -> Result<bool> {
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid
+         WHERE s.slot_name = {} AND r.sync_state IN ('sync', 'quorum')",
+        quote_literal(slot)
+    );
+    Ok(query.value("ask who commits wait for", &sql).await?.is_some_and(|count| count != "0"))
 }
 
 /// Whether a transaction that has ended is visible in a snapshot, `xmin:xmax:xip,…` in 64 bits each. Source: the

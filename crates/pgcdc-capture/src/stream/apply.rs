@@ -156,7 +156,13 @@ impl<'a> Applier<'a> {
             && self.tables.has_labels(relation)
         {
             self.tables
-                .learn_labels(relation, RowRef::Wire(new), self.query, &mut self.outbox.output)
+                .learn_labels(
+                    relation,
+                    RowRef::Wire(new),
+                    self.transaction.xid,
+                    self.query,
+                    &mut self.outbox.output,
+                )
                 .await?;
         }
         if self.outbox.output.wants_events() {

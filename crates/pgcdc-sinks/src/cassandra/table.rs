@@ -45,7 +45,6 @@ impl Target {
         let mut others: Vec<&String> = found.columns.keys().filter(|name| !names.contains(name)).collect();
         others.sort();
         names.extend(others);
-        let columns = names.iter().map(|name| ((*name).clone(), found.columns[*name].typ.clone())).collect();
         let list = |names: &[&String], separator: &str, render: fn(&str) -> String| {
             names.iter().map(|name| render(name)).collect::<Vec<_>>().join(separator)
         };
@@ -66,14 +65,15 @@ impl Target {
             statement.set_consistency(consistency);
             Ok::<_, PrepareError>(statement)
         };
-        Ok(Some(Self {
-            columns,
-            keys,
-            grows,
-            row_bytes: AtomicUsize::new(256),
-            upsert: prepare(upsert).await?,
-            delete: prepare(delete).await?,
-        }))
+        let (upsert, delete) = (prepare(upsert).await?, prepare(delete).await?);
+        // The types are those that the server prepared for: what the driver knows of the schema may be older.
+        let types = upsert.get_variable_col_specs();
+        let columns = names
+            .iter()
+            .zip(types.iter())
+            .map(|(name, spec)| ((*name).clone(), spec.typ().clone()))
+            .collect();
+        Ok(Some(Self { columns, keys, grows, row_bytes: AtomicUsize::new(256), upsert, delete }))
     }
 
     /// Fields of a row for which a column is to be added.

@@ -83,12 +83,6 @@ impl<'a> Decoded<'a> {
         }
         Self { messages, records, malformed }
     }
-
-    /// Whether there are no messages.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
 }
 
 impl Driver {
