@@ -6,7 +6,7 @@ mod dead_letters;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +25,9 @@ use crate::{Batch, Error, Record, Rejected, Sink};
 /// How long a call in hand may go on after its partition was taken away. The whole group waits for it, and
 /// no poll of Kafka happens meanwhile.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Records that are decoded in one go, some 0.3 ms.
+const PIECE: usize = 200;
 
 /// Where rejected records go. A trait so that the driver can be tested without Kafka.
 #[async_trait]
@@ -73,15 +76,34 @@ pub struct Decoded<'a> {
 impl<'a> Decoded<'a> {
     /// Decodes; what is not a change event goes to the dead letters later.
     pub fn new(messages: &'a [Message], decoder: &mut Decoder) -> Self {
-        let mut records = Vec::with_capacity(messages.len());
-        let mut malformed = Vec::new();
+        let mut decoded = Self::empty(messages);
+        decoded.add(messages, decoder);
+        decoded
+    }
+
+    /// As [`Decoded::new`], piece by piece: what else the task waits for is looked at in between.
+    pub(crate) async fn gradually(messages: &'a [Message], decoder: &Mutex<Decoder>) -> Self {
+        let mut decoded = Self::empty(messages);
+        for piece in messages.chunks(PIECE) {
+            decoded.add(piece, &mut decoder.lock().unwrap_or_else(PoisonError::into_inner));
+            tokio::task::yield_now().await;
+        }
+        decoded
+    }
+
+    fn empty(messages: &'a [Message]) -> Self {
+        Self { messages, records: Vec::with_capacity(messages.len()), malformed: Vec::new() }
+    }
+
+    fn add(&mut self, messages: &'a [Message], decoder: &mut Decoder) {
         for message in messages {
             match decoder.decode(message.key(), message.value()) {
-                Ok(change) => records.push(Record { message, change }),
-                Err(error) => malformed.push(Rejected { offset: message.offset, reason: error.to_string() }),
+                Ok(change) => self.records.push(Record { message, change }),
+                Err(error) => {
+                    self.malformed.push(Rejected { offset: message.offset, reason: error.to_string() });
+                }
             }
         }
-        Self { messages, records, malformed }
     }
 }
 
