@@ -267,6 +267,7 @@ mod tests {
 
     use super::*;
     use crate::driver::Rejections;
+    use crate::driver::tests::driver;
     use crate::{Batch, Outcome, SinkError};
 
     /// Never says where to begin.
@@ -295,17 +296,6 @@ mod tests {
     impl Rejections for Broken {
         async fn send(&self, _: &Partition, _: &Message, _: &str) -> Result<(), Error> {
             Ok(())
-        }
-    }
-
-    fn driver(sink: &Arc<Broken>) -> Driver {
-        Driver {
-            name: "test".into(),
-            sink: sink.clone(),
-            rejections: sink.clone(),
-            breaker: Arc::default(),
-            retry_initial: Duration::from_millis(200),
-            retry_max: Duration::from_secs(30),
         }
     }
 

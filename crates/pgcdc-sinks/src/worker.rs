@@ -133,6 +133,7 @@ mod tests {
 
     use super::*;
     use crate::driver::Rejections;
+    use crate::driver::tests::driver;
     use crate::{Batch, Outcome, Sink, SinkError};
 
     /// Notes what is written, and says it is durable when the test lets it.
@@ -188,17 +189,6 @@ mod tests {
             second: Semaphore::new(0),
             fails,
         })
-    }
-
-    fn driver(store: &Arc<Store>) -> Driver {
-        Driver {
-            name: "test".into(),
-            sink: store.clone(),
-            rejections: store.clone(),
-            breaker: Arc::default(),
-            retry_initial: Duration::from_millis(1),
-            retry_max: Duration::from_millis(1),
-        }
     }
 
     struct Bench {

@@ -66,11 +66,7 @@ fn a_table_is_read_after_the_transaction_that_made_it() {
     let (server, _) = own_postgres(postgres_options());
     let database = Database::create_on(&server, "unseen");
     database.sql("CREATE TABLE t(id int PRIMARY KEY)");
-    let connector = database
-        .connector()
-        .set("key.converter.schemas.enable", "true")
-        .set("value.converter.schemas.enable", "true");
-    let process = streaming(&connector);
+    let process = streaming(&database.connector().with_schemas());
     let wait_for_standby = |names: &str| {
         database.sql(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
         database.sql("SELECT pg_reload_conf()");

@@ -144,6 +144,12 @@ impl Connector {
         self
     }
 
+    /// Keys and values with their schemas.
+    #[must_use]
+    pub(crate) fn with_schemas(self) -> Self {
+        self.set("key.converter.schemas.enable", "true").set("value.converter.schemas.enable", "true")
+    }
+
     /// Writes to `broker` in place of the shared one.
     #[must_use]
     pub(crate) fn to(self, broker: &Kafka) -> Self {

@@ -93,18 +93,14 @@ fn check(name: &str, configure: impl Fn(Connector) -> Connector, types: &[(&str,
 
 #[test]
 fn envelopes_with_schema_make_a_table_of_exact_types_and_replays_change_nothing() {
-    let configure = |connector: Connector| {
-        connector.set("key.converter.schemas.enable", "true").set("value.converter.schemas.enable", "true")
-    };
-    check("cassandra_schema", configure, EXACT);
+    check("cassandra_schema", Connector::with_schemas, EXACT);
 }
 
 #[test]
 fn flattened_records_with_their_lsn_do_the_same() {
     let configure = |connector: Connector| {
         connector
-            .set("key.converter.schemas.enable", "true")
-            .set("value.converter.schemas.enable", "true")
+            .with_schemas()
             .set("transforms", "unwrap")
             .set("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState")
             .set("transforms.unwrap.add.fields", "op,lsn")
@@ -117,8 +113,7 @@ fn flattened_records_with_their_lsn_do_the_same() {
 fn flattened_records_without_lsn_go_by_their_offsets() {
     let configure = |connector: Connector| {
         connector
-            .set("key.converter.schemas.enable", "true")
-            .set("value.converter.schemas.enable", "true")
+            .with_schemas()
             .set("transforms", "unwrap")
             .set("transforms.unwrap.type", "io.debezium.transforms.ExtractNewRecordState")
     };

@@ -3,7 +3,7 @@
 mod breaker;
 mod dead_letters;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
