@@ -278,3 +278,43 @@ fn a_row_that_the_table_cannot_take_goes_to_the_dead_letters() {
     assert!(reason.contains("\"n\"") && reason.contains("bigint"), "{reason}");
     assert!(!reason.contains("no number"), "a row's value is shown: {reason}");
 }
+
+/// Rows go in requests of ten, and the driver passes on what Cassandra warns of.
+#[test]
+fn of_rows_that_go_together_only_the_one_that_the_server_refuses_is_left_out() {
+    let (cql, topic) = (Cql::connect(), Topic::create("together", 1));
+    let keyspace = format!("together_{}", crate::harness::next());
+    cql.run(&format!(
+        "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
+    ));
+    cql.run(&format!("CREATE TABLE {keyspace}.together (id text PRIMARY KEY, t text)"));
+    // An empty text is a fine value, but no key of a partition.
+    let ids: Vec<String> =
+        (0..40).map(|n| if n == 25 { String::new() } else { format!("row {n}") }).collect();
+    let records: Vec<(String, String)> = ids
+        .iter()
+        .enumerate()
+        .map(|(n, id)| {
+            (json!({ "id": id }), json!({ "id": id, "t": "y".repeat(if n == 30 { 9_000 } else { 300 }) }))
+        })
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect();
+    let records: Vec<_> =
+        records.iter().map(|(key, value)| (0, Some(key.as_str()), Some(value.as_str()))).collect();
+    topic.write(&records);
+    let lines = format!("contact_points = [\"{}\"]\nkeyspace = \"{keyspace}\"", cassandra().contact_point());
+    let mut sink = SinkFile::new().sink("events", "cassandra", &topic.name, &lines).start();
+    let dead = topic.dead_letters(1);
+    assert_eq!(dead[0].key.as_deref(), Some("{\"id\":\"\"}"));
+    let mut wanted: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !id.is_empty()).collect();
+    wanted.sort_unstable();
+    let held = || -> Vec<String> {
+        let rows = cql.rows(&keyspace, "together");
+        let mut ids: Vec<String> = rows.into_iter().filter_map(|mut row| row.remove("id")?).collect();
+        ids.sort_unstable();
+        ids
+    };
+    eventually(LONG, "all other rows are there", || held() == wanted);
+    let left = sink.sigterm_and_wait(Duration::from_secs(30)).expect("it leaves");
+    assert!(left.success() && !sink.stderr().contains("atch"), "left with {left}:\n{}", sink.stderr());
+}

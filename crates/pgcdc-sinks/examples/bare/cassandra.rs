@@ -8,32 +8,34 @@ use pgcdc_format::decode::{Decoder, instant_us};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::statement::Consistency;
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use scylla::statement::prepared::PreparedStatement;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
-use crate::{Result, cpu_seconds};
+use crate::{Level, Result, cpu_seconds};
 
 /// Key first, then by name, then the timestamp, as the sink has them.
 type Row = (i64, Uuid, String, i32, CqlTimestamp, String, String, Uuid, i64);
 
-pub(crate) async fn run(records: &[Vec<u8>], node: &str, levels: &[(usize, usize)]) -> Result<()> {
+pub(crate) async fn run(records: &[Vec<u8>], node: &str, levels: &[Level]) -> Result<()> {
     let session = Arc::new(SessionBuilder::new().known_node(node).tcp_nodelay(true).build().await?);
     let rows: Arc<Vec<Row>> = Arc::new(records.iter().map(|record| row(record)).collect::<Result<_>>()?);
-    for (at, (tasks, in_flight)) in levels.iter().enumerate() {
+    for (at, level) in levels.iter().enumerate() {
+        let Level { first: tasks, second: in_flight, third: together } = *level;
         let keyspace = format!("bare_{}_{at}", std::process::id());
         let statement = Arc::new(prepare(&session, &keyspace).await?);
         let (begin, before) = (Instant::now(), cpu_seconds()?);
-        let share = rows.len().div_ceil(*tasks);
+        let share = rows.len().div_ceil(tasks);
         let mut running = Vec::new();
-        for task in 0..*tasks {
+        for task in 0..tasks {
             let (session, rows, statement) = (session.clone(), rows.clone(), statement.clone());
-            let in_flight = *in_flight;
             running.push(tokio::spawn(async move {
                 let mine = task * share..((task + 1) * share).min(rows.len());
-                let writes = mine.map(|at| {
+                let writes = mine.clone().step_by(together).map(|at| {
                     let (session, rows, statement) = (session.clone(), rows.clone(), statement.clone());
-                    async move { session.execute_unpaged(&statement, &rows[at]).await }
+                    let these = at..(at + together).min(mine.end);
+                    async move { write(&session, &statement, &rows[these]).await }
                 });
                 stream::iter(writes).buffer_unordered(in_flight).try_for_each(|_| async { Ok(()) }).await
             }));
@@ -44,7 +46,7 @@ pub(crate) async fn run(records: &[Vec<u8>], node: &str, levels: &[(usize, usize
         println!(
             "{}",
             serde_json::json!({
-                "level": format!("{tasks}x{in_flight}"),
+                "level": level.to_string(),
                 "rows": rows.len(),
                 "seconds": begin.elapsed().as_secs_f64(),
                 "cpu": cpu_seconds()? - before,
@@ -52,6 +54,19 @@ pub(crate) async fn run(records: &[Vec<u8>], node: &str, levels: &[(usize, usize
         );
         session.query_unpaged(format!("DROP KEYSPACE {keyspace}"), ()).await?;
     }
+    Ok(())
+}
+
+async fn write(session: &Session, statement: &PreparedStatement, rows: &[Row]) -> Result<()> {
+    if let [row] = rows {
+        session.execute_unpaged(statement, row).await?;
+        return Ok(());
+    }
+    let statements = rows.iter().map(|_| BatchStatement::PreparedStatement(statement.clone())).collect();
+    let mut batch = Batch::new_with_statements(BatchType::Unlogged, statements);
+    batch.set_is_idempotent(true);
+    batch.set_consistency(Consistency::LocalQuorum);
+    session.batch(&batch, rows).await?;
     Ok(())
 }
 

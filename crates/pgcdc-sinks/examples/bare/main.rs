@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! bare consume   BOOTSTRAP TOPIC ROWS                 the sinks' own path with a sink that writes nothing
-//! bare cassandra BOOTSTRAP TOPIC ROWS NODE  LEVELS    LEVELS is TASKSxIN_FLIGHT, separated by commas
+//! bare cassandra BOOTSTRAP TOPIC ROWS NODE  LEVELS    LEVELS is TASKSxIN_FLIGHT, separated by commas, or
+//!                                                     TASKSxIN_FLIGHTxROWS, with unlogged batches of so many rows
 //! bare redis     BOOTSTRAP TOPIC ROWS URL   LEVELS    LEVELS is BATCHxIN_FLIGHT
 //! ```
 //!
@@ -42,13 +43,32 @@ fn main() -> Result<()> {
     }
 }
 
+/// How much is under way: `4x100`, or `4x100x10` with a third number that is 1 otherwise.
+#[derive(Clone, Copy)]
+pub(crate) struct Level {
+    pub(crate) first: usize,
+    pub(crate) second: usize,
+    pub(crate) third: usize,
+}
+
 /// `4x100,8x100`.
-fn parse_levels(text: &str) -> Result<Vec<(usize, usize)>> {
+fn parse_levels(text: &str) -> Result<Vec<Level>> {
     let level = |part: &str| {
-        let (first, second) = part.split_once('x').ok_or("a level is NUMBERxNUMBER")?;
-        Ok((first.parse()?, second.parse()?))
+        let numbers: Vec<usize> = part.split('x').map(str::parse).collect::<Result<_, _>>()?;
+        match numbers[..] {
+            [first, second] => Ok(Level { first, second, third: 1 }),
+            [first, second, third] => Ok(Level { first, second, third }),
+            _ => Err("a level is NUMBERxNUMBER or NUMBERxNUMBERxNUMBER".into()),
+        }
     };
     text.split(',').map(level).collect()
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.first, self.second)?;
+        if self.third > 1 { write!(f, "x{}", self.third) } else { Ok(()) }
+    }
 }
 
 /// The values of the topic's first records.

@@ -10,34 +10,30 @@ use fred::types::{Builder, Value};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pgcdc_format::decode::{Decoder, instant_us};
 
-use crate::{Result, cpu_seconds};
+use crate::{Level, Result, cpu_seconds};
 
 const LUA: &str = include_str!("../../src/redis/leaderboard.lua");
 const BOARD: &str = "bare";
 
-pub(crate) async fn run(
-    records: &[Vec<u8>],
-    topic: &str,
-    url: &str,
-    levels: &[(usize, usize)],
-) -> Result<()> {
+pub(crate) async fn run(records: &[Vec<u8>], topic: &str, url: &str, levels: &[Level]) -> Result<()> {
     let client = Builder::from_config(Config::from_url(url)?).build()?;
     client.init().await?;
     let script = Script::from_lua(LUA);
     script.load(&client).await?;
     let entries: Vec<[String; 7]> =
         records.iter().enumerate().map(|(at, record)| entry(at, topic, record)).collect::<Result<_>>()?;
-    for (batch, in_flight) in levels {
+    for level in levels {
+        let Level { first: batch, second: in_flight, .. } = *level;
         let keys = clear(&client).await?;
         let calls: Vec<Vec<Value>> =
-            entries.chunks(*batch).enumerate().map(|(at, part)| arguments(at * batch, part)).collect();
+            entries.chunks(batch).enumerate().map(|(at, part)| arguments(at * batch, part)).collect();
         let (begin, before) = (Instant::now(), cpu_seconds()?);
         // In order: one connection, one store.
         let calls = calls.into_iter().map(|arguments| {
             let (client, script, keys) = (client.clone(), script.clone(), keys.clone());
             async move { script.evalsha::<Vec<Value>, _, _, _>(&client, keys, arguments).await }
         });
-        let mut answers = stream::iter(calls).buffered(*in_flight);
+        let mut answers = stream::iter(calls).buffered(in_flight);
         while let Some(answer) = answers.try_next().await? {
             if answer.first().and_then(Value::as_string).as_deref() != Some("ok") {
                 return Err(format!("the script answered {answer:?}").into());
@@ -46,7 +42,7 @@ pub(crate) async fn run(
         println!(
             "{}",
             serde_json::json!({
-                "level": format!("{batch}x{in_flight}"),
+                "level": level.to_string(),
                 "rows": entries.len(),
                 "seconds": begin.elapsed().as_secs_f64(),
                 "cpu": cpu_seconds()? - before,

@@ -20,6 +20,8 @@ pub struct CassandraConfig {
     pub replication: String,
     /// `consistency` of writes (default: `local_quorum`).
     pub consistency: Consistency,
+    /// `unlogged_batch_rows`: rows of the same replicas that go in one request, at most (default: 10).
+    pub unlogged_batch_rows: usize,
     /// `username`.
     pub username: Option<String>,
     /// `password`.
@@ -29,6 +31,9 @@ pub struct CassandraConfig {
     /// `unavailable_value_placeholder`, when the connector's is not Debezium's default.
     pub placeholder: Option<String>,
 }
+
+/// Cassandra's `unlogged_batch_across_partitions_warn_threshold`: of more it warns in its log.
+const UNLOGGED_BATCH_ROWS: usize = 10;
 
 const CONSISTENCIES: &[(&str, Consistency)] = &[
     ("any", Consistency::Any),
@@ -66,6 +71,7 @@ impl CassandraConfig {
             }
             found.map(|(_, consistency)| *consistency)
         });
+        let rows = section.optional_number("unlogged_batch_rows", 1..=1_000);
         let username = section.optional_text("username");
         let password = section.optional_text("password").map(Secret::new);
         if username.is_some() != password.is_some() {
@@ -81,6 +87,7 @@ impl CassandraConfig {
             replication: replication
                 .unwrap_or_else(|| "{'class': 'SimpleStrategy', 'replication_factor': 1}".to_owned()),
             consistency: consistency.unwrap_or(Consistency::LocalQuorum),
+            unlogged_batch_rows: rows.and_then(|rows| rows.try_into().ok()).unwrap_or(UNLOGGED_BATCH_ROWS),
             username,
             password,
             datacenter,

@@ -21,6 +21,9 @@
 //! LSN. The same holds for a source database whose LSNs began anew (restored from a dump): empty the
 //! table first.
 //!
+//! **Requests** are unlogged batches of rows that lie on the same nodes, ten at most and no more than 5 KiB, so that
+//! neither another node nor a warning in Cassandra's log comes of it (`unlogged_batch_rows`; 1 sends each row by itself).
+//!
 //! **Columns** go by name to the target's columns and by the target's type; columns that the target
 //! lacks are skipped, columns that the record lacks and unchanged TOAST values are left unset, NULL
 //! deletes the cell. Lists should be `frozen`: Cassandra appends to others on a replay.
@@ -29,6 +32,7 @@ mod cells;
 mod clock;
 mod config;
 mod create;
+mod group;
 mod map;
 mod table;
 #[cfg(test)]

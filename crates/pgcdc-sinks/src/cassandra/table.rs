@@ -1,5 +1,6 @@
 //! A target table: its columns and its two statements.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use pgcdc_format::decode::{Change, Field, Placeholder, Row};
@@ -9,7 +10,7 @@ use scylla::errors::PrepareError;
 use scylla::statement::Consistency;
 use scylla::statement::prepared::PreparedStatement;
 
-use super::cells::Cells;
+use super::cells::{Cells, Part};
 use super::create::{COMMENT, quote, says_its_type};
 use super::map::write_cql;
 
@@ -20,6 +21,8 @@ pub(super) struct Target {
     columns: Vec<(String, ColumnType<'static>)>,
     /// How many of them are the primary key.
     keys: usize,
+    /// How many of these say where a row lies.
+    partition_keys: usize,
     /// Whether the table was made here, and columns may be added to it.
     pub(super) grows: bool,
     /// What the values of the row before took: the next one will hardly take more.
@@ -41,7 +44,7 @@ impl Target {
             return Ok(None);
         };
         let mut names: Vec<&String> = found.partition_key.iter().chain(&found.clustering_key).collect();
-        let keys = names.len();
+        let (keys, partition_keys) = (names.len(), found.partition_key.len());
         let mut others: Vec<&String> = found.columns.keys().filter(|name| !names.contains(name)).collect();
         others.sort();
         names.extend(others);
@@ -73,7 +76,15 @@ impl Target {
             .zip(types.iter())
             .map(|(name, spec)| ((*name).clone(), spec.typ().clone()))
             .collect();
-        Ok(Some(Self { columns, keys, grows, row_bytes: AtomicUsize::new(256), upsert, delete }))
+        Ok(Some(Self {
+            columns,
+            keys,
+            partition_keys,
+            grows,
+            row_bytes: AtomicUsize::new(256),
+            upsert,
+            delete,
+        }))
     }
 
     /// Fields of a row for which a column is to be added.
@@ -126,6 +137,33 @@ impl Target {
             write_cql(&field, target, cells.next())?;
         }
         Ok(cells)
+    }
+}
+
+/// A record's statement, ready to be executed.
+pub(super) struct Statement {
+    pub(super) offset: i64,
+    pub(super) target: Arc<Target>,
+    pub(super) is_upsert: bool,
+    pub(super) values: Cells,
+}
+
+impl Statement {
+    pub(super) fn prepared(&self) -> &PreparedStatement {
+        if self.is_upsert { &self.target.upsert } else { &self.target.delete }
+    }
+
+    /// The values that say where the row lies.
+    pub(super) fn partition_key(&self) -> Part<'_> {
+        // The timestamp is first in a delete.
+        self.values.part(usize::from(!self.is_upsert), self.target.partition_keys)
+    }
+
+    /// What it is in a mutation, in bytes; for Cassandra each cell has a timestamp, a time to live and a time of deletion.
+    pub(super) fn weight(&self) -> usize {
+        const CELL: usize = 20;
+        let cells = if self.is_upsert { self.target.columns.len() } else { self.target.keys };
+        self.values.len() + cells * CELL
     }
 }
 

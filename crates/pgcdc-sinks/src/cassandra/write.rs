@@ -2,34 +2,30 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use pgcdc_event::Operation;
 use pgcdc_format::decode::{Change, Placeholder};
 use pgcdc_kafka::consumer::Partition;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::CassandraConfig;
-use super::cells::Cells;
 use super::clock::Clock;
 use super::create::{add_columns, create_table, quote};
-use super::table::Target;
+use super::group::{requests, send};
+use super::table::{Statement, Target};
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
-/// Statements of one lane in flight at a time. Two batches may be under way, with lanes of their own.
-const PIPELINE: usize = 128;
-/// A batch is split into so many lanes at most, which run in parallel.
-const LANES: usize = 4;
-/// Statements that a lane is given at once, and that one of its own is worth.
-const LANE: usize = 64;
+/// Requests of one batch in flight at a time. Two batches may be under way.
+const PIPELINE: usize = 64;
+/// Records that are converted at once, between looks at the answers.
+const PIECE: usize = 250;
 
 /// A Cassandra sink.
 pub struct Cassandra {
@@ -39,7 +35,6 @@ pub struct Cassandra {
     /// Tables met so far. The lock is held while one is made, so that partitions do not make it twice.
     targets: tokio::sync::Mutex<HashMap<String, Arc<Target>>>,
     clock: Clock,
-    lanes: usize,
 }
 
 impl fmt::Debug for Cassandra {
@@ -90,7 +85,6 @@ impl Cassandra {
         let placeholder = config.placeholder.as_deref().map_or_else(Placeholder::default, Placeholder::new);
         Ok(Self {
             session: Arc::new(session),
-            lanes: std::thread::available_parallelism().map_or(1, usize::from).min(LANES),
             config: config.clone(),
             placeholder,
             targets: tokio::sync::Mutex::default(),
@@ -179,24 +173,36 @@ impl Cassandra {
         Ok(Ok(target))
     }
 
-    /// Writes a batch: a small one here, a large one piece by piece in several lanes. What cannot be said in CQL goes to
-    /// `refused`; returns what Cassandra refuses.
+    /// Writes a batch, piece by piece. What cannot be said in CQL goes to `refused`; returns what Cassandra refuses.
     async fn statements(
         &self,
         batch: &Batch<'_>,
         refused: &mut Vec<Rejected>,
     ) -> Result<Vec<Rejected>, SinkError> {
-        let lanes = (batch.records.len() / LANE).min(self.lanes);
-        if lanes < 2 {
-            let statements = self.convert(batch.partition, &batch.records, refused).await?;
-            return execute(&self.session, stream::iter(statements)).await;
-        }
-        let mut lanes = Lanes::new(&self.session, lanes);
-        for records in batch.records.chunks(LANE) {
+        let config = &self.config;
+        let mut rejected = Vec::new();
+        let mut under_way = FuturesUnordered::new();
+        for records in batch.records.chunks(PIECE) {
             let statements = self.convert(batch.partition, records, refused).await?;
-            lanes.send(statements).await;
+            let state = self.session.get_cluster_state();
+            let datacenter = config.datacenter.as_deref();
+            for request in
+                requests(&state, &config.keyspace, datacenter, statements, config.unlogged_batch_rows)
+            {
+                while under_way.len() >= PIPELINE {
+                    rejected.extend(under_way.next().await.transpose()?.unwrap_or_default());
+                }
+                under_way.push(send(&self.session, request));
+            }
+            // Sends them, and takes the answers that are there.
+            while let Some(Some(answered)) = under_way.next().now_or_never() {
+                rejected.extend(answered?);
+            }
         }
-        lanes.finish().await
+        while let Some(answered) = under_way.next().await {
+            rejected.extend(answered?);
+        }
+        Ok(rejected)
     }
 
     async fn convert(
@@ -244,11 +250,11 @@ impl Cassandra {
                 _ => target.delete(&record.change, timestamp).map(|values| (false, values)),
             };
             match values {
-                Ok((upsert, values)) => {
+                Ok((is_upsert, values)) => {
                     if last.as_ref().is_none_or(|(last, _)| *last != name) {
                         last = Some((name, Arc::clone(&target)));
                     }
-                    statements.push(Statement { offset, target, upsert, values });
+                    statements.push(Statement { offset, target, is_upsert, values });
                 }
                 Err(reason) => refused.push(Rejected { offset, reason }),
             }
@@ -259,77 +265,6 @@ impl Cassandra {
 
     async fn forget_targets(&self) {
         self.targets.lock().await.clear();
-    }
-}
-
-/// A record's statement, ready to be executed.
-struct Statement {
-    offset: i64,
-    target: Arc<Target>,
-    upsert: bool,
-    values: Cells,
-}
-
-/// Executes statements as they come, in any order; returns those that can never be.
-async fn execute(
-    session: &Session,
-    statements: impl Stream<Item = Statement>,
-) -> Result<Vec<Rejected>, SinkError> {
-    let executed = statements.map(|Statement { offset, target, upsert, values }| async move {
-        let statement = if upsert { &target.upsert } else { &target.delete };
-        (offset, session.execute_unpaged(statement, values).await)
-    });
-    let mut results = pin!(executed.buffer_unordered(PIPELINE));
-    let mut rejected = Vec::new();
-    while let Some((offset, result)) = results.next().await {
-        if let Err(error) = result {
-            rejected.push(Rejected { offset, reason: classify(&error)? });
-        }
-    }
-    Ok(rejected)
-}
-
-/// Tasks that execute a batch's statements while the rest of it is converted. Dropping them ends them.
-struct Lanes {
-    inputs: Vec<mpsc::Sender<Vec<Statement>>>,
-    running: JoinSet<Result<Vec<Rejected>, SinkError>>,
-    next: usize,
-}
-
-impl Lanes {
-    fn new(session: &Arc<Session>, count: usize) -> Self {
-        let (mut inputs, mut running) = (Vec::new(), JoinSet::new());
-        for _ in 0..count {
-            let (input, mut parts) = mpsc::channel::<Vec<Statement>>(PIPELINE / LANE);
-            let session = Arc::clone(session);
-            running.spawn(async move {
-                let parts = stream::poll_fn(move |context| parts.poll_recv(context));
-                execute(&session, parts.flat_map(stream::iter)).await
-            });
-            inputs.push(input);
-        }
-        Self { inputs, running, next: 0 }
-    }
-
-    /// Gives statements to the next lane. One that has failed takes none: [`finish`](Self::finish) tells why.
-    async fn send(&mut self, statements: Vec<Statement>) {
-        self.next = (self.next + 1) % self.inputs.len();
-        let _ = self.inputs[self.next].send(statements).await;
-    }
-
-    /// Waits for the end of all; returns what can never be written.
-    async fn finish(mut self) -> Result<Vec<Rejected>, SinkError> {
-        self.inputs.clear();
-        let mut rejected = Vec::new();
-        while let Some(ended) = self.running.join_next().await {
-            rejected.extend(match ended {
-                Ok(executed) => executed?,
-                // The worker's panic then, as if it had executed them itself.
-                Err(panic) if panic.is_panic() => std::panic::resume_unwind(panic.into_panic()),
-                Err(_) => return Err(SinkError::transient("writing to Cassandra was cut short")),
-            });
-        }
-        Ok(rejected)
     }
 }
 
@@ -345,7 +280,7 @@ async fn define(session: &Session, statement: &str) -> Result<(), SinkError> {
 }
 
 /// The record's fault (`Ok` with the reason) or the store's.
-fn classify(error: &ExecutionError) -> Result<String, SinkError> {
+pub(super) fn classify(error: &ExecutionError) -> Result<String, SinkError> {
     match error {
         ExecutionError::BadQuery(bad) => Ok(format!("Cassandra's driver refuses the values: {bad}")),
         ExecutionError::LastAttemptError(RequestAttemptError::DbError(code, message)) => match code {

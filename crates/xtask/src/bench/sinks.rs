@@ -44,6 +44,8 @@ const LIMIT: Duration = Duration::from_secs(600);
 const TOPIC: &str = "sinks.public.engagement_events";
 /// Tasks × statements of each in flight.
 const CASSANDRA_LEVELS: &str = "1x64,1x128,1x256,1x512,2x128,2x256,2x512";
+/// The same with a third number: rows of a batch, as the sink sends them. Shown beside, since the bar is about single statements.
+const CASSANDRA_BATCHES: &str = "2x128x10";
 /// Records of a call × calls in flight.
 const REDIS_LEVELS: &str = "100x4,250x1,250x4,500x1,500x2,500x4,1000x2,2000x2";
 const CONSUME: &str = "pgcdc consume only";
@@ -67,11 +69,15 @@ pub(super) fn run(options: &Options) -> Result<()> {
         report.ratio(&ours, &bare);
         report.bar(Bar::ratio("events/s", &ours, Bound::AtLeast(0.8), &bare));
     }
+    report.ratio("pgcdc sink > Cassandra", "bare loop, batches of 10 > Cassandra");
     report.publish(&options.common)
 }
 
 /// A run's, by the name of their column.
 type Figures = Vec<(&'static str, f64)>;
+
+/// Does one run, whose round it is told.
+type Contender<'c, 'a> = dyn FnMut(&mut Bench<'a>, u32) -> Result<Figures> + 'c;
 
 struct Bench<'a> {
     lab: Lab,
@@ -157,33 +163,35 @@ impl<'a> Bench<'a> {
             "bare loop > Cassandra: {best} (tasks x in flight) was the best of {CASSANDRA_LEVELS}"
         ));
         let server = cassandra.daemon().process();
-        self.rounds(report, "Cassandra", server, |bench, ours, round| {
-            if ours {
-                bench.cassandra_run(&store, &node, round)
-            } else {
-                bench.bare_run(&["cassandra", &node, &best])
-            }
-        })
+        self.rounds(
+            report,
+            server,
+            &mut [
+                ("bare loop > Cassandra", &mut |bench, _| bench.bare_run(&["cassandra", &node, &best])),
+                ("pgcdc sink > Cassandra", &mut |bench, round| bench.cassandra_run(&store, &node, round)),
+                ("bare loop, batches of 10 > Cassandra", &mut |bench, _| {
+                    bench.bare_run(&["cassandra", &node, CASSANDRA_BATCHES])
+                }),
+            ],
+        )
     }
 
-    /// Runs the bare loop and ours in turns, each on a store that is done with the run before; round 0 is the warm-up.
+    /// Runs them in turns, each on a store that is done with the run before; round 0 is the warm-up.
     fn rounds(
         &mut self,
         report: &mut Report,
-        store: &str,
         server: ProcessId,
-        mut run: impl FnMut(&mut Self, bool, u32) -> Result<Figures>,
+        contenders: &mut [(&str, &mut Contender<'_, 'a>)],
     ) -> Result<()> {
         for round in u32::from(self.options.common.no_warm_up)..=self.options.common.rounds {
-            let ours_first = round.is_multiple_of(2);
-            for ours in [ours_first, !ours_first] {
+            for (name, run) in &mut *contenders {
                 settle(server);
-                let figures = run(self, ours, round)?;
+                let figures = run(self, round)?;
                 if round > 0 {
-                    let who = if ours { "pgcdc sink" } else { "bare loop" };
-                    report.run(&format!("{who} > {store}"), &figures);
+                    report.run(name, &figures);
                 }
             }
+            contenders.reverse();
         }
         Ok(())
     }
@@ -221,13 +229,14 @@ impl<'a> Bench<'a> {
              (SELECT user_id, sum(duration_ms) AS duration_ms FROM engagement_events GROUP BY user_id) AS scores",
         )?;
         let server = redis.daemon().process();
-        self.rounds(report, "Redis", server, |bench, ours, round| {
-            if ours {
-                bench.redis_run(&redis, &expected, round)
-            } else {
-                bench.bare_run(&["redis", &url, &best])
-            }
-        })
+        self.rounds(
+            report,
+            server,
+            &mut [
+                ("bare loop > Redis", &mut |bench, _| bench.bare_run(&["redis", &url, &best])),
+                ("pgcdc sink > Redis", &mut |bench, round| bench.redis_run(&redis, &expected, round)),
+            ],
+        )
     }
 
     fn redis_run(&mut self, redis: &Redis, expected: &str, round: u32) -> Result<Figures> {
