@@ -23,6 +23,8 @@ pub(super) struct Watch {
     broker: ProcessId,
     /// Found once and kept: looking for it means reading all of /proc.
     walsender: Option<ProcessId>,
+    /// Whether to look for one.
+    streams: bool,
     /// CPU seconds of walsenders that are gone: Debezium connects more than once.
     walsenders_gone: f64,
     /// One-minute load average when the watch began.
@@ -44,6 +46,7 @@ impl Watch {
             postmaster,
             broker,
             walsender: None,
+            streams: true,
             walsenders_gone: 0.0,
             load: load(),
             peak: 0,
@@ -51,9 +54,15 @@ impl Watch {
         }
     }
 
+    /// Looks for no walsender: the process reads from Kafka.
+    pub(super) fn of_kafka_alone(mut self) -> Self {
+        self.streams = false;
+        self
+    }
+
     /// Reads once. What has ended keeps its last reading. Costs some 50 µs once the walsender is known.
     pub(super) fn read(&mut self) -> Reading {
-        if self.walsender.is_none_or(|process| !process.is_alive()) {
+        if self.streams && self.walsender.is_none_or(|process| !process.is_alive()) {
             self.walsenders_gone = self.last.walsender;
             self.walsender = self.postmaster.children().into_iter().find(|child| is_walsender(*child));
         }

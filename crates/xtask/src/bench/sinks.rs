@@ -293,9 +293,11 @@ impl<'a> Bench<'a> {
         command.args(["sink", "--config"]).arg(&file);
         let begin = Instant::now();
         let mut process = self.lab.spawn(name, command)?;
-        let mut watch = Watch::begin(process.id().context("pgcdc sink ended at once")?, &mut self.lab);
+        let process_id = process.id().context("pgcdc sink ended at once")?;
+        let mut watch = Watch::begin(process_id, &mut self.lab).of_kafka_alone();
         let goal = if name.starts_with("cassandra") { 2 } else { u64::from(self.options.rows) };
-        let pace = (Some(goal), Duration::from_millis(25), LIMIT);
+        // Each look takes the store some time from the run.
+        let pace = (Some(goal), Duration::from_millis(50), LIMIT);
         let log = self.lab.log(name);
         let phase = follow(&mut watch, begin, pace, progress)
             .with_context(|| format!("pgcdc sink: {}", tail(&log)))?;
