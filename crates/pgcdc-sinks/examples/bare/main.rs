@@ -57,7 +57,7 @@ fn parse_levels(text: &str) -> Result<Vec<Level>> {
         let numbers: Vec<usize> = part.split('x').map(str::parse).collect::<Result<_, _>>()?;
         match numbers[..] {
             [first, second] => Ok(Level { first, second, third: 1 }),
-            [first, second, third] => Ok(Level { first, second, third }),
+            [first, second, third] if third > 0 => Ok(Level { first, second, third }),
             _ => Err("a level is NUMBERxNUMBER or NUMBERxNUMBERxNUMBER".into()),
         }
     };

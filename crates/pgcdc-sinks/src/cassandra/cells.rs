@@ -25,15 +25,6 @@ impl Cells {
         self.0.extend_from_slice(&timestamp.to_be_bytes());
     }
 
-    /// Some of the values, as a row of their own: `count` of them after the first `skip`.
-    pub(super) fn part(&self, skip: usize, count: usize) -> Part<'_> {
-        let mut rest = &*self.0;
-        for _ in 0..skip {
-            rest = split(rest).map_or(&[], |(_, behind)| behind);
-        }
-        Part { values: rest, count }
-    }
-
     /// In bytes.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -45,96 +36,32 @@ impl Cells {
     }
 }
 
-/// Takes a value off; its length says what it is.
-fn split(cells: &[u8]) -> Option<(Value<'_>, &[u8])> {
-    let (length, behind) = cells.split_first_chunk()?;
-    match i32::from_be_bytes(*length) {
-        -1 => Some((Value::Null, behind)),
-        length => match usize::try_from(length) {
-            Ok(length) => behind.split_at_checked(length).map(|(value, behind)| (Value::Is(value), behind)),
-            Err(_) => Some((Value::Unset, behind)),
-        },
-    }
-}
-
-enum Value<'c> {
-    Null,
-    Unset,
-    Is(&'c [u8]),
-}
-
-/// Some values of a statement, in their order.
-pub(super) struct Part<'c> {
-    values: &'c [u8],
-    count: usize,
-}
-
-impl SerializeRow for Part<'_> {
+impl SerializeRow for Cells {
     fn serialize(
         &self,
         _: &RowSerializationContext<'_>,
         writer: &mut RowWriter<'_>,
     ) -> Result<(), SerializationError> {
-        let mut rest = self.values;
-        for _ in 0..self.count {
-            let Some((value, behind)) = split(rest) else { break };
-            rest = behind;
+        let mut rest = &*self.0;
+        while let Some((length, behind)) = rest.split_first_chunk() {
             let cell = writer.make_cell_writer();
-            match value {
-                Value::Null => drop(cell.set_null()),
-                Value::Unset => drop(cell.set_unset()),
-                Value::Is(value) => {
-                    cell.set_value(value).map_err(SerializationError::new)?;
-                }
+            rest = behind;
+            match i32::from_be_bytes(*length) {
+                -1 => drop(cell.set_null()),
+                length => match usize::try_from(length) {
+                    Ok(length) => {
+                        let (value, behind) = rest.split_at(length);
+                        cell.set_value(value).map_err(SerializationError::new)?;
+                        rest = behind;
+                    }
+                    Err(_) => drop(cell.set_unset()),
+                },
             }
         }
         Ok(())
     }
 
     fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-}
-
-impl SerializeRow for Cells {
-    fn serialize(
-        &self,
-        context: &RowSerializationContext<'_>,
-        writer: &mut RowWriter<'_>,
-    ) -> Result<(), SerializationError> {
-        self.part(0, usize::MAX).serialize(context, writer)
-    }
-
-    fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use scylla::serialize::value::SerializeValue as _;
-
-    use super::*;
-
-    #[test]
-    fn parts_of_the_values_are_rows_of_their_own() {
-        use scylla::cluster::metadata::{ColumnType, NativeType};
-        let mut cells = Cells::with_capacity(0);
-        cells.timestamp(7);
-        cells.next().set_null();
-        "text".serialize(&ColumnType::Native(NativeType::Text), cells.next()).expect("a text");
-        cells.next().set_unset();
-        let bytes = |part: Part<'_>| {
-            let mut bytes = Vec::new();
-            let mut writer = RowWriter::new(&mut bytes);
-            part.serialize(&RowSerializationContext::empty(), &mut writer).expect("a row");
-            (writer.value_count(), bytes)
-        };
-        let text = b"\0\0\0\x04text".to_vec();
-        let null = [255; 4].to_vec();
-        assert_eq!(bytes(cells.part(0, usize::MAX)), (4, cells.bytes().to_vec()));
-        assert_eq!(bytes(cells.part(2, 1)), (1, text.clone()));
-        assert_eq!(bytes(cells.part(1, 2)), (2, [null, text].concat()));
-        assert_eq!(bytes(cells.part(9, 1)), (0, Vec::new()));
     }
 }

@@ -20,7 +20,8 @@ pub struct CassandraConfig {
     pub replication: String,
     /// `consistency` of writes (default: `local_quorum`).
     pub consistency: Consistency,
-    /// `unlogged_batch_rows`: rows of the same replicas that go in one request, at most (default: 10).
+    /// `unlogged_batch_rows`: rows of the same replicas that go in one request, at most, unless they have 5 KiB before
+    /// (default: 10; 1: each by itself).
     pub unlogged_batch_rows: usize,
     /// `username`.
     pub username: Option<String>,
@@ -71,7 +72,7 @@ impl CassandraConfig {
             }
             found.map(|(_, consistency)| *consistency)
         });
-        let rows = section.optional_number("unlogged_batch_rows", 1..=1_000);
+        let rows = section.optional_number("unlogged_batch_rows", 1..=100);
         let username = section.optional_text("username");
         let password = section.optional_text("password").map(Secret::new);
         if username.is_some() != password.is_some() {

@@ -1,122 +1,110 @@
-//! Which statements go to the server in one request, and sending them.
+//! Which statements go to the server in one request.
 //!
-//! Rows of the same replicas share an unlogged batch: the driver sends it to one of these, which would have got each of
-//! them anyway. A request less a row is most of what a row costs the driver, and much of what it costs the server. The
-//! batch is no transaction and need not be one: each statement has its own timestamp and changes nothing when repeated.
+//! Rows of the same replicas share an unlogged batch of the protocol: the driver sends it to one of these, which would have
+//! got each of them anyway. A request less a row is most of what a row costs the driver, and much of what it costs the
+//! server. It is no transaction and need not be one: each statement has its own timestamp and changes nothing when repeated.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-use scylla::client::session::Session;
 use scylla::cluster::ClusterState;
-use scylla::errors::ExecutionError;
-use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 use uuid::Uuid;
 
+use super::CassandraConfig;
 use super::table::Statement;
-use super::write::classify;
-use crate::{Rejected, SinkError};
 
-/// Cassandra warns of larger batches (`batch_size_warn_threshold`).
+/// Cassandra warns of larger ones (`batch_size_warn_threshold`).
 const BYTES: usize = 5 * 1024;
 
-/// Statements of one request.
+/// Statements that go together.
 pub(super) type Request = Vec<Statement>;
 
 /// The nodes that hold a row, and where in them (ScyllaDB has a shard for each core), in order.
 type Replicas = Vec<(Uuid, u32)>;
 
-/// Puts statements together that have the same replicas in the preferred datacenter, `most` at a time.
-pub(super) fn requests(
-    state: &ClusterState,
-    keyspace: &str,
-    datacenter: Option<&str>,
-    statements: Vec<Statement>,
-    most: usize,
-) -> Vec<Request> {
-    let one_place = matches!(state.get_nodes_info(), [node] if node.sharder().is_none());
-    let replicas = |statement: &Statement| -> Option<Replicas> {
-        let table = statement.prepared().get_table_spec()?.table_name();
-        let token = state.compute_token(keyspace, table, &statement.partition_key()).ok()?;
-        let held = state.get_token_endpoints(keyspace, table, token);
-        let near = held
-            .iter()
-            .filter(|(node, _)| datacenter.is_none_or(|dc| node.datacenter.as_deref() == Some(dc)));
+/// Puts statements together that have the same replicas in the preferred datacenter.
+pub(super) struct Requests<'w> {
+    config: &'w CassandraConfig,
+    state: Arc<ClusterState>,
+    /// Whether all rows have the same replica.
+    one_place: bool,
+    groups: Groups<Replicas, Statement>,
+}
+
+impl<'w> Requests<'w> {
+    pub(super) fn new(config: &'w CassandraConfig, state: Arc<ClusterState>) -> Self {
+        let one_place = matches!(state.get_nodes_info(), [node] if node.sharder().is_none());
+        Self { config, state, one_place, groups: Groups::new(config.unlogged_batch_rows) }
+    }
+
+    /// Takes a statement; returns what is ready to be sent.
+    pub(super) fn add(&mut self, statement: Statement) -> Option<Request> {
+        let weight = statement.weight();
+        let alone = self.config.unlogged_batch_rows < 2
+            || weight > BYTES
+            || statement.target.is_solitary.load(Relaxed);
+        match if alone { None } else { self.replicas(&statement) } {
+            Some(replicas) => self.groups.add(replicas, weight, statement),
+            None => Some(vec![statement]),
+        }
+    }
+
+    /// What has not been returned yet.
+    pub(super) fn rest(self) -> impl Iterator<Item = Request> {
+        self.groups.rest()
+    }
+
+    /// `None` when they are not known.
+    fn replicas(&self, statement: &Statement) -> Option<Replicas> {
+        if self.one_place {
+            return Some(Replicas::new());
+        }
+        let prepared = statement.prepared();
+        let token = prepared.calculate_token(&statement.values).ok()??;
+        let table = prepared.get_table_spec()?;
+        let held = self.state.get_token_endpoints(table.ks_name(), table.table_name(), token);
+        let preferred = self.config.datacenter.as_deref();
+        let near =
+            held.iter().filter(|(node, _)| preferred.is_none() || node.datacenter.as_deref() == preferred);
         let mut replicas: Replicas = near.map(|(node, shard)| (node.host_id, *shard)).collect();
         replicas.sort_unstable();
         Some(replicas).filter(|replicas| !replicas.is_empty())
-    };
-    let place = |statement: &Statement| {
-        if one_place {
-            Place::Known(Replicas::new())
-        } else {
-            replicas(statement).map_or(Place::Unknown, Place::Known)
+    }
+}
+
+/// Items of the same place together, up to a number and [`BYTES`].
+struct Groups<K, T> {
+    most: usize,
+    open: HashMap<K, (usize, Vec<T>)>,
+}
+
+impl<K: Eq + Hash, T> Groups<K, T> {
+    fn new(most: usize) -> Self {
+        Self { most, open: HashMap::new() }
+    }
+
+    /// Returns a group that takes no more.
+    fn add(&mut self, place: K, bytes: usize, item: T) -> Option<Vec<T>> {
+        let (weight, group) = self.open.entry(place).or_default();
+        if *weight + bytes > BYTES && !group.is_empty() {
+            *weight = bytes;
+            return Some(mem::replace(group, vec![item]));
         }
-    };
-    group(statements.into_iter().map(|statement| (place(&statement), statement.weight(), statement)), most)
-}
-
-#[derive(Debug)]
-enum Place {
-    Known(Replicas),
-    /// Equal to no other.
-    Unknown,
-}
-
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        matches!((self, other), (Self::Known(one), Self::Known(other)) if one == other)
-    }
-}
-
-/// Items of the same place together, up to `most` and [`BYTES`]. One that is larger goes alone.
-fn group<K: PartialEq, T>(items: impl Iterator<Item = (K, usize, T)>, most: usize) -> Vec<Vec<T>> {
-    let mut groups = Vec::new();
-    let mut open: Vec<(K, usize, Vec<T>)> = Vec::new();
-    for (place, bytes, item) in items {
-        match open.iter_mut().find(|(other, ..)| *other == place) {
-            None => open.push((place, bytes, vec![item])),
-            Some((_, weight, group)) if group.len() < most && *weight + bytes <= BYTES => {
-                *weight += bytes;
-                group.push(item);
-            }
-            Some((_, weight, group)) => {
-                *weight = bytes;
-                groups.push(mem::replace(group, vec![item]));
-            }
+        *weight += bytes;
+        group.push(item);
+        if group.len() < self.most {
+            return None;
         }
+        *weight = 0;
+        Some(mem::take(group))
     }
-    groups.extend(open.into_iter().map(|(.., group)| group));
-    groups
-}
 
-/// Executes the statements of a request; returns those that can never be.
-pub(super) async fn send(session: &Session, request: Request) -> Result<Vec<Rejected>, SinkError> {
-    if request.len() > 1 {
-        match together(session, &request).await {
-            Ok(()) => return Ok(Vec::new()),
-            // One of them is at fault; which, only the server knows.
-            Err(error) => classify(&error).map(drop)?,
-        }
+    fn rest(self) -> impl Iterator<Item = Vec<T>> {
+        self.open.into_values().map(|(_, group)| group).filter(|group| !group.is_empty())
     }
-    let mut rejected = Vec::new();
-    for Statement { offset, target, is_upsert, values } in request {
-        let prepared = if is_upsert { &target.upsert } else { &target.delete };
-        if let Err(error) = session.execute_unpaged(prepared, values).await {
-            rejected.push(Rejected { offset, reason: classify(&error)? });
-        }
-    }
-    Ok(rejected)
-}
-
-async fn together(session: &Session, request: &[Statement]) -> Result<(), ExecutionError> {
-    let prepared = request.iter().map(|one| BatchStatement::PreparedStatement(one.prepared().clone()));
-    let mut batch = Batch::new_with_statements(BatchType::Unlogged, prepared.collect());
-    batch.set_is_idempotent(true);
-    if let Some(consistency) = request.first().and_then(|one| one.prepared().get_consistency()) {
-        batch.set_consistency(consistency);
-    }
-    let values: Vec<_> = request.iter().map(|one| &one.values).collect();
-    session.batch(&batch, values).await.map(drop)
 }
 
 #[cfg(test)]
@@ -124,6 +112,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn group<K: Eq + Hash, T>(items: impl Iterator<Item = (K, usize, T)>, most: usize) -> Vec<Vec<T>> {
+        let mut groups = Groups::new(most);
+        let mut all: Vec<_> =
+            items.filter_map(|(place, bytes, item)| groups.add(place, bytes, item)).collect();
+        all.extend(groups.rest());
+        all
+    }
 
     proptest! {
         #[test]
@@ -151,7 +147,10 @@ mod tests {
     #[test]
     fn groups_are_filled() {
         let groups = group((0..25).map(|at| (at % 2, 100, at)), 10);
-        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 3, 2]);
-        assert_eq!(group([(Place::Unknown, 1, ()), (Place::Unknown, 1, ())].into_iter(), 10).len(), 2);
+        let mut lengths: Vec<_> = groups.iter().map(Vec::len).collect();
+        lengths.sort_unstable();
+        assert_eq!(lengths, [2, 3, 10, 10]);
+        let sized: Vec<_> = group([100, 6_000, 100, 100].iter().map(|bytes| ((), *bytes, *bytes)), 10);
+        assert_eq!(sized, [vec![100], vec![6_000], vec![100, 100]]);
     }
 }

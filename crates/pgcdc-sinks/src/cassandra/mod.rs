@@ -23,6 +23,7 @@
 //!
 //! **Requests** are unlogged batches of rows that lie on the same nodes, ten at most and no more than 5 KiB, so that
 //! neither another node nor a warning in Cassandra's log comes of it (`unlogged_batch_rows`; 1 sends each row by itself).
+//! Rows with collections that are not frozen, and those of a keyspace of tablets, always go by themselves.
 //!
 //! **Columns** go by name to the target's columns and by the target's type; columns that the target
 //! lacks are skipped, columns that the record lacks and unchanged TOAST values are left unset, NULL
@@ -32,6 +33,7 @@ mod cells;
 mod clock;
 mod config;
 mod create;
+mod flight;
 mod group;
 mod map;
 mod table;

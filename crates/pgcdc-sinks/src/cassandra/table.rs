@@ -1,7 +1,7 @@
 //! A target table: its columns and its two statements.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use pgcdc_format::decode::{Change, Field, Placeholder, Row};
 use scylla::client::session::Session;
@@ -10,7 +10,7 @@ use scylla::errors::PrepareError;
 use scylla::statement::Consistency;
 use scylla::statement::prepared::PreparedStatement;
 
-use super::cells::{Cells, Part};
+use super::cells::Cells;
 use super::create::{COMMENT, quote, says_its_type};
 use super::map::write_cql;
 
@@ -21,8 +21,8 @@ pub(super) struct Target {
     columns: Vec<(String, ColumnType<'static>)>,
     /// How many of them are the primary key.
     keys: usize,
-    /// How many of these say where a row lies.
-    partition_keys: usize,
+    /// Whether its rows go by themselves: the size of a mutation cannot be told here, or the server took no batch.
+    pub(super) is_solitary: AtomicBool,
     /// Whether the table was made here, and columns may be added to it.
     pub(super) grows: bool,
     /// What the values of the row before took: the next one will hardly take more.
@@ -44,7 +44,7 @@ impl Target {
             return Ok(None);
         };
         let mut names: Vec<&String> = found.partition_key.iter().chain(&found.clustering_key).collect();
-        let (keys, partition_keys) = (names.len(), found.partition_key.len());
+        let keys = names.len();
         let mut others: Vec<&String> = found.columns.keys().filter(|name| !names.contains(name)).collect();
         others.sort();
         names.extend(others);
@@ -76,15 +76,17 @@ impl Target {
             .zip(types.iter())
             .map(|(name, spec)| ((*name).clone(), spec.typ().clone()))
             .collect();
-        Ok(Some(Self {
-            columns,
-            keys,
-            partition_keys,
-            grows,
-            row_bytes: AtomicUsize::new(256),
-            upsert,
-            delete,
-        }))
+        // Cassandra counts each element of a collection that is not frozen as a cell.
+        let has_cells_within = |typ: &ColumnType<'_>| match typ {
+            ColumnType::Collection { frozen, .. } | ColumnType::UserDefinedType { frozen, .. } => !frozen,
+            _ => false,
+        };
+        // Of a keyspace of tablets the driver learns where rows lie from the answers to single statements alone.
+        let has_tablets = state.get_keyspace(keyspace).is_some_and(|keyspace| keyspace.tablet_based);
+        let is_solitary = AtomicBool::new(
+            has_tablets || found.columns.values().any(|column| has_cells_within(&column.typ)),
+        );
+        Ok(Some(Self { columns, keys, is_solitary, grows, row_bytes: AtomicUsize::new(256), upsert, delete }))
     }
 
     /// Fields of a row for which a column is to be added.
@@ -153,15 +155,10 @@ impl Statement {
         if self.is_upsert { &self.target.upsert } else { &self.target.delete }
     }
 
-    /// The values that say where the row lies.
-    pub(super) fn partition_key(&self) -> Part<'_> {
-        // The timestamp is first in a delete.
-        self.values.part(usize::from(!self.is_upsert), self.target.partition_keys)
-    }
-
-    /// What it is in a mutation, in bytes; for Cassandra each cell has a timestamp, a time to live and a time of deletion.
+    /// What it is in a mutation, in bytes, or somewhat more.
     pub(super) fn weight(&self) -> usize {
-        const CELL: usize = 20;
+        // A timestamp, a time to live and a time of deletion; four more bytes are the value's length.
+        const CELL: usize = 16;
         let cells = if self.is_upsert { self.target.columns.len() } else { self.target.keys };
         self.values.len() + cells * CELL
     }

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use pgcdc_event::Operation;
 use pgcdc_format::decode::{Change, Placeholder};
 use pgcdc_kafka::consumer::Partition;
@@ -18,12 +16,11 @@ use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptErr
 use super::CassandraConfig;
 use super::clock::Clock;
 use super::create::{add_columns, create_table, quote};
-use super::group::{requests, send};
+use super::flight::Flight;
+use super::group::Requests;
 use super::table::{Statement, Target};
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
-/// Requests of one batch in flight at a time. Two batches may be under way.
-const PIPELINE: usize = 64;
 /// Records that are converted at once, between looks at the answers.
 const PIECE: usize = 250;
 
@@ -179,30 +176,22 @@ impl Cassandra {
         batch: &Batch<'_>,
         refused: &mut Vec<Rejected>,
     ) -> Result<Vec<Rejected>, SinkError> {
-        let config = &self.config;
-        let mut rejected = Vec::new();
-        let mut under_way = FuturesUnordered::new();
+        let mut requests = Requests::new(&self.config, self.session.get_cluster_state());
+        let mut flight = Flight::new(&self.session);
         for records in batch.records.chunks(PIECE) {
-            let statements = self.convert(batch.partition, records, refused).await?;
-            let state = self.session.get_cluster_state();
-            let datacenter = config.datacenter.as_deref();
-            for request in
-                requests(&state, &config.keyspace, datacenter, statements, config.unlogged_batch_rows)
-            {
-                while under_way.len() >= PIPELINE {
-                    rejected.extend(under_way.next().await.transpose()?.unwrap_or_default());
+            for statement in self.convert(batch.partition, records, refused).await? {
+                if let Some(request) = requests.add(statement) {
+                    flight.add(request).await?;
                 }
-                under_way.push(send(&self.session, request));
             }
-            // Sends them, and takes the answers that are there.
-            while let Some(Some(answered)) = under_way.next().now_or_never() {
-                rejected.extend(answered?);
-            }
+            flight.look()?;
+            // The driver's own tasks send what was handed to them.
+            tokio::task::yield_now().await;
         }
-        while let Some(answered) = under_way.next().await {
-            rejected.extend(answered?);
+        for request in requests.rest() {
+            flight.add(request).await?;
         }
-        Ok(rejected)
+        flight.land().await
     }
 
     async fn convert(

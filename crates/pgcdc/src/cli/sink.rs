@@ -22,7 +22,7 @@ FILE is TOML:
   contact_points = [\"127.0.0.1:9042\"]
   keyspace = \"shop\"
   create = true                              # make keyspace and table when they are missing
-  # table, replication, consistency, username, password, datacenter, unlogged_batch_rows = 10
+  # table, replication, consistency, username, password, datacenter, unlogged_batch_rows = 10 (or 5 KiB)
 
   [[sink]]
   name = \"top\"

@@ -1,0 +1,106 @@
+//! Requests on their way to the server.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use scylla::client::session::Session;
+use scylla::errors::ExecutionError;
+use scylla::statement::batch::{Batch, BatchStatement, BatchType};
+
+use super::group::Request;
+use super::table::Statement;
+use super::write::classify;
+use crate::{Rejected, SinkError};
+
+/// Rows on their way at a time.
+const ROWS: usize = 640;
+
+/// How many statements were executed, and those that can never be; or the store's failure.
+type Sent = Result<(usize, Vec<Rejected>), SinkError>;
+
+/// Requests of a batch of records. Dropping it gives up those that have no answer yet.
+pub(super) struct Flight<'s> {
+    session: &'s Session,
+    under_way: FuturesUnordered<BoxFuture<'s, Sent>>,
+    rows: usize,
+    rejected: Vec<Rejected>,
+}
+
+impl<'s> Flight<'s> {
+    pub(super) fn new(session: &'s Session) -> Self {
+        Self { session, under_way: FuturesUnordered::new(), rows: 0, rejected: Vec::new() }
+    }
+
+    /// Waits until there is room for a request.
+    pub(super) async fn add(&mut self, request: Request) -> Result<(), SinkError> {
+        self.rows += request.len();
+        self.under_way.push(send(self.session, request).boxed());
+        while self.rows > ROWS
+            && let Some(sent) = self.under_way.next().await
+        {
+            self.note(sent)?;
+        }
+        Ok(())
+    }
+
+    /// Hands new requests to the driver, and takes the answers that are there.
+    pub(super) fn look(&mut self) -> Result<(), SinkError> {
+        while let Some(Some(sent)) = self.under_way.next().now_or_never() {
+            self.note(sent)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for all answers; returns what can never be written.
+    pub(super) async fn land(mut self) -> Result<Vec<Rejected>, SinkError> {
+        while let Some(sent) = self.under_way.next().await {
+            self.note(sent)?;
+        }
+        Ok(self.rejected)
+    }
+
+    fn note(&mut self, sent: Sent) -> Result<(), SinkError> {
+        let (count, rejected) = sent?;
+        self.rows -= count;
+        self.rejected.extend(rejected);
+        Ok(())
+    }
+}
+
+async fn send(session: &Session, request: Request) -> Sent {
+    let count = request.len();
+    let mut refused = None;
+    if count > 1 {
+        match together(session, &request).await {
+            Ok(()) => return Ok((count, Vec::new())),
+            // One of them may be at fault; which, only the server knows.
+            Err(error) => refused = Some((classify(&error)?, Arc::clone(&request[0].target))),
+        }
+    }
+    let mut rejected = Vec::new();
+    for statement in request {
+        if let Err(error) = session.execute_unpaged(statement.prepared(), &statement.values).await {
+            rejected.push(Rejected { offset: statement.offset, reason: classify(&error)? });
+        }
+    }
+    if let Some((reason, target)) = refused.filter(|_| rejected.is_empty())
+        && !target.is_solitary.swap(true, Relaxed)
+    {
+        tracing::warn!(reason, "rows are taken one by one only: they go by themselves from now on");
+    }
+    Ok((count, rejected))
+}
+
+async fn together(session: &Session, request: &[Statement]) -> Result<(), ExecutionError> {
+    let prepared = request.iter().map(|one| BatchStatement::PreparedStatement(one.prepared().clone()));
+    let mut batch = Batch::new_with_statements(BatchType::Unlogged, prepared.collect());
+    batch.set_is_idempotent(true);
+    if let Some(consistency) = request.first().and_then(|one| one.prepared().get_consistency()) {
+        batch.set_consistency(consistency);
+    }
+    let values: Vec<_> = request.iter().map(|one| &one.values).collect();
+    session.batch(&batch, values).await.map(drop)
+}
