@@ -60,6 +60,13 @@ impl Cql {
         }
     }
 
+    /// Makes a keyspace for tables that the test makes itself.
+    #[track_caller]
+    pub(crate) fn make_keyspace(&self, name: &str) {
+        let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
+        self.run(&format!("CREATE KEYSPACE {name} WITH replication = {replication}"));
+    }
+
     /// A table's column names and types as CQL has them; empty while there is no such table.
     #[track_caller]
     pub(crate) fn columns(&self, keyspace: &str, table: &str) -> BTreeMap<String, String> {

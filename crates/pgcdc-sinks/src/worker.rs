@@ -114,7 +114,7 @@ impl Line<'_> {
         {
             return Ok(Written::Stopped);
         }
-        let written = self.driver.write_decoded(self.partition, batch, self.stop).await?;
+        let written = self.driver.write(self.partition, batch, self.stop).await?;
         if let Written::Durable(_) = written {
             let _ = done.send(());
         }

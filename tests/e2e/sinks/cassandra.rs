@@ -162,9 +162,7 @@ fn a_table_that_is_there_may_have_fewer_columns_and_types_of_its_own() {
         database.server.sql_file(&database.name, file).expect("the sample");
     }
     let keyspace = &database.name;
-    cql.run(&format!(
-        "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
-    ));
+    cql.make_keyspace(keyspace);
     cql.run(&format!(
         "CREATE TABLE {keyspace}.engagement_events (id bigint PRIMARY KEY, content_id uuid, user_id uuid, event_type text,
            event_ts timestamp, duration_ms int, device text)"
@@ -284,9 +282,7 @@ fn a_row_that_the_table_cannot_take_goes_to_the_dead_letters() {
 fn of_rows_that_go_together_only_the_one_that_the_server_refuses_is_left_out() {
     let (cql, topic) = (Cql::connect(), Topic::create("together", 1));
     let keyspace = format!("together_{}", crate::harness::next());
-    cql.run(&format!(
-        "CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}"
-    ));
+    cql.make_keyspace(&keyspace);
     cql.run(&format!("CREATE TABLE {keyspace}.together (id text PRIMARY KEY, t text)"));
     // An empty text is a fine value, but no key of a partition.
     let ids: Vec<String> =

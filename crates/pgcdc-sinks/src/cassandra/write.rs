@@ -26,7 +26,7 @@ const PIECE: usize = 250;
 
 /// A Cassandra sink.
 pub struct Cassandra {
-    session: Arc<Session>,
+    session: Session,
     config: CassandraConfig,
     placeholder: Placeholder,
     /// Tables met so far. The lock is held while one is made, so that partitions do not make it twice.
@@ -81,7 +81,7 @@ impl Cassandra {
         }
         let placeholder = config.placeholder.as_deref().map_or_else(Placeholder::default, Placeholder::new);
         Ok(Self {
-            session: Arc::new(session),
+            session,
             config: config.clone(),
             placeholder,
             targets: tokio::sync::Mutex::default(),

@@ -74,16 +74,11 @@ pub struct Decoded<'a> {
 }
 
 impl<'a> Decoded<'a> {
-    /// Decodes; what is not a change event goes to the dead letters later.
-    pub fn new(messages: &'a [Message], decoder: &mut Decoder) -> Self {
-        let mut decoded = Self::empty(messages);
-        decoded.add(messages, decoder);
-        decoded
-    }
-
-    /// As [`Decoded::new`], piece by piece: what else the task waits for is looked at in between.
-    pub(crate) async fn gradually(messages: &'a [Message], decoder: &Mutex<Decoder>) -> Self {
-        let mut decoded = Self::empty(messages);
+    /// Decodes piece by piece, so that what else the task waits for is looked at in between; what is not a change event
+    /// goes to the dead letters later.
+    pub async fn gradually(messages: &'a [Message], decoder: &Mutex<Decoder>) -> Self {
+        let mut decoded =
+            Self { messages, records: Vec::with_capacity(messages.len()), malformed: Vec::new() };
         for piece in messages.chunks(PIECE) {
             decoded.add(piece, &mut decoder.lock().unwrap_or_else(PoisonError::into_inner));
             tokio::task::yield_now().await;
@@ -91,12 +86,8 @@ impl<'a> Decoded<'a> {
         decoded
     }
 
-    fn empty(messages: &'a [Message]) -> Self {
-        Self { messages, records: Vec::with_capacity(messages.len()), malformed: Vec::new() }
-    }
-
-    fn add(&mut self, messages: &'a [Message], decoder: &mut Decoder) {
-        for message in messages {
+    fn add(&mut self, piece: &'a [Message], decoder: &mut Decoder) {
+        for message in piece {
             match decoder.decode(message.key(), message.value()) {
                 Ok(change) => self.records.push(Record { message, change }),
                 Err(error) => {
@@ -108,27 +99,13 @@ impl<'a> Decoded<'a> {
 }
 
 impl Driver {
-    /// Decodes and writes consecutive messages of one partition.
-    ///
-    /// # Errors
-    /// As [`Driver::write_decoded`].
-    pub async fn write(
-        &self,
-        partition: &Partition,
-        messages: &[Message],
-        decoder: &mut Decoder,
-        stop: &CancellationToken,
-    ) -> Result<Written, Error> {
-        self.write_decoded(partition, Decoded::new(messages, decoder), stop).await
-    }
-
     /// Writes consecutive messages of one partition.
     ///
     /// Being told to stop ends waiting; a call of the sink in hand is given a few seconds to end, then dropped.
     ///
     /// # Errors
     /// Fatal failures of the sink or the dead letter topic; transient when the sink has to start again.
-    pub async fn write_decoded(
+    pub async fn write(
         &self,
         partition: &Partition,
         decoded: Decoded<'_>,

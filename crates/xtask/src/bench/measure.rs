@@ -19,12 +19,11 @@ pub(super) struct Reading {
 /// What can be read of a process that runs beside PostgreSQL and Kafka.
 pub(super) struct Watch {
     process: ProcessId,
-    postmaster: ProcessId,
+    /// Whose child the walsender is; none where nothing streams.
+    postmaster: Option<ProcessId>,
     broker: ProcessId,
     /// Found once and kept: looking for it means reading all of /proc.
     walsender: Option<ProcessId>,
-    /// Whether to look for one.
-    streams: bool,
     /// CPU seconds of walsenders that are gone: Debezium connects more than once.
     walsenders_gone: f64,
     /// One-minute load average when the watch began.
@@ -43,10 +42,9 @@ impl Watch {
         let (postmaster, broker) = (lab.postgres.daemon().process(), lab.kafka.daemon().process());
         Self {
             process,
-            postmaster,
+            postmaster: Some(postmaster),
             broker,
             walsender: None,
-            streams: true,
             walsenders_gone: 0.0,
             load: load(),
             peak: 0,
@@ -56,15 +54,17 @@ impl Watch {
 
     /// Looks for no walsender: the process reads from Kafka.
     pub(super) fn of_kafka_alone(mut self) -> Self {
-        self.streams = false;
+        self.postmaster = None;
         self
     }
 
     /// Reads once. What has ended keeps its last reading. Costs some 50 µs once the walsender is known.
     pub(super) fn read(&mut self) -> Reading {
-        if self.streams && self.walsender.is_none_or(|process| !process.is_alive()) {
+        if let Some(postmaster) = self.postmaster
+            && self.walsender.is_none_or(|process| !process.is_alive())
+        {
             self.walsenders_gone = self.last.walsender;
-            self.walsender = self.postmaster.children().into_iter().find(|child| is_walsender(*child));
+            self.walsender = postmaster.children().into_iter().find(|child| is_walsender(*child));
         }
         self.peak = self.peak.max(self.process.peak_memory().unwrap_or(0));
         let seconds = |process: ProcessId, last: f64| process.cpu().map_or(last, |cpu| cpu.as_secs_f64());

@@ -46,6 +46,7 @@ const TOPIC: &str = "sinks.public.engagement_events";
 const CASSANDRA_LEVELS: &str = "1x64,1x128,1x256,1x512,2x128,2x256,2x512";
 /// The same with a third number: rows of a batch, as the sink sends them. Shown beside, since the bar is about single statements.
 const CASSANDRA_BATCHES: &str = "2x128x10";
+const IN_BATCHES: &str = "bare loop, batches of 10 > Cassandra";
 /// Records of a call × calls in flight.
 const REDIS_LEVELS: &str = "100x4,250x1,250x4,500x1,500x2,500x4,1000x2,2000x2";
 const CONSUME: &str = "pgcdc consume only";
@@ -69,7 +70,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         report.ratio(&ours, &bare);
         report.bar(Bar::ratio("events/s", &ours, Bound::AtLeast(0.8), &bare));
     }
-    report.ratio("pgcdc sink > Cassandra", "bare loop, batches of 10 > Cassandra");
+    report.ratio("pgcdc sink > Cassandra", IN_BATCHES);
     report.publish(&options.common)
 }
 
@@ -169,9 +170,7 @@ impl<'a> Bench<'a> {
             &mut [
                 ("bare loop > Cassandra", &mut |bench, _| bench.bare_run(&["cassandra", &node, &best])),
                 ("pgcdc sink > Cassandra", &mut |bench, round| bench.cassandra_run(&store, &node, round)),
-                ("bare loop, batches of 10 > Cassandra", &mut |bench, _| {
-                    bench.bare_run(&["cassandra", &node, CASSANDRA_BATCHES])
-                }),
+                (IN_BATCHES, &mut |bench, _| bench.bare_run(&["cassandra", &node, CASSANDRA_BATCHES])),
             ],
         )
     }
