@@ -4,6 +4,8 @@ mod delivery;
 mod exactly_once;
 mod faults;
 mod limits;
+mod liveness;
+mod locks;
 mod position;
 mod schema;
 mod slot;

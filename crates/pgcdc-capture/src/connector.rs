@@ -13,6 +13,7 @@ use std::time::Duration;
 use pgcdc_event::Lsn;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::{Backoff, Streaming};
 use crate::clock::now_ns;
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -54,25 +55,30 @@ impl Connector {
     /// attempt, since a broken producer is replaced, not mended.
     pub(crate) async fn run(&self, mut make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
         let mut backoff = Backoff::new(self.settings.retry.wait);
-        let mut failures = 0_u32;
         loop {
             let before = Metrics::get(&self.metrics.confirmed_lsn);
-            let error = match self.attempt(&mut make_output).await {
+            let streaming = Streaming::default();
+            let error = match self.attempt(&mut make_output, &streaming).await {
                 Ok(()) => return Ok(()),
                 Err(error) if !error.is_transient() || self.shutdown.is_cancelled() => return Err(error),
                 Err(error) => error,
             };
-            if Metrics::get(&self.metrics.confirmed_lsn) > before {
-                backoff = Backoff::new(self.settings.retry.wait);
-                failures = 0;
-            }
-            failures += 1;
-            if self.settings.retry.max_retries.is_some_and(|max| failures > max) {
+            let confirmed = Metrics::get(&self.metrics.confirmed_lsn) > before;
+            let failures = backoff.failed(streaming.duration(), confirmed);
+            let most = self.settings.retry.max_retries;
+            if most.is_some_and(|most| failures > most) {
                 return Err(error);
             }
-            let pause = backoff.next();
+            let pause = backoff.pause();
             Metrics::add(&self.metrics.restarts, 1);
-            tracing::warn!(error = %error, hint = error.hint(), again_in_ms = pause.as_millis(), "connector failed; it starts again");
+            tracing::warn!(
+                error = %error,
+                hint = error.hint(),
+                failures_in_a_row = failures,
+                retries_at_most = most,
+                again_in_ms = pause.as_millis(),
+                "connector failed; it starts again"
+            );
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return Ok(()),
@@ -81,7 +87,11 @@ impl Connector {
         }
     }
 
-    async fn attempt(&self, make_output: &mut impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
+    async fn attempt(
+        &self,
+        make_output: &mut impl FnMut(&Settings) -> Result<Output>,
+        streaming: &Streaming,
+    ) -> Result<()> {
         let work = async {
             let mut output = make_output(&self.settings)?;
             let query = Query::connect(&self.settings.connection).await?;
@@ -103,7 +113,7 @@ impl Connector {
         };
         match prepared {
             None => Ok(()),
-            Some(prepared) => self.stream(prepared).await,
+            Some(prepared) => self.stream(prepared, streaming).await,
         }
     }
 
@@ -350,7 +360,7 @@ impl Connector {
         Offset { snapshot_completed: true, lsn, database: Some(database.to_owned()), reached: None }
     }
 
-    async fn stream(&self, prepared: Prepared) -> Result<()> {
+    async fn stream(&self, prepared: Prepared, streaming: &Streaming) -> Result<()> {
         let Prepared { mut tables, mut outbox, query, start, last_commit, database, offset } = prepared;
         if let Some(offset) = offset {
             outbox.stream_from(&self.offsets, offset);
@@ -373,6 +383,7 @@ impl Connector {
             );
         }
         tracing::info!(slot = self.settings.slot.name, "streaming");
+        streaming.begins();
         let mut stream = Stream {
             settings: &self.settings,
             replication: &mut replication,
@@ -493,40 +504,4 @@ pub(crate) fn default_offset_file() -> Option<PathBuf> {
     let state =
         state.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
     Some(state.join("pgcdc").join("offsets.json"))
-}
-
-/// Exponential back-off with full jitter, from a tenth of the configured pause to six times it.
-#[derive(Debug)]
-struct Backoff {
-    ceiling: Duration,
-    max: Duration,
-}
-
-impl Backoff {
-    fn new(wait: Duration) -> Self {
-        Self {
-            ceiling: (wait / 10).max(Duration::from_millis(100)),
-            max: (wait * 6).max(Duration::from_secs(1)),
-        }
-    }
-
-    fn next(&mut self) -> Duration {
-        let half = self.ceiling / 2;
-        let pause = half + half.mul_f64(fastrand::f64());
-        self.ceiling = (self.ceiling * 2).min(self.max);
-        pause
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_limit() {
-        let mut backoff = Backoff::new(Duration::from_secs(10));
-        let pauses: Vec<Duration> = (0..12).map(|_| backoff.next()).collect();
-        assert!(pauses[0] <= Duration::from_secs(1), "{pauses:?}");
-        assert!(pauses[11] >= Duration::from_secs(30) && pauses[11] <= Duration::from_secs(60), "{pauses:?}");
-    }
 }

@@ -20,6 +20,7 @@ pub mod preflight;
 mod snapshot;
 mod stream;
 
+mod backoff;
 mod capture;
 mod clock;
 mod error;

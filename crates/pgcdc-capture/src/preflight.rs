@@ -1,5 +1,7 @@
 //! What stands in the way of capture, and what mends it. Reads only; `pgcdc check` prints it.
 
+mod holder;
+
 use std::net::ToSocketAddrs;
 
 use pgcdc_event::ReplicaIdentity;
@@ -211,11 +213,7 @@ async fn slot(settings: &Settings, query: &Query, findings: &mut Vec<Finding>) -
             format!("{drop}  -- and start with snapshot.mode=when_needed"),
         ));
     } else if let Some(pid) = state.active_pid {
-        findings.push(Finding::error(
-            subject,
-            format!("is in use by process {pid} of the server"),
-            format!("SELECT pg_terminate_backend({pid});  -- or stop its reader"),
-        ));
+        findings.push(holder::finding(query, subject, pid).await?);
     } else {
         let kept = state.retained_bytes.unwrap_or(0) / (1024 * 1024);
         let at = state.confirmed.map_or_else(|| "nowhere".to_owned(), |lsn| lsn.to_string());

@@ -24,6 +24,7 @@ mod resolve;
 mod settings;
 mod shaping;
 mod source_url;
+mod stream_params;
 mod topic;
 mod transforms;
 mod validate;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use pgcdc_format::names::NameAdjustment;
 
@@ -141,6 +142,8 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         transaction_metadata: reader.boolean("provide.transaction.metadata"),
         extended_headers: reader.boolean("extended.headers.enabled"),
         status_interval: reader.millis("status.update.interval.ms"),
+        xmin_interval: Some(reader.millis("xmin.fetch.interval.ms")).filter(|d| !d.is_zero()),
+        silence: reader.millis("internal.replication.silence.ms").max(Duration::from_millis(10)),
         most_tables: usize::try_from(reader.number("guardrail.collections.max"))
             .ok()
             .filter(|&most| most > 0)
@@ -201,6 +204,7 @@ fn slot(reader: &mut Reader<'_>) -> Slot {
         name: reader.string("slot.name"),
         drop_on_stop: reader.boolean("slot.drop.on.stop"),
         failover: reader.boolean("slot.failover"),
+        stream_params: super::stream_params::resolve(reader),
         manual: match reader.string("lsn.flush.mode").to_ascii_lowercase().as_str() {
             "" => !reader.boolean("flush.lsn.source"),
             mode => mode == "manual",

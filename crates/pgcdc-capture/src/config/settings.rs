@@ -88,6 +88,10 @@ pub struct Settings {
     pub extended_headers: bool,
     /// `status.update.interval.ms`.
     pub status_interval: Duration,
+    /// `xmin.fetch.interval.ms`; `None` for never.
+    pub xmin_interval: Option<Duration>,
+    /// `internal.replication.silence.ms`: how long the server may be quiet before it is asked for an answer.
+    pub silence: Duration,
     /// `guardrail.collections.max`, and whether more is a failure; `None` for no limit.
     pub most_tables: Option<(usize, bool)>,
     /// Starting again after a failure that may pass.
@@ -159,6 +163,8 @@ pub struct Slot {
     pub drop_on_stop: bool,
     /// `slot.failover`.
     pub failover: bool,
+    /// `slot.stream.params`: options of START_REPLICATION, names and values.
+    pub stream_params: Vec<(String, String)>,
     /// `lsn.flush.mode=manual`: somebody else moves the slot, and pgcdc goes on where its offset says.
     pub manual: bool,
 }

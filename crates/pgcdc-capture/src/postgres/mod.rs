@@ -1,5 +1,6 @@
 //! Everything that is said to Postgres: SQL, replication commands, and the stream.
 
+mod blockers;
 mod catalog;
 mod identity;
 mod publication;
@@ -10,6 +11,7 @@ mod slot;
 mod sqlstate;
 mod tls;
 mod visibility;
+mod watch;
 mod wire;
 
 pub(crate) use catalog::{CapturedTable, Catalog, captured_tables};

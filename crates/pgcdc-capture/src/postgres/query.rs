@@ -6,6 +6,9 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::blockers::{self, Blocker};
+use super::watch::{Backend, Kind, watched};
+use super::wire::keepalive::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, UNACKNOWLEDGED};
 use super::{QUERY_OPTIONS, SESSION_OPTIONS, classify, tls};
 use crate::config::{Connection, SslMode};
 use crate::{Error, Result};
@@ -35,22 +38,77 @@ impl Ask for &Query {
 
 /// One SQL session. Everything goes by the simple protocol: values come as text, as pgoutput
 /// sends them, and nothing is prepared, which poolers would not bear.
+///
+/// An answer that does not come is looked after ([`watched`]): who holds it up is in the log after some seconds.
 #[derive(Debug)]
 pub(crate) struct Query {
-    client: Client,
-    driver: JoinHandle<()>,
+    session: SqlSession,
+    /// The server's process; `None` where the server does not say.
+    backend: Option<Backend>,
     timeout: Option<Duration>,
-}
-
-impl Drop for Query {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
 }
 
 impl Query {
     /// Connects, runs `database.initial.statements`, and checks that the session answers.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
+        let session = SqlSession::open(connection).await?;
+        let pid = session.rows("ask for the session's process", "SELECT pg_backend_pid()").await?;
+        let pid = pid.first().and_then(|row| row.get(0)?.parse().ok());
+        let backend = pid.map(|pid| Backend { connection: connection.clone(), pid, kind: Kind::Sql });
+        let query = Self { session, backend, timeout: connection.query_timeout };
+        for statement in &connection.initial_statements {
+            query.execute("database.initial.statements", statement).await?;
+        }
+        Ok(query)
+    }
+
+    /// Runs statements for their effect.
+    pub(crate) async fn execute(&self, what: &str, sql: &str) -> Result<()> {
+        self.limited(what, self.session.execute(what, sql)).await
+    }
+
+    /// Runs statements and returns the rows of all of them.
+    pub(crate) async fn rows(&self, what: &str, sql: &str) -> Result<Vec<Row>> {
+        self.limited(what, self.session.rows(what, sql)).await
+    }
+
+    /// The first column of the first row.
+    pub(crate) async fn value(&self, what: &str, sql: &str) -> Result<Option<String>> {
+        let rows = self.rows(what, sql).await?;
+        Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
+    }
+
+    /// Who holds up process `pid` of the server.
+    pub(crate) async fn blockers(&self, pid: i32) -> Result<Vec<Blocker>> {
+        self.limited("look who holds a session up", blockers::of(&self.session, pid)).await
+    }
+
+    /// Whether the session has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.session.client.is_closed()
+    }
+
+    async fn limited<T>(&self, what: &str, run: impl Future<Output = Result<T>>) -> Result<T> {
+        within(self.timeout, what, watched(self.backend.as_ref(), what, run)).await
+    }
+}
+
+/// A SQL session as it is, without a look at what does not answer.
+#[derive(Debug)]
+pub(super) struct SqlSession {
+    client: Client,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for SqlSession {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl SqlSession {
+    /// Connects.
+    pub(super) async fn open(connection: &Connection) -> Result<Self> {
         const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
         let mut config = tokio_postgres::Config::new();
         config
@@ -61,6 +119,10 @@ impl Query {
             .application_name("pgcdc")
             .options(format!("{SESSION_OPTIONS} {QUERY_OPTIONS}"))
             .keepalives(connection.keepalive)
+            .keepalives_idle(KEEPALIVE_IDLE)
+            .keepalives_interval(KEEPALIVE_INTERVAL)
+            .keepalives_retries(KEEPALIVE_RETRIES)
+            .tcp_user_timeout(UNACKNOWLEDGED)
             .connect_timeout(CONNECT_TIMEOUT)
             .ssl_mode(match connection.ssl.mode {
                 SslMode::Disable => tokio_postgres::config::SslMode::Disable,
@@ -79,21 +141,17 @@ impl Query {
             let (client, driver) = config.connect(tls).await.map_err(failed)?;
             (client, tokio::spawn(drive(driver)))
         };
-        let query = Self { client, driver, timeout: connection.query_timeout };
-        for statement in &connection.initial_statements {
-            query.execute("database.initial.statements", statement).await?;
-        }
-        Ok(query)
+        Ok(Self { client, driver })
     }
 
     /// Runs statements for their effect.
-    pub(crate) async fn execute(&self, what: &str, sql: &str) -> Result<()> {
-        self.limited(what, self.client.batch_execute(sql)).await
+    pub(super) async fn execute(&self, what: &str, sql: &str) -> Result<()> {
+        self.client.batch_execute(sql).await.map_err(|error| query_error(what, &error))
     }
 
     /// Runs statements and returns the rows of all of them.
-    pub(crate) async fn rows(&self, what: &str, sql: &str) -> Result<Vec<Row>> {
-        let messages = self.limited(what, self.client.simple_query(sql)).await?;
+    pub(super) async fn rows(&self, what: &str, sql: &str) -> Result<Vec<Row>> {
+        let messages = self.client.simple_query(sql).await.map_err(|error| query_error(what, &error))?;
         Ok(messages
             .into_iter()
             .filter_map(|message| match message {
@@ -103,21 +161,6 @@ impl Query {
                 _ => None,
             })
             .collect())
-    }
-
-    /// The first column of the first row.
-    pub(crate) async fn value(&self, what: &str, sql: &str) -> Result<Option<String>> {
-        let rows = self.rows(what, sql).await?;
-        Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
-    }
-
-    async fn limited<T>(
-        &self,
-        what: &str,
-        run: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T> {
-        let run = async { run.await.map_err(|error| query_error(what, &error)) };
-        within(self.timeout, what, run).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 use super::query::within;
+use super::watch::{Backend, Kind, watched};
 use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, socket};
 use super::{Ask, QUERY_OPTIONS, Row, SESSION_OPTIONS};
 use crate::config::Connection;
@@ -29,6 +30,8 @@ pub(crate) struct RowReader {
     inbox: Inbox,
     /// For what is not a `COPY`.
     limit: Option<Duration>,
+    /// The server's process, which is looked at when nothing comes.
+    backend: Option<Backend>,
     /// The server has refused to go on; said once it is ready again.
     refusal: Option<Error>,
     /// The row that is there, in the inbox, or its end.
@@ -70,6 +73,9 @@ impl RowReader {
             .await
             .map_err(|_| Error::transient(format!("{what}: no answer within 30 s")))??;
         let mut reader = Self::over(stream, connection.query_timeout);
+        let pid = reader.value("ask for the session's process", "SELECT pg_backend_pid()").await?;
+        let pid = pid.and_then(|pid| pid.parse().ok());
+        reader.backend = pid.map(|pid| Backend { connection: connection.clone(), pid, kind: Kind::Sql });
         for statement in &connection.initial_statements {
             reader.execute("database.initial.statements", statement).await?;
         }
@@ -81,6 +87,7 @@ impl RowReader {
             stream,
             inbox: Inbox::new(),
             limit,
+            backend: None,
             refusal: None,
             row: 0..0,
             rest: 0..0,
@@ -199,13 +206,20 @@ impl RowReader {
     }
 
     async fn read(&mut self, what: &str) -> Result<()> {
-        let lost = match self.stream.read(self.inbox.room()).await {
-            Ok(0) => Error::transient(format!("{what}: the server closed the connection")),
+        let (stream, room) = (&mut self.stream, self.inbox.room());
+        let read = async {
+            match stream.read(room).await {
+                Ok(0) => Err(Error::transient(format!("{what}: the server closed the connection"))),
+                Ok(bytes) => Ok(bytes),
+                Err(error) => Err(Error::transient(format!("{what}: {error}")).with_source(error)),
+            }
+        };
+        let lost = match watched(self.backend.as_ref(), what, read).await {
             Ok(bytes) => {
                 self.inbox.filled(bytes);
                 return Ok(());
             }
-            Err(error) => Error::transient(format!("{what}: {error}")).with_source(error),
+            Err(lost) => lost,
         };
         // A session that an administrator ends is told so first.
         Err(self.refusal.take().unwrap_or(lost))

@@ -6,6 +6,7 @@ use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
 use super::numbering::Numbering;
 use super::typed;
+use super::xmin::Xmin;
 use crate::clock::{Clock, now_ns};
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -35,6 +36,7 @@ pub(super) struct Applier<'a> {
     pub(super) seen: Lsn,
     clock: Clock,
     changes: u64,
+    xmin: Xmin,
 }
 
 /// What tells of transactions.
@@ -47,6 +49,8 @@ struct Metadata {
 #[derive(Default)]
 struct Transaction {
     xid: Option<u32>,
+    /// `source.xmin`: the slot's, as last read.
+    xmin: Option<u32>,
     commit_time_us: i64,
     origin: Option<(String, Lsn)>,
 }
@@ -59,6 +63,7 @@ impl<'a> Applier<'a> {
         outbox: &'a mut Outbox,
         metrics: &'a Arc<Metrics>,
         last_commit: Option<Lsn>,
+        xmin: Xmin,
     ) -> Result<Self> {
         let told = settings.transaction_metadata && !outbox.output.wants_events();
         let metadata = told.then(Box::<Metadata>::default);
@@ -78,6 +83,7 @@ impl<'a> Applier<'a> {
             seen: Lsn::ZERO,
             clock: Clock::default(),
             changes: 0,
+            xmin,
         })
     }
 
@@ -134,7 +140,8 @@ impl<'a> Applier<'a> {
             Message::Delete { relation, kind, old } => (relation, Operation::Delete, Some((kind, old)), None),
             Message::Begin { final_lsn, commit_time_us, xid } => {
                 tracing::trace!(%final_lsn, xid, "begin");
-                self.transaction = Transaction { xid: Some(xid), commit_time_us, origin: None };
+                let xmin = self.xmin.now();
+                self.transaction = Transaction { xid: Some(xid), xmin, commit_time_us, origin: None };
                 self.outbox.begin(final_lsn);
                 return if self.metadata.is_some() { self.begin(lsn).await } else { Ok(()) };
             }
@@ -315,7 +322,8 @@ impl<'a> Applier<'a> {
             self.outbox.outside(lsn);
         }
         let now = now_ns();
-        let outside = Transaction { xid: None, commit_time_us: now / 1000, origin: None };
+        let xmin = self.xmin.now();
+        let outside = Transaction { xid: None, xmin, commit_time_us: now / 1000, origin: None };
         let transaction = if transactional { &self.transaction } else { &outside };
         let numbered = self.metadata.as_mut().filter(|_| transactional);
         let ordinal = numbered.map(|metadata| metadata.numbering.message(lsn));
@@ -340,6 +348,7 @@ impl Transaction {
             lsn,
             last_commit,
             xid: self.xid,
+            xmin: self.xmin,
             timestamp_us: self.commit_time_us,
             snapshot: pgcdc_event::Snapshot::False,
             origin: self.origin.as_ref().map(|(name, lsn)| (name.as_str(), *lsn)),

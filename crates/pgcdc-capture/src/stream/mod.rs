@@ -1,9 +1,12 @@
 //! The stream: from replication messages to records on their way, and back to a confirmed position.
 
 mod apply;
+mod beside;
+mod heartbeat;
 mod numbering;
 mod pace;
 mod run;
 mod typed;
+mod xmin;
 
 pub(crate) use run::Stream;

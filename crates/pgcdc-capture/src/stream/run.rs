@@ -1,10 +1,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pgcdc_event::{Lsn, TopicId};
+use pgcdc_event::Lsn;
 
 use super::apply::Applier;
+use super::heartbeat::Heartbeat;
 use super::pace::{NAP, Pace};
+use super::xmin::Xmin;
 use crate::Result;
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -17,6 +19,9 @@ const DRAIN: u32 = 1024;
 
 /// So many at once are part of a backlog; fewer are the tail of a burst, whose readers wait.
 const BACKLOG: u32 = 100;
+
+/// How long the loop waits to hear how far the server is.
+const ASKED_LIMIT: Duration = Duration::from_secs(2);
 
 /// One run of the stream, from START_REPLICATION to an error, an end or a cancellation.
 ///
@@ -41,13 +46,11 @@ impl Stream<'_> {
     /// Runs until an error, or until idle.
     pub(crate) async fn run(&mut self) -> Result<()> {
         let now = Instant::now();
-        let heartbeat = match self.settings.heartbeat.interval {
-            None => None,
-            Some(interval) => {
-                let topic = self.outbox.output.topic(&self.settings.heartbeat.topic(&self.settings.topic));
-                Some(Heartbeat { topic, interval, next: now + interval })
-            }
-        };
+        let xmin = Xmin::start(self.settings, self.query).await?;
+        let output = &mut self.outbox.output;
+        let heartbeat = Heartbeat::new(self.settings, || {
+            output.topic(&self.settings.heartbeat.topic(&self.settings.topic))
+        });
         let run = Run {
             settings: self.settings,
             replication: self.replication,
@@ -59,6 +62,7 @@ impl Stream<'_> {
                 self.outbox,
                 self.metrics,
                 self.last_commit,
+                xmin,
             )?,
             metrics: self.metrics,
             until_idle: self.until_idle,
@@ -86,12 +90,6 @@ struct Run<'a> {
     /// When the server was last asked how far it is.
     asked: Instant,
     pace: Pace,
-}
-
-struct Heartbeat {
-    topic: TopicId,
-    interval: Duration,
-    next: Instant,
 }
 
 impl Run<'_> {
@@ -178,7 +176,7 @@ impl Run<'_> {
             patience = Duration::from_millis(2);
         }
         if let Some(heartbeat) = &self.heartbeat {
-            patience = patience.min(heartbeat.next.saturating_duration_since(Instant::now()));
+            patience = patience.min(heartbeat.due_in());
         }
         patience
     }
@@ -203,8 +201,10 @@ impl Run<'_> {
              WHERE s.slot_name = {}",
             quote_literal(&self.settings.slot.name)
         );
-        let sent = self.query.value("read how far the server has come", &sql).await?;
-        self.applier.seen = self.applier.seen.max(sent.and_then(|lsn| lsn.parse().ok()).unwrap_or_default());
+        // Somebody may hold a catalog's lock: the stream does not wait for that.
+        let asked = self.query.value("read how far the server has come", &sql);
+        let Ok(sent) = tokio::time::timeout(ASKED_LIMIT, asked).await else { return Ok(false) };
+        self.applier.seen = self.applier.seen.max(sent?.and_then(|lsn| lsn.parse().ok()).unwrap_or_default());
         Ok(false)
     }
 
@@ -223,24 +223,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sends a heartbeat when one is due. Its record keeps a position nobody else would confirm
-    /// moving: the action query writes WAL that comes back as a commit.
+    /// Sends a heartbeat when one is due. Its action writes WAL that comes back as a commit, which keeps a position moving
+    /// that nobody else would confirm.
     async fn beat(&mut self) -> Result<()> {
         let Some(heartbeat) = &mut self.heartbeat else { return Ok(()) };
-        let now = Instant::now();
-        if now < heartbeat.next {
+        if !heartbeat.is_due() {
             return Ok(());
         }
-        heartbeat.next = now + heartbeat.interval;
-        self.applier.heartbeat(heartbeat.topic).await?;
-        if let Some(statement) = &self.settings.heartbeat.action_query {
-            match self.query.execute("heartbeat.action.query", statement).await {
-                Err(error) if !error.is_transient() => {
-                    tracing::warn!(%error, "the heartbeat's action failed; capture goes on");
-                }
-                result => result?,
-            }
-        }
-        Ok(())
+        heartbeat.act();
+        let topic = heartbeat.topic;
+        self.applier.heartbeat(topic).await
     }
 }

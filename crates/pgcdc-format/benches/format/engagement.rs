@@ -219,6 +219,7 @@ pub(crate) fn encode(encoder: &mut RelationEncoder, message: &[u8], batch: &mut 
         lsn: Lsn::new(1_690_582_024),
         last_commit: Some(Lsn::new(1_690_582_000)),
         xid: Some(5124),
+        xmin: None,
         timestamp_us: 1_795_232_908_821_707,
         now_ns: 1_795_232_909_072_232_093,
         ordinal: None,

@@ -271,10 +271,14 @@ impl Direct {
             Some(xid) => optional(xid.into(), out),
         }
         optional(context.lsn.as_u64() as i64, out);
+        match context.xmin {
+            None => out.push(0),
+            Some(xmin) => optional(xmin.into(), out),
+        }
         match context.origin {
-            None => out.extend_from_slice(&[0, 0, 0]),
+            None => out.extend_from_slice(&[0, 0]),
             Some((name, lsn)) => {
-                out.extend_from_slice(&[0, 2]);
+                out.push(2);
                 put_bytes(name.as_bytes(), out);
                 optional(lsn.as_u64() as i64, out);
             }

@@ -357,6 +357,10 @@ impl Added {
                 Some(xid) => out.extend_from_slice(digits.format(xid).as_bytes()),
                 None => return false,
             },
+            Origin::Xmin => match context.xmin {
+                Some(xmin) => out.extend_from_slice(digits.format(xmin).as_bytes()),
+                None => return false,
+            },
             Origin::Replicated | Origin::ReplicatedLsn => match (context.origin, &self.origin) {
                 (Some((name, _)), Origin::Replicated) => out.extend_from_slice(name.as_bytes()),
                 (Some((_, lsn)), _) => out.extend_from_slice(digits.format(lsn.as_u64()).as_bytes()),
@@ -379,7 +383,7 @@ impl Added {
                 out.extend_from_slice(format!("[{last},\"{}\"]", context.lsn.as_u64()).as_bytes());
             }
             Origin::Constant(text) => out.extend_from_slice(text.as_bytes()),
-            Origin::Column { .. } | Origin::Xmin => return false,
+            Origin::Column { .. } => return false,
         }
         true
     }

@@ -69,6 +69,8 @@ pub struct Context<'a> {
     pub last_commit: Option<Lsn>,
     /// The transaction.
     pub xid: Option<u32>,
+    /// The slot's oldest transaction, where `xmin.fetch.interval.ms` asks for it.
+    pub xmin: Option<u32>,
     /// Commit time, microseconds since 1970.
     pub timestamp_us: i64,
     /// Snapshot marker.

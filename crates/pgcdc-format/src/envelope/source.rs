@@ -74,10 +74,17 @@ impl SourceTemplate {
         }
         out.extend_from_slice(br#","lsn":"#);
         out.extend_from_slice(lsn.as_bytes());
+        match context.xmin {
+            None => out.extend_from_slice(br#","xmin":null"#),
+            Some(xmin) => {
+                out.extend_from_slice(br#","xmin":"#);
+                out.extend_from_slice(itoa::Buffer::new().format(xmin).as_bytes());
+            }
+        }
         match context.origin {
-            None => out.extend_from_slice(br#","xmin":null,"origin":null,"origin_lsn":null}"#),
+            None => out.extend_from_slice(br#","origin":null,"origin_lsn":null}"#),
             Some((name, lsn)) => {
-                out.extend_from_slice(br#","xmin":null,"origin":"#);
+                out.extend_from_slice(br#","origin":"#);
                 write_json_string(name.as_bytes(), out);
                 out.extend_from_slice(br#","origin_lsn":"#);
                 out.extend_from_slice(itoa::Buffer::new().format(lsn.as_u64()).as_bytes());

@@ -45,6 +45,7 @@ pub(super) const ADVANCED: &[Property] = &[
     p("custom.metric.tags", List, "", Low, "Tags for JMX metrics.").not_applicable("there is no JMX; let Prometheus add labels"),
     p("poll.dispatch.interval.ms", Long, "", Low, "Pause between hand-overs of the queue.").not_applicable(NO_QUEUE).beside(),
     p("queue.provider.type", String, "", Low, "Kind of queue between reader and writer.").not_applicable(NO_QUEUE).beside(),
+    p("internal.replication.silence.ms", Long, "10000", Low, "How long the server may be quiet before it is asked whether it is alive, in milliseconds.").check(Positive).beside(),
     p("internal.*", String, "", Low, "Debezium's undocumented switches.").family("internal.", "").not_applicable(INTERNAL).beside(),
 ];
 

@@ -101,8 +101,7 @@ pub(super) const REPLICATION: &[Property] = &[
         "",
         Low,
         "Parameters for START_REPLICATION, as name=value separated by semicolons.",
-    )
-    .refused("the replication client sends options of its own"),
+    ),
     p("slot.max.retries", Int, "6", Low, "How often attaching to the slot is tried.")
         .check(NotNegative)
         .not_applicable(AGAIN),
@@ -146,8 +145,7 @@ pub(super) const REPLICATION: &[Property] = &[
         Medium,
         "How often the slot's xmin is read into the source block.",
     )
-    .check(NotNegative)
-    .refused("the source block would lack xmin"),
+    .check(NotNegative),
     p(
         "offset.mismatch.strategy",
         String,

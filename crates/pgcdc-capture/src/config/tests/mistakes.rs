@@ -90,7 +90,7 @@ fn what_would_change_the_data_is_refused() {
         ("header.converter", "org.apache.kafka.connect.converters.LongConverter"),
         ("topic.naming.strategy", "com.example.Mine"),
         ("connector.class", "io.debezium.connector.mysql.MySqlConnector"),
-        ("xmin.fetch.interval.ms", "100"),
+        ("slot.stream.params", "origin=none;binary=true"),
         ("topic.creation.groups", "a"),
         ("topic.creation.a.partitions", "2"),
         ("offset.mismatch.strategy", "trust_slot"),

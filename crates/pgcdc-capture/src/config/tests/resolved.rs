@@ -106,7 +106,7 @@ fn values_that_do_not_fit() {
         ("database.port", "-1"),
         ("skipped.operations", "x"),
         ("skipped.operations", "none,d"),
-        ("slot.stream.params", "x"),
+        ("slot.stream.params", "streaming=on"),
         ("topic.creation.default.partitions", "0"),
         ("money.fraction.digits", "1000"),
         ("snapshot.max.threads", "0"),
@@ -120,6 +120,21 @@ fn values_that_do_not_fit() {
         let [mistake] = error.mistakes() else { panic!("{key}={value}: {error}") };
         assert!(mistake.key == key && mistake.remedy.is_some() && mistake.place == "c.json:7", "{mistake}");
     }
+}
+
+/// As Debezium 3.7 sends them, which was seen in the server's log; only spaces are not its own.
+#[test]
+fn stream_params() {
+    let check = |text, expect: &[(&str, &str)]| {
+        let found = settings(&[("slot.stream.params", text)]).slot.stream_params;
+        let found: Vec<_> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, expect, "{text}");
+    };
+    check("origin=none", &[("origin", "none")]);
+    check("origin=none; binary = false ;", &[("origin", "none"), ("binary", "false")]);
+    check("foo", &[]);
+    check("messages=false;proto_version=2;publication_names=other", &[]);
+    check("a=1;a=2=3", &[("a", "2=3")]);
 }
 
 #[test]

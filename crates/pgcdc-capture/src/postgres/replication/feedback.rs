@@ -10,6 +10,9 @@ use tokio::task::JoinHandle;
 /// Between 1970-01-01 and 2000-01-01, Postgres' epoch.
 const POSTGRES_EPOCH: Duration = Duration::from_secs(946_684_800);
 
+/// How often the server hears of us at least while it owes an answer.
+const UNANSWERED_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Tells the server how far we are, at an interval and when it asks, whatever the reader does: a
 /// task of its own, so that an output which takes nothing for minutes does not cost the session.
 #[derive(Debug)]
@@ -27,6 +30,11 @@ struct Shared {
     /// The confirmation that was sent last.
     sent: AtomicU64,
     now: Notify,
+    /// The next status asks for an answer.
+    ask: AtomicBool,
+    /// The server owes an answer: until then statuses are rare, since one that is busy does not read them, and what fills
+    /// its window looks like a broken connection.
+    unanswered: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -43,7 +51,8 @@ impl Feedback {
                     let stopping = shared.stopping.load(Ordering::Acquire);
                     let confirmed = shared.confirmed.load(Ordering::Acquire);
                     let received = shared.received.load(Ordering::Relaxed);
-                    writer.write_all(&status(Lsn::new(received), Lsn::new(confirmed), now_us())).await?;
+                    let ask = shared.ask.swap(false, Ordering::AcqRel);
+                    writer.write_all(&status(Lsn::new(received), Lsn::new(confirmed), now_us(), ask)).await?;
                     if stopping {
                         // CopyDone, and Terminate behind it.
                         writer.write_all(b"c\0\0\0\x04X\0\0\0\x04").await?;
@@ -53,7 +62,9 @@ impl Feedback {
                     if stopping {
                         return Ok(());
                     }
-                    let _ = tokio::time::timeout(interval, shared.now.notified()).await;
+                    let unanswered = shared.unanswered.load(Ordering::Relaxed);
+                    let pause = if unanswered { interval.max(UNANSWERED_INTERVAL) } else { interval };
+                    let _ = tokio::time::timeout(pause, shared.now.notified()).await;
                 }
             }
         });
@@ -79,6 +90,18 @@ impl Feedback {
         self.shared.now.notify_one();
     }
 
+    /// Sends a status at once that asks the server for an answer.
+    pub(super) fn ask(&self) {
+        self.shared.unanswered.store(true, Ordering::Relaxed);
+        self.shared.ask.store(true, Ordering::Release);
+        self.shared.now.notify_one();
+    }
+
+    /// The server has said something.
+    pub(super) fn heard(&self) {
+        self.shared.unanswered.store(false, Ordering::Relaxed);
+    }
+
     /// Sends the last status and ends the copy.
     pub(super) fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
@@ -99,7 +122,7 @@ impl Drop for Feedback {
 
 /// A standby status update in its CopyData. Source: PostgreSQL manual, "Streaming Replication
 /// Protocol", *Standby status update*.
-fn status(received: Lsn, confirmed: Lsn, now_us: i64) -> [u8; 39] {
+fn status(received: Lsn, confirmed: Lsn, now_us: i64, ask: bool) -> [u8; 39] {
     let mut message = [0; 39];
     message[0] = b'd';
     message[1..5].copy_from_slice(&38_u32.to_be_bytes());
@@ -108,6 +131,7 @@ fn status(received: Lsn, confirmed: Lsn, now_us: i64) -> [u8; 39] {
     message[14..22].copy_from_slice(&confirmed.as_u64().to_be_bytes());
     message[22..30].copy_from_slice(&confirmed.as_u64().to_be_bytes());
     message[30..38].copy_from_slice(&now_us.to_be_bytes());
+    message[38] = ask.into();
     message
 }
 
@@ -125,13 +149,14 @@ mod tests {
 
     #[test]
     fn a_status_is_laid_out_as_the_manual_says() {
-        let message = status(Lsn::new(0x0102), Lsn::new(1), 5);
+        let message = status(Lsn::new(0x0102), Lsn::new(1), 5, false);
         assert_eq!(message[..6], [b'd', 0, 0, 0, 38, b'r']);
         assert_eq!(message[6..14], [0, 0, 0, 0, 0, 0, 1, 2], "written");
         assert_eq!(message[14..22], [0, 0, 0, 0, 0, 0, 0, 1], "flushed");
         assert_eq!(message[22..30], [0, 0, 0, 0, 0, 0, 0, 1], "applied");
         assert_eq!(message[30..], [0, 0, 0, 0, 0, 0, 0, 5, 0], "clock, no reply wanted");
-        assert_eq!(status(Lsn::ZERO, Lsn::new(9), 0)[13], 9, "what is flushed was also written");
+        assert_eq!(status(Lsn::ZERO, Lsn::new(9), 0, false)[13], 9, "what is flushed was also written");
+        assert_eq!(status(Lsn::ZERO, Lsn::ZERO, 0, true)[38], 1, "a reply is wanted");
     }
 
     #[tokio::test]

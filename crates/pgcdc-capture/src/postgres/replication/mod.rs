@@ -1,6 +1,7 @@
 //! The replication connection: commands, then a stream that is taken apart where it was read.
 
 mod feedback;
+mod silence;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -11,6 +12,8 @@ use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::time::Instant;
 
 use self::feedback::Feedback;
+use self::silence::Silence;
+use super::watch::{Backend, Kind, watched};
 use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, socket};
 use super::{SESSION_OPTIONS, quote_identifier, quote_literal};
 use crate::config::Settings;
@@ -54,8 +57,9 @@ pub(crate) struct Replication {
     confirmed: Lsn,
     /// Nothing is ever confirmed: a position of zero in a status leaves the slot where it is.
     manual: bool,
-    /// Since when nothing was there to read; `None` while there is.
-    quiet_since: Option<Instant>,
+    /// The server's process; `None` where the server does not say.
+    backend: Option<Backend>,
+    silence: Silence,
     /// The stream has ended or broken.
     ended: bool,
 }
@@ -92,13 +96,17 @@ impl Replication {
             let options = format!("{SESSION_OPTIONS} -c wal_sender_timeout={timeout}");
             let parameters = [("replication", "database"), ("options", &options)];
             login::log_in(&mut stream, connection, &parameters, &what).await?;
-            Ok(stream)
+            let pid = login::command(&mut stream, &what, "SELECT pg_backend_pid()").await?;
+            Ok((stream, pid.first().and_then(|row| row.first()?.as_ref()?.parse().ok())))
         };
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, session)
+        let (stream, pid) = tokio::time::timeout(CONNECT_TIMEOUT, session)
             .await
             .map_err(|_| Error::transient(format!("{what}: no answer within 30 s")))??;
         let publication = quote_literal(&quote_identifier(&settings.publication.name));
-        let options = format!("proto_version '1', publication_names {publication}, messages 'true'");
+        let mut options = format!("proto_version '1', publication_names {publication}, messages 'true'");
+        for (name, value) in &settings.slot.stream_params {
+            options.push_str(&format!(", {} '{}'", quote_identifier(name), value.replace('\'', "''")));
+        }
         Ok(Self {
             link: Link::Idle(stream),
             inbox: Inbox::new(),
@@ -111,7 +119,8 @@ impl Replication {
                 .clamp(Duration::from_millis(10), Duration::from_millis(500)),
             confirmed: if settings.slot.manual { Lsn::ZERO } else { start },
             manual: settings.slot.manual,
-            quiet_since: None,
+            backend: pid.map(|pid| Backend { connection: connection.clone(), pid, kind: Kind::Command }),
+            silence: Silence::new(settings.silence),
             ended: false,
         })
     }
@@ -119,7 +128,10 @@ impl Replication {
     /// Runs a command on the session before it streams; each row's columns as text.
     pub(crate) async fn command(&mut self, what: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         match &mut self.link {
-            Link::Idle(stream) => login::command(stream, what, sql).await,
+            Link::Idle(stream) => {
+                let answer = login::command(stream, what, sql);
+                watched(self.backend.as_ref(), what, answer).await
+            }
             _ => Err(Error::fatal(format!("{what}: the session streams already"))),
         }
     }
@@ -130,13 +142,18 @@ impl Replication {
         let Link::Idle(mut stream) = std::mem::replace(&mut self.link, Link::Closed) else {
             return Err(Error::fatal("START_REPLICATION: the session streams already"));
         };
-        tokio::time::timeout(START_TIMEOUT, login::start(&mut stream, "START_REPLICATION", &self.start_sql))
+        let agreed = login::start(&mut stream, "START_REPLICATION", &self.start_sql);
+        let agreed = Box::pin(watched(self.backend.as_ref(), "START_REPLICATION", agreed));
+        tokio::time::timeout(START_TIMEOUT, agreed)
             .await
             .map_err(|_| Error::transient("START_REPLICATION: no answer within 300 s"))??;
         let (reader, writer) = tokio::io::split(stream);
         let feedback = Feedback::start(writer, self.status_interval);
         feedback.confirm(self.confirmed);
         self.link = Link::Streaming { reader, feedback };
+        if let Some(backend) = &mut self.backend {
+            backend.kind = Kind::Stream;
+        }
         Ok(())
     }
 
@@ -150,12 +167,22 @@ impl Replication {
                 return Ok(wal);
             }
             // Callers give up waiting and come again, so the time is kept here.
-            let since = *self.quiet_since.get_or_insert_with(Instant::now);
-            let Ok(read) = tokio::time::timeout_at(since + WAL_SENDER_TIMEOUT * 2, self.read()).await else {
-                return Err(Error::transient("the server has been silent for 60 s"));
-            };
-            read?;
+            let due = self.silence.due(Instant::now());
+            match tokio::time::timeout_at(due, self.read()).await {
+                Ok(read) => read?,
+                Err(_) => self.silent()?,
+            }
         }
+    }
+
+    /// Does what is due after a time without a word from the server.
+    fn silent(&mut self) -> Result<()> {
+        if self.silence.act(Instant::now(), self.backend.as_ref())?
+            && let Link::Streaming { feedback, .. } = &self.link
+        {
+            feedback.ask();
+        }
+        Ok(())
     }
 
     /// The next event if it is there already. What an earlier one pointed to is gone then.
@@ -169,7 +196,7 @@ impl Replication {
             match tokio::task::unconstrained(self.read()).now_or_never() {
                 Some(read) => read?,
                 None => {
-                    self.quiet_since.get_or_insert_with(Instant::now);
+                    self.silence.begin();
                     return Ok(None);
                 }
             }
@@ -233,7 +260,7 @@ impl Replication {
     }
 
     async fn read(&mut self) -> Result<()> {
-        let Link::Streaming { reader, .. } = &mut self.link else {
+        let Link::Streaming { reader, feedback } = &mut self.link else {
             return Err(Error::fatal("the replication stream was not started"));
         };
         match reader.read(self.inbox.room()).await {
@@ -243,7 +270,9 @@ impl Replication {
             }
             Ok(bytes) => {
                 self.inbox.filled(bytes);
-                self.quiet_since = None;
+                if self.silence.end() {
+                    feedback.heard();
+                }
                 Ok(())
             }
             Err(error) => {

@@ -6,6 +6,7 @@
 //! and a message of several megabytes gets memory only when the reader says so.
 
 mod inbox;
+pub(super) mod keepalive;
 pub(super) mod login;
 pub(super) mod socket;
 

@@ -7,6 +7,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::config::{Connection, SslMode};
 use crate::postgres::tls;
+use crate::postgres::wire::keepalive;
 use crate::{Error, Result};
 
 /// What a session runs over.
@@ -22,7 +23,7 @@ async fn dial(connection: &Connection, near: Option<u32>) -> std::io::Result<Tcp
     let mut failure = None;
     for address in tokio::net::lookup_host((connection.host.as_str(), connection.port)).await? {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_keepalive(connection.keepalive)?;
+        keepalive::set(&socket, connection.keepalive)?;
         if let Some(bytes) = near.filter(|_| address.ip().is_loopback()) {
             socket.set_recv_buffer_size(bytes)?;
         }

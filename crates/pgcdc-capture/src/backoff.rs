@@ -1,0 +1,85 @@
+//! The pauses between one try and the next.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Exponential back-off with jitter, from a tenth of the configured pause to six times it. Begins anew after a session that
+/// streamed for longer than the pause that would be next: an idle session that breaks after an hour has not failed an hour
+/// long.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    wait: Duration,
+    ceiling: Duration,
+    /// Failures in a row.
+    failures: u32,
+}
+
+/// Since when a try has streamed; not yet, until [`begins`](Self::begins) is called.
+#[derive(Debug, Default)]
+pub(crate) struct Streaming(Cell<Option<Instant>>);
+
+impl Streaming {
+    /// The stream has begun.
+    pub(crate) fn begins(&self) {
+        self.0.set(Some(Instant::now()));
+    }
+
+    /// How long it has streamed.
+    pub(crate) fn duration(&self) -> Duration {
+        self.0.get().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+impl Backoff {
+    pub(crate) fn new(wait: Duration) -> Self {
+        Self { wait, ceiling: (wait / 10).max(Duration::from_millis(100)), failures: 0 }
+    }
+
+    /// Takes in how the failed try went: how long it streamed, and whether it confirmed something. Returns how many have
+    /// failed in a row by now, this one included.
+    pub(crate) fn failed(&mut self, streamed: Duration, confirmed: bool) -> u32 {
+        if confirmed || streamed > self.ceiling.max(self.wait) {
+            *self = Self::new(self.wait);
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.failures
+    }
+
+    /// How long to wait before the next try.
+    pub(crate) fn pause(&mut self) -> Duration {
+        let half = self.ceiling / 2;
+        let pause = half + half.mul_f64(fastrand::f64());
+        self.ceiling = (self.ceiling * 2).min((self.wait * 6).max(Duration::from_secs(1)));
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn pauses_grow_to_a_limit() {
+        let mut backoff = Backoff::new(WAIT);
+        let pauses: Vec<Duration> = (0..12).map(|_| backoff.pause()).collect();
+        assert!(pauses[0] <= Duration::from_secs(1), "{pauses:?}");
+        assert!(pauses[11] >= Duration::from_secs(30) && pauses[11] <= Duration::from_secs(60), "{pauses:?}");
+    }
+
+    #[test]
+    fn a_session_that_streamed_begins_anew_though_it_confirmed_nothing() {
+        let mut backoff = Backoff::new(WAIT);
+        for failures in 1..10 {
+            assert_eq!(backoff.failed(Duration::ZERO, false), failures);
+            backoff.pause();
+        }
+        assert_eq!(backoff.failed(Duration::from_secs(5), false), 10, "streamed for less than the pause");
+        assert_eq!(backoff.failed(Duration::from_secs(600), false), 1);
+        assert!(backoff.pause() <= Duration::from_secs(1));
+        assert_eq!(backoff.failed(Duration::ZERO, true), 1, "it got on");
+    }
+}

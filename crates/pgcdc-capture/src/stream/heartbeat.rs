@@ -1,0 +1,94 @@
+//! Heartbeats: a record now and then, and `heartbeat.action.query` beside the stream.
+
+use std::time::{Duration, Instant};
+
+use pgcdc_event::TopicId;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::beside::Beside;
+use crate::config::{Connection, Settings};
+
+/// An action that fails each time is in the log this often.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
+
+/// When the next heartbeat is due.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    pub(super) topic: TopicId,
+    interval: Duration,
+    next: Instant,
+    action: Option<Action>,
+}
+
+impl Heartbeat {
+    /// Heartbeats as configured; `topic` names where their records go.
+    pub(super) fn new(settings: &Settings, topic: impl FnOnce() -> TopicId) -> Option<Self> {
+        let interval = settings.heartbeat.interval?;
+        let statement = settings.heartbeat.action_query.clone();
+        let action = statement.map(|statement| Action::start(settings.connection.clone(), statement));
+        Some(Self { topic: topic(), interval, next: Instant::now() + interval, action })
+    }
+
+    /// How long until the next one.
+    pub(super) fn due_in(&self) -> Duration {
+        self.next.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether one is due; counts it as sent.
+    pub(super) fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = now >= self.next;
+        if due {
+            self.next = now + self.interval;
+        }
+        due
+    }
+
+    /// Lets the action run, unless the one before is not done yet.
+    pub(super) fn act(&self) {
+        if let Some(action) = &self.action {
+            let _ = action.wake.try_send(());
+        }
+    }
+}
+
+/// Runs the statement on a session of its own, in a task of its own: whatever happens to it, the stream goes on.
+#[derive(Debug)]
+struct Action {
+    /// Holds one call: more would only pile up behind a lock.
+    wake: mpsc::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Action {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Action {
+    fn start(connection: Connection, statement: String) -> Self {
+        let (wake, mut calls) = mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            let (mut session, mut failures) = (Beside::new(connection), 0_u64);
+            let mut told: Option<Instant> = None;
+            while calls.recv().await.is_some() {
+                let Err(error) = session.rows("heartbeat.action.query", &statement).await else {
+                    if failures > 0 {
+                        tracing::info!(failures, "heartbeat.action.query works again");
+                        (failures, told) = (0, None);
+                    }
+                    continue;
+                };
+                failures += 1;
+                if told.is_none_or(|at| at.elapsed() >= TOLD_AGAIN) {
+                    told = Some(Instant::now());
+                    let hint = error.hint();
+                    tracing::warn!(%error, hint, failures, "heartbeat.action.query failed; capture goes on");
+                }
+            }
+        });
+        Self { wake, task }
+    }
+}
