@@ -2,6 +2,7 @@
 
 mod delivery;
 mod exactly_once;
+mod exactly_once_messages;
 mod faults;
 mod limits;
 mod liveness;

@@ -460,7 +460,7 @@ fn only_kafka() -> Error {
 /// With `manual` its own position counts, with exactly-once that of what is written.
 async fn goes_on(query: &Query, offset: Offset, manual: bool) -> Result<Offset> {
     let here = current_position(query).await?;
-    let position = offset.reached.map(|reached| reached.done).or(manual.then_some(offset.lsn));
+    let position = offset.reached.map(|reached| reached.done.lsn()).or(manual.then_some(offset.lsn));
     match position {
         Some(position) if position > here => Err(Error::fatal(format!(
             "the offset's position {position} is ahead of the server's, {here}: the database was set back to an earlier state"

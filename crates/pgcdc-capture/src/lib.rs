@@ -25,6 +25,7 @@ mod capture;
 mod clock;
 mod error;
 mod outbox;
+mod position;
 mod registry;
 mod stage;
 mod tables;

@@ -16,11 +16,16 @@ use pgcdc_kafka::topics::{TopicSpec, Topics};
 use pgcdc_kafka::{ClientProperties, read_compacted, read_compacted_settled, write_compacted};
 use serde_json::{Map, Value, json};
 
-use crate::output::{OffsetRecord, Open, Reached, kafka_error};
+use crate::output::{OffsetRecord, kafka_error};
+use crate::position::{Open, Point, Reached};
 use crate::{Error, Result};
 
-/// Position of the last commit record of which every change is written.
+/// Position of the last transaction or message of which everything is written, and which of the two it was.
 const DONE: &str = "pgcdc_done";
+const DONE_KIND: &str = "pgcdc_done_kind";
+/// The two kinds: the start of a commit record, or the end of a message.
+const COMMIT: &str = "commit";
+const MESSAGE: &str = "message";
 /// Position of the commit record of a transaction that is written in part, and so many of its changes are.
 const OPEN: &str = "pgcdc_open";
 const CHANGES: &str = "pgcdc_open_changes";
@@ -48,7 +53,7 @@ impl Offset {
         self.snapshot_completed && self.reached.is_none() && self.lsn > slot
     }
 
-    fn to_json(&self, now_us: i64) -> Value {
+    pub(crate) fn to_json(&self, now_us: i64) -> Value {
         let mut map = Map::new();
         map.insert("lsn".into(), json!(self.lsn.as_u64()));
         map.insert("lsn_proc".into(), json!(self.lsn.as_u64()));
@@ -63,7 +68,8 @@ impl Offset {
             map.insert("pgcdc_database".into(), json!(database));
         }
         if let Some(reached) = &self.reached {
-            map.insert(DONE.into(), json!(reached.done.as_u64()));
+            map.insert(DONE.into(), json!(reached.done.lsn().as_u64()));
+            map.insert(DONE_KIND.into(), json!(if reached.done.is_commit() { COMMIT } else { MESSAGE }));
             if let Some(open) = &reached.open {
                 map.insert(OPEN.into(), json!(open.commit.as_u64()));
                 map.insert(CHANGES.into(), json!(open.changes));
@@ -72,7 +78,7 @@ impl Offset {
         Value::Object(map)
     }
 
-    fn from_json(value: &Value) -> Option<Self> {
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let map = value.as_object()?;
         let snapshot = map
             .get("snapshot")
@@ -86,7 +92,7 @@ impl Offset {
         let lsn = Lsn::new(number("lsn").unwrap_or(0));
         let open = number(OPEN).zip(number(CHANGES));
         let reached = number(DONE).map(|done| Reached {
-            done: Lsn::new(done),
+            done: done_point(Lsn::new(done), lsn, map.get(DONE_KIND).and_then(Value::as_str)),
             end: lsn,
             open: open.map(|(commit, changes)| Open { commit: Lsn::new(commit), changes }),
         });
@@ -97,6 +103,13 @@ impl Offset {
             database: map.get("pgcdc_database").and_then(Value::as_str).map(str::to_owned),
         })
     }
+}
+
+/// What `pgcdc_done` is the position of. Versions that did not write the kind moved `lsn` behind each commit record and
+/// left it where it was at a message, so that there `lsn` is above a commit's start, and not above a message's end.
+fn done_point(done: Lsn, lsn: Lsn, kind: Option<&str>) -> Point {
+    let commit = kind.map_or(lsn > done, |kind| kind == COMMIT);
+    if commit { Point::commit(done) } else { Point::ended(done) }
 }
 
 /// Where offsets are kept.
@@ -269,7 +282,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep/offsets.json");
         let reached = |n| Reached {
-            done: Lsn::new(n - 1),
+            done: if n > 1 { Point::commit(Lsn::new(n - 1)) } else { Point::ended(Lsn::new(n)) },
             end: Lsn::new(n),
             open: (n > 1).then_some(Open { commit: Lsn::new(n + 1), changes: 7 }),
         };

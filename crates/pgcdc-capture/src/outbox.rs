@@ -10,7 +10,8 @@ use crate::clock::now_ns;
 use crate::ledger::{Ledger, Sequence};
 use crate::metrics::Metrics;
 use crate::offsets::{Offset, OffsetStore};
-use crate::output::{Output, Position, Reached, Sent, TransactionalOutput};
+use crate::output::{Output, Sent, TransactionalOutput};
+use crate::position::{Position, Reached};
 use crate::stage::Stage;
 
 /// Bytes of records that are gathered before they go to the output.
@@ -79,7 +80,7 @@ impl Outbox {
         once.offsets = Some((store.clone(), offset));
     }
 
-    /// A transaction begins whose commit record is at `commit`.
+    /// A transaction begins whose commit record starts at `commit`.
     pub(crate) fn begin(&mut self, commit: Lsn) {
         self.ledger.begin();
         if let Some(once) = &mut self.once {
@@ -97,10 +98,18 @@ impl Outbox {
         Ok(())
     }
 
-    /// The next change is a message at `lsn` that belongs to no transaction.
-    pub(crate) fn outside(&mut self, lsn: Lsn) {
+    /// The next change is a message that belongs to no transaction, and whose WAL record ends at `end`.
+    pub(crate) fn outside(&mut self, end: Lsn) {
         if let Some(once) = &mut self.once {
-            once.position.outside(lsn);
+            once.position.outside(end);
+        }
+    }
+
+    /// The server has nothing more for us up to `end`.
+    pub(crate) fn idle(&mut self, end: Lsn) {
+        self.ledger.idle(end);
+        if let Some(once) = &mut self.once {
+            once.position.idle(end);
         }
     }
 

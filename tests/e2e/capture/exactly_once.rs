@@ -14,7 +14,7 @@ const HUGE: i64 = 500_000;
 const KILLS: u32 = 10;
 
 /// A connector with Kafka transactions, whose offsets are in a topic of its own.
-fn connector(database: &Database) -> Connector {
+pub(super) fn connector(database: &Database) -> Connector {
     database
         .connector()
         .set("exactly.once.support", "required")

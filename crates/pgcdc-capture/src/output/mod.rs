@@ -9,9 +9,6 @@ mod making;
 mod stdout;
 mod transaction;
 mod transaction_pace;
-mod transaction_position;
-#[cfg(test)]
-mod transaction_tests;
 
 pub use channel::Changes;
 
@@ -25,7 +22,6 @@ pub(crate) use kafka::{KafkaOutput, client_properties, kafka_error};
 pub(crate) use making::topic_spec;
 pub(crate) use stdout::StdoutOutput;
 pub(crate) use transaction::{OffsetRecord, TransactionalOutput};
-pub(crate) use transaction_position::{Open, Position, Reached};
 
 /// What became of a record that was handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

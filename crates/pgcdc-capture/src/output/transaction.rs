@@ -19,9 +19,9 @@ use super::carrier::Target;
 use super::held::{Held, Released};
 use super::kafka::KafkaOutput;
 use super::transaction_pace::Pace;
-use super::transaction_position::Reached;
 use crate::config::ExactlyOnce;
 use crate::ledger::{Ledger, Sequence};
+use crate::position::Reached;
 use crate::{Error, Result};
 
 /// Bookkeeping of one Kafka transaction is bounded: it ends after so many transactions of the server.

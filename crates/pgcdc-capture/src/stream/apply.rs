@@ -108,7 +108,7 @@ impl<'a> Applier<'a> {
     pub(super) async fn keepalive(&mut self, wal_end: Lsn) -> Result<()> {
         // What waits in the batch lies before it.
         self.flush().await?;
-        self.outbox.ledger_mut().idle(wal_end);
+        self.outbox.idle(wal_end);
         self.seen = self.seen.max(wal_end);
         Ok(())
     }
