@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::offsets::{Offset, OffsetStore};
 use crate::outbox::Outbox;
 use crate::output::{Output, TransactionalOutput};
+use crate::position::Point;
 use crate::postgres::{
     CapturedTable, ExportedSlot, NewSlot, Query, Replication, RowReader, captured_tables, drop_if_idle,
     ensure_publication, inspect_slot, quote_literal, set_identities,
@@ -460,10 +461,11 @@ fn only_kafka() -> Error {
 /// With `manual` its own position counts, with exactly-once that of what is written.
 async fn goes_on(query: &Query, offset: Offset, manual: bool) -> Result<Offset> {
     let here = current_position(query).await?;
-    let position = offset.reached.map(|reached| reached.done.lsn()).or(manual.then_some(offset.lsn));
+    let position = offset.reached.map(|reached| reached.done).or(manual.then_some(Point::ended(offset.lsn)));
     match position {
-        Some(position) if position > here => Err(Error::fatal(format!(
-            "the offset's position {position} is ahead of the server's, {here}: the database was set back to an earlier state"
+        Some(position) if !position.is_within(here) => Err(Error::fatal(format!(
+            "the offset's position {} is ahead of the server's, {here}: the database was set back to an earlier state",
+            position.lsn()
         ))
         .with_hint("take a new snapshot under another connector name, or set exactly.once.support=requested")),
         _ => Ok(offset),
