@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{exactly_once::connector, stop, streaming};
 use crate::harness::{Database, LONG, Reader, eventually, kafka};
 
@@ -37,13 +39,15 @@ fn a_transaction_that_ends_with_a_message_arrives() {
     stop(process);
     insert(11);
     let process = streaming(&connector);
-    let mut reader = Reader::new(kafka(), &[&database.topic("t")]);
-    reader.read(20, LONG);
     let position = database.position();
-    eventually(LONG, "the slot confirms all of them", || database.has_confirmed(&position));
-    let ids: Vec<i64> =
-        reader.read_all().iter().filter_map(|record| record.json()["after"]["id"].as_i64()).collect();
-    assert_eq!(ids, (1..=20).collect::<Vec<_>>());
+    eventually(LONG, "the slot confirms the twenty transactions", || database.has_confirmed(&position));
+    database.sql("INSERT INTO t VALUES (21)");
+    let mut reader = Reader::new(kafka(), &[&database.topic("t")]);
+    let ids: Vec<i64> = records_until(&mut reader, |value| value["after"]["id"] == 21)
+        .iter()
+        .filter_map(|value| value["after"]["id"].as_i64())
+        .collect();
+    assert_eq!(ids, (1..=21).collect::<Vec<_>>());
     stop(process);
 }
 
@@ -79,7 +83,7 @@ fn messages_and_transactions_of_many_writers_arrive_once_whatever_is_killed() {
     let connector = connector(&database)
         .set("table.include.list", "public.t,public.emptied")
         .set("publication.autocreate.mode", "filtered")
-        .set("logical.decoding.message.prefix.exclude.list", "no")
+        .set("message.prefix.exclude.list", "no")
         .set("heartbeat.interval.ms", "20");
     let mut process = streaming(&connector);
     let oracle = format!("{}_oracle", database.name);
@@ -106,22 +110,32 @@ fn messages_and_transactions_of_many_writers_arrive_once_whatever_is_killed() {
     let (rows, messages) = (of("row "), of("message "));
     assert!(rows.len() > 5000 && messages.len() > 4000, "{} rows, {} messages", rows.len(), messages.len());
 
-    let read = |topic: &str| {
-        let mut reader = Reader::new(kafka(), &[topic]);
-        let records: Vec<_> = reader.read_all().iter().map(crate::harness::Record::json).collect();
-        records
-    };
-    let found: Vec<String> = read(&database.topic("t"))
+    let read =
+        |topic: &str, last: fn(&Value) -> bool| records_until(&mut Reader::new(kafka(), &[topic]), last);
+    let found: Vec<String> = read(&database.topic("t"), |value| value["after"]["id"] == 1)
         .iter()
         .map(|value| value["after"]["id"].as_i64().expect("a row with an id").to_string())
         .collect();
     assert_same(&found, &rows);
-    let found: Vec<String> = read(&format!("{}.message", database.name))
-        .iter()
-        .map(|value| value["message"]["content"].as_str().expect("a message").to_owned())
-        .collect();
+    let found: Vec<String> =
+        read(&format!("{}.message", database.name), |value| value["message"]["content"] == "ZW5k")
+            .iter()
+            .map(|value| value["message"]["content"].as_str().expect("a message").to_owned())
+            .collect();
     assert_same(&found, &messages);
     stop(process);
+}
+
+/// Reads until the last record is there; the values of all.
+#[track_caller]
+fn records_until(reader: &mut Reader, last: impl Fn(&Value) -> bool) -> Vec<Value> {
+    let mut seen = 0;
+    let records = reader.read_until(LONG, |records| {
+        let found = records[seen..].iter().any(|record| last(&record.json()));
+        seen = records.len();
+        found
+    });
+    records.iter().map(crate::harness::Record::json).collect()
 }
 
 /// The same strings in the same order, each as often; says where they part.
