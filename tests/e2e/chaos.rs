@@ -11,7 +11,7 @@
 
 mod history;
 mod load;
-mod order;
+pub(crate) mod order;
 mod state;
 
 use std::time::{Duration, Instant};
@@ -21,7 +21,8 @@ use pgcdc_testbed::{HttpReceiver, Process, Response};
 use crate::harness::{Connector, Database, LONG, Reader, eventually, kafka};
 use crate::services::{Cql, redis};
 use crate::sinks::rig::{SinkFile, end, repository};
-use load::{Load, Random};
+use load::Load;
+pub(crate) use load::Random;
 
 /// Rows that the snapshot reads.
 const ROWS: u32 = 6_000;

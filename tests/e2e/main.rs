@@ -10,4 +10,5 @@ mod avro;
 mod capture;
 mod chaos;
 mod cli;
+mod oracle;
 mod sinks;

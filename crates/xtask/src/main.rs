@@ -6,6 +6,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod compose;
 mod conformance;
 mod demo;
@@ -45,6 +46,9 @@ enum Command {
     Conformance(conformance::Options),
     /// Feed the parsers of what the server and Kafka send with changed inputs, for long
     Fuzz(fuzz::Options),
+    /// Break things at random, for long: each run prints its seed
+    #[command(subcommand)]
+    Chaos(chaos::Chaos),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Test(options) => suite::run(&options),
         Command::Conformance(options) => conformance::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Chaos(chaos) => chaos::run(&chaos),
         Command::Bench(bench) => bench::run(&bench),
     };
     match result {

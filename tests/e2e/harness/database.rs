@@ -137,6 +137,11 @@ impl Connector {
         self
     }
 
+    /// A property's value; empty when it is not set.
+    pub(crate) fn get(&self, key: &str) -> &str {
+        self.properties.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Takes a property away.
     #[must_use]
     pub(crate) fn unset(mut self, key: &str) -> Self {
