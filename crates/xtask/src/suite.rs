@@ -1,5 +1,7 @@
 //! `test`: everything CI runs, one step after the other.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -51,14 +53,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for (name, args) in steps {
         printer::say(&format!("{name}: cargo {}", args.join(" ")));
         let begin = Instant::now();
-        let status =
-            cargo::cargo(&args)?.status().with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
+        let (status, failed) =
+            run_and_watch(&args).with_context(|| format!("cannot run cargo {}", args.join(" ")))?;
         if !status.success() {
-            bail!(
-                "{name} failed after {:.1} s, see above\n\nhint: cargo {}",
-                begin.elapsed().as_secs_f64(),
-                args.join(" ")
-            );
+            let took = begin.elapsed().as_secs_f64();
+            bail!("{name} failed after {took:.1} s, see above\n\n{}", hints(&args, &failed));
         }
         rows.push(printer::row([name, &format!("{:.1} s", begin.elapsed().as_secs_f64())]));
     }
@@ -72,4 +71,58 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     rows.push(printer::row(["all", &format!("{:.1} s", total.elapsed().as_secs_f64())]));
     printer::table(&rows);
     Ok(())
+}
+
+/// Runs cargo with its output passed on line by line; returns the names of the tests that failed, too.
+fn run_and_watch(args: &[&str]) -> Result<(ExitStatus, Vec<String>)> {
+    let mut child = cargo::cargo(args)?.stdout(Stdio::piped()).spawn()?;
+    let output = child.stdout.take().context("cargo has no standard output")?;
+    let mut failed = Vec::new();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        printer::line(&line);
+        failed.extend(failed_test(&line).map(str::to_owned));
+    }
+    Ok((child.wait()?, failed))
+}
+
+/// The test's name in the line that stands above a failed test's output, with `--quiet` and without.
+fn failed_test(line: &str) -> Option<&str> {
+    line.strip_prefix("---- ")?.strip_suffix(" stdout ----")
+}
+
+/// For each failed test the command that runs it alone; else the command of the step.
+fn hints(args: &[&str], failed: &[String]) -> String {
+    if failed.is_empty() {
+        return format!("hint: cargo {}", args.join(" "));
+    }
+    let alone = |test: &String| {
+        if args.contains(&"e2e") {
+            return format!("failed: {test}\n  alone: cargo xtask test --e2e {test}");
+        }
+        // Everything before `--` picks what is built; the name picks the test.
+        let build: Vec<&str> = args.iter().copied().take_while(|arg| *arg != "--").collect();
+        format!("failed: {test}\n  alone: cargo {} -- {test}", build.join(" "))
+    };
+    failed.iter().map(alone).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_test_is_named_with_the_command_that_runs_it_alone() {
+        let failed: Vec<String> =
+            ["test a::b ... ok", "test a::c ... FAILED", "failures:", "---- a::c stdout ----", "    a::c"]
+                .iter()
+                .filter_map(|line| failed_test(line).map(str::to_owned))
+                .collect();
+        assert_eq!(failed, ["a::c"]);
+        let e2e = hints(&["test", "-p", "pgcdc", "--test", "e2e", "--", "--test-threads=1"], &failed);
+        assert_eq!(e2e, "failed: a::c\n  alone: cargo xtask test --e2e a::c");
+        let unit = hints(&["test", "--workspace", "--quiet"], &failed);
+        assert_eq!(unit, "failed: a::c\n  alone: cargo test --workspace --quiet -- a::c");
+        assert_eq!(hints(&["fmt", "--all", "--check"], &[]), "hint: cargo fmt --all --check");
+    }
 }
