@@ -1,5 +1,6 @@
 //! Capture: Postgres to Kafka, with everything that may happen on the way.
 
+mod catalog;
 mod delivery;
 mod exactly_once;
 mod exactly_once_messages;

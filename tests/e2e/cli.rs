@@ -1,6 +1,7 @@
 //! The command line: exit codes and what it says.
 
 mod check;
+mod check_publication;
 mod mistakes;
 mod secrets;
 

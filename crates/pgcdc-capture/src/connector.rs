@@ -16,16 +16,17 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::{Backoff, Streaming};
 use crate::clock::now_ns;
 use crate::config::Settings;
+use crate::known_keys::KnownKeys;
 use crate::metrics::Metrics;
 use crate::offsets::{Offset, OffsetStore};
 use crate::outbox::Outbox;
 use crate::output::{Output, TransactionalOutput};
 use crate::position::Point;
 use crate::postgres::{
-    CapturedTable, ExportedSlot, NewSlot, Query, Replication, RowReader, captured_tables, drop_if_idle,
-    ensure_publication, inspect_slot, quote_literal, set_identities,
+    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
+    ensure_publication, inspect_slot, publication_gaps, quote_literal, set_identities,
 };
-use crate::snapshot::{Decision, Known, Snapshotter, decide};
+use crate::snapshot::{Begun, Decision, Known, Snapshotter, begin, decide};
 use crate::stage::Stage;
 use crate::stream::Stream;
 use crate::tables::Tables;
@@ -100,6 +101,10 @@ impl Connector {
             if let Some(done) = ensure_publication(&query, &self.settings.publication, &captured).await? {
                 tracing::info!(sql = done, "publication made");
             }
+            for gap in publication_gaps(&query, &self.settings, &captured).await? {
+                let publication = &self.settings.publication.name;
+                tracing::warn!(hint = gap.remedy, "publication {publication} {}", gap.what);
+            }
             set_identities(&query, &self.settings.identities, &mut captured).await?;
             if let Some(on) = &self.settings.exactly_once {
                 let Output::Kafka(kafka) = output else { return Err(only_kafka()) };
@@ -120,7 +125,7 @@ impl Connector {
 
     /// The tables that the lists allow; an error when none of them is there.
     async fn captured(&self, query: &Query) -> Result<Vec<CapturedTable>> {
-        let captured = captured_tables(query, &self.settings).await?;
+        let captured = captured_tables(&mut &*query, &self.settings).await?;
         let missing: Vec<&str> = self
             .named_tables
             .iter()
@@ -142,6 +147,12 @@ impl Connector {
             ))
             .with_hint("each entry is a regular expression for the whole of schema.table"));
         }
+        self.within_guardrail(&captured)?;
+        Ok(captured)
+    }
+
+    /// `guardrail.collections.max`.
+    fn within_guardrail(&self, captured: &[CapturedTable]) -> Result<()> {
         if let Some((most, fail)) = self.settings.most_tables
             && captured.len() > most
         {
@@ -152,7 +163,7 @@ impl Connector {
             }
             tracing::warn!("{what}");
         }
-        Ok(captured)
+        Ok(())
     }
 
     /// Slot and snapshot; `None` when there is nothing to stream.
@@ -213,8 +224,11 @@ impl Connector {
         let decision = decide(settings.snapshot.mode, known, slot_name)?;
         tracing::info!(slot = slot_name, ?decision, tables = captured.len(), "connector starts");
         let confirmed = slot.as_ref().and_then(|slot| slot.confirmed).unwrap_or_default();
+        let keys = KnownKeys::load(&self.offsets, &database).await?;
+        keys.add(&query, captured.iter().map(|table| table.oid)).await?;
         let mut prepared = Prepared {
-            tables: Tables::new(Arc::clone(settings))?,
+            tables: Tables::new(Arc::clone(settings), keys.clone())?,
+            keys,
             outbox: Outbox::new(output, confirmed, Arc::clone(&self.metrics), Stage::new(settings)?),
             query,
             start: Lsn::ZERO,
@@ -301,16 +315,14 @@ impl Connector {
         if !settings.snapshot.delay.is_zero() {
             tokio::time::sleep(settings.snapshot.delay).await;
         }
-        let mut session = Replication::connect(settings, &settings.slot.name, Lsn::ZERO).await?;
         let temporary = format!("pgcdc_snapshot_{:016x}", fastrand::u64(..));
         let mut slot = self.new_slot(reuse || !stream, true);
         if slot.temporary {
             slot.name = &temporary;
         }
-        let made = ExportedSlot::create(&mut session, slot).await?;
-        let Some(name) = &made.snapshot else {
-            return Err(Error::fatal("the server exported no snapshot with the new slot"));
-        };
+        let Begun { session, made, name, reader, tables } =
+            begin(&prepared.query, settings, captured, slot).await?;
+        self.within_guardrail(&tables)?;
         tracing::info!(slot = slot.name, at = %made.consistent_point, "snapshot begins");
         if interrupted.is_none() {
             let begun = Offset {
@@ -319,14 +331,13 @@ impl Connector {
             };
             prepared.outbox.store(&self.offsets, &begun).await?;
         }
-        let reader = RowReader::connect(&settings.connection).await?;
         let rows = Snapshotter {
             settings,
             tables: &mut prepared.tables,
             outbox: &mut prepared.outbox,
             metrics: &self.metrics,
         }
-        .run(reader, name, made.consistent_point, captured)
+        .run(reader, &name, made.consistent_point, &tables)
         .await?;
         self.started(prepared, made.consistent_point).await?;
         tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
@@ -362,7 +373,8 @@ impl Connector {
     }
 
     async fn stream(&self, prepared: Prepared, streaming: &Streaming) -> Result<()> {
-        let Prepared { mut tables, mut outbox, query, start, last_commit, database, offset } = prepared;
+        let Prepared { mut tables, keys, mut outbox, query, start, last_commit, database, offset } = prepared;
+        keys.save_or_warn(&self.offsets).await;
         if let Some(offset) = offset {
             outbox.stream_from(&self.offsets, offset);
         }
@@ -401,7 +413,9 @@ impl Connector {
             () = self.shutdown.cancelled() => Ok(()),
             ended = Box::pin(stream.run()) => ended,
             () = self.keep_position(&database) => Ok(()),
+            () = keys.keep(&self.offsets) => Ok(()),
         };
+        let _ = tokio::time::timeout(LAST_WORD, keys.save_or_warn(&self.offsets)).await;
         // Even after a failure, what did arrive is confirmed, so that little comes twice.
         let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
         let drained = outbox.settle_complete(limit).await;
@@ -441,6 +455,8 @@ impl Connector {
 /// Everything that a stream starts from.
 struct Prepared {
     tables: Tables,
+    /// What `tables` learns of keys.
+    keys: KnownKeys,
     outbox: Outbox,
     query: Query,
     /// Where to start; zero for the slot's own position.
@@ -486,7 +502,7 @@ async fn current_position(query: &Query) -> Result<Lsn> {
 }
 
 /// The walsender lets go of the slot a moment after the session ends.
-async fn drop_when_free(query: &Query, slot: &str) -> Result<bool> {
+pub(crate) async fn drop_when_free(query: &Query, slot: &str) -> Result<bool> {
     for _ in 0..100 {
         if drop_if_idle(query, slot).await? {
             return Ok(true);

@@ -24,6 +24,7 @@ mod backoff;
 mod capture;
 mod clock;
 mod error;
+mod known_keys;
 mod outbox;
 mod position;
 mod registry;

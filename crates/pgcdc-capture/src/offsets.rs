@@ -174,6 +174,38 @@ impl OffsetStore {
         Ok(self.find(&map).as_ref().and_then(Offset::from_json))
     }
 
+    /// Reads what [`KnownKeys`](crate::known_keys::KnownKeys) keeps beside the offset, under a key of its own.
+    pub(crate) async fn load_keys(&self) -> Result<Option<Value>> {
+        match &self.place {
+            Place::Nowhere => Ok(None),
+            Place::File(path) => Ok(read_file(path)?.get(&self.keys_key()).cloned()),
+            Place::Topic { properties, topic } => {
+                let map = read_compacted(properties, topic).await.map_err(kafka_error)?;
+                let bytes = map.get(self.keys_key().as_bytes()).and_then(Option::as_ref);
+                Ok(bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()))
+            }
+        }
+    }
+
+    /// Writes it.
+    pub(crate) async fn store_keys(&self, value: Value) -> Result<()> {
+        match &self.place {
+            Place::Nowhere => Ok(()),
+            Place::File(path) => write_file(path, &self.keys_key(), value),
+            Place::Topic { properties, topic } => {
+                store_in_topic(properties, topic, &self.keys_key(), &value).await
+            }
+        }
+    }
+
+    /// In Connect's form too, `["name",{"server":…,"pgcdc":"keys"}]`: what reads offsets passes it by.
+    fn keys_key(&self) -> String {
+        match self.key.rsplit_once("{\"server\"") {
+            Some((name, server)) => format!("{name}{{\"pgcdc\":\"keys\",\"server\"{server}"),
+            None => String::new(),
+        }
+    }
+
     fn find(&self, map: &HashMap<Vec<u8>, Option<Vec<u8>>>) -> Option<Value> {
         let bytes = map.get(self.key.as_bytes())?.as_ref()?;
         serde_json::from_slice(bytes).ok()
@@ -275,6 +307,13 @@ mod tests {
         );
         check(r#"{"last_snapshot_record":false,"lsn":1,"snapshot":true}"#, false);
         check(r#"{"transaction_id":null,"lsn_proc":9,"lsn_commit":8,"lsn":9,"txId":5,"ts_usec":1}"#, true);
+    }
+
+    #[test]
+    fn keys_have_a_place_of_their_own() {
+        let store = OffsetStore::file("server", "{\"server\"", PathBuf::new());
+        let key: Value = serde_json::from_str(&store.keys_key()).expect("JSON");
+        assert_eq!(key, json!(["server", {"server": "{\"server\"", "pgcdc": "keys"}]));
     }
 
     #[test]

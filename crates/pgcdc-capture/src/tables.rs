@@ -12,6 +12,7 @@ use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
 
 use crate::config::Settings;
+use crate::known_keys::KnownKeys;
 use crate::output::Output;
 use crate::postgres::{Ask, CapturedTable, Catalog, Query};
 use crate::registry::Registries;
@@ -36,9 +37,9 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(settings: Arc<Settings>) -> Result<Self> {
+    pub(crate) fn new(settings: Arc<Settings>, keys: KnownKeys) -> Result<Self> {
         let options = envelope_options(&settings);
-        let catalog = Catalog::new(&settings.slot.name);
+        let catalog = Catalog::new(&settings.slot.name, keys);
         let (mut avro, mut registries) = (AvroHalves::default(), Registries::default());
         if settings.transforms.is_none() {
             avro = AvroHalves { key: settings.key_format.avro(), value: settings.value_format.avro() };
@@ -60,6 +61,11 @@ impl Tables {
     /// Learns the enum types that there are, whose labels stay as they are now until a value is none of them.
     pub(crate) async fn prime(&mut self, query: &Query) -> Result<()> {
         self.catalog.prime(query).await
+    }
+
+    /// Notes the name that the stream gives a type, for the case that the catalog no longer has it.
+    pub(crate) fn announce_type(&mut self, oid: u32, schema: &str, name: &str) {
+        self.catalog.announce(oid, schema, name);
     }
 
     /// Whether a table has columns whose labels [`learn_labels`](Self::learn_labels) looks after.
@@ -92,6 +98,12 @@ impl Tables {
             if let Some(&at) = self.by_oid.get(&oid) {
                 self.encoders[at] = Some(encoder);
             }
+        }
+        // A label that was removed since: the catalog is asked once for each.
+        if !asked.is_empty()
+            && let Some(encoder) = self.get(oid).flatten()
+        {
+            encoder.accept_labels(row);
         }
         Ok(())
     }
@@ -186,11 +198,9 @@ impl Tables {
         distinct_fields(&relation, settings)?;
         let topic: TopicId = output.topic(&topic_name);
         let names = relation.columns.iter().map(|column| &*column.name);
-        let key = settings
-            .key_columns
-            .positions(&relation.name, names.clone())
-            .unwrap_or_else(|| relation.primary_key());
-        let included = names.map(|column| settings.columns.allows(&relation.name, column)).collect();
+        let key =
+            settings.key_columns.positions(&relation.name, names).unwrap_or_else(|| relation.primary_key());
+        let included = included(settings, &relation);
         let shaping = if settings.shaping.is_empty() {
             Vec::new()
         } else {
@@ -214,6 +224,11 @@ impl Tables {
         tracing::debug!(table, direct = encoder.is_direct(), "table's records are Avro");
         Ok(encoder)
     }
+}
+
+/// Whether each column of a table is captured.
+pub(crate) fn included(settings: &Settings, relation: &Relation) -> Vec<bool> {
+    relation.columns.iter().map(|column| settings.columns.allows(&relation.name, &column.name)).collect()
 }
 
 fn no_avro(of: &str, error: &AvroError) -> Error {

@@ -231,6 +231,18 @@ pub enum SnapshotMode {
     Configured(SnapshotParts),
 }
 
+impl SnapshotMode {
+    /// Whether a snapshot that reads rows may be taken.
+    #[must_use]
+    pub fn reads_rows(self) -> bool {
+        match self {
+            Self::NoData => false,
+            Self::Configured(parts) => parts.data || parts.on_data_error,
+            _ => true,
+        }
+    }
+}
+
 /// `snapshot.mode.configuration.based.*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotParts {

@@ -4,60 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgcdc_event::{Column, PgType, Relation, ReplicaIdentity, TableName, TypeKind};
-use pgcdc_format::pgoutput::RelationBody;
+use pgcdc_format::pgoutput::{RelationBody, RelationColumn};
 
-use super::{Ask, Query, visibility};
-use crate::config::Settings;
+use super::gone::{self, Announced};
+use super::key::{self, CatalogKey, Evidence};
+use super::{Ask, CapturedTable, Query, quote_literal, visibility};
+use crate::known_keys::KnownKeys;
 use crate::{Error, Result};
-
-/// A table that the filters allow.
-#[derive(Clone, Debug)]
-pub(crate) struct CapturedTable {
-    pub(crate) oid: u32,
-    pub(crate) name: TableName,
-    pub(crate) identity: ReplicaIdentity,
-    pub(crate) has_primary_key: bool,
-    /// The planner's estimate; -1 when it has none.
-    pub(crate) estimated_rows: i64,
-    /// Whether the connector puts it into a publication of its own. An `UNLOGGED` table can only be read; and of a
-    /// partitioned table and its partitions only one or the other is published.
-    pub(crate) published: bool,
-}
-
-/// The tables that the filters allow, in the order in which a snapshot reads them.
-///
-/// A partitioned table and its partitions are all there, each with all of its rows, as Debezium's snapshot has them; the
-/// stream has only what is published.
-pub(crate) async fn captured_tables(query: &Query, settings: &Settings) -> Result<Vec<CapturedTable>> {
-    let of_partitions =
-        if settings.publication.via_partition_root { "NOT c.relispartition" } else { "c.relkind = 'r'" };
-    let sql = format!(
-        "SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint,
-                c.relpersistence = 'p' AND {of_partitions},
-                EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'p') AND c.relpersistence IN ('p', 'u')
-           AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-         ORDER BY n.nspname, c.relname"
-    );
-    let rows = query.rows("list the tables", &sql).await?;
-    let mut tables: Vec<CapturedTable> = rows
-        .iter()
-        .filter_map(|row| {
-            Some(CapturedTable {
-                oid: row.get(0)?.parse().ok()?,
-                name: TableName::new(row.get(1)?, row.get(2)?),
-                identity: ReplicaIdentity::from_letter(*row.get(3)?.as_bytes().first()?)?,
-                estimated_rows: row.get(4)?.parse().ok()?,
-                published: row.get(5)? == "t",
-                has_primary_key: row.get(6)? == "t",
-            })
-        })
-        .filter(|table| settings.tables.allows(&table.name))
-        .collect();
-    tables.sort_by_cached_key(|table| (settings.tables.rank(&table.name), table.name.clone()));
-    Ok(tables)
-}
 
 /// Reads relations, and remembers types.
 #[derive(Debug)]
@@ -65,6 +18,10 @@ pub(crate) struct Catalog {
     /// The slot whose stream is read.
     slot: String,
     types: HashMap<u32, Arc<PgType>>,
+    /// The names of types, from the stream.
+    announced: Announced,
+    /// The keys of tables, also of those that are gone.
+    keys: KnownKeys,
     /// The transaction that was waited for last, and whether it was visible then.
     waited: Option<(u32, bool)>,
 }
@@ -77,13 +34,21 @@ struct Extra {
     default: Option<Box<str>>,
     generated: bool,
     key_position: Option<u16>,
+    /// The transaction that made the key.
+    key_made: Option<u32>,
     type_oid: u32,
     typmod: i32,
 }
 
 impl Catalog {
-    pub(crate) fn new(slot: &str) -> Self {
-        Self { slot: slot.to_owned(), types: HashMap::new(), waited: None }
+    pub(crate) fn new(slot: &str, keys: KnownKeys) -> Self {
+        let (types, announced) = (HashMap::new(), Announced::default());
+        Self { slot: slot.to_owned(), types, announced, keys, waited: None }
+    }
+
+    /// Notes the name that the stream gives a type.
+    pub(crate) fn announce(&mut self, oid: u32, schema: &str, name: &str) {
+        self.announced.insert(oid, schema, name);
     }
 
     /// Waits until what transaction `xid` of the stream did is in the catalog.
@@ -96,7 +61,8 @@ impl Catalog {
 
     /// The relation of a `Relation` message: names, types and identity as the message has them,
     /// which is right for the rows that follow; nullability, defaults and keys as of now, but not from before
-    /// transaction `xid`, which the message is part of.
+    /// transaction `xid`, which the message is part of. What the catalog no longer has costs the columns of it: a type
+    /// that is gone its columns' values, a table that is gone nullability and defaults.
     pub(crate) async fn streamed(
         &mut self,
         mut query: &Query,
@@ -108,26 +74,23 @@ impl Catalog {
         let columns: Vec<_> = body.columns().collect::<Result<_, _>>().map_err(bad)?;
         let extras = extras(&mut query, body.oid).await?;
         self.load_types(&mut query, columns.iter().map(|column| column.type_oid)).await?;
-        let same_key = body.identity != ReplicaIdentity::Default
-            || columns.iter().all(|column| {
-                let keyed = extras.iter().any(|e| *e.name == *column.name && e.key_position.is_some());
-                !column.in_identity || keyed
-            });
-        let mut flagged = 0;
+        self.load_gone(query, &columns).await?;
+        let key = self.key(body, &columns, &extras, xid);
+        let name = TableName::new(body.schema, body.table);
         let columns = columns
             .into_iter()
-            .map(|column| {
+            .enumerate()
+            .map(|(at, column)| {
                 let extra = extras.iter().find(|extra| *extra.name == *column.name);
-                // The table may have changed since: then what the message flags is the key.
-                let key_position = if same_key {
-                    extra.and_then(|extra| extra.key_position)
-                } else {
-                    flagged += u16::from(column.in_identity);
-                    column.in_identity.then_some(flagged)
-                };
+                let key_position =
+                    key.iter().position(|&of_key| of_key == at).and_then(|at| u16::try_from(at + 1).ok());
                 Ok(Column {
+                    pg_type: self.type_of(
+                        &name,
+                        &column,
+                        key_position.is_some() || column_is_key(body, &column),
+                    )?,
                     name: column.name.into(),
-                    pg_type: self.pg_type(column.type_oid)?,
                     typmod: column.typmod,
                     not_null: extra.is_some_and(|extra| extra.not_null),
                     default: extra.and_then(|extra| extra.default.clone()),
@@ -139,13 +102,32 @@ impl Catalog {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Relation {
-            oid: body.oid,
-            name: TableName::new(body.schema, body.table),
+        Ok(Relation { oid: body.oid, name, identity: body.identity, columns, comment: None })
+    }
+
+    /// Positions of the key's columns, in the key's order; notes the key for later.
+    fn key(
+        &self,
+        body: &RelationBody<'_>,
+        columns: &[RelationColumn<'_>],
+        extras: &[Extra],
+        xid: Option<u32>,
+    ) -> Vec<usize> {
+        let now = key_names(extras);
+        let made = extras.iter().find_map(|extra| extra.key_made);
+        let younger = made.zip(xid).is_some_and(|(made, xid)| key::is_younger(made, xid));
+        let flagged: Vec<(&str, bool)> =
+            columns.iter().map(|column| (column.name, column.in_identity)).collect();
+        let (known, first) = self.keys.get(body.oid);
+        let key = key::choose(Evidence {
             identity: body.identity,
-            columns,
-            comment: None,
-        })
+            columns: &flagged,
+            catalog: (!extras.is_empty()).then_some(CatalogKey { columns: &now, younger }),
+            known: &known,
+            first,
+        });
+        self.keys.learn(body.oid, key.iter().map(|at| flagged[*at].0.into()).collect());
+        key
     }
 
     /// A table's relation as of now; other than the stream, a snapshot reads generated columns too.
@@ -156,6 +138,7 @@ impl Catalog {
     ) -> Result<Relation> {
         let extras = extras(session, table.oid).await?;
         self.load_types(session, extras.iter().map(|extra| extra.type_oid)).await?;
+        self.keys.learn(table.oid, key_names(&extras).into_iter().map(Into::into).collect());
         let columns = extras
             .into_iter()
             .map(|extra| {
@@ -189,10 +172,60 @@ impl Catalog {
                      synchronous standby"
                 ));
             }
-            // The type was dropped after the row was written.
-            Error::fatal(format!("type {oid} is in the stream but no longer in the catalog"))
-                .with_hint("its columns can no longer be read; a new slot and snapshot start after it")
+            Error::fatal(format!("type {oid} is used by a table and not in the catalog"))
         })
+    }
+
+    /// The type of a streamed column. Of one that is gone without a trace values are text in a key, and else left out.
+    fn type_of(&self, table: &TableName, column: &RelationColumn<'_>, in_key: bool) -> Result<Arc<PgType>> {
+        if let Some(found) = self.types.get(&column.type_oid) {
+            return Ok(Arc::clone(found));
+        }
+        if matches!(self.waited, Some((_, false))) {
+            return self.pg_type(column.type_oid);
+        }
+        let name = self.announced.get(column.type_oid);
+        tracing::warn!(
+            table = %table,
+            column = column.name,
+            type_name = name.map_or("?", |(_, name)| name),
+            type_oid = column.type_oid,
+            written = if in_key { "as text" } else { "no value" },
+            "the column's type was dropped since these rows were written"
+        );
+        Ok(gone::unknown(column.type_oid, name, in_key))
+    }
+
+    /// Loads what the names of types tell of which nothing else is known.
+    async fn load_gone(&mut self, mut query: &Query, columns: &[RelationColumn<'_>]) -> Result<()> {
+        for column in columns {
+            let oid = column.type_oid;
+            let Some((schema, name)) = self.announced.get(oid).filter(|_| !self.types.contains_key(&oid))
+            else {
+                continue;
+            };
+            let sql = format!(
+                "SELECT p.oid FROM pg_type p JOIN pg_namespace n ON n.oid = p.typnamespace
+                 WHERE n.nspname = {} AND p.typname = {}",
+                quote_literal(schema),
+                quote_literal(name)
+            );
+            let (schema, name) = (schema.to_owned(), name.to_owned());
+            let now: Option<u32> =
+                query.value("look a type up by its name", &sql).await?.and_then(|oid| oid.parse().ok());
+            self.load_types(&mut query, now.into_iter()).await?;
+            let now = now.and_then(|oid| self.types.get(&oid));
+            if let Some(found) = gone::by_name(oid, (&schema, &name), now) {
+                tracing::info!(
+                    type_oid = oid,
+                    schema,
+                    name,
+                    "a type that was dropped since is known by its name"
+                );
+                self.types.insert(oid, found);
+            }
+        }
+        Ok(())
     }
 
     /// Loads the enum types, their arrays and the domains over them. Debezium knows their labels as they were when it
@@ -213,8 +246,12 @@ impl Catalog {
         xid: Option<u32>,
     ) -> Result<Arc<PgType>> {
         self.wait_for(query, xid).await?;
-        self.types.remove(&oid);
+        let before = self.types.remove(&oid);
         self.load_types(&mut query, std::iter::once(oid)).await?;
+        if let (false, Some(before)) = (self.types.contains_key(&oid), before) {
+            // It was dropped meanwhile: what was known of it stays.
+            self.types.insert(oid, before);
+        }
         self.pg_type(oid)
     }
 
@@ -268,12 +305,12 @@ impl Catalog {
 async fn extras(session: &mut impl Ask, oid: u32) -> Result<Vec<Extra>> {
     let sql = format!(
         "SELECT a.attname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), pg_get_expr(d.adbin, d.adrelid), a.attgenerated,
-                array_position(k.columns, a.attnum), a.atttypid, a.atttypmod
+                array_position(k.columns, a.attnum), a.atttypid, a.atttypmod, k.made
          FROM pg_attribute a
          JOIN pg_type t ON t.oid = a.atttypid
          LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
          LEFT JOIN LATERAL (
-           SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS columns
+           SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS columns, i.xmin AS made
            FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
            WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
            ORDER BY i.indisprimary DESC, c.relname LIMIT 1) k ON true
@@ -292,7 +329,21 @@ async fn extras(session: &mut impl Ask, oid: u32) -> Result<Vec<Extra>> {
                 key_position: row.get(4).and_then(|position| position.parse().ok()),
                 type_oid: row.get(5)?.parse().ok()?,
                 typmod: row.get(6)?.parse().ok()?,
+                key_made: row.get(7).and_then(|xid| xid.parse().ok()),
             })
         })
         .collect())
+}
+
+/// The names of the key's columns, in the key's order.
+fn key_names(extras: &[Extra]) -> Vec<&str> {
+    let mut key: Vec<(u16, &str)> =
+        extras.iter().filter_map(|extra| Some((extra.key_position?, &*extra.name))).collect();
+    key.sort_unstable();
+    key.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Whether the replica identity says that a column is part of a key.
+fn column_is_key(body: &RelationBody<'_>, column: &RelationColumn<'_>) -> bool {
+    body.identity != ReplicaIdentity::Full && column.in_identity
 }

@@ -2,7 +2,11 @@
 
 mod blockers;
 mod catalog;
+mod coverage;
+mod gone;
 mod identity;
+mod key;
+mod listing;
 mod publication;
 mod query;
 mod replication;
@@ -14,9 +18,13 @@ mod visibility;
 mod watch;
 mod wire;
 
-pub(crate) use catalog::{CapturedTable, Catalog, captured_tables};
+pub(crate) use catalog::Catalog;
+pub(crate) use coverage::gaps as publication_gaps;
 pub(crate) use identity::set as set_identities;
-pub(crate) use publication::{ensure as ensure_publication, inspect as inspect_publication};
+pub(crate) use listing::{CapturedTable, captured_tables};
+pub(crate) use publication::{
+    PublicationState, ensure as ensure_publication, inspect as inspect_publication, wanted_statement,
+};
 pub(crate) use query::{Ask, Query, Row};
 pub(crate) use replication::{Replication, Wal};
 pub(crate) use rows::{Piece, RowReader};

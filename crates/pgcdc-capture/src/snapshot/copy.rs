@@ -1,11 +1,11 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use pgcdc_event::{ChangeEvent, Datum, Lsn, Operation, RecordBatch, Row, SourceInfo};
+use pgcdc_event::{ChangeEvent, Column, Datum, Lsn, Operation, RecordBatch, Row, SourceInfo};
 use pgcdc_format::copy::split_line;
 use pgcdc_format::envelope::{Change, Context, RelationEncoder, RowRef};
 
+use super::lock::lock;
 use super::marker::{Markers, Place};
 use super::parallel::Parallel;
 use crate::clock::{Clock, now_ns};
@@ -13,7 +13,7 @@ use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::postgres::{CapturedTable, Piece, RowReader, quote_identifier, quote_literal};
-use crate::tables::Tables;
+use crate::tables::{Tables, included};
 use crate::{Error, Result};
 
 /// Rows between two looks at the output's deliveries.
@@ -82,8 +82,9 @@ pub(super) struct Run {
 impl Snapshotter<'_> {
     /// Reads every row and waits until all of them are durable; returns how many there were.
     ///
-    /// `reader` must be a fresh session; `snapshot` the name that the server exported at `lsn`. All is asked there: what
-    /// looks at a table from another session waits behind an `ALTER TABLE` that waits for this one.
+    /// `reader` must be a session that imported `snapshot`, the name that the server exported at `lsn`, and `captured` be
+    /// the tables as of it. All is asked there: what looks at a table from another session waits behind an `ALTER TABLE`
+    /// that waits for this one.
     pub(crate) async fn run(
         &mut self,
         mut reader: RowReader,
@@ -91,7 +92,6 @@ impl Snapshotter<'_> {
         lsn: Lsn,
         captured: &[CapturedTable],
     ) -> Result<u64> {
-        reader.execute("import the snapshot", &import(snapshot)).await?;
         let xid = reader
             .value(
                 "read the snapshot's transaction",
@@ -99,7 +99,7 @@ impl Snapshotter<'_> {
             )
             .await?;
         let captured: Vec<&CapturedTable> = captured.iter().filter(|table| self.wanted(table)).collect();
-        lock(&mut reader, &captured, self.settings.snapshot.lock_timeout).await?;
+        let captured = lock(&mut reader, captured, self.settings).await?;
         let estimate: i64 = captured.iter().map(|table| table.estimated_rows.max(0)).sum();
         Metrics::set(&self.metrics.snapshot_estimate, u64::try_from(estimate).unwrap_or(0));
         let mut run = Run {
@@ -120,7 +120,8 @@ impl Snapshotter<'_> {
         let mut before: Option<RelationEncoder> = None;
         for (number, table) in captured.into_iter().enumerate() {
             let mut encoder = self.tables.for_snapshot(table, &mut reader, &mut self.outbox.output).await?;
-            let parts = parallel.as_ref().and_then(|parallel| parallel.read(table, &encoder));
+            let columns = self.columns(&encoder);
+            let parts = parallel.as_ref().and_then(|parallel| parallel.read(table, &columns, &encoder));
             let count = match parts {
                 Some(parts) => {
                     self.in_parallel(parts, number, &mut encoder, before.as_mut(), &mut run).await?
@@ -148,6 +149,20 @@ impl Snapshotter<'_> {
         Ok(rows)
     }
 
+    /// The relation's columns for a `SELECT`. NULL stands for those that the column filters leave out, which the role may
+    /// not even be allowed to read; when they leave out all, all are read, as with Debezium. Typed events have every
+    /// column, in a snapshot as in the stream.
+    fn columns(&self, encoder: &RelationEncoder) -> String {
+        let relation = encoder.relation();
+        let included = included(self.settings, relation);
+        let all = self.outbox.output.wants_events() || !included.contains(&true);
+        let column = |(column, included): (&Column, &bool)| {
+            if all || *included { quote_identifier(&column.name) } else { "NULL".to_owned() }
+        };
+        let columns: Vec<String> = relation.columns.iter().zip(&included).map(column).collect();
+        columns.join(", ")
+    }
+
     fn wanted(&self, table: &CapturedTable) -> bool {
         self.settings.snapshot.include.as_ref().is_none_or(|list| list.matches(&table.name.to_string()))
     }
@@ -164,7 +179,7 @@ impl Snapshotter<'_> {
     ) -> Result<u64> {
         let sql = copy_statement(
             table,
-            encoder,
+            &self.columns(encoder),
             self.settings.snapshot.select_overrides.get(&table.name.to_string()),
         );
         let what = format!("read table {}", table.name);
@@ -253,63 +268,21 @@ pub(super) fn copy_error(error: Error) -> Error {
     }
 }
 
-/// Holds the tables' shape until the snapshot ends, and makes sure that it has not changed since the
-/// snapshot was exported: a rewritten table would read as empty under it.
-async fn lock(reader: &mut RowReader, tables: &[&CapturedTable], limit: Option<Duration>) -> Result<()> {
-    if tables.is_empty() {
-        return Ok(());
-    }
-    let again = |what: &str| Error::transient(format!("{what} while the snapshot began; it is taken again"));
-    if let Some(limit) = limit {
-        let sql = format!("SET LOCAL lock_timeout = {}", limit.as_millis());
-        reader.execute("set the limit of snapshot.lock.timeout.ms", &sql).await?;
-    }
-    reader.execute("lock the snapshot's tables", &lock_statement(tables)).await.map_err(|error| {
-        if error.to_string().contains("42P01") { again("a table was dropped") } else { error }
-    })?;
-    let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
-    // The catalog as of the snapshot beside the catalog as of now.
-    let sql = format!(
-        "SELECT c.relname FROM pg_class c
-         WHERE c.oid IN (SELECT t FROM unnest('{{{0}}}'::oid[]) u(t)
-                         UNION SELECT p.relid FROM unnest('{{{0}}}'::oid[]) u(t), pg_partition_tree(u.t) p)
-           AND c.relkind = 'r' AND pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode",
-        oids.join(",")
-    );
-    match reader.value("look whether a table was rewritten", &sql).await? {
-        Some(table) => Err(again(&format!("table {table} was rewritten"))),
-        None => Ok(()),
-    }
-}
-
-/// Holds tables as reading them would.
-pub(super) fn lock_statement(tables: &[&CapturedTable]) -> String {
-    let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
-    format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "))
-}
-
-/// `COPY` of exactly the relation's columns, of the table alone or of the user's own statement.
-fn copy_statement(table: &CapturedTable, encoder: &RelationEncoder, statement: Option<&String>) -> String {
+/// `COPY` of a table's columns, of the table alone or of the user's own statement.
+fn copy_statement(table: &CapturedTable, columns: &str, statement: Option<&String>) -> String {
     match statement {
         Some(statement) => {
-            let columns = columns(encoder);
             let statement = statement.trim().trim_end_matches(';');
             format!("COPY (SELECT {columns} FROM ({statement}) AS pgcdc_override) TO STDOUT")
         }
-        None => format!("COPY ({}) TO STDOUT", select(table, encoder)),
+        None => format!("COPY ({}) TO STDOUT", select(table, columns)),
     }
 }
 
 /// All rows of a table, with those of inheriting tables, which come once more under their own names: as Debezium reads
 /// them.
-pub(super) fn select(table: &CapturedTable, encoder: &RelationEncoder) -> String {
-    format!("SELECT {} FROM {}", columns(encoder), table.name.quoted())
-}
-
-fn columns(encoder: &RelationEncoder) -> String {
-    let columns: Vec<String> =
-        encoder.relation().columns.iter().map(|column| quote_identifier(&column.name)).collect();
-    columns.join(", ")
+pub(super) fn select(table: &CapturedTable, columns: &str) -> String {
+    format!("SELECT {columns} FROM {}", table.name.quoted())
 }
 
 fn typed(encoder: &RelationEncoder, line: &Line, context: &Context<'_>) -> ChangeEvent {

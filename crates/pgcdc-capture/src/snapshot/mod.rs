@@ -1,6 +1,8 @@
 //! The initial snapshot: every row of every captured table as of one position of the WAL.
 
+mod begin;
 mod copy;
+mod lock;
 mod marker;
 mod parallel;
 mod plan;
@@ -8,5 +10,7 @@ mod ranges;
 mod worker;
 mod workers;
 
+pub(crate) use begin::{Begun, begin};
 pub(crate) use copy::Snapshotter;
+pub(crate) use lock::policies_hint;
 pub(crate) use plan::{Decision, Known, decide};

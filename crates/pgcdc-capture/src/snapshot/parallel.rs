@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use pgcdc_format::envelope::{Context, RelationEncoder};
 
-use super::copy::{Run, Snapshotter, copy_error, lock_statement, select};
+use super::copy::{Run, Snapshotter, copy_error, select};
+use super::lock;
 use super::ranges::{self, Ranges};
 use super::workers::{Job, Large, Part, Parts, Workers};
 use crate::metrics::Metrics;
@@ -38,7 +39,8 @@ impl Parallel {
         let plain: Vec<&CapturedTable> = captured
             .iter()
             .copied()
-            .filter(|table| !overrides.contains_key(&table.name.to_string()))
+            // Without the privilege to lock them, workers could not hold them without waiting.
+            .filter(|table| table.readable && !overrides.contains_key(&table.name.to_string()))
             .collect();
         let mut pages = ranges::pages(reader, &plain).await?;
         pages.retain(|_, pages| Ranges::of(*pages, threads).is_some());
@@ -47,7 +49,7 @@ impl Parallel {
         let most = pages.values().filter_map(|pages| Some(Ranges::of(*pages, threads)?.count())).max();
         let Some(most) = most else { return Ok(None) };
         let count = usize::try_from(most).unwrap_or(usize::MAX).min(threads);
-        let lock = format!("{} NOWAIT", lock_statement(&large));
+        let lock = format!("{} NOWAIT", lock::statement(&large));
         let workers = Workers::start(&settings.connection, snapshot, lock, context, count).await;
         let Some(workers) = workers else { return Ok(None) };
         tracing::info!(threads = workers.count(), tables = large.len(), "large tables are read in parallel");
@@ -55,9 +57,14 @@ impl Parallel {
     }
 
     /// Begins to read a table; `None` when it is one to be read whole.
-    pub(super) fn read(&self, table: &CapturedTable, encoder: &RelationEncoder) -> Option<Parts<'_>> {
+    pub(super) fn read(
+        &self,
+        table: &CapturedTable,
+        columns: &str,
+        encoder: &RelationEncoder,
+    ) -> Option<Parts<'_>> {
         let ranges = Ranges::of(*self.pages.get(&table.oid)?, self.workers.count())?;
-        let job = Job::new(format!("read table {}", table.name), select(table, encoder), ranges);
+        let job = Job::new(format!("read table {}", table.name), select(table, columns), ranges);
         Some(self.workers.read(job, encoder))
     }
 

@@ -242,7 +242,8 @@ impl<'a> Applier<'a> {
             Message::Logical { transactional, lsn, prefix, content } => {
                 self.logical(transactional, lsn, prefix, content).await?;
             }
-            // Types are read from the catalog.
+            // Types are read from the catalog; the name is for those that are gone.
+            Message::Type { oid, schema, name } => self.tables.announce_type(oid, schema, name),
             _ => {}
         }
         Ok(())

@@ -204,6 +204,12 @@ impl RelationEncoder {
         self.row.unknown_label(row)
     }
 
+    /// Takes the labels of a row for known, so that [`unknown_label`](Self::unknown_label) does not name them again: they
+    /// are no longer in the catalog. Schemas stay as they are.
+    pub fn accept_labels(&mut self, row: RowRef<'_>) {
+        self.row.accept_labels(row);
+    }
+
     /// Whether the table has columns that [`unknown_label`](Self::unknown_label) looks at.
     #[must_use]
     pub fn has_labels(&self) -> bool {
@@ -289,7 +295,7 @@ impl RelationEncoder {
         old_key: &mut KeyParts,
     ) -> Result<u64, EncodeError> {
         let fallback = whole.then_some(old);
-        if self.skip_unchanged && whole && self.unchanged(old, new, batch, new_key)? {
+        if self.skip_unchanged && self.unchanged(old, new, fallback, batch, new_key)? {
             return Ok(0);
         }
         if self.key.is_some() {
@@ -331,18 +337,21 @@ impl RelationEncoder {
         Ok(counted)
     }
 
-    /// Whether two whole rows have the same included columns, as they would be written.
+    /// Whether two rows have the same included columns, as they would be written, whatever their keys. Of an old row that
+    /// is not whole the columns that were not sent are null, as in Debezium's comparison: an update that changes the key
+    /// alone is left out when no key column is included and all included ones are null.
     fn unchanged(
         &self,
         old: RowRef<'_>,
         new: RowRef<'_>,
+        fallback: Option<RowRef<'_>>,
         batch: &mut RecordBatch,
         key: &mut KeyParts,
     ) -> Result<bool, EncodeError> {
         let start = batch.position();
         self.row.append(old, None, batch.buffer(), key)?;
         let middle = batch.position();
-        self.row.append(new, Some(old), batch.buffer(), key)?;
+        self.row.append(new, fallback, batch.buffer(), key)?;
         let same = batch.bytes(start..middle) == batch.bytes(middle..batch.position());
         batch.buffer().truncate(start);
         Ok(same)

@@ -1,0 +1,191 @@
+//! Keys of tables that outlive the tables.
+//!
+//! A row that waits in the slot may belong to a table that is dropped before it is read. For most replica identities the
+//! stream does not say which columns were the key, and the catalog no longer knows. So keys are kept beside the offset,
+//! from one run to the next.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::offsets::OffsetStore;
+use crate::postgres::Query;
+use crate::{Error, Result};
+
+/// How often keys that are new are written.
+const WRITTEN_EVERY: Duration = Duration::from_secs(5);
+
+/// So many bytes fit into a record of Kafka's default size. Beyond, keys of a single column are left out: with replica
+/// identity `DEFAULT`, the usual one, the stream tells them.
+const MOST_BYTES: usize = 700 * 1024;
+
+/// The keys of tables, by the table's oid: the names of the columns in the key's order. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KnownKeys(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The database whose tables these are.
+    database: String,
+    keys: HashMap<u32, Vec<Box<str>>>,
+    /// Tables that were seen in this run; keys of others are from an earlier one.
+    seen: HashSet<u32>,
+    /// There is something to write.
+    changed: bool,
+}
+
+impl KnownKeys {
+    /// Reads what an earlier run knew of the tables of `database`.
+    pub(crate) async fn load(store: &OffsetStore, database: &str) -> Result<Self> {
+        let mut inner = Inner { database: database.to_owned(), ..Inner::default() };
+        if let Some(value) = store.load_keys().await?
+            && value["database"] == *database
+        {
+            inner.keys = value["keys"].as_object().map(read).unwrap_or_default();
+        }
+        Ok(Self(Arc::new(Mutex::new(inner))))
+    }
+
+    /// Adds the keys of tables that are there now and were not known. What was known of others stays: rows that wait in
+    /// the slot may be older than a change of the key.
+    pub(crate) async fn add(&self, query: &Query, oids: impl Iterator<Item = u32>) -> Result<()> {
+        let new: Vec<String> = {
+            let inner = self.lock();
+            oids.filter(|oid| !inner.keys.contains_key(oid)).map(|oid| oid.to_string()).collect()
+        };
+        if new.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT i.indrelid, a.attname
+             FROM (SELECT DISTINCT ON (i.indrelid) i.* FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                   WHERE i.indrelid = ANY('{{{}}}'::oid[]) AND i.indisunique AND i.indisvalid
+                     AND i.indpred IS NULL AND i.indexprs IS NULL
+                   ORDER BY i.indrelid, i.indisprimary DESC, c.relname) i,
+                  unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k(attnum, at)
+                  JOIN pg_attribute a ON a.attnum = k.attnum
+             WHERE a.attrelid = i.indrelid ORDER BY i.indrelid, k.at",
+            new.join(",")
+        );
+        let rows = query.rows("read the tables' keys", &sql).await?;
+        let mut inner = self.lock();
+        for row in rows {
+            if let (Some(Ok(oid)), Some(column)) = (row.get(0).map(str::parse), row.get(1)) {
+                inner.keys.entry(oid).or_default().push(column.into());
+                inner.changed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A table's key, none when it is not known or has none; and whether that is from before this run.
+    pub(crate) fn get(&self, oid: u32) -> (Vec<Box<str>>, bool) {
+        let inner = self.lock();
+        (inner.keys.get(&oid).cloned().unwrap_or_default(), !inner.seen.contains(&oid))
+    }
+
+    /// Notes what a table's key is from here on.
+    pub(crate) fn learn(&self, oid: u32, key: Vec<Box<str>>) {
+        let mut inner = self.lock();
+        inner.seen.insert(oid);
+        if inner.keys.get(&oid).map_or(&[][..], Vec::as_slice) != key.as_slice() {
+            inner.keys.insert(oid, key);
+            inner.changed = true;
+        }
+    }
+
+    /// Writes them, where there is something new.
+    pub(crate) async fn save(&self, store: &OffsetStore) -> Result<()> {
+        let value = {
+            let mut inner = self.lock();
+            if !std::mem::take(&mut inner.changed) {
+                return Ok(());
+            }
+            inner.to_json()
+        };
+        let written = store.store_keys(value).await;
+        if written.is_err() {
+            self.lock().changed = true;
+        }
+        written
+    }
+
+    /// Writes them now and then. Never ends.
+    pub(crate) async fn keep(&self, store: &OffsetStore) {
+        loop {
+            tokio::time::sleep(WRITTEN_EVERY).await;
+            self.save_or_warn(store).await;
+        }
+    }
+
+    /// Writes them; a failure is told and not passed on, since only rows of tables that are dropped need them.
+    pub(crate) async fn save_or_warn(&self, store: &OffsetStore) {
+        if let Err(error) = self.save(store).await {
+            warn(&error);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn warn(error: &Error) {
+    tracing::warn!(%error, "the tables' keys could not be written: rows of a table that is dropped may lose their key after a restart");
+}
+
+impl Inner {
+    fn to_json(&self) -> Value {
+        let all = self.keys.iter().filter(|(_, key)| !key.is_empty());
+        let size: usize =
+            all.clone().map(|(_, key)| 14 + key.iter().map(|name| name.len() + 3).sum::<usize>()).sum();
+        let keys: Map<String, Value> = all
+            .filter(|(_, key)| size < MOST_BYTES || key.len() > 1)
+            .map(|(oid, key)| (oid.to_string(), json!(key)))
+            .collect();
+        json!({"database": self.database, "keys": keys})
+    }
+}
+
+fn read(map: &Map<String, Value>) -> HashMap<u32, Vec<Box<str>>> {
+    map.iter()
+        .filter_map(|(oid, key)| {
+            let names = key.as_array()?.iter().map(|name| name.as_str().map(Into::into));
+            Some((oid.parse().ok()?, names.collect::<Option<Vec<Box<str>>>>()?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_outlive_a_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = OffsetStore::file("c", "p", folder.path().join("offsets.json"));
+        let keys = KnownKeys::load(&store, "1/5").await.expect("nothing there");
+        keys.learn(7, vec!["b".into(), "a".into()]);
+        keys.learn(8, Vec::new());
+        assert_eq!(keys.get(7), (vec!["b".into(), "a".into()], false));
+        keys.save(&store).await.expect("written");
+        let again = KnownKeys::load(&store, "1/5").await.expect("read");
+        assert_eq!(again.get(7), (vec!["b".into(), "a".into()], true));
+        assert_eq!(again.get(8), (Vec::new(), true));
+        let other = KnownKeys::load(&store, "1/6").await.expect("read");
+        assert_eq!(other.get(7), (Vec::new(), true), "another database's tables");
+    }
+
+    #[test]
+    fn many_keys_still_fit_into_a_record() {
+        let keys = KnownKeys::default();
+        for oid in 1..60_000 {
+            keys.learn(oid, vec!["identifier".into()]);
+        }
+        keys.learn(60_000, vec!["b".into(), "a".into()]);
+        let text = keys.lock().to_json().to_string();
+        assert!(text.len() < MOST_BYTES && text.contains("60000"), "{}", text.len());
+    }
+}

@@ -1,0 +1,155 @@
+//! Which columns are a table's key at a row of the stream. Pure.
+//!
+//! A `Relation` message flags the columns of the replica identity. That is the primary key for the identity `DEFAULT`
+//! alone: `FULL` flags every column, `NOTHING` none, `USING INDEX` those of some unique index. For these the catalog knows
+//! the key, but as of now: the table may have got another key since the row was written, or may be gone. Then the key
+//! that this connector knew before is the better answer.
+
+use pgcdc_event::ReplicaIdentity;
+
+/// What is known of a table's key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence<'a> {
+    /// The table's replica identity, from the message.
+    pub(super) identity: ReplicaIdentity,
+    /// The columns, from the message: the name, and whether it is flagged.
+    pub(super) columns: &'a [(&'a str, bool)],
+    /// What the catalog has now; `None` when the table is gone.
+    pub(super) catalog: Option<CatalogKey<'a>>,
+    /// What this connector knew before, in the key's order.
+    pub(super) known: &'a [Box<str>],
+    /// Whether `known` is from an earlier run, and this is the table's first message in this one.
+    pub(super) first: bool,
+}
+
+/// A key as the catalog has it now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CatalogKey<'a> {
+    /// The columns in the key's order; none for a table without a key.
+    pub(super) columns: &'a [&'a str],
+    /// The key was made after the transaction that is read now.
+    pub(super) younger: bool,
+}
+
+/// The positions of the key's columns among the message's columns, in the key's order.
+pub(super) fn choose(evidence: Evidence<'_>) -> Vec<usize> {
+    let Evidence { identity, columns, catalog, known, first } = evidence;
+    let position = |name: &str| columns.iter().position(|(column, _)| *column == name);
+    let flagged: Vec<usize> =
+        columns.iter().enumerate().filter_map(|(at, (_, flag))| flag.then_some(at)).collect();
+    let by_flags = identity == ReplicaIdentity::Default && !flagged.is_empty();
+    let fits = |key: Vec<Option<usize>>| -> Option<Vec<usize>> {
+        let key: Vec<usize> = key.into_iter().collect::<Option<_>>()?;
+        let mut sorted = key.clone();
+        sorted.sort_unstable();
+        (!key.is_empty() && (!by_flags || sorted == flagged)).then_some(key)
+    };
+    let now: Vec<Option<usize>> =
+        catalog.iter().flat_map(|key| key.columns.iter().map(|name| position(name))).collect();
+    let of_catalog = fits(now.clone());
+    let known = fits(known.iter().map(|name| position(name)).collect());
+    match (of_catalog, known) {
+        (Some(_), Some(known)) if first && !by_flags && catalog.is_some_and(|key| key.younger) => known,
+        (Some(key), _) => key,
+        // The table is gone, or its key was changed or dropped since.
+        (None, Some(known)) if by_flags || catalog.is_none() => known,
+        (None, Some(known)) if first && identity != ReplicaIdentity::Default => known,
+        (None, _) if by_flags => flagged,
+        (None, _) if identity == ReplicaIdentity::Index && catalog.is_none() => flagged,
+        // Of a key that has got columns since, those that were there.
+        (None, _) => now.into_iter().flatten().collect(),
+    }
+}
+
+/// Whether transaction `made` began after transaction `xid`. Numbers wrap: as in PostgreSQL, at most half a turn apart.
+pub(super) fn is_younger(made: u32, xid: u32) -> bool {
+    // Those below 3 stand for what was there from the beginning.
+    made >= 3 && made != xid && made.wrapping_sub(xid) < u32::MAX / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use ReplicaIdentity::{Default, Full, Index, Nothing};
+
+    struct Case<'a> {
+        identity: ReplicaIdentity,
+        /// Columns; a `*` marks the flagged ones.
+        columns: &'a str,
+        catalog: Option<(&'a str, bool)>,
+        known: &'a str,
+        first: bool,
+    }
+
+    #[track_caller]
+    fn check(case: &Case<'_>, expect: &str) {
+        let columns: Vec<(&str, bool)> =
+            case.columns.split(' ').map(|name| (name.trim_end_matches('*'), name.ends_with('*'))).collect();
+        let now: Vec<&str> = case.catalog.map_or("", |(key, _)| key).split_whitespace().collect();
+        let known: Vec<Box<str>> = case.known.split_whitespace().map(Into::into).collect();
+        let key = choose(Evidence {
+            identity: case.identity,
+            columns: &columns,
+            catalog: case.catalog.map(|(_, younger)| CatalogKey { columns: &now, younger }),
+            known: &known,
+            first: case.first,
+        });
+        let names: Vec<&str> = key.iter().map(|at| columns[*at].0).collect();
+        assert_eq!(names.join(" "), expect);
+    }
+
+    fn case(identity: ReplicaIdentity, columns: &'static str) -> Case<'static> {
+        Case { identity, columns, catalog: None, known: "", first: true }
+    }
+
+    #[test]
+    fn the_catalog_has_the_key_of_a_table_that_did_not_change() {
+        check(&Case { catalog: Some(("b a", false)), ..case(Default, "a* b* c") }, "b a");
+        check(&Case { catalog: Some(("a", false)), known: "a", ..case(Full, "a* b*") }, "a");
+        check(&Case { catalog: Some(("a", false)), ..case(Index, "a b*") }, "a");
+        check(&Case { catalog: Some(("a", false)), ..case(Nothing, "a b") }, "a");
+        // No primary key: a unique index.
+        check(&Case { catalog: Some(("b", false)), ..case(Default, "a b") }, "b");
+    }
+
+    #[test]
+    fn a_table_that_is_gone_keeps_the_key_that_was_known() {
+        for identity in [Default, Full, Index, Nothing] {
+            let columns = if identity == Default { "a* b* c" } else { "a b c*" };
+            check(&Case { known: "b a", ..case(identity, columns) }, "b a");
+            check(&Case { known: "b a", first: false, ..case(identity, columns) }, "b a");
+        }
+        check(&case(Default, "a* b* c"), "a b");
+        check(&case(Index, "a b* c"), "b");
+        check(&case(Full, "a* b*"), "");
+        // Known of another table's time.
+        check(&Case { known: "z", ..case(Full, "a* b*") }, "");
+    }
+
+    #[test]
+    fn a_key_that_was_changed_since_is_not_that_of_older_rows() {
+        // The flags tell.
+        check(&Case { catalog: Some(("b", true)), ..case(Default, "a* b c") }, "a");
+        check(&Case { catalog: Some(("a b", true)), ..case(Default, "a* b c") }, "a");
+        // Otherwise what was known tells, until the table is announced again.
+        let changed = Case { catalog: Some(("b", true)), known: "a", ..case(Full, "a* b*") };
+        check(&changed, "a");
+        check(&Case { first: false, ..changed }, "b");
+        check(&Case { catalog: Some(("b", false)), known: "a", ..case(Full, "a* b*") }, "b");
+        // Dropped.
+        let dropped = Case { catalog: Some(("", false)), known: "a", ..case(Full, "a* b*") };
+        check(&dropped, "a");
+        check(&Case { first: false, ..dropped }, "");
+        check(&Case { catalog: Some(("", false)), known: "a", ..case(Default, "a b") }, "");
+        // Extended by a column that these rows have not.
+        check(&Case { catalog: Some(("a z", false)), first: false, ..case(Full, "a* b*") }, "a");
+    }
+
+    #[test]
+    fn numbers_of_transactions_wrap() {
+        assert!(is_younger(11, 10) && !is_younger(10, 10) && !is_younger(9, 10));
+        assert!(is_younger(5, u32::MAX - 5) && !is_younger(u32::MAX - 5, 5));
+        assert!(!is_younger(2, u32::MAX - 5), "frozen");
+    }
+}

@@ -1,0 +1,97 @@
+//! Kafka and the schema registries: whether they answer, and whether topics can be made.
+
+use std::net::ToSocketAddrs;
+
+use pgcdc_format::envelope::Half;
+use pgcdc_kafka::topics;
+
+use super::Finding;
+use crate::config::Settings;
+use crate::output::{client_properties, kafka_error};
+use crate::registry::Registries;
+
+pub(super) async fn kafka(settings: &Settings, names: &[String], findings: &mut Vec<Finding>) {
+    if !settings.producer.contains_key("bootstrap.servers") {
+        findings.push(Finding::warning(
+            "kafka",
+            "bootstrap.servers is not set: only --stdout can be used",
+            "give --bootstrap-servers HOST:PORT, or set bootstrap.servers (or producer.bootstrap.servers) in the file",
+        ));
+        return;
+    }
+    let properties = match client_properties(settings) {
+        Ok(properties) => properties,
+        Err(error) => {
+            findings.push(Finding::failure("kafka", &error));
+            return;
+        }
+    };
+    let servers = settings.producer.get("bootstrap.servers").cloned().unwrap_or_default();
+    if !servers.split(',').any(|server| reachable(server.trim())) {
+        findings.push(Finding::error(
+            "kafka",
+            format!("no broker answers at {servers}"),
+            "check bootstrap.servers, and that the brokers are up",
+        ));
+        return;
+    }
+    for name in names {
+        let subject = format!("topic {name}");
+        match topics::describe(&properties, name).await {
+            Ok(Some(found)) => findings.push(Finding::ok(
+                subject,
+                format!("{} partitions, replication factor {}", found.partitions, found.replication_factor),
+            )),
+            Ok(None) => findings.push(creatable(settings, &properties, name, subject).await),
+            Err(error) => findings.push(Finding::failure(&subject, &kafka_error(error))),
+        }
+    }
+    if names.is_empty() {
+        findings.push(Finding::ok("kafka", format!("answers at {servers}")));
+    }
+}
+
+/// Asks the brokers whether they would make the topic, without making it.
+async fn creatable(
+    settings: &Settings,
+    properties: &pgcdc_kafka::ClientProperties,
+    name: &str,
+    subject: String,
+) -> Finding {
+    let spec = crate::output::topic_spec(settings.topic.creation.as_ref(), name);
+    match topics::validate(properties, &spec).await {
+        Ok(()) => Finding::ok(subject, "does not exist; it is made with the table's first record"),
+        Err(error) => {
+            let mut finding = Finding::failure(&subject, &kafka_error(error));
+            finding.remedy.get_or_insert_with(|| {
+                "set topic.creation.default.partitions and topic.creation.default.replication.factor, or make it beforehand".to_owned()
+            });
+            finding
+        }
+    }
+}
+
+fn reachable(server: &str) -> bool {
+    let address = server.rsplit_once("://").map_or(server, |(_, address)| address);
+    let Ok(addresses) = address.to_socket_addrs() else { return false };
+    addresses.into_iter().any(|address| {
+        std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(3)).is_ok()
+    })
+}
+
+/// Whether the schema registries answer, where Avro is written.
+pub(super) async fn registries(settings: &Settings, findings: &mut Vec<Finding>) {
+    let mut registries = match Registries::new(settings) {
+        Ok(registries) => registries,
+        Err(error) => return findings.push(Finding::failure("schema registry", &error)),
+    };
+    for (half, subject) in
+        [(Half::Key, "schema registry of keys"), (Half::Value, "schema registry of values")]
+    {
+        match registries.ask(half).await {
+            Ok(Some(at)) => findings.push(Finding::ok(subject, format!("answers at {at}"))),
+            Ok(None) => {}
+            Err(error) => findings.push(Finding::failure(subject, &error)),
+        }
+    }
+}

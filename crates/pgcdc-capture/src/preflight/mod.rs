@@ -1,0 +1,112 @@
+//! What stands in the way of capture, and what mends it. Reads only; `pgcdc check` prints it.
+//!
+//! One file for each group of checks. What is looked at is what a start needs: a finding that is ok means that the start
+//! does not fail for this reason.
+
+mod holder;
+mod kafka;
+mod publication;
+mod server;
+mod slot;
+mod tables;
+
+use crate::config::Settings;
+use crate::postgres::{CapturedTable, Query, captured_tables};
+use crate::{Error, Result};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// As it should be.
+    Ok,
+    /// Capture runs, but something will surprise.
+    Warning,
+    /// Capture cannot run.
+    Error,
+}
+
+/// One finding.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was looked at.
+    pub subject: String,
+    /// What was found.
+    pub message: String,
+    /// The SQL, command or property that mends it.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn ok(subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Ok, subject: subject.into(), message: message.into(), remedy: None }
+    }
+
+    fn warning(subject: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(subject, message, remedy) }
+    }
+
+    fn error(subject: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            subject: subject.into(),
+            message: message.into(),
+            remedy: Some(remedy.into()),
+        }
+    }
+
+    fn failure(subject: &str, error: &Error) -> Self {
+        Self {
+            severity: Severity::Error,
+            subject: subject.to_owned(),
+            message: error.to_string(),
+            remedy: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// Looks at everything that capture with these settings needs.
+pub async fn preflight(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for warning in &settings.warnings {
+        findings.push(Finding {
+            severity: Severity::Warning,
+            subject: warning.key.clone(),
+            message: warning.to_string(),
+            remedy: None,
+        });
+    }
+    let mut names = Vec::new();
+    match Query::connect(&settings.connection).await {
+        Err(error) => findings.push(Finding::failure("database", &error)),
+        Ok(query) => match database(settings, &query, &mut findings).await {
+            Ok(tables) => names = tables.iter().map(|table| settings.topic.of(&table.name)).collect(),
+            Err(error) => findings.push(Finding::failure("database", &error)),
+        },
+    }
+    kafka::kafka(settings, &names, &mut findings).await;
+    kafka::registries(settings, &mut findings).await;
+    findings
+}
+
+async fn database(
+    settings: &Settings,
+    query: &Query,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<CapturedTable>> {
+    let server = server::server(settings, query, findings).await?;
+    server::role(settings, query, findings).await?;
+    slot::slot(settings, query, findings).await?;
+    let tables = captured_tables(&mut &*query, settings).await?;
+    publication::publication(settings, query, server, &tables, findings).await?;
+    tables::tables(settings, query, &tables, findings).await?;
+    if tables.is_empty() {
+        findings.push(Finding::error(
+            "tables",
+            format!("no table of database {} is captured", settings.connection.dbname),
+            "each entry of table.include.list is a regular expression for the whole of schema.table",
+        ));
+    }
+    Ok(tables)
+}

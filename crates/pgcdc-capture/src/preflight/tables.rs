@@ -1,0 +1,163 @@
+//! The captured tables: whether a snapshot may read them, and whether their updates can be published.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use pgcdc_event::{ReplicaIdentity, TableName};
+
+use super::Finding;
+use crate::Result;
+use crate::config::Settings;
+use crate::postgres::{CapturedTable, Query, quote_identifier};
+use crate::snapshot::policies_hint;
+
+pub(super) async fn tables(
+    settings: &Settings,
+    query: &Query,
+    tables: &[CapturedTable],
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let read = |table: &CapturedTable| {
+        settings.snapshot.mode.reads_rows()
+            && settings.snapshot.include.as_ref().is_none_or(|list| list.matches(&table.name.to_string()))
+    };
+    let read: Vec<&CapturedTable> = tables.iter().filter(|table| read(table)).collect();
+    schemas(settings, query, &read, findings).await?;
+    let mut unreadable = columns(settings, query, &read).await?;
+    let hidden = hidden(query, &read).await?;
+    let user = quote_identifier(&settings.connection.user);
+    for table in tables {
+        let subject = format!("table {}", table.name);
+        let quoted = table.name.quoted();
+        if let Some(columns) = unreadable.remove(&table.oid) {
+            findings.push(if columns.is_empty() {
+                let grant = format!("GRANT SELECT ON {quoted} TO {user};");
+                Finding::error(subject, "may not be read, which a snapshot needs", grant)
+            } else {
+                let list: Vec<String> = columns.iter().map(|column| quote_identifier(column)).collect();
+                Finding::error(
+                    subject,
+                    format!("columns may not be read, which a snapshot needs: {}", columns.join(", ")),
+                    format!(
+                        "GRANT SELECT ({}) ON {quoted} TO {user};  -- or leave them out by column.exclude.list",
+                        list.join(", ")
+                    ),
+                )
+            });
+        } else if hidden.contains(&table.oid) {
+            findings.push(Finding::error(
+                subject,
+                "row-level security hides rows from the role: a snapshot would miss them",
+                policies_hint(&settings.connection.user),
+            ));
+        } else {
+            findings.push(identity(settings, table, subject));
+        }
+    }
+    Ok(())
+}
+
+/// Schemas that the role may not use, whatever it may do with their tables.
+async fn schemas(
+    settings: &Settings,
+    query: &Query,
+    tables: &[&CapturedTable],
+    findings: &mut Vec<Finding>,
+) -> Result<()> {
+    let names: BTreeSet<&str> = tables.iter().map(|table| &*table.name.schema).collect();
+    let rows = query
+        .rows(
+            "read the schemas' privileges",
+            "SELECT nspname FROM pg_namespace WHERE NOT has_schema_privilege(oid, 'USAGE')",
+        )
+        .await?;
+    for schema in rows.iter().filter_map(|row| row.get(0)).filter(|schema| names.contains(schema)) {
+        findings.push(Finding::error(
+            format!("schema {schema}"),
+            "may not be used, so that its tables cannot be read",
+            format!(
+                "GRANT USAGE ON SCHEMA {} TO {};",
+                quote_identifier(schema),
+                quote_identifier(&settings.connection.user)
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The captured columns that the role may not read, by table; an empty list when it may read none of the table.
+async fn columns(
+    settings: &Settings,
+    query: &Query,
+    tables: &[&CapturedTable],
+) -> Result<HashMap<u32, Vec<String>>> {
+    let parts: BTreeMap<u32, &TableName> =
+        tables.iter().filter(|table| !table.readable).map(|table| (table.oid, &table.name)).collect();
+    if parts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let oids: Vec<String> = parts.keys().map(u32::to_string).collect();
+    let sql = format!(
+        "SELECT attrelid, attname, has_column_privilege(attrelid, attnum, 'SELECT') FROM pg_attribute
+         WHERE attrelid = ANY('{{{}}}'::oid[]) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum",
+        oids.join(",")
+    );
+    let mut found: HashMap<u32, Vec<(String, bool)>> = HashMap::new();
+    for row in query.rows("read the columns' privileges", &sql).await? {
+        if let (Some(Ok(oid)), Some(name)) = (row.get(0).map(str::parse), row.get(1)) {
+            found.entry(oid).or_default().push((name.to_owned(), row.get(2) == Some("t")));
+        }
+    }
+    let mut unreadable = HashMap::new();
+    for (oid, name) in parts {
+        let columns = found.remove(&oid).unwrap_or_default();
+        let included = |(column, _): &&(String, bool)| settings.columns.allows(name, column);
+        // When the filters leave out all columns, a snapshot reads all.
+        let any = columns.iter().any(|column| included(&column));
+        let read: Vec<_> = columns.iter().filter(|column| !any || included(column)).collect();
+        if !columns.iter().any(|(_, readable)| *readable) {
+            unreadable.insert(oid, Vec::new());
+        } else if read.iter().any(|(_, readable)| !readable) {
+            let names = read.iter().filter(|(_, readable)| !readable).map(|(name, _)| name.clone());
+            unreadable.insert(oid, names.collect());
+        }
+    }
+    Ok(unreadable)
+}
+
+/// Tables of which policies hide rows from the role.
+async fn hidden(query: &Query, tables: &[&CapturedTable]) -> Result<BTreeSet<u32>> {
+    let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
+    let sql = format!(
+        "SELECT t FROM unnest('{{{}}}'::oid[]) u(t)
+         WHERE current_setting('row_security') = 'off' AND row_security_active(u.t)",
+        oids.join(",")
+    );
+    let rows = query.rows("look at row-level security", &sql).await?;
+    Ok(rows.iter().filter_map(|row| row.get(0)?.parse().ok()).collect())
+}
+
+/// Whether updates and deletes can be published.
+fn identity(settings: &Settings, table: &CapturedTable, subject: String) -> Finding {
+    let name = table.name.to_string();
+    let rule = settings.identities.iter().find(|rule| rule.tables.matches(&name));
+    let full =
+        format!("ALTER TABLE {} REPLICA IDENTITY FULL;  -- or give it a primary key", table.name.quoted());
+    match (rule.map_or(table.identity, |rule| rule.identity), table.has_primary_key) {
+        _ if !table.permanent => Finding::ok(subject, "is read by a snapshot, and is not in the stream"),
+        (ReplicaIdentity::Nothing, _) => Finding::error(
+            subject,
+            "has replica identity NOTHING: updates and deletes fail once it is published",
+            full,
+        ),
+        (ReplicaIdentity::Default, false) => Finding::error(
+            subject,
+            "has no primary key and so no replica identity: updates and deletes fail once it is published",
+            full,
+        ),
+        (identity, _) if rule.is_some_and(|rule| rule.identity != table.identity) => Finding::ok(
+            subject,
+            format!("gets replica identity {} at the start", format!("{identity:?}").to_lowercase()),
+        ),
+        (identity, _) => Finding::ok(subject, format!("replica identity {identity:?}").to_lowercase()),
+    }
+}

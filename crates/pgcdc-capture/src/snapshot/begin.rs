@@ -1,0 +1,89 @@
+//! The beginning of a snapshot: slot, session, and the tables that are in it.
+
+use pgcdc_event::Lsn;
+
+use super::copy::import;
+use crate::config::{PublicationMode, Settings};
+use crate::connector::drop_when_free;
+use crate::postgres::{
+    CapturedTable, ExportedSlot, NewSlot, Query, Replication, RowReader, captured_tables, ensure_publication,
+    inspect_publication, set_identities,
+};
+use crate::{Error, Result};
+
+/// How often a slot is made anew since tables were made meanwhile that the publication did not have.
+const MOST_TRIES: u32 = 10;
+
+/// A snapshot that can be read.
+pub(crate) struct Begun {
+    /// The session that made the slot; the snapshot is there as long as it is idle.
+    pub(crate) session: Replication,
+    pub(crate) made: ExportedSlot,
+    /// The snapshot's name.
+    pub(crate) name: String,
+    /// A session that sees the snapshot.
+    pub(crate) reader: RowReader,
+    /// The tables that are in it.
+    pub(crate) tables: Vec<CapturedTable>,
+}
+
+/// Makes a slot and opens the snapshot that the server exports with it. Its tables are listed in the snapshot itself, so
+/// that one is there that was made after `listed`, the list that the publication was made from. When the publication had to
+/// be told of a table, the slot is made anew: the stream has nothing of a table from before it was published.
+pub(crate) async fn begin(
+    query: &Query,
+    settings: &Settings,
+    listed: &[CapturedTable],
+    slot: NewSlot<'_>,
+) -> Result<Begun> {
+    let mut listed = listed.to_vec();
+    for _ in 0..MOST_TRIES {
+        let mut session = Replication::connect(settings, &settings.slot.name, Lsn::ZERO).await?;
+        let made = ExportedSlot::create(&mut session, slot).await?;
+        let Some(name) = made.snapshot.clone() else {
+            return Err(Error::fatal("the server exported no snapshot with the new slot"));
+        };
+        let mut reader = RowReader::connect(&settings.connection).await?;
+        reader.execute("import the snapshot", &import(&name)).await?;
+        let mut tables = captured_tables(&mut reader, settings).await?;
+        let Some(published) = publish_new(query, settings, &listed, &mut tables).await? else {
+            return Ok(Begun { session, made, name, reader, tables });
+        };
+        listed = published;
+        reader.close().await;
+        session.stop().await;
+        if !slot.temporary {
+            drop_when_free(query, slot.name).await?;
+        }
+    }
+    Err(Error::transient("tables are made faster than publication and snapshot can follow")
+        .with_hint("publication.autocreate.mode=all_tables has every table at once"))
+}
+
+/// Looks after the snapshot's tables that are not in `listed`: they get their replica identity, and their place in a
+/// publication of our own. Returns the list that the publication was then made from; `None` when it has them anyway.
+async fn publish_new(
+    query: &Query,
+    settings: &Settings,
+    listed: &[CapturedTable],
+    tables: &mut [CapturedTable],
+) -> Result<Option<Vec<CapturedTable>>> {
+    let is_new = |table: &CapturedTable| !listed.iter().any(|other| other.oid == table.oid);
+    if !tables.iter().any(is_new) {
+        return Ok(None);
+    }
+    set_identities(query, &settings.identities, tables).await?;
+    let publication = &settings.publication;
+    if publication.autocreate != PublicationMode::Filtered
+        || !tables.iter().any(|table| table.published && is_new(table))
+        || inspect_publication(query, &publication.name).await?.is_some_and(|state| state.all_tables)
+    {
+        return Ok(None);
+    }
+    // As of now, not as of the snapshot: some may have been dropped.
+    let now = captured_tables(&mut &*query, settings).await?;
+    if let Some(done) = ensure_publication(query, publication, &now).await? {
+        tracing::info!(sql = done, "tables were made meanwhile; the snapshot begins anew");
+    }
+    Ok(Some(now))
+}

@@ -1,0 +1,131 @@
+//! Holding the tables of a snapshot as they are until it has read them.
+
+use std::time::Duration;
+
+use crate::config::Settings;
+use crate::postgres::{Ask, CapturedTable, RowReader, quote_identifier};
+use crate::{Error, Result};
+
+/// Holds the tables' shape until the snapshot ends, and makes sure that it has not changed since the
+/// snapshot was exported: a rewritten table would read as empty under it. Returns those that are still there: a table
+/// that was dropped since costs itself alone.
+pub(super) async fn lock<'a>(
+    reader: &mut RowReader,
+    mut tables: Vec<&'a CapturedTable>,
+    settings: &Settings,
+) -> Result<Vec<&'a CapturedTable>> {
+    let again = |what: &str| Error::transient(format!("{what} while the snapshot began; it is taken again"));
+    set_limit(reader, settings.snapshot.lock_timeout).await?;
+    while !tables.is_empty() {
+        reader.execute("lock the snapshot's tables", "SAVEPOINT pgcdc_lock").await?;
+        match reader.execute("lock the snapshot's tables", &statement(&tables)).await {
+            Ok(()) => break,
+            Err(error) if error.to_string().contains("42P01") => {
+                reader.execute("lock the snapshot's tables", "ROLLBACK TO pgcdc_lock").await?;
+                let before = tables.len();
+                let dropped = dropped(reader, &tables).await?;
+                tables.retain(|table| !dropped.contains(&table.oid));
+                if tables.len() == before {
+                    return Err(again("a table was renamed"));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match rewritten(reader, &tables).await? {
+        Some(table) => Err(again(&format!("table {table} was rewritten"))),
+        None => {
+            look_at_policies(reader, &tables, settings).await?;
+            Ok(tables)
+        }
+    }
+}
+
+async fn set_limit(reader: &mut RowReader, limit: Option<Duration>) -> Result<()> {
+    let Some(limit) = limit else { return Ok(()) };
+    let sql = format!("SET LOCAL lock_timeout = {}", limit.as_millis());
+    reader.execute("set the limit of snapshot.lock.timeout.ms", &sql).await
+}
+
+/// Holds tables as reading them would. `LOCK TABLE` takes the privilege to read the whole table; a role that may read
+/// single columns holds the table by a query that reads no row.
+pub(super) fn statement(tables: &[&CapturedTable]) -> String {
+    let (whole, parts): (Vec<&CapturedTable>, _) = tables.iter().partition(|table| table.readable);
+    let names: Vec<String> = whole.iter().map(|table| table.name.quoted()).collect();
+    let mut statements = Vec::new();
+    if !names.is_empty() {
+        statements.push(format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", ")));
+    }
+    statements.extend(parts.iter().map(|table| format!("SELECT FROM {} LIMIT 0", table.name.quoted())));
+    statements.join("; ")
+}
+
+fn oids(tables: &[&CapturedTable]) -> String {
+    let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
+    format!("'{{{}}}'::oid[]", oids.join(","))
+}
+
+/// Those that were dropped since the snapshot was exported: this function looks at the catalog as of now.
+async fn dropped(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<Vec<u32>> {
+    let sql = format!("SELECT t FROM unnest({}) u(t) WHERE pg_table_is_visible(u.t) IS NULL", oids(tables));
+    let rows = reader.rows("look which tables were dropped", &sql).await?;
+    let dropped: Vec<u32> = rows.iter().filter_map(|row| row.get(0)?.parse().ok()).collect();
+    for table in tables.iter().filter(|table| dropped.contains(&table.oid)) {
+        tracing::warn!(table = %table.name, "the table was dropped while the snapshot began: its rows are not read");
+    }
+    Ok(dropped)
+}
+
+/// A table that was rewritten since: the catalog as of the snapshot beside the catalog as of now.
+async fn rewritten(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<Option<String>> {
+    let sql = format!(
+        "SELECT c.relname FROM pg_class c
+         WHERE c.oid IN (SELECT t FROM unnest({0}) u(t)
+                         UNION SELECT p.relid FROM unnest({0}) u(t), pg_partition_tree(u.t) p)
+           AND c.relkind = 'r' AND pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode",
+        oids(tables)
+    );
+    reader.value("look whether a table was rewritten", &sql).await
+}
+
+/// Row-level security: rows that a policy hides would be missing without a word. Our sessions have `row_security=off`,
+/// so that PostgreSQL refuses to read such a table; here it is said which, and what to do.
+async fn look_at_policies(
+    reader: &mut RowReader,
+    tables: &[&CapturedTable],
+    settings: &Settings,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT t, current_setting('row_security') FROM unnest({}) u(t) WHERE row_security_active(u.t)",
+        oids(tables)
+    );
+    let rows = reader.rows("look at row-level security", &sql).await?;
+    let hidden: Vec<u32> = rows.iter().filter_map(|row| row.get(0)?.parse().ok()).collect();
+    let names: Vec<String> = tables
+        .iter()
+        .filter(|table| hidden.contains(&table.oid))
+        .map(|table| table.name.to_string())
+        .collect();
+    let Some(setting) = rows.first().and_then(|row| row.get(1)) else { return Ok(()) };
+    let names = names.join(", ");
+    if setting == "on" {
+        tracing::warn!(
+            tables = names,
+            "row-level security: the snapshot has only the rows that policies show"
+        );
+        return Ok(());
+    }
+    Err(Error::fatal(format!(
+        "row-level security of {names} hides rows from role {}: a snapshot would miss them",
+        settings.connection.user
+    ))
+    .with_hint(policies_hint(&settings.connection.user)))
+}
+
+/// How rows that policies hide get into a snapshot.
+pub(crate) fn policies_hint(user: &str) -> String {
+    format!(
+        "ALTER ROLE {} BYPASSRLS; -- or, to send only what the policies show: database.initial.statements=SET row_security=on",
+        quote_identifier(user)
+    )
+}
