@@ -23,10 +23,10 @@ use crate::outbox::Outbox;
 use crate::output::{Output, TransactionalOutput};
 use crate::position::Point;
 use crate::postgres::{
-    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
-    ensure_publication, inspect_slot, publication_gaps, quote_literal, set_identities,
+    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle, inspect_slot,
+    publication_gaps, quote_literal, set_identities,
 };
-use crate::snapshot::{Begun, Decision, Known, Snapshotter, begin, decide};
+use crate::snapshot::{Begun, Decision, Known, Snapshotter, begin, decide, publish};
 use crate::stage::Stage;
 use crate::stream::Stream;
 use crate::tables::Tables;
@@ -98,9 +98,7 @@ impl Connector {
             let mut output = make_output(&self.settings)?;
             let query = Query::connect(&self.settings.connection).await?;
             let mut captured = self.captured(&query).await?;
-            if let Some(done) = ensure_publication(&query, &self.settings.publication, &captured).await? {
-                tracing::info!(sql = done, "publication made");
-            }
+            publish(&query, &self.settings, &mut captured).await?;
             for gap in publication_gaps(&query, &self.settings, &captured).await? {
                 let publication = &self.settings.publication.name;
                 tracing::warn!(hint = gap.remedy, "publication {publication} {}", gap.what);
@@ -368,6 +366,16 @@ impl Connector {
         }
     }
 
+    /// Writes the tables' keys; those of now where nothing waits in the slot that could have an older one.
+    async fn keep_keys(&self, keys: &KnownKeys, query: &Query, confirmed: Lsn) {
+        if current_position(query).await.is_ok_and(|here| here <= confirmed)
+            && let Err(error) = keys.refresh(query).await
+        {
+            tracing::debug!(%error, "the tables' keys could not be read again");
+        }
+        keys.save_or_warn(&self.offsets).await;
+    }
+
     fn offset(&self, lsn: Lsn, database: &str) -> Offset {
         Offset { snapshot_completed: true, lsn, database: Some(database.to_owned()), reached: None }
     }
@@ -415,13 +423,13 @@ impl Connector {
             () = self.keep_position(&database) => Ok(()),
             () = keys.keep(&self.offsets) => Ok(()),
         };
-        let _ = tokio::time::timeout(LAST_WORD, keys.save_or_warn(&self.offsets)).await;
         // Even after a failure, what did arrive is confirmed, so that little comes twice.
         let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
         let drained = outbox.settle_complete(limit).await;
         let confirmed = outbox.ledger().confirmed();
         replication.confirm(confirmed);
         replication.stop().await;
+        let _ = tokio::time::timeout(LAST_WORD, self.keep_keys(&keys, &query, confirmed)).await;
         if !matches!((&ended, &drained), (Ok(()), Ok(true))) {
             outbox.close().await;
             ended?;

@@ -51,33 +51,27 @@ impl KnownKeys {
     /// Adds the keys of tables that are there now and were not known. What was known of others stays: rows that wait in
     /// the slot may be older than a change of the key.
     pub(crate) async fn add(&self, query: &Query, oids: impl Iterator<Item = u32>) -> Result<()> {
-        let new: Vec<String> = {
+        let new: Vec<u32> = {
             let inner = self.lock();
-            oids.filter(|oid| !inner.keys.contains_key(oid)).map(|oid| oid.to_string()).collect()
+            oids.filter(|oid| !inner.keys.contains_key(oid)).collect()
         };
-        if new.is_empty() {
-            return Ok(());
-        }
-        let sql = format!(
-            "SELECT i.indrelid, a.attname
-             FROM (SELECT DISTINCT ON (i.indrelid) i.* FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-                   WHERE i.indrelid = ANY('{{{}}}'::oid[]) AND i.indisunique AND i.indisvalid
-                     AND i.indpred IS NULL AND i.indexprs IS NULL
-                   ORDER BY i.indrelid, i.indisprimary DESC, c.relname) i,
-                  unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k(attnum, at)
-                  JOIN pg_attribute a ON a.attnum = k.attnum
-             WHERE a.attrelid = i.indrelid ORDER BY i.indrelid, k.at",
-            new.join(",")
-        );
-        let rows = query.rows("read the tables' keys", &sql).await?;
-        let mut inner = self.lock();
-        for row in rows {
-            if let (Some(Ok(oid)), Some(column)) = (row.get(0).map(str::parse), row.get(1)) {
-                inner.keys.entry(oid).or_default().push(column.into());
-                inner.changed = true;
-            }
-        }
+        self.put(keys_now(query, &new).await?);
         Ok(())
+    }
+
+    /// Takes the keys that tables have now. Only for a stream that has read all there is: otherwise rows that are older
+    /// than a change of the key would get the new one.
+    pub(crate) async fn refresh(&self, query: &Query) -> Result<()> {
+        let all: Vec<u32> = self.lock().keys.keys().copied().collect();
+        self.put(keys_now(query, &all).await?);
+        Ok(())
+    }
+
+    fn put(&self, keys: HashMap<u32, Vec<Box<str>>>) {
+        let mut inner = self.lock();
+        for (oid, key) in keys {
+            inner.put(oid, key);
+        }
     }
 
     /// A table's key, none when it is not known or has none; and whether that is from before this run.
@@ -90,10 +84,7 @@ impl KnownKeys {
     pub(crate) fn learn(&self, oid: u32, key: Vec<Box<str>>) {
         let mut inner = self.lock();
         inner.seen.insert(oid);
-        if inner.keys.get(&oid).map_or(&[][..], Vec::as_slice) != key.as_slice() {
-            inner.keys.insert(oid, key);
-            inner.changed = true;
-        }
+        inner.put(oid, key);
     }
 
     /// Writes them, where there is something new.
@@ -137,6 +128,13 @@ fn warn(error: &Error) {
 }
 
 impl Inner {
+    fn put(&mut self, oid: u32, key: Vec<Box<str>>) {
+        if self.keys.get(&oid).map_or(&[][..], Vec::as_slice) != key.as_slice() {
+            self.keys.insert(oid, key);
+            self.changed = true;
+        }
+    }
+
     fn to_json(&self) -> Value {
         let all = self.keys.iter().filter(|(_, key)| !key.is_empty());
         let size: usize =
@@ -147,6 +145,33 @@ impl Inner {
             .collect();
         json!({"database": self.database, "keys": keys})
     }
+}
+
+/// The keys that tables have now, none for a table without a key: the primary key, else the first unique index by name,
+/// as Debezium takes it. Tables that are gone are left out.
+async fn keys_now(query: &Query, oids: &[u32]) -> Result<HashMap<u32, Vec<Box<str>>>> {
+    let mut found: HashMap<u32, Vec<Box<str>>> = HashMap::new();
+    if oids.is_empty() {
+        return Ok(found);
+    }
+    let oids: Vec<String> = oids.iter().map(u32::to_string).collect();
+    let sql = format!(
+        "SELECT t.oid, a.attname FROM pg_class t
+         LEFT JOIN LATERAL (
+           SELECT i.indkey, i.indnkeyatts FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+           WHERE i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+           ORDER BY i.indisprimary DESC, c.relname LIMIT 1) i ON true
+         LEFT JOIN LATERAL unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) WITH ORDINALITY k(attnum, at) ON true
+         LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attnum
+         WHERE t.oid = ANY('{{{}}}'::oid[]) ORDER BY t.oid, k.at",
+        oids.join(",")
+    );
+    for row in query.rows("read the tables' keys", &sql).await? {
+        if let Some(Ok(oid)) = row.get(0).map(str::parse) {
+            found.entry(oid).or_default().extend(row.get(1).map(Into::into));
+        }
+    }
+    Ok(found)
 }
 
 fn read(map: &Map<String, Value>) -> HashMap<u32, Vec<Box<str>>> {

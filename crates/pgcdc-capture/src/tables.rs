@@ -86,8 +86,12 @@ impl Tables {
         let mut asked = Vec::new();
         while let Some(encoder) = self.get(oid).flatten()
             && let Some(type_oid) = encoder.unknown_label(row)
-            && !asked.contains(&type_oid)
         {
+            if asked.contains(&type_oid) {
+                // The label was removed since: the catalog is asked once for it.
+                encoder.accept_labels(type_oid, row);
+                continue;
+            }
             asked.push(type_oid);
             let mut relation = Relation::clone(encoder.relation());
             let fresh = self.catalog.refresh(query, type_oid, xid).await?;
@@ -98,12 +102,6 @@ impl Tables {
             if let Some(&at) = self.by_oid.get(&oid) {
                 self.encoders[at] = Some(encoder);
             }
-        }
-        // A label that was removed since: the catalog is asked once for each.
-        if !asked.is_empty()
-            && let Some(encoder) = self.get(oid).flatten()
-        {
-            encoder.accept_labels(row);
         }
         Ok(())
     }

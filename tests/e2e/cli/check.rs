@@ -73,7 +73,10 @@ fn wal_level() {
 fn privileges() {
     let database = with_table(Database::create("privileges"));
     let role = format!("role_{}", next());
-    database.sql(&format!("CREATE ROLE {role} LOGIN; GRANT SELECT ON t TO {role}"));
+    database.sql(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON t TO {role}; CREATE PUBLICATION {} FOR TABLE t",
+        database.publication()
+    ));
     let connector = database.connector().set("database.user", &role);
     let finished = run(&connector);
     expect(

@@ -170,8 +170,10 @@ fn a_publication_of_two_connectors() {
     let first = filtered.clone().set("table.include.list", "public.a");
     let (code, said) = start(&first);
     assert!(code == 0 && !said.contains("takes tables out"), "{said}");
-    let second =
-        filtered.set("table.include.list", "public.b").set("slot.name", &format!("{}_two", database.slot()));
+    let second = filtered
+        .set("table.include.list", "public.b")
+        .set("name", "two")
+        .set("slot.name", &format!("{}_two", database.slot()));
     expect(
         &check(&second),
         0,

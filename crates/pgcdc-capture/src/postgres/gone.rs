@@ -36,6 +36,8 @@ pub(super) fn by_name(oid: u32, name: (&str, &str), now: Option<&Arc<PgType>>) -
     let (schema, name) = name;
     let made =
         |oid, name: &str, kind| Arc::new(PgType { oid, schema: schema.into(), name: name.into(), kind });
+    // Of a domain the name is that of the type below it: a domain of this name is another type.
+    let now = now.filter(|now| !matches!(now.kind, TypeKind::Domain { .. }));
     match now {
         // A domain over a built-in type; its modifier went with it.
         Some(base) if schema == "pg_catalog" => {

@@ -60,6 +60,30 @@ pub(crate) async fn begin(
         .with_hint("publication.autocreate.mode=all_tables has every table at once"))
 }
 
+/// Makes the publication what the settings want. When one of `tables` was dropped since they were listed, they are listed
+/// again.
+pub(crate) async fn publish(
+    query: &Query,
+    settings: &Settings,
+    tables: &mut Vec<CapturedTable>,
+) -> Result<()> {
+    for _ in 0..MOST_TRIES {
+        match ensure_publication(query, &settings.publication, tables).await {
+            Ok(done) => {
+                if let Some(sql) = done {
+                    tracing::info!(sql, "publication made");
+                }
+                return Ok(());
+            }
+            Err(error) if error.to_string().ends_with("(SQLSTATE 42P01)") => {
+                *tables = captured_tables(&mut &*query, settings).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::transient("tables are dropped faster than a publication of them can be made"))
+}
+
 /// Looks after the snapshot's tables that are not in `listed`: they get their replica identity, and their place in a
 /// publication of our own. Returns the list that the publication was then made from; `None` when it has them anyway.
 async fn publish_new(
@@ -81,9 +105,8 @@ async fn publish_new(
         return Ok(None);
     }
     // As of now, not as of the snapshot: some may have been dropped.
-    let now = captured_tables(&mut &*query, settings).await?;
-    if let Some(done) = ensure_publication(query, publication, &now).await? {
-        tracing::info!(sql = done, "tables were made meanwhile; the snapshot begins anew");
-    }
+    let mut now = captured_tables(&mut &*query, settings).await?;
+    tracing::info!("tables were made meanwhile: they are published, and the snapshot begins anew");
+    publish(query, settings, &mut now).await?;
     Ok(Some(now))
 }

@@ -10,7 +10,7 @@ mod ranges;
 mod worker;
 mod workers;
 
-pub(crate) use begin::{Begun, begin};
+pub(crate) use begin::{Begun, begin, publish};
 pub(crate) use copy::Snapshotter;
 pub(crate) use lock::policies_hint;
 pub(crate) use plan::{Decision, Known, decide};

@@ -204,10 +204,10 @@ impl RelationEncoder {
         self.row.unknown_label(row)
     }
 
-    /// Takes the labels of a row for known, so that [`unknown_label`](Self::unknown_label) does not name them again: they
-    /// are no longer in the catalog. Schemas stay as they are.
-    pub fn accept_labels(&mut self, row: RowRef<'_>) {
-        self.row.accept_labels(row);
+    /// Takes a row's labels of enum `type_oid` for known, so that [`unknown_label`](Self::unknown_label) does not name
+    /// them again: they are no longer in the catalog. Schemas stay as they are.
+    pub fn accept_labels(&mut self, type_oid: u32, row: RowRef<'_>) {
+        self.row.accept_labels(type_oid, row);
     }
 
     /// Whether the table has columns that [`unknown_label`](Self::unknown_label) looks at.

@@ -176,13 +176,14 @@ impl RowEncoder {
     }
 
     /// See [`RelationEncoder::accept_labels`](super::RelationEncoder::accept_labels).
-    pub(super) fn accept_labels(&mut self, row: RowRef<'_>) {
+    pub(super) fn accept_labels(&mut self, type_oid: u32, row: RowRef<'_>) {
         let mut values = row.values();
         let mut next = 0;
         for labels in &mut self.labels {
             let Some(Ok(value)) = values.nth(labels.at - next) else { return };
             next = labels.at + 1;
-            if let TupleValue::Text(text) = value
+            if labels.type_oid == type_oid
+                && let TupleValue::Text(text) = value
                 && let Ok(text) = std::str::from_utf8(text)
                 && !labels.known.iter().any(|label| &**label == text)
             {
