@@ -66,8 +66,8 @@ impl Capture {
     /// # Errors
     /// When the URL is not one, no table is named, or a property is wrong.
     pub fn from_url(url: &str, tables: &[String], overrides: &[(String, String)]) -> Result<CaptureBuilder> {
-        let mut document = Document::from_source_url(url, tables).map_err(configuration)?;
-        document.apply(overrides);
+        let env = |name: &str| std::env::var(name).ok();
+        let document = Document::from_source(url, tables, overrides, &env).map_err(configuration)?;
         let settings = Settings::from_document(&document).map_err(configuration)?;
         Ok(CaptureBuilder { named_tables: full_names(tables), ..CaptureBuilder::new(settings) })
     }

@@ -10,12 +10,13 @@ fn root() -> PathBuf {
 
 /// Who may depend on whom. Anything else is an error, and so is an edge that is gone.
 const EDGES: &[(&str, &[&str])] = &[
+    ("pgcdc-config", &[]),
     ("pgcdc-event", &[]),
     ("pgcdc-format", &["pgcdc-event"]),
     ("pgcdc-kafka", &["pgcdc-event"]),
     ("pgcdc-transform", &["pgcdc-format"]),
-    ("pgcdc-capture", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka", "pgcdc-transform"]),
-    ("pgcdc-sinks", &["pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
+    ("pgcdc-capture", &["pgcdc-config", "pgcdc-event", "pgcdc-format", "pgcdc-kafka", "pgcdc-transform"]),
+    ("pgcdc-sinks", &["pgcdc-config", "pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
     ("pgcdc", &["pgcdc-capture", "pgcdc-event", "pgcdc-sinks"]),
     ("pgcdc-testbed", &[]),
     ("xtask", &["pgcdc-testbed"]),

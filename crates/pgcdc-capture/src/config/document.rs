@@ -61,7 +61,11 @@ impl Document {
 
     /// Sets a property, in place of an earlier value.
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>, place: Place) {
-        let entry = Entry { key: key.into(), value: Secret::new(value), place, provided: false };
+        self.put(Entry { key: key.into(), value: Secret::new(value), place, provided: false });
+    }
+
+    /// Sets a property as another document has it.
+    pub(super) fn put(&mut self, entry: Entry) {
         match self.entries.iter_mut().find(|e| e.key == entry.key) {
             Some(earlier) => *earlier = entry,
             None => self.entries.push(entry),

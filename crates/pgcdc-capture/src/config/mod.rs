@@ -14,7 +14,6 @@ mod document;
 mod exactly_once;
 mod filter;
 mod identity;
-mod java_properties;
 mod java_regex;
 mod mistake;
 mod parse;

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use pgcdc_config::{decode, properties};
 use serde_json::Value;
 
 use super::document::{Document, Place};
-use super::{ConfigError, java_properties};
+use super::ConfigError;
 
 /// What Connect's REST interface puts beside `config`; none of it configures anything.
 const BESIDE_CONFIG: &[&str] = &["initial_state", "tasks", "type"];
@@ -99,7 +100,7 @@ impl Document {
     /// On a malformed `\uXXXX` escape.
     pub fn parse_properties(source: &str, text: &str) -> Result<Self, ConfigError> {
         let mut document = Self::new(source);
-        let parsed = java_properties::parse(text).map_err(|e| {
+        let parsed = properties::parse(text).map_err(|e| {
             let remedy = Some("write \\u and four hexadecimal digits, or \\\\u".to_owned());
             ConfigError::one(format!("{source}:{}", e.line), e.key, e.message, remedy)
         })?;
@@ -132,13 +133,6 @@ pub fn parse_override(argument: &str) -> Result<(String, String), ConfigError> {
             Some("write --set snapshot.mode=no_data".into()),
         )),
     }
-}
-
-/// UTF-8, or ISO-8859-1 as Java's older property files are.
-pub(super) fn decode(bytes: Vec<u8>) -> String {
-    let text =
-        String::from_utf8(bytes).unwrap_or_else(|e| e.into_bytes().iter().map(|&b| char::from(b)).collect());
-    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
 }
 
 /// The line on which `"key"` is followed by a colon.

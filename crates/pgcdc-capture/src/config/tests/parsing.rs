@@ -88,8 +88,29 @@ fn config_providers() {
     };
     check("${env:NOPE}", "r: k: ${env:NOPE}: the environment has no NOPE");
     check("${file:/no/such:k}", "/no/such: No such file");
-    check("${file:x}", "${file:x} names no key");
+    check("${file:x}", "${file:x}: cannot be resolved: x: No such file");
     check(&format!("${{file:{path}:nope}}"), "has no key nope");
+}
+
+#[test]
+fn providers_in_the_url_and_in_what_is_set() {
+    let env = |name: &str| match name {
+        "PW" => Some("a@b/c".to_owned()),
+        "SLOT" => Some("other".to_owned()),
+        _ => None,
+    };
+    let set = [("slot.name".to_owned(), "${env:SLOT}".to_owned())];
+    let tables = ["t".to_owned()];
+    let document = Document::from_source("postgres://u:${env:PW}@h/d", &tables, &set, &env).unwrap();
+    let value = |key: &str| document.entry(key).unwrap().value.expose().to_owned();
+    assert_eq!((value("database.password"), value("slot.name")), ("a@b/c".into(), "other".into()));
+    let check = |url: &str, set: &str, expect: &str| {
+        let set = [("slot.name".to_owned(), set.to_owned())];
+        let error = Document::from_source(url, &tables, &set, &env).unwrap_err().to_string();
+        assert!(error.contains(expect) && !error.contains("s3cret"), "{error}");
+    };
+    check("postgres://s3cret:${env:NO}@h/d", "x", "--source: ${env:NO}: the environment has no NO");
+    check("postgres://s3cret@h/d", "${env:NO}", "--set: slot.name: ${env:NO}: the environment has no NO");
 }
 
 #[test]

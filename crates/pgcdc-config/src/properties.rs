@@ -2,14 +2,20 @@
 
 /// A malformed escape.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SyntaxError {
-    pub(super) line: usize,
-    pub(super) key: String,
-    pub(super) message: String,
+pub struct SyntaxError {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The property's name.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
 }
 
-/// Key, value and line of each property, in order.
-pub(super) fn parse(text: &str) -> Result<Vec<(String, String, usize)>, SyntaxError> {
+/// Reads the key, value and line of each property, in order.
+///
+/// # Errors
+/// On a malformed `\uXXXX` escape.
+pub fn parse(text: &str) -> Result<Vec<(String, String, usize)>, SyntaxError> {
     logical_lines(text)
         .into_iter()
         .map(|(line, number)| {
