@@ -6,6 +6,7 @@
 //!       └────────── compare ◀── Reader (Kafka) ◀──────────┘
 //! ```
 
+pub(crate) mod certificates;
 mod database;
 mod reader;
 mod run;

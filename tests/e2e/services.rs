@@ -45,10 +45,14 @@ impl Cql {
 
     /// Connects to a Cassandra of the test's own.
     pub(crate) fn connect_to(cassandra: &Cassandra) -> Self {
-        let point = cassandra.contact_point();
+        Self::open(SessionBuilder::new().known_node(cassandra.contact_point()))
+    }
+
+    /// Connects as the builder says.
+    pub(crate) fn open(builder: SessionBuilder) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime can be made");
-        let session = runtime.block_on(SessionBuilder::new().known_node(point).build());
+        let session = runtime.block_on(builder.build());
         Self { runtime, session: session.expect("Cassandra takes connections") }
     }
 

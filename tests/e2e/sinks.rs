@@ -3,6 +3,9 @@
 mod cassandra;
 mod config;
 mod driver;
+mod ends;
 mod http;
 mod redis;
 pub(crate) mod rig;
+mod tls;
+mod verdicts;

@@ -148,9 +148,9 @@ fn property(path: &str, key: &str) -> Result<String, Wrong> {
     let properties = properties::parse(&text)
         .map_err(|e| (format!("{path}:{}: {}", e.line, e.message), "mend the escape".to_owned()))?;
     let found = properties.into_iter().rev().find(|(name, _, _)| name == key);
-    found.map(|(_, value, _)| value).ok_or_else(|| {
-        (format!("{path} has no key {key}"), format!("add {key}=… to {path}"))
-    })
+    found
+        .map(|(_, value, _)| value)
+        .ok_or_else(|| (format!("{path} has no key {key}"), format!("add {key}=… to {path}")))
 }
 
 /// All of a file but the end of its last line, which editors add.

@@ -84,6 +84,12 @@ impl Error {
         matches!(&*self.0, Kind::Client { fatal: true, .. })
     }
 
+    /// What a person can do about it, when that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        self.code().and_then(hint_of)
+    }
+
     /// librdkafka's code, when there is one.
     #[must_use]
     pub fn code(&self) -> Option<RDKafkaErrorCode> {
@@ -92,6 +98,33 @@ impl Error {
             Kind::Configuration { .. } | Kind::Other { .. } => None,
         }
     }
+}
+
+/// What a person can do about a code.
+fn hint_of(code: RDKafkaErrorCode) -> Option<&'static str> {
+    use RDKafkaErrorCode as C;
+    Some(match code {
+        // What brokers answer to a record without a key in a compacted topic, almost always.
+        C::InvalidRecord => {
+            "a compacted topic takes no record without a key, and a table without a primary key has none: give the table a \
+             key (or message.key.columns), or set the topic's cleanup.policy to delete"
+        }
+        C::TopicAuthorizationFailed => {
+            "let this user write to the topic, and create it if it is missing (kafka-acls)"
+        }
+        C::ClusterAuthorizationFailed => {
+            "let this user create topics (kafka-acls), or make the topic beforehand"
+        }
+        C::GroupAuthorizationFailed => "let this user read with this group.id (kafka-acls)",
+        C::PolicyViolation => {
+            "the cluster's policy refuses it: make the topic beforehand, as the policy wants it"
+        }
+        C::InvalidReplicationFactor => "the cluster has fewer brokers than that: make the topic beforehand",
+        C::SaslAuthenticationFailed | C::Authentication => {
+            "are user and password right, and is sasl.mechanism?"
+        }
+        _ => return None,
+    })
 }
 
 /// librdkafka's own words on a property, with the value left out when the property may be a secret.
@@ -218,5 +251,7 @@ mod tests {
         let large =
             Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge));
         assert!(!large.is_transient() && !large.is_fatal());
+        let keyless = Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::InvalidRecord));
+        assert!(keyless.hint().is_some_and(|hint| hint.contains("compacted") && hint.contains("key")));
     }
 }

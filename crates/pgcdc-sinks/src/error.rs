@@ -7,6 +7,7 @@ use std::fmt;
 pub struct Error {
     kind: Kind,
     message: String,
+    hint: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -18,22 +19,50 @@ enum Kind {
 }
 
 impl Error {
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, source: None }
+    }
+
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Configuration, message: message.into(), source: None }
+        Self::new(Kind::Configuration, message)
     }
 
     pub(crate) fn fatal(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Fatal, message: message.into(), source: None }
+        Self::new(Kind::Fatal, message)
     }
 
     pub(crate) fn transient(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Transient, message: message.into(), source: None }
+        Self::new(Kind::Transient, message)
     }
 
     /// Puts a sentence before the cause.
     pub(crate) fn because(message: impl Into<String>, source: impl Into<Self>) -> Self {
         let source = source.into();
-        Self { kind: source.kind, message: message.into(), source: Some(Box::new(source)) }
+        let hint = source.hint.clone();
+        Self { kind: source.kind, message: message.into(), hint, source: Some(Box::new(source)) }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// What a person can do about it, when that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// The message with its causes, for one line of a log.
+    pub(crate) fn in_full(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = std::error::Error::source(self);
+        while let Some(source) = cause {
+            text.push_str(": ");
+            text.push_str(&source.to_string());
+            cause = source.source();
+        }
+        text
     }
 
     /// Whether only an edit of the configuration mends it: exit code 2.
@@ -59,6 +88,7 @@ impl From<pgcdc_kafka::Error> for Error {
         Self {
             kind,
             message: error.to_string(),
+            hint: error.hint().map(str::to_owned),
             source: std::error::Error::source(&error).map(|s| s.to_string().into()),
         }
     }

@@ -30,6 +30,7 @@ pub mod driver;
 mod error;
 pub mod runner;
 mod sink;
+mod tls;
 mod worker;
 
 #[cfg(feature = "cassandra")]
@@ -43,6 +44,7 @@ pub use config::{Config, SinkConfig, Store};
 pub use error::Error;
 pub use runner::{Plan, run, run_with};
 pub use sink::{Batch, Outcome, Record, Rejected, Sink, SinkError};
+pub use tls::Tls;
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

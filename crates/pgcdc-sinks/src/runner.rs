@@ -4,45 +4,60 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use pgcdc_kafka::consumer::{Event, Member, Partition, Start};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, sleep};
-use crate::driver::{Breaker, DeadLetters, Driver};
+use crate::driver::{Breaker, DeadLetters, Driver, Flood, Outage};
 use crate::sink::SinkErrorKind;
 use crate::worker::{Worker, spawn};
 use crate::{Config, Error, Result, Sink, SinkConfig, Store};
 
-/// How long a sink may take to say where a partition begins. Well below `max.poll.interval.ms`.
+/// How long a sink may take to say where the partitions of an assignment begin, all together.
 const RESUME_LIMIT: Duration = Duration::from_secs(60);
+/// Partitions that a sink is asked for at the same time.
+const ASKED_AT_ONCE: usize = 16;
+/// How long a store may take to end its connections.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs every sink of the file until `shutdown`, which drains: batches in hand get a few seconds to be
 /// finished, offsets are committed, groups left.
 ///
+/// A sink that fails for good is told in the log and ends alone; the others go on until `shutdown`, or until they have failed
+/// as well.
+///
 /// # Errors
-/// The first failure that no retry mends ends all sinks: the process exits and its supervisor sees it.
+/// The first sink's failure that no retry mends, once all sinks have ended.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
     for warning in config.kafka.warnings() {
         tracing::warn!("[kafka] {warning}");
     }
-    let stop = shutdown.child_token();
     let mut sinks = JoinSet::new();
     for sink in config.sinks {
         let kafka = config.kafka.clone();
         let group = format!("{}-{}", config.group_id, sink.name);
-        let stop = stop.clone();
-        sinks.spawn(async move { run_sink(sink, kafka, &group, stop).await });
+        let stop = shutdown.clone();
+        sinks.spawn(async move {
+            let name = sink.name.clone();
+            (name, run_sink(sink, kafka, &group, stop).await)
+        });
     }
     let mut result = Ok(());
     while let Some(ended) = sinks.join_next().await {
-        let ended =
-            ended.unwrap_or_else(|panic| Err(Error::fatal(format!("a sink's task was cut short: {panic}"))));
-        if let (Err(error), Ok(())) = (ended, &result) {
-            result = Err(error);
+        let (name, error) = match ended {
+            Ok((_, Ok(()))) => continue,
+            Ok((name, Err(error))) => (name, error),
+            Err(panic) => (String::new(), Error::fatal(format!("a sink's task was cut short: {panic}"))),
+        };
+        // The first one is the caller's to tell, once the others have ended, too.
+        if !sinks.is_empty() || result.is_err() {
+            let (running, hint) = (sinks.len(), error.hint().unwrap_or_default());
+            tracing::error!(sink = %name, error = %error.in_full(), hint, running, "a sink has failed and ended; the others go on, and the exit code will say that one failed");
         }
-        stop.cancel(); // a sink ends only when told to, or when it failed
+        result = result.and(Err(error));
     }
     result
 }
@@ -53,6 +68,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
 /// When the store refuses what the configuration says; a store that is away is waited for instead.
 async fn open(config: &SinkConfig, stop: &CancellationToken) -> Result<Option<Arc<dyn Sink>>> {
     let mut backoff = Backoff::new(config.retry_initial, config.retry_max);
+    let outage = Outage::default();
+    let store = Partition { topic: "".into(), id: 0 };
     loop {
         let opened: Result<Arc<dyn Sink>, _> = match &config.store {
             #[cfg(feature = "cassandra")]
@@ -67,10 +84,13 @@ async fn open(config: &SinkConfig, stop: &CancellationToken) -> Result<Option<Ar
         match opened {
             Ok(sink) => return Ok(Some(sink)),
             Err(error) if error.kind == SinkErrorKind::Fatal => {
-                return Err(Error::fatal(format!("sink {:?}: {error}", config.name)));
+                return Err(Error::fatal(format!("sink {:?}: {error}", config.name)).with_hint(error.hint));
             }
             Err(error) => {
-                tracing::warn!(sink = %config.name, error = %error, "the store is not there; trying again");
+                if let Some(since) = outage.failed(&store, &error.message, tokio::time::Instant::now()) {
+                    let hint = error.hint.as_deref().unwrap_or_default();
+                    tracing::warn!(sink = %config.name, for_s = since.as_secs(), error = %error, hint, "the store is not there; trying again");
+                }
                 if !sleep(backoff.next(), stop).await {
                     return Ok(None);
                 }
@@ -102,6 +122,8 @@ pub struct Plan {
     pub retry_initial: Duration,
     /// Longest wait between two tries.
     pub retry_max: Duration,
+    /// How many records in a row may become dead letters; the next one ends the sink.
+    pub max_dead_letters: Option<u64>,
 }
 
 impl From<&SinkConfig> for Plan {
@@ -112,6 +134,7 @@ impl From<&SinkConfig> for Plan {
             batch_max: config.batch_max,
             retry_initial: config.retry_initial,
             retry_max: config.retry_max,
+            max_dead_letters: config.max_dead_letters,
         }
     }
 }
@@ -133,6 +156,8 @@ pub async fn run_with(
         sink: Arc::clone(&sink),
         rejections: Arc::new(DeadLetters::new(&config.name, &kafka)),
         breaker: Arc::new(Breaker::default()),
+        outage: Arc::new(Outage::default()),
+        flood: Arc::new(Flood::new(config.max_dead_letters)),
         retry_initial: config.retry_initial,
         retry_max: config.retry_max,
     };
@@ -146,7 +171,7 @@ pub async fn run_with(
                     backoff.reset(); // it had begun well; what ended it is another trouble
                 }
                 let wait = backoff.next();
-                tracing::warn!(sink = %config.name, error = %error, wait_ms = wait.as_millis(), "starting the sink again");
+                tracing::warn!(sink = %config.name, error = %error.in_full(), hint = error.hint().unwrap_or_default(), wait_ms = wait.as_millis(), "starting the sink again");
                 if !sleep(wait, &stop).await {
                     break Ok(());
                 }
@@ -154,7 +179,9 @@ pub async fn run_with(
             ended => break ended,
         }
     };
-    sink.close().await;
+    if tokio::time::timeout(CLOSE_LIMIT, sink.close()).await.is_err() {
+        tracing::warn!(sink = %config.name, "the store does not answer; its connections are given up");
+    }
     tracing::info!(sink = %config.name, "sink ended");
     result
 }
@@ -167,6 +194,10 @@ async fn session(
     stop: &CancellationToken,
 ) -> Result<()> {
     let (member, mut events) = Member::join(kafka, &config.topics)?;
+    // The member does not poll meanwhile, and is put out of its group after max.poll.interval.ms.
+    let poll_interval = kafka.get("max.poll.interval.ms").and_then(|text| text.parse().ok());
+    let resume_limit =
+        poll_interval.map_or(RESUME_LIMIT, |ms| RESUME_LIMIT.min(Duration::from_millis(ms) / 3));
     let (failed, mut failures) = mpsc::channel::<Error>(1);
     let mut workers: HashMap<Partition, Worker> = HashMap::new();
     let result = loop {
@@ -177,24 +208,16 @@ async fn session(
             Some(error) = failures.recv() => break Err(error),
             event = events.recv() => match event {
                 Some(Event::Assigned { partitions, reply }) => {
-                    let mut starts = Vec::new();
-                    let mut refused = None;
-                    for (partition, records) in partitions {
-                        let start = match resume(driver, &partition, stop).await {
-                            Ok(Some(start)) => start,
-                            Ok(None) => break,
-                            Err(error) => {
-                                refused = Some(error);
-                                break;
-                            }
-                        };
+                    let names: Vec<Partition> = partitions.iter().map(|(name, _)| name.clone()).collect();
+                    let starts = match resume(driver, &names, resume_limit, stop).await {
+                        Ok(Some(starts)) => starts,
+                        Ok(None) => break Ok(()),
+                        Err(error) => break Err(error),
+                    };
+                    for ((partition, records), start) in partitions.into_iter().zip(&starts) {
                         tracing::info!(sink = %driver.name, %partition, ?start, "partition assigned");
-                        starts.push(start);
                         let worker = spawn(driver, partition.clone(), records, config.batch_max, &member.progress, &failed);
                         workers.insert(partition, worker);
-                    }
-                    if let Some(error) = refused {
-                        break Err(error);
                     }
                     let _ = reply.send(starts);
                 }
@@ -227,18 +250,28 @@ async fn drain(workers: Vec<(Partition, Worker)>, driver: &Driver) {
     }
 }
 
-/// Asks the sink where to begin, until it answers; `None` when told to stop.
+/// Asks the sink where partitions begin, until it answers; `None` when told to stop.
 ///
 /// # Errors
-/// Transient when the answer takes too long: the member does not poll meanwhile, and the broker would put
-/// it out of its group.
-async fn resume(driver: &Driver, partition: &Partition, stop: &CancellationToken) -> Result<Option<Start>> {
+/// Transient when the answers take longer than `limit`, all together: the member does not poll meanwhile, and the broker would
+/// put it out of its group.
+async fn resume(
+    driver: &Driver,
+    partitions: &[Partition],
+    limit: Duration,
+    stop: &CancellationToken,
+) -> Result<Option<Vec<Start>>> {
+    let asks: Vec<_> = partitions.iter().map(|partition| ask(driver, partition)).collect();
+    let asked = stream::iter(asks).buffered(ASKED_AT_ONCE);
     let asked = tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(None),
-        asked = tokio::time::timeout(RESUME_LIMIT, ask(driver, partition)) => asked,
+        asked = tokio::time::timeout(limit, asked.try_collect()) => asked,
     };
-    let late = |_| Error::transient(format!("sink {:?} does not say where {partition} begins", driver.name));
+    let late = |_| {
+        let count = partitions.len();
+        Error::transient(format!("sink {:?} does not say where its {count} partitions begin", driver.name))
+    };
     asked.map_err(late)?.map(Some)
 }
 
@@ -246,12 +279,18 @@ async fn ask(driver: &Driver, partition: &Partition) -> Result<Start> {
     let mut backoff = Backoff::new(driver.retry_initial, driver.retry_max.min(Duration::from_secs(10)));
     loop {
         match driver.sink.resume(partition).await {
-            Ok(start) => return Ok(start),
+            Ok(start) => {
+                driver.outage.passed(partition, tokio::time::Instant::now());
+                return Ok(start);
+            }
             Err(error) if error.kind == SinkErrorKind::Fatal => {
-                return Err(Error::fatal(format!("sink {:?}: {error}", driver.name)));
+                return Err(Error::fatal(format!("sink {:?}: {error}", driver.name)).with_hint(error.hint));
             }
             Err(error) => {
-                tracing::warn!(sink = %driver.name, %partition, error = %error, "the sink does not say where to begin; asking again");
+                if driver.outage.failed(partition, &error.message, tokio::time::Instant::now()).is_some() {
+                    let hint = error.hint.as_deref().unwrap_or_default();
+                    tracing::warn!(sink = %driver.name, %partition, error = %error, hint, "the sink does not say where to begin; asking again");
+                }
                 tokio::time::sleep(backoff.next()).await;
             }
         }
@@ -270,21 +309,24 @@ mod tests {
     use crate::driver::tests::driver;
     use crate::{Batch, Outcome, SinkError};
 
-    /// Never says where to begin.
+    /// Takes its time to say where to begin, or never does.
     #[derive(Debug, Default)]
-    struct Broken {
+    struct Slow {
+        takes: Option<Duration>,
         asked: Mutex<u32>,
     }
 
     #[async_trait]
-    impl Sink for Broken {
+    impl Sink for Slow {
         async fn check(&self) -> Result<(), SinkError> {
             Ok(())
         }
 
-        async fn resume(&self, _: &Partition) -> Result<Start, SinkError> {
+        async fn resume(&self, partition: &Partition) -> Result<Start, SinkError> {
             *self.asked.lock().expect("no panic") += 1;
-            Err(SinkError::transient("down"))
+            let Some(takes) = self.takes else { return Err(SinkError::transient("down")) };
+            tokio::time::sleep(takes).await;
+            Ok(Start::At(partition.id.into()))
         }
 
         async fn write(&self, _: &Batch<'_>) -> Result<Outcome, SinkError> {
@@ -293,24 +335,37 @@ mod tests {
     }
 
     #[async_trait]
-    impl Rejections for Broken {
+    impl Rejections for Slow {
         async fn send(&self, _: &Partition, _: &Message, _: &str) -> Result<(), Error> {
             Ok(())
         }
     }
 
-    fn partition() -> Partition {
-        Partition { topic: "t".into(), id: 0 }
+    fn partitions(count: i32) -> Vec<Partition> {
+        (0..count).map(|id| Partition { topic: "t".into(), id }).collect()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_sink_that_never_says_where_to_begin_ends_the_session() {
-        let sink: Arc<Broken> = Arc::default();
-        let error = resume(&driver(&sink), &partition(), &CancellationToken::new()).await.expect_err("late");
+        let sink: Arc<Slow> = Arc::default();
+        let (driver, stop) = (driver(&sink), CancellationToken::new());
+        let error = resume(&driver, &partitions(1), RESUME_LIMIT, &stop).await.expect_err("late");
         assert!(error.is_transient(), "{error}");
         assert!(*sink.asked.lock().expect("no panic") > 3);
-        let stop = CancellationToken::new();
         stop.cancel();
-        assert_eq!(resume(&driver(&sink), &partition(), &stop).await.expect("no error"), None);
+        assert_eq!(resume(&driver, &partitions(1), RESUME_LIMIT, &stop).await.expect("no error"), None);
+    }
+
+    /// One after the other they would take longer than the broker waits for the member.
+    #[tokio::test(start_paused = true)]
+    async fn many_partitions_are_resumed_together_within_one_limit() {
+        let sink = Arc::new(Slow { takes: Some(Duration::from_secs(10)), ..Slow::default() });
+        let (driver, stop, start) = (driver(&sink), CancellationToken::new(), tokio::time::Instant::now());
+        let starts = resume(&driver, &partitions(64), RESUME_LIMIT, &stop).await.expect("in time");
+        assert_eq!(starts, Some((0..64).map(Start::At).collect()));
+        assert!(start.elapsed() <= Duration::from_secs(41), "{:?}", start.elapsed());
+        let start = tokio::time::Instant::now();
+        resume(&driver, &partitions(1000), RESUME_LIMIT, &stop).await.expect_err("too many");
+        assert_eq!(start.elapsed(), RESUME_LIMIT);
     }
 }

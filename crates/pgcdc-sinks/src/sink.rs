@@ -42,7 +42,10 @@ pub struct Outcome {
     pub rejected: Vec<Rejected>,
 }
 
-/// A record that can never be written. It goes to the dead letter topic.
+/// A record that can never be written, because of what it holds. It goes to the dead letter topic.
+///
+/// What says nothing about the record (credentials, a missing table, load) is a [`SinkError`] instead: the next record would
+/// get the same answer, and a whole topic would become dead letters.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rejected {
     /// The record's offset in the batch's partition.
@@ -56,6 +59,7 @@ pub struct Rejected {
 pub struct SinkError {
     pub(crate) kind: SinkErrorKind,
     pub(crate) message: String,
+    pub(crate) hint: Option<String>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) progressed: bool,
 }
@@ -70,18 +74,30 @@ pub(crate) enum SinkErrorKind {
 impl SinkError {
     /// The same call may succeed later: the driver repeats it.
     pub fn transient(message: impl Into<String>) -> Self {
-        Self { kind: SinkErrorKind::Transient, message: message.into(), retry_after: None, progressed: false }
+        Self::new(SinkErrorKind::Transient, message)
     }
 
     /// The store holds another offset than this process believes (it was emptied, restored, or another
     /// process wrote): the sink starts again from what the store says.
     pub fn diverged(message: impl Into<String>) -> Self {
-        Self { kind: SinkErrorKind::Diverged, message: message.into(), retry_after: None, progressed: false }
+        Self::new(SinkErrorKind::Diverged, message)
     }
 
-    /// Nobody but a person can mend it: the sink ends.
+    /// Only another configuration mends it: the sink ends. What a person can mend in the store itself (a right, a table that
+    /// is missing) is transient: the sink goes on once it is done.
     pub fn fatal(message: impl Into<String>) -> Self {
-        Self { kind: SinkErrorKind::Fatal, message: message.into(), retry_after: None, progressed: false }
+        Self::new(SinkErrorKind::Fatal, message)
+    }
+
+    fn new(kind: SinkErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, retry_after: None, progressed: false }
+    }
+
+    /// Says what a person can do about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 
     /// Asks the driver to wait this long before it tries again.

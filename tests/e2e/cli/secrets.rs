@@ -118,6 +118,79 @@ fn of_kafka() {
     expect_no_secret(&finished.text(), "check towards a SASL broker");
 }
 
+/// In `--source` and `--set`, which everybody on the machine can read, and in the file of the sinks.
+#[test]
+fn providers_stand_where_secrets_would() {
+    let database = Database::create_on(&STRICT, "secret_env");
+    connector(&database);
+    let dir = scratch_dir("providers");
+    let file = dir.join("secrets.properties");
+    std::fs::write(&file, "pg=right\ntoken=Bearer k4fka-s3cret\n")
+        .expect("the scratch directory is writable");
+    let path = file.display();
+    let url =
+        |password: &str| format!("postgres://pw:{password}@127.0.0.1:{}/{}", STRICT.port(), database.name);
+    let stream = |url: &str, set: &str| {
+        let environment = [("PGCDC_LOG", "trace"), ("PGCDC_TEST_PW", "right")];
+        let args = [
+            "stream",
+            "--stdout",
+            "--until-idle",
+            "0.5",
+            "--tables",
+            "public.t",
+            "--source",
+            url,
+            "--set",
+            set,
+        ];
+        pgcdc_in(&environment, &args)
+    };
+    let slot = "slot.name=secret_env";
+    for (password, set) in [
+        ("${env:PGCDC_TEST_PW}", slot.to_owned()),
+        (&format!("${{file:{path}:pg}}"), slot.to_owned()),
+        ("none", format!("database.password=${{file:{path}:pg}}")),
+    ] {
+        let finished = stream(&url(password), &set);
+        assert_eq!(finished.code, 0, "{}", finished.text());
+        expect_no_secret(&finished.stderr, password);
+    }
+    for (password, set, says) in [
+        ("${env:PGCDC_NOPE}", slot, "--source: ${env:PGCDC_NOPE}: the environment has no PGCDC_NOPE"),
+        ("right", "slot.name=${file:/nowhere:x}", "--set: slot.name: ${file:/nowhere:x}: cannot be resolved"),
+    ] {
+        let finished = stream(&url(password), set);
+        assert_eq!(finished.code, 2, "{}", finished.text());
+        assert!(finished.stderr.contains(says), "{}", finished.stderr);
+        expect_no_secret(&finished.text(), says);
+    }
+
+    let (topic, receiver) = (
+        crate::sinks::rig::Topic::create("providers", 1),
+        pgcdc_testbed::HttpReceiver::start(0).expect("it listens"),
+    );
+    topic.write(&[(0, Some("{\"id\":1}"), Some("{\"id\":1}"))]);
+    let headers = format!("headers = {{ Authorization = \"${{file:{path}:token}}\" }}");
+    let sinks = crate::sinks::rig::SinkFile::new().http(
+        &topic.name,
+        &receiver.url("/?a=${env:PGCDC_TEST_PW}"),
+        &headers,
+    );
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pgcdc"));
+    command.args(["sink", "--config"]).arg(sinks.write());
+    command.env("PGCDC_LOG", "trace").env("PGCDC_TEST_PW", "right").stdout(std::process::Stdio::null());
+    let sink = Process::spawn(command, dir.join("stderr")).expect("pgcdc starts");
+    receiver.wait_for(1, LONG).expect("the record arrives");
+    let request = &receiver.requests()[0];
+    assert_eq!(request.header("Authorization"), Some("Bearer k4fka-s3cret"));
+    assert!(request.path.ends_with("a=right"), "{}", request.path);
+    let log = sink.stderr();
+    crate::sinks::rig::end(sink);
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "it did log: {log}");
+    expect_no_secret(&log, "sink");
+}
+
 #[test]
 #[should_panic(expected = "the test tells")]
 fn a_secret_would_be_seen() {

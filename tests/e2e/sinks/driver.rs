@@ -58,7 +58,7 @@ fn cassandra_may_come_late_and_be_killed_too() {
     topic.rows(0, &points(0, 100));
     let mut sink = SinkFile::new().sink("events", "cassandra", &topic.name, &lines).start();
     sink.wait_for_stderr("the store is not there; trying again", LONG).expect("it says so");
-    let options = CassandraOptions { heap_mb: 400, fsync: true };
+    let options = CassandraOptions { heap_mb: 400, fsync: true, ..CassandraOptions::default() };
     let mut store = Cassandra::start(scratch_dir("own-cassandra"), port, options).expect("Cassandra starts");
     let ids = |store: &Cassandra| -> BTreeSet<i64> {
         let rows = Cql::connect_to(store).rows("late", "events");

@@ -34,6 +34,14 @@ impl SinkFile {
         Self { text, dir: scratch_dir("sink") }
     }
 
+    /// Lets the broker miss a killed member only after this.
+    #[must_use]
+    pub(crate) fn with_session_timeout(mut self, milliseconds: u32) -> Self {
+        let text = format!("\"session.timeout.ms\" = {milliseconds}");
+        self.text = self.text.replace("\"session.timeout.ms\" = 6000", &text);
+        self
+    }
+
     /// Adds a line to the table that comes last.
     #[must_use]
     pub(crate) fn line(mut self, line: &str) -> Self {

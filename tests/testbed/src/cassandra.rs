@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -62,11 +62,24 @@ pub struct CassandraOptions {
     /// Makes every write durable before it is acknowledged, so that `kill9` loses none. Without it the last ones may
     /// go: Cassandra marks where its commit log ends only every tenth of a second.
     pub fsync: bool,
+    /// Asks for user and password (at first `cassandra` and `cassandra`), and checks rights.
+    pub authenticated: bool,
+    /// Takes TLS connections alone.
+    pub tls: Option<CassandraTls>,
+}
+
+/// Certificates of a node, as PEM.
+#[derive(Debug, Clone)]
+pub struct CassandraTls {
+    /// The node's private key (PKCS#8), and its certificate behind it.
+    pub key_and_certificate: PathBuf,
+    /// The authority of clients: each has to show a certificate that it signed.
+    pub clients: PathBuf,
 }
 
 impl Default for CassandraOptions {
     fn default() -> Self {
-        Self { heap_mb: 640, fsync: false }
+        Self { heap_mb: 640, fsync: false, authenticated: false, tls: None }
     }
 }
 
@@ -74,6 +87,7 @@ impl Default for CassandraOptions {
 #[derive(Debug)]
 pub struct Cassandra {
     daemon: Daemon,
+    is_tls: bool,
 }
 
 impl Cassandra {
@@ -92,15 +106,16 @@ impl Cassandra {
         let config = dir.join("cassandra.yaml");
         let logback = dir.join("logback.xml");
         let storage = previous_storage_port(&config).map_or_else(ports::free, Ok)?;
-        fs::write(&config, yaml(dir, port, storage, options.fsync))
+        fs::write(&config, yaml(dir, port, storage, &options))
             .with_context(|| format!("cannot write {}", config.display()))?;
         fs::write(&logback, LOGBACK).with_context(|| format!("cannot write {}", logback.display()))?;
+        let is_tls = options.tls.is_some();
         // Its own drain takes five seconds, and the commit log makes it unnecessary.
         let spec = Spec {
             stop_signal: "KILL".into(),
             ..Spec::new("Cassandra", java, arguments(dir, &jars, &options)?, port)
         };
-        Ok(Self { daemon: Daemon::start(spec, dir, START_LIMIT, || is_ready(port))? })
+        Ok(Self { is_tls, daemon: Daemon::start(spec, dir, START_LIMIT, || is_ready(port, is_tls))? })
     }
 
     /// Finds the Cassandra that an earlier program left running in `dir`.
@@ -108,7 +123,7 @@ impl Cassandra {
     /// # Errors
     /// As [`Daemon::attach`].
     pub fn attach(dir: impl AsRef<Path>) -> Result<Option<Self>> {
-        Ok(Daemon::attach(dir.as_ref())?.map(|daemon| Self { daemon }))
+        Ok(Daemon::attach(dir.as_ref())?.map(|daemon| Self { daemon, is_tls: false }))
     }
 
     /// The port.
@@ -142,8 +157,8 @@ impl Cassandra {
     /// # Errors
     /// As [`Cassandra::start`].
     pub fn restart(&mut self) -> Result<()> {
-        let port = self.port();
-        self.daemon.restart(START_LIMIT, || is_ready(port))
+        let (port, is_tls) = (self.port(), self.is_tls);
+        self.daemon.restart(START_LIMIT, || is_ready(port, is_tls))
     }
 
     /// The process behind it.
@@ -157,10 +172,31 @@ impl Cassandra {
     }
 }
 
-fn yaml(dir: &Path, port: u16, storage: u16, fsync: bool) -> String {
+fn yaml(dir: &Path, port: u16, storage: u16, options: &CassandraOptions) -> String {
     let data = dir.join("data");
     let data = data.display();
-    let sync = if fsync { "batch" } else { "periodic\ncommitlog_sync_period: 1000ms" };
+    let sync = if options.fsync { "batch" } else { "periodic\ncommitlog_sync_period: 1000ms" };
+    let authentication = match options.authenticated {
+        true => {
+            "authenticator: PasswordAuthenticator\nauthorizer: CassandraAuthorizer\npermissions_validity: 100ms\n"
+        }
+        false => "",
+    };
+    let tls = options.tls.as_ref().map_or_else(String::new, |tls| {
+        format!(
+            "client_encryption_options:
+  enabled: true
+  optional: false
+  require_client_auth: true
+  ssl_context_factory:
+    class_name: org.apache.cassandra.security.PEMBasedSslContextFactory
+  keystore: {}
+  truststore: {}
+",
+            tls.key_and_certificate.display(),
+            tls.clients.display()
+        )
+    });
     // Legacy means memory-mapped: what was marked as written is in the page cache, and so survives kill -9.
     format!(
         "cluster_name: pgcdc
@@ -184,7 +220,7 @@ auto_snapshot: false
 seed_provider:
   - class_name: org.apache.cassandra.locator.SimpleSeedProvider
     parameters: [{{seeds: \"127.0.0.1:{storage}\"}}]
-"
+{authentication}{tls}"
     )
 }
 
@@ -231,14 +267,17 @@ fn previous_storage_port(config: &Path) -> Option<u16> {
     text.lines().find_map(|line| line.strip_prefix("storage_port: "))?.parse().ok()
 }
 
-/// Sends OPTIONS of the native protocol, version 4, and expects SUPPORTED.
-fn is_ready(port: u16) -> bool {
+/// Sends OPTIONS of the native protocol, version 4, and expects SUPPORTED. A node with TLS is ready when it takes connections.
+fn is_ready(port: u16, is_tls: bool) -> bool {
     const OPTIONS: [u8; 9] = [4, 0, 0, 0, 5, 0, 0, 0, 0];
     const SUPPORTED: u8 = 6;
     let limit = Duration::from_secs(2);
     let Ok(mut stream) = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), limit) else {
         return false;
     };
+    if is_tls {
+        return true;
+    }
     let mut answer = [0; 9];
     stream.set_read_timeout(Some(limit)).is_ok()
         && stream.write_all(&OPTIONS).is_ok()

@@ -42,7 +42,7 @@ pub mod signal;
 pub mod tools;
 mod watchdog;
 
-pub use cassandra::{Cassandra, CassandraOptions};
+pub use cassandra::{Cassandra, CassandraOptions, CassandraTls};
 pub use connect::{Connect, ConnectOptions};
 pub use fault_proxy::FaultProxy;
 pub use http_receiver::{HttpReceiver, Request, Response};

@@ -6,8 +6,8 @@ use std::path::Path;
 use pgcdc_config::{decode, properties};
 use serde_json::Value;
 
-use super::document::{Document, Place};
 use super::ConfigError;
+use super::document::{Document, Place};
 
 /// What Connect's REST interface puts beside `config`; none of it configures anything.
 const BESIDE_CONFIG: &[&str] = &["initial_state", "tasks", "type"];

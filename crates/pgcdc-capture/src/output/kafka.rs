@@ -176,5 +176,9 @@ pub(crate) fn kafka_error(error: pgcdc_kafka::Error) -> Error {
         // A broken producer is replaced by the restart that follows, from the last confirmed position.
         Error::transient(text)
     };
+    let ours = match error.hint() {
+        Some(hint) if ours.hint().is_none() => ours.with_hint(hint),
+        _ => ours,
+    };
     ours.with_source(error)
 }

@@ -32,6 +32,8 @@ const GATHERED: usize = 128;
 const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// The same while another partition's worker may run out of records.
 const SHORT_ROOM_WAIT: Duration = Duration::from_millis(50);
+/// How long leaving the group may take.
+const LEAVE_LIMIT: Duration = Duration::from_secs(15);
 /// How often durable offsets are committed.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -89,12 +91,19 @@ impl Member {
         Ok((Self { stop, thread: Some(thread), progress }, receiver))
     }
 
-    /// Commits what is durable and leaves the group. The owner's workers have to be done.
+    /// Commits what is durable and leaves the group. The owner's workers have to be done, and their messages dropped.
+    ///
+    /// Returns after [`LEAVE_LIMIT`] at the latest: a broker that is away must not hold the owner up.
     pub async fn leave(mut self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             // Joining blocks for as long as the group takes to answer.
-            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+            let left = tokio::task::spawn_blocking(move || thread.join());
+            if tokio::time::timeout(LEAVE_LIMIT, left).await.is_err() {
+                tracing::warn!(
+                    "Kafka does not answer: the group notices that this member is gone by session.timeout.ms; what was not committed is read again"
+                );
+            }
         }
     }
 }
@@ -163,6 +172,8 @@ fn run(consumer: &Arc<BaseConsumer<Context>>) {
     context.stop.store(true, Ordering::Release);
     commit(consumer, CommitMode::Sync);
     consumer.unsubscribe();
+    // A message keeps its consumer, and these are the consumer's own: it would keep itself, and stay in its group.
+    context.slots().clear();
 }
 
 fn gather(context: &Context, message: BorrowedMessage<'_>, consumer: &Arc<BaseConsumer<Context>>) {
@@ -179,12 +190,14 @@ fn gather(context: &Context, message: BorrowedMessage<'_>, consumer: &Arc<BaseCo
 /// Fills the queues; pauses what has no room for a while, and ends such a pause. Says whether there is one.
 fn deliver(consumer: &BaseConsumer<Context>, context: &Context) -> bool {
     let mut slots = context.slots();
+    // All queues may be full at once: the wait for room is for all of them together, or polling would come too late.
+    let begin = Instant::now();
     for at in 0..slots.len() {
         if slots[at].waiting.is_empty() || (slots[at].paused && !slots[at].queue.has_room()) {
             continue;
         }
         while let Some(message) = slots[at].waiting.pop_front() {
-            let Err(refused) = offer(&slots, at, message, context) else { continue };
+            let Err(refused) = offer(&slots, at, message, context, begin) else { continue };
             if refused.closed {
                 slots[at].waiting.clear(); // taken away: read again by whoever has it
             } else {
@@ -202,11 +215,16 @@ fn deliver(consumer: &BaseConsumer<Context>, context: &Context) -> bool {
     slots.iter().any(|slot| slot.paused)
 }
 
-/// Puts a message into its slot's queue, or gives it back when there is no room for a while.
-fn offer(slots: &[Slot], at: usize, message: Message, context: &Context) -> std::result::Result<(), Refused> {
+/// Puts a message into its slot's queue, or gives it back when there is no room for a while after `begin`.
+fn offer(
+    slots: &[Slot],
+    at: usize,
+    message: Message,
+    context: &Context,
+    begin: Instant,
+) -> std::result::Result<(), Refused> {
     let slot = &slots[at];
     let Err(mut refused) = slot.queue.offer(message) else { return Ok(()) };
-    let begin = Instant::now();
     let another_may_starve = || {
         let mut others = slots.iter().enumerate().filter(|(other, _)| *other != at);
         others.any(|(_, other)| !other.paused && other.queue.has_room())

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -17,8 +17,8 @@ use super::member::{QUEUE_RECORDS, commit};
 use super::{Event, Message, Partition, Progress, QueueSender, Start, queue};
 use crate::{Error, Result};
 
-/// How long a look at a partition's end may take.
-const WATERMARK_LIMIT: Duration = Duration::from_secs(10);
+/// How long looking at the ends of all partitions of an assignment may take: the member does not poll meanwhile.
+const WATERMARK_LIMIT: Duration = Duration::from_secs(30);
 
 /// One assigned partition.
 pub(super) struct Slot {
@@ -73,12 +73,13 @@ impl Context {
         } else {
             self.ask(|reply| Event::Assigned { partitions: queues, reply }).unwrap_or_default()
         };
+        let begin = Instant::now();
         for (partition, start) in partitions.iter().zip(starts) {
             let offset = match start {
                 Start::Committed => continue,
                 Start::Beginning => Offset::Beginning,
                 Start::At(offset) => {
-                    check_end(consumer, partition, offset)?;
+                    check_end(consumer, partition, offset, WATERMARK_LIMIT.saturating_sub(begin.elapsed()))?;
                     Offset::Offset(offset)
                 }
             };
@@ -135,7 +136,12 @@ impl ConsumerContext for Context {
             }
         };
         if let Err(error) = result {
-            let _ = self.events.blocking_send(Event::Failed(error));
+            if self.stopping() {
+                // Nobody listens, and whoever drops the consumer's last message may not block.
+                tracing::warn!(%error, "rebalance failed at the end of the membership");
+            } else {
+                let _ = self.events.blocking_send(Event::Failed(error));
+            }
         }
     }
 }
@@ -150,9 +156,14 @@ fn unpause(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) {
 
 /// A store that is ahead of its topic belongs to another life of that topic: reading on would ignore
 /// every record up to that offset in silence.
-fn check_end(consumer: &BaseConsumer<Context>, partition: &Partition, offset: i64) -> Result<()> {
+fn check_end(
+    consumer: &BaseConsumer<Context>,
+    partition: &Partition,
+    offset: i64,
+    limit: Duration,
+) -> Result<()> {
     let (_, end) = consumer
-        .fetch_watermarks(&partition.topic, partition.id, WATERMARK_LIMIT)
+        .fetch_watermarks(&partition.topic, partition.id, limit)
         .map_err(|e| Error::client(format!("read the end of {partition}"), e))?;
     if offset > end {
         return Err(Error::other(

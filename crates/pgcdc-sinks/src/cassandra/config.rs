@@ -4,6 +4,7 @@ use pgcdc_event::Secret;
 use scylla::statement::Consistency;
 
 use crate::config::Section;
+use crate::tls::Tls;
 
 /// What the file says of a Cassandra sink.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct CassandraConfig {
     pub username: Option<String>,
     /// `password`.
     pub password: Option<Secret>,
+    /// `tls`: how to encrypt connections (default: not at all).
+    pub tls: Option<Tls>,
     /// `datacenter`: the one to prefer.
     pub datacenter: Option<String>,
     /// `unavailable_value_placeholder`, when the connector's is not Debezium's default.
@@ -78,6 +81,12 @@ impl CassandraConfig {
         if username.is_some() != password.is_some() {
             section.mistake("\"username\" and \"password\" go together");
         }
+        // The driver connects to addresses; a certificate may have the names that the file gives the nodes.
+        let names = contact_points
+            .iter()
+            .flatten()
+            .map(|point| point.rsplit_once(':').map_or(&**point, |(host, _)| host));
+        let tls = Tls::parse(section, &names.map(str::to_owned).collect::<Vec<_>>());
         let datacenter = section.optional_text("datacenter");
         let placeholder = section.optional_text("unavailable_value_placeholder");
         Some(Self {
@@ -91,6 +100,7 @@ impl CassandraConfig {
             unlogged_batch_rows: rows.and_then(|rows| rows.try_into().ok()).unwrap_or(UNLOGGED_BATCH_ROWS),
             username,
             password,
+            tls,
             datacenter,
             placeholder,
         })

@@ -12,7 +12,7 @@ use scylla::statement::batch::{Batch, BatchStatement, BatchType};
 
 use super::group::Request;
 use super::table::Statement;
-use super::write::classify;
+use super::verdict::{Blame, blame, decide};
 use crate::{Rejected, SinkError};
 
 /// Rows on their way at a time.
@@ -77,13 +77,19 @@ async fn send(session: &Session, request: Request) -> Sent {
         match together(session, &request).await {
             Ok(()) => return Ok((count, Vec::new())),
             // One of them may be at fault; which, only the server knows.
-            Err(error) => refused = Some((classify(&error)?, Arc::clone(&request[0].target))),
+            Err(error) => match blame(&error) {
+                Blame::Store(error) => return Err(error),
+                Blame::Record(reason) | Blame::Unsure(reason) => {
+                    refused = Some((reason, Arc::clone(&request[0].target)));
+                }
+            },
         }
     }
     let mut rejected = Vec::new();
     for statement in request {
         if let Err(error) = session.execute_unpaged(statement.prepared(), &statement.values).await {
-            rejected.push(Rejected { offset: statement.offset, reason: classify(&error)? });
+            let reason = decide(session, &statement, blame(&error)).await?;
+            rejected.push(Rejected { offset: statement.offset, reason });
         }
     }
     if let Some((reason, target)) = refused.filter(|_| rejected.is_empty())

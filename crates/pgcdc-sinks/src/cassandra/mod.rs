@@ -39,6 +39,7 @@ mod map;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod write;
 
 pub use config::CassandraConfig;

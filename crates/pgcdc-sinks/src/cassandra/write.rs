@@ -19,6 +19,7 @@ use super::create::{add_columns, create_table, quote};
 use super::flight::Flight;
 use super::group::Requests;
 use super::table::{Statement, Target};
+use super::verdict;
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
 /// Records that are converted at once, between looks at the answers.
@@ -56,29 +57,20 @@ impl Cassandra {
         if let Some(datacenter) = &config.datacenter {
             builder = builder.prefer_datacenter(datacenter.clone());
         }
+        if let Some(tls) = &config.tls {
+            builder = builder.tls_context(Some(tls.client()));
+        }
         let session = builder.build().await.map_err(|error| match error {
             NewSessionError::IllegalConfig(_) | NewSessionError::EmptyKnownNodesList => {
                 SinkError::fatal(format!("cannot connect to Cassandra: {error}"))
             }
-            error => SinkError::transient(format!(
-                "cannot connect to Cassandra at {:?}: {error}",
-                config.contact_points
-            )),
-        })?;
-        if session.get_cluster_state().get_keyspace(&config.keyspace).is_none() {
-            if !config.create {
-                return Err(SinkError::fatal(format!(
-                    "keyspace {:?} does not exist: make it, or set create = true",
-                    config.keyspace
-                )));
+            error => {
+                let points = &config.contact_points;
+                SinkError::transient(format!("cannot connect to Cassandra at {points:?}: {error}"))
+                    .with_hint("are the nodes up, are \"username\" and \"password\" right, and is \"tls\" as the server has it?")
             }
-            let statement = format!(
-                "CREATE KEYSPACE IF NOT EXISTS {} WITH replication = {}",
-                quote(&config.keyspace),
-                config.replication
-            );
-            define(&session, &statement).await?;
-        }
+        })?;
+        make_keyspace(&session, config).await?;
         let placeholder = config.placeholder.as_deref().map_or_else(Placeholder::default, Placeholder::new);
         Ok(Self {
             session,
@@ -141,29 +133,28 @@ impl Cassandra {
         if let Some(target) = targets.get(name) {
             return Ok(Ok(Arc::clone(target)));
         }
-        let unprepared =
-            |e| SinkError::transient(format!("cannot prepare statements for table {keyspace}.{name}: {e}"));
         let load = || Target::load(&self.session, keyspace, name, self.config.consistency);
-        let mut found = load().await.map_err(unprepared)?;
-        if found.is_none() {
-            // It may be younger than what the driver knows.
+        let mut found = load().await;
+        if !matches!(found, Ok(Some(_))) {
+            // The table may be younger than what the driver knows, or have changed, or be gone.
             let refreshed = self.session.refresh_metadata().await;
             refreshed.map_err(|e| SinkError::transient(format!("cannot read Cassandra's schema: {e}")))?;
-            found = load().await.map_err(unprepared)?;
+            found = load().await;
         }
+        let mut found = found.map_err(|e| verdict::unprepared(&e))?;
         if found.is_none() && self.config.create {
             let statement = match create_table(keyspace, name, change) {
                 Ok(statement) => statement,
                 Err(reason) => return Ok(Err(format!("table {keyspace}.{name} cannot be made: {reason}"))),
             };
+            make_keyspace(&self.session, &self.config).await?; // it may have been dropped with the table
             define(&self.session, &statement).await?;
             tracing::info!(table = %format!("{keyspace}.{name}"), "table made");
-            found = load().await.map_err(unprepared)?;
+            found = load().await.map_err(|e| verdict::unprepared(&e))?;
         }
         let Some(target) = found else {
-            return Err(SinkError::fatal(format!(
-                "table {keyspace}.{name} does not exist: make it, or set create = true"
-            )));
+            let what = format!("table {keyspace}.{name} does not exist");
+            return Err(SinkError::transient(what).with_hint("make it, or set create = true"));
         };
         let target = Arc::new(target);
         targets.insert(name.to_owned(), Arc::clone(&target));
@@ -257,35 +248,32 @@ impl Cassandra {
     }
 }
 
-/// A statement of the data definition language.
+/// Makes the keyspace if it is missing and is to be made.
+async fn make_keyspace(session: &Session, config: &CassandraConfig) -> Result<(), SinkError> {
+    if session.get_cluster_state().get_keyspace(&config.keyspace).is_some() {
+        return Ok(());
+    }
+    if !config.create {
+        let what = format!("keyspace {:?} does not exist", config.keyspace);
+        return Err(SinkError::transient(what).with_hint("make it, or set create = true"));
+    }
+    let (name, replication) = (quote(&config.keyspace), &config.replication);
+    define(session, &format!("CREATE KEYSPACE IF NOT EXISTS {name} WITH replication = {replication}")).await
+}
+
+/// A statement of the data definition language. Only one that no retry mends is fatal: the configuration is in it.
 async fn define(session: &Session, statement: &str) -> Result<(), SinkError> {
     session.query_unpaged(statement, ()).await.map(drop).map_err(|error| match &error {
         ExecutionError::LastAttemptError(RequestAttemptError::DbError(
-            DbError::SyntaxError | DbError::Invalid | DbError::Unauthorized | DbError::ConfigError,
+            DbError::SyntaxError | DbError::ConfigError,
             _,
-        )) => SinkError::fatal(format!("Cassandra refused {statement:?}: {error}")),
+        )) => SinkError::fatal(format!("Cassandra refused {statement:?}: {error}"))
+            .with_hint("mend the sink's configuration (\"replication\", \"keyspace\", \"table\")"),
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(code, _)) => {
+            SinkError::transient(format!("cannot define the schema: {error}")).with_hint(verdict::hint(code))
+        }
         _ => SinkError::transient(format!("cannot define the schema: {error}")),
     })
-}
-
-/// The record's fault (`Ok` with the reason) or the store's.
-pub(super) fn classify(error: &ExecutionError) -> Result<String, SinkError> {
-    match error {
-        ExecutionError::BadQuery(bad) => Ok(format!("Cassandra's driver refuses the values: {bad}")),
-        ExecutionError::LastAttemptError(RequestAttemptError::DbError(code, message)) => match code {
-            DbError::Invalid
-                if message.contains("unconfigured table") || message.contains("does not exist") =>
-            {
-                Err(SinkError::transient(format!("the target table is gone: {message}")))
-            }
-            DbError::Invalid => Ok(format!("Cassandra refuses the row: {message}")),
-            DbError::Unauthorized | DbError::AuthenticationError | DbError::SyntaxError => {
-                Err(SinkError::fatal(format!("Cassandra refuses the statement: {message}")))
-            }
-            _ => Err(SinkError::transient(format!("Cassandra cannot write now: {code}: {message}"))),
-        },
-        other => Err(SinkError::transient(format!("Cassandra cannot be reached: {other}"))),
-    }
 }
 
 #[async_trait]

@@ -1,5 +1,6 @@
 //! The configuration file: TOML, every mistake in one answer.
 
+mod provided;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -8,8 +9,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use pgcdc_config::Environment;
 use pgcdc_kafka::ClientProperties;
 
+use provided::Provided;
 pub(crate) use section::Section;
 
 use crate::{Error, Result};
@@ -39,6 +42,9 @@ pub struct SinkConfig {
     pub retry_max: Duration,
     /// First wait, doubled after each failure (`retry.initial`, default 200 ms).
     pub retry_initial: Duration,
+    /// How many records of a partition in a row may become dead letters; the next one ends the sink (`max_dead_letters`; not
+    /// set: any number; 0: the first one, as `errors.tolerance=none` does in Kafka Connect).
+    pub max_dead_letters: Option<u64>,
     /// What `type` says, with the store's own keys.
     pub store: Store,
 }
@@ -79,24 +85,33 @@ impl Config {
         Self::parse(&text, &path.display().to_string())
     }
 
-    /// Checks a text; `file` is what mistakes call it.
+    /// Checks a text; `file` is what mistakes call it. Config providers are looked up in the process's environment.
     ///
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str, file: &str) -> Result<Self> {
+        Self::parse_with(text, file, &|name| std::env::var(name).ok())
+    }
+
+    fn parse_with(text: &str, file: &str, env: Environment<'_>) -> Result<Self> {
         // The error's own Display quotes the line, which may hold a password.
-        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
             let line = e
                 .span()
                 .map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
             Error::configuration(format!("{file}:{line}: not TOML: {}", e.message().replace('\n', ", ")))
         })?;
         let mut mistakes = Vec::new();
+        let provided = Provided::resolve(&mut table, env, &mut mistakes);
         let config = parse(&table, &mut mistakes);
         match config {
             Some(config) if mistakes.is_empty() => Ok(config),
             _ => Err(Error::configuration(
-                mistakes.iter().map(|mistake| format!("{file}: {mistake}")).collect::<Vec<_>>().join("\n"),
+                mistakes
+                    .iter()
+                    .map(|mistake| format!("{file}: {}", provided.hide(mistake)))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
             )),
         }
     }
@@ -191,6 +206,7 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
     let batch_max = section.inner("batch", |batch| batch.optional_number("max", 1..=10_000));
     let retry =
         section.inner("retry", |retry| (retry.optional_duration("initial"), retry.optional_duration("max")));
+    let max_dead_letters = section.optional_number("max_dead_letters", 0..=1_000_000_000);
     let (retry_initial, retry_max) = retry.unwrap_or((None, None));
     let kind = section.text("type");
     let store = match kind.as_deref() {
@@ -221,6 +237,7 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
         batch_max: batch_max.flatten().and_then(|n| usize::try_from(n).ok()).unwrap_or(batch_default),
         retry_initial: retry_initial.unwrap_or(Duration::from_millis(200)),
         retry_max: retry_max.unwrap_or(Duration::from_secs(30)),
+        max_dead_letters: max_dead_letters.and_then(|count| count.try_into().ok()),
         store: store?,
     })
 }

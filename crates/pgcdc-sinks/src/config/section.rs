@@ -73,11 +73,16 @@ impl<'t, 'm> Section<'t, 'm> {
 
     /// A boolean, `false` when it is not there.
     pub(crate) fn flag(&mut self, key: &'static str) -> bool {
-        let Some(value) = self.get(key) else { return false };
+        self.optional_flag(key).unwrap_or(false)
+    }
+
+    /// A boolean that may be there.
+    pub(crate) fn optional_flag(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.get(key)?;
         if value.as_bool().is_none() {
             self.wrong_type(key, "true or false", value);
         }
-        value.as_bool().unwrap_or(false)
+        value.as_bool()
     }
 
     /// A whole number within a range.
@@ -98,6 +103,22 @@ impl<'t, 'm> Section<'t, 'm> {
                 None
             }
         }
+    }
+
+    /// A list of whole numbers within a range, that may be there.
+    pub(crate) fn numbers(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<Vec<i64>> {
+        let value = self.get(key)?;
+        let numbers: Option<Vec<i64>> =
+            value.as_array().and_then(|array| array.iter().map(Value::as_integer).collect());
+        let Some(numbers) = numbers else {
+            self.wrong_type(key, "a list of whole numbers", value);
+            return None;
+        };
+        for wrong in numbers.iter().filter(|number| !range.contains(number)) {
+            let (from, to) = (range.start(), range.end());
+            self.mistake(&format!("{key:?} must have numbers within {from} and {to}, not {wrong}"));
+        }
+        Some(numbers)
     }
 
     /// A duration such as `"10m"`.

@@ -82,9 +82,10 @@ impl Breaker {
         }
     }
 
-    /// A call failed because of the store.
-    pub fn failed(&self, now: Instant) {
+    /// A call failed because of the store. Whether that opened a breaker that was closed.
+    pub fn failed(&self, now: Instant) -> bool {
         let mut state = self.state();
+        let opens = matches!(*state, State::Closed { failures } if failures + 1 >= FAILURES_TO_OPEN);
         *state = match *state {
             State::Closed { failures } if failures + 1 < FAILURES_TO_OPEN => {
                 State::Closed { failures: failures + 1 }
@@ -96,6 +97,7 @@ impl Breaker {
             }
             State::Open { until, pause } => State::Open { until, pause },
         };
+        opens
     }
 }
 

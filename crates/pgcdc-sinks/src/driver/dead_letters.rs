@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,8 +33,9 @@ pub struct DeadLetters {
     client: ClientProperties,
     /// What the producer is made of.
     producing: ClientConfig,
-    /// Made for the first dead letter: mostly there is none, and an idle one keeps a thread busy.
-    producer: OnceLock<FutureProducer<Logging>>,
+    /// Made for the first dead letter: mostly there is none, and an idle one keeps a thread busy. Made again when it reports
+    /// that it can go on no more.
+    producer: std::sync::Mutex<Option<FutureProducer<Logging>>>,
     /// Topics that are known to exist.
     ensured: Mutex<HashSet<String>>,
 }
@@ -58,16 +59,32 @@ impl DeadLetters {
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "0");
         let producing = properties.config();
-        let (sink, producer, ensured) = (sink.to_owned(), OnceLock::new(), Mutex::default());
-        Self { sink, client, producing, producer, ensured }
+        Self {
+            sink: sink.to_owned(),
+            client,
+            producing,
+            producer: Default::default(),
+            ensured: Mutex::default(),
+        }
     }
 
-    fn producer(&self) -> Result<&FutureProducer<Logging>, KafkaError> {
-        if let Some(producer) = self.producer.get() {
-            return Ok(producer);
+    fn producer(&self) -> Result<FutureProducer<Logging>, KafkaError> {
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(producer) = &*producer {
+            return Ok(producer.clone());
         }
-        let made = self.producing.create_with_context(Logging)?;
-        Ok(self.producer.get_or_init(|| made))
+        let made: FutureProducer<Logging> = self.producing.create_with_context(Logging)?;
+        *producer = Some(made.clone());
+        Ok(made)
+    }
+
+    /// After a failure nothing is taken for granted: the topic may be gone, and the producer of no use any more.
+    async fn forget(&self, topic: &str) {
+        self.ensured.lock().await.remove(topic);
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if producer.as_ref().is_some_and(|producer| producer.client().fatal_error().is_some()) {
+            *producer = None;
+        }
     }
 
     /// Makes the topic with as many partitions as its source, if it is missing.
@@ -91,10 +108,26 @@ impl DeadLetters {
 impl Rejections for DeadLetters {
     async fn send(&self, partition: &Partition, message: &Message, reason: &str) -> Result<(), Error> {
         let topic = format!("{}.dlq", partition.topic);
-        self.ensure(&partition.topic, &topic).await?;
+        let sent = self.ensure_and_send(&topic, partition, message, reason).await;
+        if sent.is_err() {
+            self.forget(&topic).await;
+        }
+        sent
+    }
+}
+
+impl DeadLetters {
+    async fn ensure_and_send(
+        &self,
+        topic: &str,
+        partition: &Partition,
+        message: &Message,
+        reason: &str,
+    ) -> Result<(), Error> {
+        self.ensure(&partition.topic, topic).await?;
         let mut kept = Kept::Everything;
         loop {
-            let error = match self.try_send(&topic, partition, message, reason, kept).await {
+            let error = match self.try_send(topic, partition, message, reason, kept).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -191,7 +224,7 @@ impl DeadLetters {
 impl Drop for DeadLetters {
     fn drop(&mut self) {
         // Nothing is in flight: every send was awaited, or its record comes again.
-        if let Some(producer) = self.producer.get() {
+        if let Some(producer) = &*self.producer.lock().unwrap_or_else(PoisonError::into_inner) {
             producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
         }
     }

@@ -2,10 +2,12 @@
 
 mod breaker;
 mod dead_letters;
+mod flood;
+mod outage;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,10 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use breaker::{Admission, Breaker};
 pub use dead_letters::DeadLetters;
+pub use flood::Flood;
+pub use outage::Outage;
+
+use flood::Flow;
 
 use crate::backoff::{Backoff, sleep};
 use crate::sink::SinkErrorKind;
-use crate::{Batch, Error, Record, Rejected, Sink};
+use crate::{Batch, Error, Record, Rejected, Sink, SinkError};
 
 /// How long a call in hand may go on after its partition was taken away. The whole group waits for it, and
 /// no poll of Kafka happens meanwhile.
@@ -50,6 +56,10 @@ pub struct Driver {
     pub rejections: Arc<dyn Rejections>,
     /// Shared by all partitions of the sink: a store that is down is asked by one of them.
     pub breaker: Arc<Breaker>,
+    /// What was told of the store's troubles, shared as well.
+    pub outage: Arc<Outage>,
+    /// Counts dead letters that follow each other, shared as well.
+    pub flood: Arc<Flood>,
     /// First wait between two tries.
     pub retry_initial: Duration,
     /// Longest wait between two tries.
@@ -104,8 +114,21 @@ impl Driver {
     /// Being told to stop ends waiting; a call of the sink in hand is given a few seconds to end, then dropped.
     ///
     /// # Errors
-    /// Fatal failures of the sink or the dead letter topic; transient when the sink has to start again.
+    /// Fatal failures of the sink; transient when the sink has to start again.
     pub async fn write(
+        &self,
+        partition: &Partition,
+        decoded: Decoded<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Written, Error> {
+        let written = self.write_batch(partition, decoded, stop).await;
+        if !matches!(written, Ok(Written::Durable(_))) {
+            self.outage.passed(partition, Instant::now()); // it waits no longer
+        }
+        written
+    }
+
+    async fn write_batch(
         &self,
         partition: &Partition,
         decoded: Decoded<'_>,
@@ -114,7 +137,8 @@ impl Driver {
         let Decoded { messages, records, malformed } = decoded;
         let Some(last) = messages.last() else { return Ok(Written::Stopped) };
         let next = last.offset + 1;
-        if !self.bury(partition, messages, &malformed, stop).await? {
+        let mut dead = BTreeSet::new();
+        if !self.bury(partition, messages, malformed, &mut dead, stop).await? {
             return Ok(Written::Stopped);
         }
         let mut batch = Batch { partition, next, records };
@@ -132,16 +156,16 @@ impl Driver {
                 Ok(outcome) => {
                     self.breaker.succeeded();
                     backoff.reset();
-                    if !self.bury(partition, messages, &outcome.rejected, stop).await? {
+                    self.goes_on(partition);
+                    if !self.bury(partition, messages, outcome.rejected, &mut dead, stop).await? {
                         return Ok(Written::Stopped);
                     }
                     if outcome.durable {
+                        self.flood.note(partition, messages, &dead);
                         return Ok(Written::Durable(next));
                     }
                     let before = batch.records.len();
-                    let gone =
-                        |offset: i64| outcome.rejected.iter().any(|rejected| rejected.offset == offset);
-                    batch.records.retain(|record| !gone(record.message.offset));
+                    batch.records.retain(|record| !dead.contains(&record.message.offset));
                     if batch.records.len() == before {
                         return Err(Error::fatal(format!(
                             "sink {:?} wrote nothing, rejected nothing and reported no failure: a defect of the sink",
@@ -150,32 +174,63 @@ impl Driver {
                     }
                 }
                 Err(error) => {
-                    let context = format!("sink {:?}, {partition}: {error}", self.name);
-                    // Whoever was admitted reports: the other partitions wait for a probe's result.
-                    match error.kind {
-                        SinkErrorKind::Fatal => {
-                            self.breaker.failed(Instant::now());
-                            return Err(Error::fatal(context));
-                        }
-                        SinkErrorKind::Diverged => {
-                            self.breaker.succeeded(); // the store answers
-                            return Err(Error::transient(context));
-                        }
-                        SinkErrorKind::Transient => {}
-                    }
-                    if error.progressed {
-                        self.breaker.succeeded();
-                        backoff.reset();
-                    }
-                    self.breaker.failed(Instant::now());
-                    let wait = backoff.next();
-                    let wait = error.retry_after.unwrap_or(wait);
-                    tracing::warn!(sink = %self.name, %partition, failures = backoff.failures(), wait_ms = wait.as_millis(), error = %error, "write failed; trying again");
+                    let wait = self.failed(partition, &error, &mut backoff)?;
                     if !sleep(wait, stop).await {
                         return Ok(Written::Stopped);
                     }
                 }
             }
+        }
+    }
+
+    /// Notes a failure of the store; returns how long to wait before the next try.
+    fn failed(
+        &self,
+        partition: &Partition,
+        error: &SinkError,
+        backoff: &mut Backoff,
+    ) -> Result<Duration, Error> {
+        let now = Instant::now();
+        let context = || format!("sink {:?}, {partition}: {error}", self.name);
+        // Whoever was admitted reports: the other partitions wait for a probe's result.
+        match error.kind {
+            SinkErrorKind::Fatal => {
+                self.breaker.failed(now);
+                return Err(Error::fatal(context()).with_hint(error.hint.clone()));
+            }
+            SinkErrorKind::Diverged => {
+                self.breaker.succeeded(); // the store answers
+                return Err(Error::transient(context()));
+            }
+            SinkErrorKind::Transient => {}
+        }
+        if error.progressed {
+            self.breaker.succeeded();
+            backoff.reset();
+        }
+        let opened = self.breaker.failed(now);
+        let wait = backoff.next();
+        let wait = error.retry_after.unwrap_or(wait);
+        let hint = error.hint.as_deref().unwrap_or_default();
+        let (failures, wait_ms) = (backoff.failures(), wait.as_millis());
+        match self.outage.failed(partition, &error.message, now) {
+            Some(since) => {
+                tracing::warn!(sink = %self.name, %partition, failures, wait_ms, for_s = since.as_secs(), error = %error, hint, "write failed; trying again");
+            }
+            None => {
+                tracing::debug!(sink = %self.name, %partition, failures, wait_ms, error = %error, "write failed again");
+            }
+        }
+        if opened {
+            tracing::warn!(sink = %self.name, error = %error, hint, "the circuit breaker is open: one partition asks the store every few seconds, the others wait; nothing is lost or committed meanwhile");
+        }
+        Ok(wait)
+    }
+
+    /// Says so when the last partition that waited for the store goes on.
+    fn goes_on(&self, partition: &Partition) {
+        if let Some(lasted) = self.outage.passed(partition, Instant::now()) {
+            tracing::info!(sink = %self.name, after_s = lasted.as_secs(), "the store takes records again");
         }
     }
 
@@ -194,33 +249,80 @@ impl Driver {
         false
     }
 
-    /// Sends records to the dead letters, in order; `false` when told to stop before all were there.
+    /// Sends records to the dead letters, in order, and adds them to `dead`; `false` when told to stop before all were there.
+    ///
+    /// # Errors
+    /// When there are more in a row than the configuration allows.
     async fn bury(
         &self,
         partition: &Partition,
         messages: &[Message],
-        rejected: &[Rejected],
+        rejected: Vec<Rejected>,
+        dead: &mut BTreeSet<i64>,
         stop: &CancellationToken,
     ) -> Result<bool, Error> {
-        let by_offset: BTreeMap<i64, &str> = rejected.iter().map(|r| (r.offset, r.reason.as_str())).collect();
-        for (offset, reason) in by_offset {
-            let Some(message) = messages.iter().find(|message| message.offset == offset) else { continue };
-            let mut backoff = self.backoff();
-            loop {
-                let sent = within_grace(self.rejections.send(partition, message, reason), stop).await;
-                let Some(sent) = sent else { return Ok(false) };
-                let Err(error) = sent else { break };
-                if !error.is_transient() {
-                    return Err(error);
+        if rejected.is_empty() {
+            return Ok(true);
+        }
+        let reasons: BTreeMap<i64, String> = rejected.into_iter().map(|r| (r.offset, r.reason)).collect();
+        let next: BTreeSet<i64> = reasons.keys().copied().filter(|offset| !dead.contains(offset)).collect();
+        dead.extend(&next);
+        for (offset, flow) in self.flood.judge(partition, messages, dead, &next) {
+            let reason = reasons.get(&offset).map_or("", String::as_str);
+            match flow {
+                Flow::Fine => {}
+                Flow::Loud(row) => {
+                    let hint = "stop the sink, look at the reason and at the sink's configuration; the records are in the dead letter topic, unchanged; max_dead_letters ends the sink in time";
+                    tracing::error!(sink = %self.name, %partition, row, reason, hint, "many dead letters in a row: is it the sink's configuration that is wrong, and not the records?");
                 }
-                tracing::warn!(sink = %self.name, %partition, offset, error = %error, "could not write a dead letter; trying again");
-                if !sleep(backoff.next(), stop).await {
-                    return Ok(false);
+                Flow::End(limit) => {
+                    let what = format!(
+                        "sink {:?}, {partition} at {offset}: more than {limit} records in a row cannot be written (max_dead_letters = {limit}): {reason}",
+                        self.name
+                    );
+                    let hint = "mend the records, the store or the sink's configuration, or allow more with max_dead_letters; the sink begins again with this record";
+                    return Err(Error::fatal(what).with_hint(Some(hint.to_owned())));
                 }
             }
-            tracing::warn!(sink = %self.name, %partition, offset, reason, "record sent to the dead letters");
+            let Some(message) = messages.iter().find(|message| message.offset == offset) else { continue };
+            if !self.bury_one(partition, message, reason, stop).await? {
+                return Ok(false);
+            }
         }
         Ok(true)
+    }
+
+    /// Sends one record to the dead letters, however long that takes; `false` when told to stop before.
+    async fn bury_one(
+        &self,
+        partition: &Partition,
+        message: &Message,
+        reason: &str,
+        stop: &CancellationToken,
+    ) -> Result<bool, Error> {
+        let (offset, mut backoff) = (message.offset, self.backoff());
+        // The grace is for the call in hand, not for each of many.
+        while !stop.is_cancelled() {
+            let sent = within_grace(self.rejections.send(partition, message, reason), stop).await;
+            let Some(sent) = sent else { return Ok(false) };
+            let Err(error) = sent else {
+                self.goes_on(partition);
+                tracing::warn!(sink = %self.name, %partition, offset, reason, "record sent to the dead letters");
+                return Ok(true);
+            };
+            // A topic that cannot be written says nothing about the record: without the dead letter it would be lost.
+            if error.is_configuration() {
+                return Err(error);
+            }
+            if let Some(since) = self.outage.failed(partition, &error.in_full(), Instant::now()) {
+                let hint = error.hint().unwrap_or_default();
+                tracing::warn!(sink = %self.name, %partition, offset, for_s = since.as_secs(), error = %error.in_full(), hint, "could not write a dead letter; trying again");
+            }
+            if !sleep(backoff.next(), stop).await {
+                return Ok(false);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use pgcdc_event::Secret;
 use reqwest::{Method, Url};
 
+use super::verdict::Statuses;
 use crate::config::Section;
+use crate::tls::Tls;
 
 /// What the file says of an HTTP sink.
 #[derive(Clone, Debug)]
@@ -18,6 +20,11 @@ pub struct HttpConfig {
     pub timeout: Duration,
     /// `headers`: added to every request.
     pub headers: Vec<(String, Secret)>,
+    /// `tls`: the authority and the certificate for `https://` (default: the system's authorities, and none).
+    pub tls: Option<Tls>,
+    /// `retry_status` and `reject_status`: statuses that are to be waited for, or that send the record to the dead letters,
+    /// against the defaults.
+    pub statuses: Statuses,
 }
 
 impl HttpConfig {
@@ -58,11 +65,18 @@ impl HttpConfig {
             }
             Some(other) => section.mistake(&format!("\"headers\" must be a table, not {}", other.type_str())),
         }
+        let tls = Tls::parse(section, &[]);
+        if tls.is_some() && url.as_deref().is_some_and(|url| !url.starts_with("https:")) {
+            section.mistake("\"tls\" needs a \"url\" that begins with https://");
+        }
+        let statuses = Statuses::parse(section);
         Some(Self {
             url: Secret::new(url?),
             method: method.unwrap_or(Method::POST),
             timeout: timeout.unwrap_or(Duration::from_secs(10)),
             headers,
+            tls,
+            statuses,
         })
     }
 }

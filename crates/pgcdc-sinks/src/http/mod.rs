@@ -6,8 +6,10 @@
 //! `Idempotency-Key: <topic>-<partition>-<offset>`, the same for every repetition.
 //!
 //! Changes of one key are sent one after the other, in order; different keys at the same time (16 at
-//! most per partition). A change is repeated until it is answered with 2xx: after 5xx, 429, a time-out
-//! or a failed connection, with `Retry-After` honoured. Any other 4xx sends it to the dead letters.
+//! most per partition). A change is repeated until it is answered with 2xx, with `Retry-After` honoured.
+//! Only answers about the content of the request (400, 409, 410, 413, 414, 415, 422) send it to the dead
+//! letters: all others (an expired token, a wrong URL, a proxy's page, a redirect) say nothing about the
+//! record, and the sink waits. `retry_status` and `reject_status` move a status to the other side.
 //! Delivery is at least once: after a crash the last batch may come again.
 
 mod config;
@@ -15,6 +17,8 @@ mod request;
 mod retry_after;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use config::HttpConfig;
 pub use request::Http;
+pub use verdict::Statuses;

@@ -12,13 +12,17 @@ use pgcdc_format::decode::Form;
 use pgcdc_kafka::consumer::Partition;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, Url};
 
+use super::verdict::{self, Verdict};
 use super::{HttpConfig, retry_after};
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
 /// Keys of one batch that are sent at the same time.
 const CONCURRENCY: usize = 16;
+
+/// A key of more bytes goes without its header, since servers limit headers (the body has it anyway).
+const KEY_BYTES: usize = 4096;
 
 /// Of an answer's body so much is read at most, …
 const DRAIN_BYTES: usize = 64 * 1024;
@@ -29,6 +33,8 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 pub struct Http {
     client: Client,
     config: HttpConfig,
+    /// Host and port of the URL, which may be shown.
+    host: String,
     /// What became of records whose batch is not finished, so that a repeated batch does not send them
     /// again: offset → rejected with a reason, or delivered.
     settled: Mutex<HashMap<Partition, HashMap<i64, Option<String>>>>,
@@ -57,15 +63,20 @@ impl Http {
                 headers.insert(name, value);
             }
         }
-        let client = Client::builder()
+        let mut client = Client::builder()
             .timeout(config.timeout)
             .default_headers(headers)
             .user_agent(concat!("pgcdc/", env!("CARGO_PKG_VERSION")))
             // A redirected POST may become a GET: an answer 3xx is a mistake in the URL.
-            .redirect(Policy::none())
+            .redirect(Policy::none());
+        if let Some(tls) = &config.tls {
+            client = client.tls_backend_preconfigured(rustls::ClientConfig::clone(&tls.client()));
+        }
+        let client = client
             .build()
             .map_err(|e| SinkError::fatal(format!("cannot make an HTTP client: {}", e.without_url())))?;
-        Ok(Self { client, config: config.clone(), settled: Mutex::default() })
+        let host = Url::parse(config.url.expose()).map(|url| host_of(&url)).unwrap_or_default();
+        Ok(Self { client, config: config.clone(), host, settled: Mutex::default() })
     }
 
     fn is_settled(&self, partition: &Partition, offset: i64) -> bool {
@@ -123,29 +134,35 @@ impl Http {
             .header("X-Pgcdc-Partition", partition.id)
             .header("X-Pgcdc-Offset", offset);
         // A header takes only visible ASCII and opaque bytes; a key with others goes without.
-        if let Some(key) = record.change.key.as_ref().and_then(|key| HeaderValue::from_str(key.text()).ok()) {
+        let key = record.change.key.as_ref().map(|key| key.text()).filter(|key| key.len() <= KEY_BYTES);
+        if let Some(key) = key.and_then(|key| HeaderValue::from_str(key).ok()) {
             request = request.header("X-Pgcdc-Key", key);
         }
         let answer = request.body(payload.to_owned()).send().await.map_err(|e| {
             let timeout = if e.is_timeout() { " (time-out)" } else { "" };
-            SinkError::transient(format!("the request failed{timeout}: {}", root_cause(&e.without_url())))
+            let cause = root_cause(&e.without_url());
+            SinkError::transient(format!("the request to {} failed{timeout}: {cause}", self.host))
         })?;
         let status = answer.status();
         let retry_after = answer.headers().get(RETRY_AFTER).cloned();
         drain(answer).await;
-        if status.is_success() {
-            return Ok(None);
+        let answered = || format!("{} answered {status}", self.host);
+        match self.config.statuses.verdict(status) {
+            Verdict::Delivered => Ok(None),
+            Verdict::Rejected => Ok(Some(answered())),
+            Verdict::Wait => {
+                let header = retry_after.as_ref().and_then(|value| value.to_str().ok());
+                let wait = header.and_then(|text| retry_after::parse(text, SystemTime::now()));
+                Err(SinkError::transient(answered()).with_hint(verdict::hint(status)).retry_after(wait))
+            }
         }
-        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-            let header = retry_after.as_ref().and_then(|value| value.to_str().ok());
-            let wait = header.and_then(|text| retry_after::parse(text, SystemTime::now()));
-            return Err(SinkError::transient(format!("the endpoint answered {status}")).retry_after(wait));
-        }
-        if status.is_client_error() {
-            return Ok(Some(format!("the endpoint answered {status}")));
-        }
-        Err(SinkError::fatal(format!("the endpoint answered {status}; is the URL right?")))
     }
+}
+
+/// Host and port, without user, password, path and parameters.
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Reads the body that nobody wants: only then the connection can be used again.

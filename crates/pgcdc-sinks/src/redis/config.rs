@@ -5,6 +5,7 @@ use std::time::Duration;
 use pgcdc_event::Secret;
 
 use crate::config::Section;
+use crate::tls::Tls;
 
 /// What the file says of a Redis sink.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub struct RedisConfig {
     /// `url`: `redis://[user:password@]host:port[/database]`, also `rediss://`, `redis-cluster://`,
     /// `redis-sentinel://`. A secret, since it may hold a password.
     pub url: Secret,
+    /// `tls`: the authority and the certificate for `rediss://` (default: the system's authorities, and none).
+    pub tls: Option<Tls>,
     /// `leaderboard`.
     pub leaderboard: Leaderboard,
 }
@@ -41,6 +44,12 @@ impl RedisConfig {
                 SCHEMES.join(", ")
             ));
         }
+        let tls = Tls::parse(section, &[]);
+        if tls.is_some() && url.as_deref().is_some_and(|url| !is_encrypted(url)) {
+            section.mistake(
+                "\"tls\" needs a \"url\" that begins with rediss://, rediss-cluster:// or rediss-sentinel://",
+            );
+        }
         let leaderboard = section.inner("leaderboard", |board| {
             let (key, member, score) = (board.text("key"), board.text("member"), board.text("score"));
             let (window, time) = (board.duration("window"), board.text("time"));
@@ -52,7 +61,7 @@ impl RedisConfig {
         if section.raw("leaderboard").is_none() {
             section.mistake("\"leaderboard\" is missing: leaderboard = { key = …, member = …, score = …, window = \"10m\", time = … } is what a redis sink can do");
         }
-        Some(Self { url: Secret::new(url?), leaderboard: leaderboard.flatten()? })
+        Some(Self { url: Secret::new(url?), tls, leaderboard: leaderboard.flatten()? })
     }
 }
 
@@ -66,6 +75,10 @@ const SCHEMES: &[&str] = &[
     "valkey",
     "valkeys",
 ];
+
+fn is_encrypted(url: &str) -> bool {
+    url.starts_with("rediss") || url.starts_with("valkeys")
+}
 
 fn is_redis_url(url: &str) -> bool {
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use fred::clients::Client;
 use fred::interfaces::{ClientLike, HashesInterface};
 use fred::types::Builder;
-use fred::types::config::{Config, ReconnectPolicy};
+use fred::types::config::{Config, ReconnectPolicy, TlsConnector};
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use pgcdc_format::decode::Placeholder;
@@ -56,8 +56,11 @@ impl Redis {
     /// # Errors
     /// Transient while Redis does not answer.
     pub async fn open(config: &RedisConfig) -> Result<Self, SinkError> {
-        let parsed = Config::from_url(config.url.expose())
+        let mut parsed = Config::from_url(config.url.expose())
             .map_err(|e| SinkError::fatal(format!("the Redis URL is not valid: {:?}", e.kind())))?;
+        if let Some(tls) = &config.tls {
+            parsed.tls = Some(TlsConnector::Rustls(tokio_rustls::TlsConnector::from(tls.client())).into());
+        }
         let client = Builder::from_config(parsed)
             .with_performance_config(|performance| performance.default_command_timeout = COMMAND_LIMIT)
             .with_connection_config(|connection| connection.connection_timeout = COMMAND_LIMIT)

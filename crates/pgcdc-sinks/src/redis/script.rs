@@ -87,13 +87,78 @@ impl Step {
     }
 }
 
+/// What Redis answers, by its first word, and what a person can do about it. None of it says anything about a record, and all
+/// of it can pass without another configuration: the sink waits.
+const ANSWERS: &[(&str, &str)] = &[
+    ("NOAUTH", "write user and password into \"url\": redis://user:password@host:port"),
+    ("WRONGPASS", "are user and password in \"url\" right?"),
+    ("NOPERM", "let this user run scripts on the leaderboard's keys: ACL SETUSER … +@all ~{key}*"),
+    ("READONLY", "\"url\" is that of a replica: write the primary's, or use redis-sentinel://"),
+    ("MASTERDOWN", "the replica has lost its primary; write the primary's address as \"url\""),
+    ("LOADING", "Redis is reading its data; it answers once it is done"),
+    ("OOM", "Redis has no memory left: raise maxmemory, or let it evict other keys"),
+    ("MISCONF", "Redis cannot save its data to disk: its log says why (is the disk full?)"),
+    (
+        "WRONGTYPE",
+        "the leaderboard's key holds something else: delete or rename that key, or choose another one",
+    ),
+    ("BUSY", "another script runs for too long: SCRIPT KILL ends it"),
+    ("NOREPLICAS", "Redis has fewer replicas than min-replicas-to-write"),
+    ("CLUSTERDOWN", "a part of the cluster is down: CLUSTER INFO"),
+    ("MOVED", "the server is a cluster: write redis-cluster:// in \"url\""),
+    ("ASK", "the server is a cluster: write redis-cluster:// in \"url\""),
+    ("CROSSSLOT", "the leaderboard's keys lie in several slots: put {braces} around a part of \"key\""),
+];
+
 pub(super) fn classify(error: &fred::error::Error) -> SinkError {
     use fred::error::ErrorKind as K;
-    let text = format!("Redis: {}", error.details());
-    match error.kind() {
-        K::Auth | K::Config | K::Url | K::InvalidArgument | K::InvalidCommand => SinkError::fatal(text),
-        // A key of another type: nobody but a person knows whose it is.
-        _ if error.details().contains("WRONGTYPE") => SinkError::fatal(text),
-        _ => SinkError::transient(text),
+    let details = error.details();
+    let text = format!("Redis: {details}");
+    let hint = ANSWERS.iter().find(|(word, _)| {
+        // A script's error has the word behind "ERR … script: " in older versions.
+        details.split([' ', ':', ',']).any(|part| part.trim_start_matches('-') == *word)
+    });
+    match (hint, error.kind()) {
+        (Some((_, hint)), _) => SinkError::transient(text).with_hint(*hint),
+        (None, K::Auth) => SinkError::transient(text).with_hint("are user and password in \"url\" right?"),
+        (None, K::Config | K::Url) => SinkError::fatal(text).with_hint("is \"url\" right?"),
+        (None, _) => SinkError::transient(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fred::error::{Error, ErrorKind};
+
+    use super::*;
+    use crate::sink::SinkErrorKind;
+
+    #[test]
+    fn what_redis_answers_is_waited_for_with_a_hint() {
+        for (text, kind, hint) in [
+            ("NOAUTH Authentication required.", ErrorKind::Auth, "user:password"),
+            ("NOPERM this user has no permissions to run the 'evalsha' command", ErrorKind::Unknown, "ACL"),
+            ("READONLY You can't write against a read only replica.", ErrorKind::Unknown, "primary"),
+            ("OOM command not allowed when used memory > 'maxmemory'.", ErrorKind::Unknown, "maxmemory"),
+            ("WRONGTYPE Operation against a key", ErrorKind::InvalidArgument, "something else"),
+            (
+                "ERR Error running script: -WRONGTYPE Operation against a key",
+                ErrorKind::Unknown,
+                "something else",
+            ),
+            ("MISCONF Redis is configured to save RDB snapshots", ErrorKind::Unknown, "disk"),
+            ("BUSY Redis is busy running a script.", ErrorKind::Unknown, "SCRIPT KILL"),
+            ("MOVED 3999 127.0.0.1:6381", ErrorKind::Cluster, "redis-cluster://"),
+        ] {
+            let error = classify(&Error::new(kind, text));
+            assert_eq!(error.kind, SinkErrorKind::Transient, "{text}");
+            assert!(
+                error.hint.as_deref().is_some_and(|found| found.contains(hint)),
+                "{text}: {:?}",
+                error.hint
+            );
+        }
+        assert_eq!(classify(&Error::new(ErrorKind::IO, "closed")).kind, SinkErrorKind::Transient);
+        assert_eq!(classify(&Error::new(ErrorKind::Url, "no")).kind, SinkErrorKind::Fatal);
     }
 }

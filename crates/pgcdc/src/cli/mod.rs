@@ -122,7 +122,10 @@ fn failed(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let used = error.downcast_ref::<Usage>();
-    let hint = used.map(|usage| usage.hint.as_str()).or_else(|| capture.and_then(pgcdc_capture::Error::hint));
+    let hint = used
+        .map(|usage| usage.hint.as_str())
+        .or_else(|| capture.and_then(pgcdc_capture::Error::hint))
+        .or_else(|| error.downcast_ref::<pgcdc_sinks::Error>().and_then(pgcdc_sinks::Error::hint));
     printer::error(error, hint);
     let configuration = used.is_some()
         || capture.is_some_and(pgcdc_capture::Error::is_configuration)

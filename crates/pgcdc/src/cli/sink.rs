@@ -23,6 +23,7 @@ FILE is TOML:
   keyspace = \"shop\"
   create = true                              # make keyspace and table when they are missing
   # table, replication, consistency, username, password, datacenter, unlogged_batch_rows = 10 (or 5 KiB)
+  # tls = { ca = \"/ca.pem\", certificate = \"/me.pem\", key = \"/me.key\", verify_hostname = true }; http, redis: too
 
   [[sink]]
   name = \"top\"
@@ -36,10 +37,18 @@ FILE is TOML:
   type = \"http\"
   topics = [\"shop.public.users\"]
   url = \"http://127.0.0.1:5000/api\"
-  # method, timeout = \"10s\", headers = { Authorization = \"Bearer …\" }
+  # method, timeout = \"10s\", headers = { Authorization = \"Bearer ${env:TOKEN}\" }
+  # retry_status = [409], reject_status = [404]
 
 Every sink also takes batch.max (500; cassandra: 8000), retry.initial (\"200ms\") and retry.max (\"30s\").
-Records that can never be written go to <topic>.dlq, with headers that say why.
+Any text may have ${env:NAME}, ${file:/path:key} (of a .properties file), ${file:/path} and ${dir:/path:file}.
+
+What says nothing about a record (an expired token, a missing table or right, a store that is down or full) is waited for:
+tried again with growing pauses, told in the log, nothing committed. Records that can never be written because of what they
+hold go to <topic>.dlq, with headers that say why. Of HTTP's answers that are 400, 409, 410, 413, 414, 415 and 422; all others
+are waited for. max_dead_letters = N ends a sink when more than N records of a partition in a row cannot be written.
+
+A sink that fails for good is told in the log and ends alone; the others go on, and the exit code is 1 once they end, too.
 Exit code: 0 stopped, 1 failed, 2 wrong usage or configuration.";
 
 /// Arguments of `pgcdc sink`.

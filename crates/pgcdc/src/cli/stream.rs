@@ -13,10 +13,12 @@ Examples:
   pgcdc stream --config connector.json --bootstrap-servers 127.0.0.1:9092
   pgcdc stream --config connector.properties --set snapshot.mode=no_data --set slot.name=other
   pgcdc stream --source postgres://postgres@localhost/shop --tables public.users,public.orders --stdout
+  pgcdc stream --source 'postgres://me:${env:PGPASSWORD}@db/shop' --tables public.users --stdout
   pgcdc stream --config connector.json --stdout --until-idle 5 | jq .value
 
 FILE is a Debezium registration, {\"name\":…,\"config\":{…}} or the flat map, as JSON or .properties;
-Connect's worker keys, producer.* and bootstrap.servers are allowed in it.
+Connect's worker keys, producer.* and bootstrap.servers are allowed in it. Its values, --set and --source may have
+${env:NAME}, ${file:/path:key} (of a .properties file), ${file:/path} and ${dir:/path:file}; in --source they are escaped.
 Exit code: 0 stopped or idle, 1 failed, 2 wrong usage or configuration.";
 
 /// Arguments of `pgcdc stream`.

@@ -156,7 +156,8 @@ impl<'a> Bench<'a> {
     fn cassandra(&mut self, report: &mut Report) -> Result<()> {
         printer::say("starting Cassandra");
         let place = self.lab.scratch.join("cassandra");
-        let mut cassandra = Cassandra::start(&place, 0, CassandraOptions { heap_mb: 2048, fsync: false })?;
+        let mut cassandra =
+            Cassandra::start(&place, 0, CassandraOptions { heap_mb: 2048, ..CassandraOptions::default() })?;
         let node = cassandra.contact_point();
         let store = stores::Tables::connect(&node)?;
         let best = self.best(&["cassandra", &node], CASSANDRA_LEVELS)?;
