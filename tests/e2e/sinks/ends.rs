@@ -46,11 +46,11 @@ fn one_sink_s_end_does_not_end_the_others() {
     assert!(process.is_running(), "{}", process.stderr());
     let left = process.sigterm_and_wait(Duration::from_secs(30)).expect("it leaves");
     assert_eq!(left.code(), Some(1), "{}", process.stderr());
-    // It begins again with the record that was one too many.
+    // It begins again before the record that was one too many.
     bad.clear();
     bad.respond_with(|_| Response::status(200));
     let process = file.start();
-    eventually(LONG, "nothing is lost", || ids(&bad) == (2..10).collect());
+    eventually(LONG, "nothing is lost", || (2..10).collect::<BTreeSet<_>>().is_subset(&ids(&bad)));
     end(process);
 }
 

@@ -160,8 +160,7 @@ fn what_redis_refuses_to_everybody_is_waited_for() {
     let points = |from: i64, to: i64| -> Vec<Change> {
         (from..to).map(|id| Change::event(id, 100 + id as u64, "a", 1, 0)).collect()
     };
-    let lines = "retry = { initial = \"20ms\", max = \"200ms\" }";
-    let mut sink = SinkFile::new().leaderboard(&topic.name, &redis.url(), "top", "10m").line(lines).start();
+    let mut sink = SinkFile::new().leaderboard(&topic.name, &redis.url(), "top", "10m").start();
     let is_at = |count: f64| board(redis.client(), "top") == scores(&[("a", count)]);
     topic.rows(0, &points(0, 10));
     eventually(LONG, "the first rows are counted", || is_at(10.0));

@@ -280,7 +280,7 @@ impl Driver {
                         "sink {:?}, {partition} at {offset}: more than {limit} records in a row cannot be written (max_dead_letters = {limit}): {reason}",
                         self.name
                     );
-                    let hint = "mend the records, the store or the sink's configuration, or allow more with max_dead_letters; the sink begins again with this record";
+                    let hint = "mend the records, the store or the sink's configuration, or allow more with max_dead_letters; the sink begins again at the offset that it committed last";
                     return Err(Error::fatal(what).with_hint(Some(hint.to_owned())));
                 }
             }
