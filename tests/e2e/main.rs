@@ -10,5 +10,6 @@ mod avro;
 mod capture;
 mod chaos;
 mod cli;
+mod connections;
 mod oracle;
 mod sinks;

@@ -96,6 +96,8 @@ impl Connector {
     ) -> Result<()> {
         let work = async {
             let mut output = make_output(&self.settings)?;
+            // Which of several servers is the one may have changed since the last attempt.
+            self.settings.connection.chosen.forget();
             let query = Query::connect(&self.settings.connection).await?;
             let mut captured = self.captured(&query).await?;
             publish(&query, &self.settings, &mut captured).await?;

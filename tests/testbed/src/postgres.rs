@@ -51,6 +51,7 @@ impl PostgresOptions {
 pub struct Postgres {
     daemon: Daemon,
     client: PostgresClient,
+    data: PathBuf,
 }
 
 impl Postgres {
@@ -85,7 +86,7 @@ impl Postgres {
         };
         let client = PostgresClient { port };
         let daemon = Daemon::start(spec, dir, START_LIMIT, || client.is_ready())?;
-        Ok(Self { daemon, client })
+        Ok(Self { daemon, client, data })
     }
 
     /// Finds the PostgreSQL that an earlier program left running in `dir`.
@@ -93,8 +94,11 @@ impl Postgres {
     /// # Errors
     /// As [`Daemon::attach`].
     pub fn attach(dir: impl AsRef<Path>) -> Result<Option<Self>> {
-        Ok(Daemon::attach(dir.as_ref())?
-            .map(|daemon| Self { client: PostgresClient { port: daemon.spec().port }, daemon }))
+        Ok(Daemon::attach(dir.as_ref())?.map(|daemon| Self {
+            client: PostgresClient { port: daemon.spec().port },
+            data: daemon.spec().args.get(1).map(PathBuf::from).unwrap_or_default(),
+            daemon,
+        }))
     }
 
     /// The port.
@@ -110,6 +114,23 @@ impl Postgres {
     /// A client that can be copied into other threads.
     pub fn client(&self) -> PostgresClient {
         self.client
+    }
+
+    /// Puts a file into the data directory, as the server wants its own files: `pg_hba.conf`, `server.crt`, `server.key`.
+    /// The server reads it after `SELECT pg_reload_conf()`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_file(&self, name: &str, contents: &[u8]) -> Result<()> {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let path = self.data.join(name);
+        let put = || {
+            let owner = fs::metadata(&self.data)?;
+            fs::write(&path, contents)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+            std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid()))
+        };
+        put().with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Runs SQL; see [`PostgresClient::sql`].

@@ -9,6 +9,8 @@
 
 pub mod properties;
 
+mod connection;
+mod conninfo;
 mod converters;
 mod document;
 mod exactly_once;
@@ -17,6 +19,7 @@ mod identity;
 mod java_regex;
 mod mistake;
 mod parse;
+mod passfile;
 mod providers;
 mod reader;
 mod resolve;
@@ -32,6 +35,10 @@ mod value_types;
 #[cfg(test)]
 mod tests;
 
+pub use connection::{
+    ChannelBinding, Chosen, Connection, Host, KeepAlive, Ssl, SslMode, SslNegotiation, TargetServer,
+    TlsVersion, Verify,
+};
 pub use converters::{
     Auth, AvroFormat, CloudEvents, Format, HeaderFormat, Pem, Registry, SubjectNaming, Tls,
 };
@@ -40,9 +47,9 @@ pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns
 pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
 pub use settings::{
-    AddField, ClientProperties, Connection, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
+    AddField, ClientProperties, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
     IdentityRule, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming, Replacement, Retry,
-    Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings, Ssl, SslMode,
-    TopicCreation, TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
+    Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings, TopicCreation,
+    TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
 };
 pub use shaping::ColumnShaping;

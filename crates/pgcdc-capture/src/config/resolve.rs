@@ -79,7 +79,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
     Settings {
         exactly_once: exactly_once::resolve(reader, &name),
         name,
-        connection: connection(reader),
+        connection: super::connection::resolve(reader),
         slot: slot(reader),
         publication: Publication {
             name: reader.string("publication.name"),
@@ -156,47 +156,6 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         },
         warnings,
     }
-}
-
-fn connection(reader: &mut Reader<'_>) -> Connection {
-    let port = u16::try_from(reader.number("database.port")).ok().filter(|&p| p > 0);
-    if port.is_none() {
-        let message = "The 'database.port' value is invalid: A port between 1 and 65535 is expected";
-        reader.mistake("database.port", message, "the default is 5432");
-    }
-    Connection {
-        host: reader.string("database.hostname"),
-        port: port.unwrap_or(5432),
-        user: reader.string("database.user"),
-        password: reader.secret("database.password"),
-        dbname: reader.string("database.dbname"),
-        ssl: Ssl {
-            mode: reader.choice(
-                "database.sslmode",
-                &[
-                    ("disable", SslMode::Disable),
-                    ("allow", SslMode::Allow),
-                    ("prefer", SslMode::Prefer),
-                    ("require", SslMode::Require),
-                    ("verify-ca", SslMode::VerifyCa),
-                    ("verify-full", SslMode::VerifyFull),
-                ],
-            ),
-            root_cert: reader.path("database.sslrootcert"),
-            cert: reader.path("database.sslcert"),
-            key: reader.path("database.sslkey"),
-        },
-        query_timeout: Some(reader.millis("database.query.timeout.ms")).filter(|d| !d.is_zero()),
-        initial_statements: statements(&reader.string("database.initial.statements")),
-        keepalive: reader.boolean("database.tcpKeepAlive"),
-    }
-}
-
-/// Statements separated by `;`, where `;;` stands for a semicolon within one.
-fn statements(text: &str) -> Vec<String> {
-    let marked = text.replace(";;", "\0");
-    let each = marked.split(';').map(|s| s.replace('\0', ";").trim().to_owned());
-    each.filter(|s| !s.is_empty()).collect()
 }
 
 fn slot(reader: &mut Reader<'_>) -> Slot {

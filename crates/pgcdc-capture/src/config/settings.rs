@@ -6,10 +6,11 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pgcdc_event::{Operation, Secret};
+use pgcdc_event::Operation;
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::types::{DecimalFormat, TypeOptions};
 
+use super::connection::Connection;
 use super::converters::{Format, HeaderFormat};
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::mistake::Warning;
@@ -98,60 +99,6 @@ pub struct Settings {
     pub retry: Retry,
     /// Properties without an effect, to be logged at start.
     pub warnings: Vec<Warning>,
-}
-
-/// `database.*`.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// `database.hostname`.
-    pub host: String,
-    /// `database.port`.
-    pub port: u16,
-    /// `database.user`.
-    pub user: String,
-    /// `database.password`.
-    pub password: Option<Secret>,
-    /// `database.dbname`.
-    pub dbname: String,
-    /// `database.ssl*`.
-    pub ssl: Ssl,
-    /// `database.query.timeout.ms`; `None` for no limit.
-    pub query_timeout: Option<Duration>,
-    /// `database.initial.statements`, for connections other than the replication one.
-    pub initial_statements: Vec<String>,
-    /// `database.tcpKeepAlive`.
-    pub keepalive: bool,
-}
-
-/// `database.ssl*`.
-#[derive(Clone, Debug, Default)]
-pub struct Ssl {
-    /// `database.sslmode`.
-    pub mode: SslMode,
-    /// `database.sslrootcert`.
-    pub root_cert: Option<PathBuf>,
-    /// `database.sslcert`.
-    pub cert: Option<PathBuf>,
-    /// `database.sslkey`.
-    pub key: Option<PathBuf>,
-}
-
-/// `database.sslmode`, with libpq's meanings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SslMode {
-    /// Never encrypted.
-    Disable,
-    /// Encrypted only when the server insists.
-    Allow,
-    /// Encrypted when the server can.
-    #[default]
-    Prefer,
-    /// Encrypted; the certificate is not checked.
-    Require,
-    /// Encrypted; the certificate's authority is checked.
-    VerifyCa,
-    /// Encrypted; authority and host name are checked.
-    VerifyFull,
 }
 
 /// `slot.*`.

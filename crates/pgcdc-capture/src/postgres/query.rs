@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::blockers::{self, Blocker};
 use super::watch::{Backend, Kind, watched};
-use super::wire::keepalive::{KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, UNACKNOWLEDGED};
-use super::{QUERY_OPTIONS, SESSION_OPTIONS, classify, tls};
-use crate::config::{Connection, SslMode};
+use super::wire::{Handover, Purpose, session};
+use super::{QUERY_OPTIONS, SESSION_OPTIONS, classify};
+use crate::config::Connection;
 use crate::{Error, Result};
 
 /// A row of a query's answer.
@@ -109,38 +108,15 @@ impl Drop for SqlSession {
 impl SqlSession {
     /// Connects.
     pub(super) async fn open(connection: &Connection) -> Result<Self> {
-        const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+        let options = format!("{SESSION_OPTIONS} {QUERY_OPTIONS}");
+        let purpose = Purpose { options: &options, replication: false, near: None };
+        let stream = Handover::new(session::open(connection, purpose).await?);
+        // Who we are was said at the login, which has been.
         let mut config = tokio_postgres::Config::new();
-        config
-            .host(&connection.host)
-            .port(connection.port)
-            .user(&connection.user)
-            .dbname(&connection.dbname)
-            .application_name("pgcdc")
-            .options(format!("{SESSION_OPTIONS} {QUERY_OPTIONS}"))
-            .keepalives(connection.keepalive)
-            .keepalives_idle(KEEPALIVE_IDLE)
-            .keepalives_interval(KEEPALIVE_INTERVAL)
-            .keepalives_retries(KEEPALIVE_RETRIES)
-            .tcp_user_timeout(UNACKNOWLEDGED)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .ssl_mode(match connection.ssl.mode {
-                SslMode::Disable => tokio_postgres::config::SslMode::Disable,
-                SslMode::Allow | SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
-                _ => tokio_postgres::config::SslMode::Require,
-            });
-        if let Some(password) = &connection.password {
-            config.password(password.expose());
-        }
-        let failed = |error: tokio_postgres::Error| connect_error(connection, &error);
-        let (client, driver) = if connection.ssl.mode == SslMode::Disable {
-            let (client, driver) = config.connect(NoTls).await.map_err(failed)?;
-            (client, tokio::spawn(drive(driver)))
-        } else {
-            let tls = MakeRustlsConnect::new(tls::client_config(&connection.ssl)?);
-            let (client, driver) = config.connect(tls).await.map_err(failed)?;
-            (client, tokio::spawn(drive(driver)))
-        };
+        config.user(&connection.user).ssl_mode(tokio_postgres::config::SslMode::Disable);
+        let (client, driver) =
+            config.connect_raw(stream, NoTls).await.map_err(|error| query_error("connect", &error))?;
+        let driver = tokio::spawn(drive(driver));
         Ok(Self { client, driver })
     }
 
@@ -194,24 +170,6 @@ fn query_error(what: &str, error: &tokio_postgres::Error) -> Error {
     match error.as_db_error() {
         Some(db) => classify(Some(db.code().code()), what, db.message()),
         None => Error::transient(format!("{what}: {}", chain(error))),
-    }
-}
-
-fn connect_error(connection: &Connection, error: &tokio_postgres::Error) -> Error {
-    let Connection { host, port, user, dbname, .. } = connection;
-    let what = format!("connect to {host}:{port}/{dbname} as {user}");
-    match error.as_db_error() {
-        Some(db) => classify(Some(db.code().code()), &what, db.message()),
-        None if chain(error).contains("password missing") => {
-            Error::configuration(format!("{what}: the server asks for a password"))
-                .with_hint("set database.password")
-        }
-        None if chain(error).contains("invalid peer certificate") => {
-            Error::configuration(format!("{what}: {}", chain(error)))
-                .with_hint("check database.sslrootcert and database.sslmode against the server's certificate")
-        }
-        None => Error::transient(format!("{what}: {}", chain(error)))
-            .with_hint("is the server up, and database.hostname and database.port right?"),
     }
 }
 

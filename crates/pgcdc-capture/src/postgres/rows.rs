@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt;
 
 use super::query::within;
 use super::watch::{Backend, Kind, watched};
-use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, socket};
+use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, Purpose, login, session};
 use super::{Ask, QUERY_OPTIONS, Row, SESSION_OPTIONS};
 use crate::config::Connection;
 use crate::{Error, Result};
@@ -60,18 +60,9 @@ impl RowReader {
 
     /// Connects, authenticates, and runs `database.initial.statements`.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
-        const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-        let Connection { host, port, user, dbname, .. } = connection;
-        let what = format!("connect to {host}:{port}/{dbname} as {user}");
-        let session = async {
-            let mut stream = socket::connect(connection, None, &what).await?;
-            let options = format!("{SESSION_OPTIONS} {QUERY_OPTIONS}");
-            login::log_in(&mut stream, connection, &[("options", &options)], &what).await?;
-            Ok(stream)
-        };
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, session)
-            .await
-            .map_err(|_| Error::transient(format!("{what}: no answer within 30 s")))??;
+        let options = format!("{SESSION_OPTIONS} {QUERY_OPTIONS}");
+        let purpose = Purpose { options: &options, replication: false, near: None };
+        let stream = session::open(connection, purpose).await?.stream;
         let mut reader = Self::over(stream, connection.query_timeout);
         let pid = reader.value("ask for the session's process", "SELECT pg_backend_pid()").await?;
         let pid = pid.and_then(|pid| pid.parse().ok());

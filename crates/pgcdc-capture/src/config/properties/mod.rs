@@ -148,6 +148,7 @@ impl Property {
 pub const GROUPS: &[(&str, &[Property])] = &[
     ("Connect", connect::CONNECT),
     ("Connection", connection::CONNECTION),
+    ("Driver", connection::DRIVER),
     ("Replication", connection::REPLICATION),
     ("Connector", connector::CONNECTOR),
     ("Selection", connector::SELECTION),

@@ -132,7 +132,7 @@ fn what_has_no_effect_is_named_in_a_warning() {
     let settings = settings(&[
         ("max.batch.size", "4096"),
         ("signal.data.collection", "public.s"),
-        ("database.loginTimeout", "5"),
+        ("database.socketTimeout", "5"),
         ("driver.socketTimeout", "5"),
         ("group.id", "g"),
         ("consumer.max.poll.records", "5"),
@@ -143,7 +143,7 @@ fn what_has_no_effect_is_named_in_a_warning() {
     let expect = [
         "max.batch.size",
         "signal.data.collection",
-        "database.loginTimeout",
+        "database.socketTimeout",
         "driver.socketTimeout",
         "group.id",
         "consumer.max.poll.records",

@@ -10,7 +10,7 @@ use super::*;
 #[test]
 fn defaults_are_debezium_s() {
     let s = settings(&[]);
-    assert_eq!((&*s.name, s.connection.port, &*s.slot.name), ("shop", 5432, "debezium"));
+    assert_eq!((&*s.name, s.connection.hosts[0].port, &*s.slot.name), ("shop", 5432, "debezium"));
     assert_eq!(
         (&*s.publication.name, s.publication.autocreate),
         ("dbz_publication", PublicationMode::AllTables)
@@ -66,7 +66,7 @@ fn what_is_set_is_read() {
         ("errors.max.retries", "0"),
         ("publication.autocreate.mode", "filtered"),
     ]);
-    assert_eq!((&*s.name, s.connection.port), ("c", 6543));
+    assert_eq!((&*s.name, s.connection.hosts[0].port), ("c", 6543));
     assert_eq!((s.connection.ssl.mode, s.connection.query_timeout), (SslMode::VerifyFull, None));
     assert_eq!(s.connection.initial_statements, ["SET a = 1", "SELECT ';'"]);
     assert_eq!((s.types.decimal, s.types.decimal_format), (DecimalMode::String, DecimalFormat::Numeric));
@@ -179,7 +179,7 @@ fn a_url_is_enough() {
     let url = "postgres://u%40x:p%3aw@[::1]:6000/my%20db?sslmode=require&sslrootcert=/ca";
     let s = Settings::from_source_url(url, &tables).unwrap();
     let c = &s.connection;
-    assert_eq!((&*c.host, c.port, &*c.user, &*c.dbname), ("::1", 6000, "u@x", "my db"));
+    assert_eq!((&*c.hosts[0].name, c.hosts[0].port, &*c.user, &*c.dbname), ("::1", 6000, "u@x", "my db"));
     assert_eq!(c.password.as_ref().unwrap().expose(), "p:w");
     assert_eq!(c.ssl.mode, SslMode::Require);
     assert_eq!((&*s.topic.prefix, &*s.slot.name, &*s.publication.name), ("my_db", "pgcdc", "pgcdc_pub"));
@@ -195,7 +195,7 @@ fn a_url_is_enough() {
         assert_eq!(s.tables.allows(&TableName::new(schema, table)), expect, "{schema}.{table}");
     }
     let short = Settings::from_source_url("postgresql://localhost/d", &[]).unwrap();
-    assert_eq!((&*short.connection.user, short.connection.port), ("postgres", 5432));
+    assert_eq!((&*short.connection.user, short.connection.hosts[0].port), ("postgres", 5432));
     assert!(short.tables.allows_all() && short.connection.password.is_none());
 }
 

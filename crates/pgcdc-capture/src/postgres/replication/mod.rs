@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use self::feedback::Feedback;
 use self::silence::Silence;
 use super::watch::{Backend, Kind, watched};
-use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, socket};
+use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, Purpose, login, session};
 use super::{SESSION_OPTIONS, quote_identifier, quote_literal};
 use crate::config::Settings;
 use crate::{Error, Result};
@@ -87,21 +87,13 @@ impl Replication {
 
     /// Connects and authenticates, and waits there: commands may be run before [`start`](Self::start).
     pub(crate) async fn connect(settings: &Settings, slot: &str, start: Lsn) -> Result<Self> {
-        const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-        let connection = &settings.connection;
-        let what = format!("replication connection to {}:{}", connection.host, connection.port);
-        let session = async {
-            let mut stream = socket::connect(connection, Some(NEAR), &what).await?;
-            let timeout = WAL_SENDER_TIMEOUT.as_millis();
-            let options = format!("{SESSION_OPTIONS} -c wal_sender_timeout={timeout}");
-            let parameters = [("replication", "database"), ("options", &options)];
-            login::log_in(&mut stream, connection, &parameters, &what).await?;
-            let pid = login::command(&mut stream, &what, "SELECT pg_backend_pid()").await?;
-            Ok((stream, pid.first().and_then(|row| row.first()?.as_ref()?.parse().ok())))
-        };
-        let (stream, pid) = tokio::time::timeout(CONNECT_TIMEOUT, session)
-            .await
-            .map_err(|_| Error::transient(format!("{what}: no answer within 30 s")))??;
+        let timeout = WAL_SENDER_TIMEOUT.as_millis();
+        let options = format!("{SESSION_OPTIONS} -c wal_sender_timeout={timeout}");
+        let purpose = Purpose { options: &options, replication: true, near: Some(NEAR) };
+        let mut stream = session::open(&settings.connection, purpose).await?.stream;
+        let pid =
+            login::command(&mut stream, "ask for the session's process", "SELECT pg_backend_pid()").await?;
+        let pid = pid.first().and_then(|row| row.first()?.as_ref()?.parse().ok());
         let publication = quote_literal(&quote_identifier(&settings.publication.name));
         let mut options = format!("proto_version '1', publication_names {publication}, messages 'true'");
         for (name, value) in &settings.slot.stream_params {
@@ -119,7 +111,11 @@ impl Replication {
                 .clamp(Duration::from_millis(10), Duration::from_millis(500)),
             confirmed: if settings.slot.manual { Lsn::ZERO } else { start },
             manual: settings.slot.manual,
-            backend: pid.map(|pid| Backend { connection: connection.clone(), pid, kind: Kind::Command }),
+            backend: pid.map(|pid| Backend {
+                connection: settings.connection.clone(),
+                pid,
+                kind: Kind::Command,
+            }),
             silence: Silence::new(settings.silence),
             ended: false,
         })

@@ -1,16 +1,28 @@
-//! What our own sessions share: the socket, the login on the framing and the SCRAM of `pgwire-replication`, and messages
-//! that are taken apart where they were read. This folder is the only place that names the crate.
+//! What all sessions share: the socket, TLS, the login on the framing of `pgwire-replication`, and messages that are taken
+//! apart where they were read. This folder is the only place that names the crate.
+//!
+//! ```text
+//! session: which server ─▶ socket ─▶ encryption ─▶ authenticate ─┬▶ replication, rows (login: commands)
+//!                                                                └▶ handover ─▶ tokio-postgres (SQL)
+//! ```
 //!
 //! The crate's own client hands each message over through a channel, in memory of its own, as tokio-postgres' COPY does.
 //! That costs an eighth of what capture costs, and lets dozens of huge rows wait at once. Here one buffer is read into,
 //! and a message of several megabytes gets memory only when the reader says so.
 
+mod authenticate;
+mod encryption;
+mod handover;
 mod inbox;
-pub(super) mod keepalive;
+mod keepalive;
 pub(super) mod login;
-pub(super) mod socket;
+mod refusal;
+pub(super) mod session;
+mod socket;
 
+pub(super) use handover::Handover;
 pub(super) use inbox::{Inbox, LARGE_MESSAGE, Next};
+pub(super) use session::Purpose;
 pub(super) use socket::Duplex;
 
 /// A message as the server sends it, for tests.

@@ -1,0 +1,162 @@
+//! A certificate's parts, of any version of X.509.
+
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::UnixTime;
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use x509_cert::certificate::{CertificateInner, Raw, Version};
+use x509_cert::der::{Decode, Encode, Header, Reader, SliceReader};
+use x509_cert::ext::pkix::constraints::BasicConstraints;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints};
+
+/// The hash that channel binding of the kind `tls-server-end-point` is about (RFC 5929, 4.1): that of the certificate's
+/// signature, SHA-256 in place of MD5 and SHA-1. `None` for signatures without a hash of their own, such as Ed25519.
+pub(in crate::postgres) fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::parse(der)?;
+    Some(match certificate.inner.signature_algorithm.oid.to_string().as_str() {
+        // MD5, SHA-1 and SHA-256 with RSA; SHA-1 and SHA-256 with ECDSA.
+        "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.1"
+        | "1.2.840.10045.4.3.2" => Sha256::digest(der).to_vec(),
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Sha384::digest(der).to_vec(),
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => Sha512::digest(der).to_vec(),
+        _ => return None,
+    })
+}
+
+/// A certificate that was taken apart.
+pub(super) struct Certificate<'a> {
+    /// All of it.
+    der: &'a [u8],
+    /// What is signed.
+    tbs: &'a [u8],
+    pub(super) inner: CertificateInner<Raw>,
+}
+
+impl<'a> Certificate<'a> {
+    pub(super) fn parse(der: &'a [u8]) -> Option<Self> {
+        let inner = CertificateInner::<Raw>::from_der(der).ok()?;
+        let mut reader = SliceReader::new(der).ok()?;
+        Header::decode(&mut reader).ok()?;
+        let tbs = reader.tlv_bytes().ok()?;
+        Some(Self { der, tbs, inner })
+    }
+
+    /// Whether rustls' own check turns it away for its looks alone: it is older than X.509 v3, or a server shows the
+    /// certificate of an authority.
+    pub(super) fn is_unusual(&self) -> bool {
+        self.inner.tbs_certificate.version != Version::V3 || self.is_authority() == Some(true)
+    }
+
+    /// What it says of itself; `None` where it says nothing.
+    fn is_authority(&self) -> Option<bool> {
+        let constraints = self.inner.tbs_certificate.get::<BasicConstraints>().ok()?;
+        constraints.map(|(_, constraints)| constraints.ca)
+    }
+
+    /// Whether it was signed by the holder of `issuer`.
+    fn is_signed_by(&self, issuer: &Certificate<'_>, algorithms: &WebPkiSupportedAlgorithms) -> bool {
+        let named = self.inner.tbs_certificate.issuer == issuer.inner.tbs_certificate.subject;
+        let (Some(signature), Some(algorithm)) =
+            (self.inner.signature.as_bytes(), contents(&self.inner.signature_algorithm))
+        else {
+            return false;
+        };
+        let fits = algorithms.all.iter().filter(|known| *known.signature_alg_id() == *algorithm);
+        named && issuer.has_signed(fits.copied(), self.tbs, signature)
+    }
+
+    /// Whether its key made the signature, by one of the algorithms.
+    pub(super) fn has_signed(
+        &self,
+        algorithms: impl Iterator<Item = &'static dyn rustls::pki_types::SignatureVerificationAlgorithm>,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        let key = &self.inner.tbs_certificate.subject_public_key_info;
+        let (Some(bits), Some(kind)) = (key.subject_public_key.as_bytes(), contents(&key.algorithm)) else {
+            return false;
+        };
+        algorithms
+            .filter(|known| *known.public_key_alg_id() == *kind)
+            .any(|known| known.verify_signature(bits, message, signature).is_ok())
+    }
+
+    pub(super) fn is_valid_at(&self, now: UnixTime) -> bool {
+        let validity = &self.inner.tbs_certificate.validity;
+        let (from, to) = (validity.not_before.to_unix_duration(), validity.not_after.to_unix_duration());
+        (from.as_secs()..=to.as_secs()).contains(&now.as_secs())
+    }
+
+    /// Whether its purposes, where it lists them, have that of a server.
+    pub(super) fn may_serve(&self) -> bool {
+        // Server authentication, and any purpose.
+        const SERVES: [&str; 2] = ["1.3.6.1.5.5.7.3.1", "2.5.29.37.0"];
+        match self.inner.tbs_certificate.get::<ExtendedKeyUsage>() {
+            Ok(usage) => usage.is_none_or(|(_, usage)| {
+                usage.0.iter().any(|purpose| SERVES.contains(&purpose.to_string().as_str()))
+            }),
+            Err(_) => false,
+        }
+    }
+
+    /// Whether it may vouch for others: a certificate of X.509 v3 that says so, and nothing that this check does not
+    /// know. `below` is how many authorities stand between it and the server.
+    fn may_vouch(&self, below: usize) -> bool {
+        let tbs = &self.inner.tbs_certificate;
+        let Ok(Some((_, constraints))) = tbs.get::<BasicConstraints>() else { return false };
+        let usage = match tbs.get::<KeyUsage>() {
+            Ok(usage) => usage.is_none_or(|(_, usage)| usage.0.contains(KeyUsages::KeyCertSign)),
+            Err(_) => false,
+        };
+        let unlimited = matches!(tbs.get::<NameConstraints>(), Ok(None));
+        let short = constraints.path_len_constraint.is_none_or(|most| below <= usize::from(most));
+        constraints.ca && usage && unlimited && short && tbs.version == Version::V3
+    }
+}
+
+/// Whether `roots` vouch for a certificate, by way of `others`. For certificates that rustls' own check turns away.
+///
+/// A certificate that is itself among the roots is trusted. The one who signed a root is not asked for.
+pub(super) fn is_vouched_for(
+    certificate: &Certificate<'_>,
+    others: &[Certificate<'_>],
+    roots: &[Certificate<'_>],
+    algorithms: &WebPkiSupportedAlgorithms,
+    now: UnixTime,
+) -> bool {
+    /// More authorities in a row than that nobody has.
+    const MOST: usize = 6;
+    fn step(
+        below: usize,
+        at: &Certificate<'_>,
+        others: &[Certificate<'_>],
+        roots: &[Certificate<'_>],
+        algorithms: &WebPkiSupportedAlgorithms,
+        now: UnixTime,
+    ) -> bool {
+        if !at.is_valid_at(now) || below > MOST {
+            return false;
+        }
+        let by_root = |root: &Certificate<'_>| {
+            root.der == at.der || (root.is_valid_at(now) && at.is_signed_by(root, algorithms))
+        };
+        roots.iter().any(by_root)
+            || others.iter().any(|other| {
+                other.der != at.der
+                    && other.may_vouch(below)
+                    && at.is_signed_by(other, algorithms)
+                    && step(below + 1, other, others, roots, algorithms, now)
+            })
+    }
+    step(0, certificate, others, roots, algorithms, now)
+}
+
+/// What an `AlgorithmIdentifier` holds, without its own tag and length: rustls has them so.
+fn contents(algorithm: &x509_cert::spki::AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
+    let der = algorithm.to_der().ok()?;
+    let mut reader = SliceReader::new(&der).ok()?;
+    let header = Header::decode(&mut reader).ok()?;
+    reader.read_slice(header.length).ok().map(<[u8]>::to_vec)
+}

@@ -1,0 +1,150 @@
+//! A PKCS#12 file (`.p12`, `.pfx`): certificate, its chain and key in one, as pgjdbc reads it. Source: RFC 7292.
+
+use std::path::Path;
+
+use pgcdc_event::Secret;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::encrypted::{Failure, asked_for, decrypt, refused};
+use super::tlv::{EXPLICIT_0, Elements, OBJECT, OCTET_STRING, SEQUENCE, Tlv};
+use super::{Identity, KEY};
+use crate::{Error, Result};
+
+/// `data`.
+const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
+/// `encryptedData`.
+const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x06];
+/// The bags, less their last number: 1 a key, 2 an encrypted key, 3 a certificate.
+const BAG: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01];
+
+/// What was found.
+#[derive(Default)]
+struct Found {
+    key: Option<Vec<u8>>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+/// The client's certificate and key.
+pub(super) fn identity(bytes: &[u8], path: &Path, password: Option<&Secret>) -> Result<Identity> {
+    let password = asked_for(path, password)?;
+    let found = contents(bytes, password.expose()).map_err(|failure| match failure {
+        Failure::Malformed => {
+            Error::configuration(format!("{KEY}: {} is not a PKCS#12 file that can be read", path.display()))
+                .with_hint(format!("make it PEM: openssl pkcs12 -in {0} -nodes -out {0}.pem", path.display()))
+        }
+        Failure::Scheme(scheme) => Error::configuration(format!(
+            "{KEY}: {} is encrypted by {scheme}, which pgcdc does not have",
+            path.display()
+        ))
+        .with_hint(format!(
+            "make it anew: openssl pkcs12 -legacy -in {} -nodes -out ALL.pem; openssl pkcs12 -export -in ALL.pem -out NEW.p12",
+            path.display()
+        )),
+        other => refused(path, other),
+    })?;
+    let key = found.key.map(|key| PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key)));
+    let Some(key) = key.filter(|_| !found.certificates.is_empty()) else {
+        return Err(Error::configuration(format!(
+            "{KEY}: {} has no certificate with its key",
+            path.display()
+        ))
+        .with_hint("openssl pkcs12 -export -inkey KEY -in CERT -certfile CHAIN -out FILE makes one"));
+    };
+    Ok((in_order(found.certificates, &key), key))
+}
+
+/// The key's certificate first. Files may have the chain before it.
+fn in_order(
+    mut certificates: Vec<CertificateDer<'static>>,
+    key: &PrivateKeyDer<'static>,
+) -> Vec<CertificateDer<'static>> {
+    let public = rustls::crypto::ring::sign::any_supported_type(key)
+        .ok()
+        .and_then(|key| key.public_key().map(|public| public.as_ref().to_vec()));
+    let own = public
+        .and_then(|public| certificates.iter().position(|der| memchr::memmem::find(der, &public).is_some()));
+    if let Some(at) = own {
+        certificates.swap(0, at);
+    }
+    certificates
+}
+
+fn contents(bytes: &[u8], password: &str) -> Result<Found, Failure> {
+    let mut found = Found::default();
+    let safes = safes(bytes).ok_or(Failure::Malformed)?;
+    for safe in safes {
+        let mut parts = safe.inside(SEQUENCE).ok_or(Failure::Malformed)?;
+        let kind = parts.next().and_then(|kind| kind.bytes(OBJECT)).ok_or(Failure::Malformed)?;
+        let content = parts.next().and_then(|c| c.inside(EXPLICIT_0)?.next()).ok_or(Failure::Malformed)?;
+        let plain;
+        let bags = if kind == DATA {
+            content.bytes(OCTET_STRING).ok_or(Failure::Malformed)?
+        } else if kind == ENCRYPTED_DATA {
+            let (algorithm, data) = encrypted_content(content).ok_or(Failure::Malformed)?;
+            plain = decrypt(algorithm, data, password)?;
+            &plain
+        } else {
+            return Err(Failure::Malformed);
+        };
+        let bags = Tlv::read(bags).and_then(|(bags, _)| bags.inside(SEQUENCE)).ok_or(Failure::Password)?;
+        for bag in bags {
+            self::bag(bag, password, &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// The sequence of safes within the file.
+fn safes(bytes: &[u8]) -> Option<Elements<'_>> {
+    let mut pfx = Tlv::read(bytes)?.0.inside(SEQUENCE)?;
+    pfx.next()?;
+    let mut content = pfx.next()?.inside(SEQUENCE)?;
+    let kind = content.next()?.bytes(OBJECT)?;
+    let data = content.next()?.inside(EXPLICIT_0)?.next()?.bytes(OCTET_STRING)?;
+    if kind != DATA {
+        return None;
+    }
+    Tlv::read(data)?.0.inside(SEQUENCE)
+}
+
+/// Algorithm and bytes of an `EncryptedData`.
+fn encrypted_content(content: Tlv<'_>) -> Option<(Tlv<'_>, &[u8])> {
+    /// `[0]`, implicit.
+    const IMPLICIT_0: u8 = 0x80;
+    let mut data = content.inside(SEQUENCE)?;
+    data.next()?;
+    let mut info = data.next()?.inside(SEQUENCE)?;
+    info.next()?;
+    Some((info.next()?, info.next()?.bytes(IMPLICIT_0)?))
+}
+
+fn bag(bag: Tlv<'_>, password: &str, found: &mut Found) -> Result<(), Failure> {
+    let parts = || {
+        let mut parts = bag.inside(SEQUENCE)?;
+        let kind = parts.next()?.bytes(OBJECT)?.strip_prefix(BAG)?;
+        Some((kind, parts.next()?.bytes(EXPLICIT_0)?))
+    };
+    let (kind, value) = parts().ok_or(Failure::Malformed)?;
+    match kind {
+        [1] => found.key = Some(value.to_vec()),
+        [2] => {
+            let parts = || {
+                let mut parts = Tlv::read(value)?.0.inside(SEQUENCE)?;
+                Some((parts.next()?, parts.next()?.bytes(OCTET_STRING)?))
+            };
+            let (algorithm, data) = parts().ok_or(Failure::Malformed)?;
+            found.key = Some(decrypt(algorithm, data, password)?);
+        }
+        [3] => {
+            let certificate = || {
+                let mut parts = Tlv::read(value)?.0.inside(SEQUENCE)?;
+                parts.next()?;
+                parts.next()?.inside(EXPLICIT_0)?.next()?.bytes(OCTET_STRING)
+            };
+            let der = certificate().ok_or(Failure::Malformed)?;
+            found.certificates.push(CertificateDer::from(der.to_vec()));
+        }
+        _ => {}
+    }
+    Ok(())
+}

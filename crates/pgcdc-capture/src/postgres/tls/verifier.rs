@@ -1,0 +1,148 @@
+//! The check of the server's certificate.
+//!
+//! rustls' own check comes first. It wants X.509 v3, no authority's certificate at a server, and alternative names;
+//! libpq and Java do not. `openssl x509 -req`, which PostgreSQL's manual recommends, makes certificates of version 1;
+//! `openssl req -x509` makes one that is its own authority. What rustls turns away for such looks is checked here:
+//! signatures, dates, who may vouch, and the name.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+
+use super::certificate::{Certificate, is_vouched_for};
+use super::names::Names;
+use crate::config::Verify;
+
+#[derive(Debug)]
+pub(super) struct Verifier {
+    pub(super) verify: Verify,
+    /// rustls' own check; `None` when nothing is checked.
+    pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
+    /// The same root certificates once more, whole.
+    pub(super) roots: Vec<CertificateDer<'static>>,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// The name by which the user calls the server.
+    pub(super) host: String,
+}
+
+/// The certificate is somebody else's.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate is for {names}, not for {host}")]
+pub(super) struct OtherName {
+    names: String,
+    host: String,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        use CertificateError::{NotValidForName, NotValidForNameContext};
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        let certificate =
+            Certificate::parse(end_entity).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Ok(_) | Err(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {}
+            Err(error) => {
+                let listed = self.roots.iter().any(|root| root == end_entity);
+                let trusted = (listed || certificate.is_unusual())
+                    && certificate.may_serve()
+                    && self.vouches_for(&certificate, intermediates, now);
+                if !trusted && !certificate.is_valid_at(now) {
+                    return Err(Error::InvalidCertificate(CertificateError::Expired));
+                }
+                if !trusted {
+                    return Err(match error {
+                        // What it looks like is no reason here; that nobody vouches for it is.
+                        Error::InvalidCertificate(
+                            CertificateError::Other(_) | CertificateError::BadEncoding,
+                        ) if certificate.is_unusual() => {
+                            Error::InvalidCertificate(CertificateError::UnknownIssuer)
+                        }
+                        error => error,
+                    });
+                }
+            }
+        }
+        let names = Names::of(&certificate);
+        if self.verify == Verify::AuthorityAndName && !names.contain(&self.host) {
+            let other = OtherName { names: names.to_string(), host: self.host.clone() };
+            return Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(other)))));
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.check_signature(message, cert, dss, usize::MAX)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        use SignatureScheme as Scheme;
+        if matches!(
+            dss.scheme,
+            Scheme::RSA_PKCS1_SHA1
+                | Scheme::RSA_PKCS1_SHA256
+                | Scheme::RSA_PKCS1_SHA384
+                | Scheme::RSA_PKCS1_SHA512
+        ) {
+            return Err(rustls::PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+        }
+        // In TLS 1.3 a scheme names the curve too: the first algorithm is the one.
+        self.check_signature(message, cert, dss, 1)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl Verifier {
+    fn vouches_for(
+        &self,
+        certificate: &Certificate<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> bool {
+        let others: Vec<_> = intermediates.iter().filter_map(|der| Certificate::parse(der)).collect();
+        let roots: Vec<_> = self.roots.iter().filter_map(|der| Certificate::parse(der)).collect();
+        is_vouched_for(certificate, &others, &roots, &self.algorithms, now)
+    }
+
+    /// Whether the server holds the key of its certificate. rustls' own function reads certificates of version 3 only.
+    fn check_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+        most: usize,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let certificate =
+            Certificate::parse(cert).ok_or(Error::InvalidCertificate(CertificateError::BadEncoding))?;
+        let scheme = self.algorithms.mapping.iter().find(|(scheme, _)| *scheme == dss.scheme);
+        let fits = scheme.map_or(&[][..], |(_, algorithms)| algorithms);
+        if certificate.has_signed(fits.iter().copied().take(most), message, dss.signature()) {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(Error::InvalidCertificate(CertificateError::BadSignature))
+        }
+    }
+}

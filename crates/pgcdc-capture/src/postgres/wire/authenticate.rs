@@ -1,0 +1,255 @@
+//! The login: the startup message, authentication, and what the server says of the session.
+
+use pgwire_replication::PgWireError;
+use pgwire_replication::protocol::framing::{
+    read_backend_message, write_password_message, write_startup_message,
+};
+use pgwire_replication::protocol::messages::auth;
+use pgwire_replication::protocol::{ErrorFields, parse_auth_request};
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{
+    ChannelBinding as Binding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
+};
+
+use super::encryption::{self, Link};
+use super::refusal;
+use crate::config::{ChannelBinding, Connection, Host};
+use crate::{Error, Result};
+
+/// Protocol 3.0.
+const VERSION: i32 = 196_608;
+
+// Kinds of authentication that need what we do not have. Source: PostgreSQL manual, "Message Formats".
+const GSS: i32 = 7;
+const SSPI: i32 = 9;
+
+/// Why there is no session. The kinds differ in whether another way to connect is worth a try.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The server has said no.
+    Refused { sqlstate: String, message: String },
+    /// TLS could not begin.
+    Tls(Error),
+    /// Anything else.
+    Other(Error),
+}
+
+impl Failure {
+    /// What it means for the connector. `replication` is said when it was a replication session.
+    pub(super) fn into_error(self, what: &str, replication: bool) -> Error {
+        match self {
+            Self::Refused { sqlstate, message } => refusal::at_login(&sqlstate, what, &message, replication),
+            Self::Tls(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+/// What the server says of a session: its parameters, and the key to cancel with.
+#[derive(Debug, Default)]
+pub(super) struct Greeting {
+    pub(super) parameters: Vec<(String, String)>,
+    /// The messages themselves, from the end of authentication to `ReadyForQuery`.
+    pub(super) messages: Vec<u8>,
+}
+
+/// One login.
+pub(super) struct Login<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) host: &'a Host,
+    pub(super) parameters: &'a [(&'a str, &'a str)],
+    pub(super) what: &'a str,
+}
+
+impl Login<'_> {
+    /// Starts a session, until the server is ready.
+    pub(super) async fn run(&self, link: &mut Link) -> Result<Greeting, Failure> {
+        write_startup_message(&mut link.stream, VERSION, self.parameters)
+            .await
+            .map_err(|e| self.broken(e))?;
+        let mut greeting = Greeting::default();
+        let mut bound = false;
+        loop {
+            let message = read_backend_message(&mut link.stream).await.map_err(|error| self.broken(error))?;
+            match message.tag {
+                b'E' => return Err(refused(&message.payload)),
+                b'R' => {
+                    let (kind, data) = parse_auth_request(&message.payload).map_err(|e| self.broken(e))?;
+                    if kind == auth::OK {
+                        self.check_binding(bound)?;
+                        append(&mut greeting.messages, message.tag, &message.payload);
+                    } else {
+                        bound |= self.authenticate(link, kind, data).await?;
+                    }
+                }
+                b'v' => return Err(self.fatal("the server wants another version of the protocol")),
+                tag => {
+                    append(&mut greeting.messages, tag, &message.payload);
+                    if tag == b'S' {
+                        greeting.parameters.extend(parameter(&message.payload));
+                    }
+                    if tag == b'Z' {
+                        return Ok(greeting);
+                    }
+                }
+            }
+        }
+    }
+
+    fn password(&self) -> Result<&str, Failure> {
+        let given = self.connection.password.as_ref().or(self.host.password.as_ref());
+        given.map(|password| password.expose()).ok_or_else(|| {
+            let error = Error::configuration(format!("{}: the server asks for a password", self.what));
+            Failure::Other(error.with_hint("set database.password"))
+        })
+    }
+
+    /// Answers a request; tells whether the answer was bound to the TLS session.
+    async fn authenticate(&self, link: &mut Link, kind: i32, data: &[u8]) -> Result<bool, Failure> {
+        match kind {
+            auth::CLEARTEXT_PASSWORD => {
+                self.check_binding(false)?;
+                self.send_password(link, self.password()?).await
+            }
+            auth::MD5_PASSWORD => {
+                self.check_binding(false)?;
+                let salt = data
+                    .first_chunk()
+                    .ok_or_else(|| self.fatal("a request for a password without a salt"))?;
+                let hash = md5_hash(self.connection.user.as_bytes(), self.password()?.as_bytes(), *salt);
+                self.send_password(link, &hash).await
+            }
+            auth::SASL => self.scram(link, data).await,
+            other => Err(Failure::Other(self.unsupported(other))),
+        }
+    }
+
+    fn unsupported(&self, kind: i32) -> Error {
+        let name = match kind {
+            2 => "Kerberos 5".to_owned(),
+            GSS => "GSSAPI (gss)".to_owned(),
+            SSPI => "SSPI".to_owned(),
+            other => format!("authentication of kind {other}"),
+        };
+        Error::configuration(format!("{}: the server asks for {name}, which pgcdc does not have", self.what))
+            .with_hint("give the role's connections scram-sha-256, cert, password or trust in pg_hba.conf; `SELECT * FROM pg_hba_file_rules` shows the rules")
+    }
+
+    async fn send_password(&self, link: &mut Link, password: &str) -> Result<bool, Failure> {
+        let mut payload = password.as_bytes().to_vec();
+        payload.push(0);
+        write_password_message(&mut link.stream, &payload).await.map_err(|error| self.broken(error))?;
+        Ok(false)
+    }
+
+    /// SCRAM, bound to the TLS session where both sides can.
+    async fn scram(&self, link: &mut Link, offered: &[u8]) -> Result<bool, Failure> {
+        let offers = |name: &str| offered.split(|&byte| byte == 0).any(|offer| offer == name.as_bytes());
+        let hash =
+            link.end_point.clone().filter(|_| self.connection.channel_binding != ChannelBinding::Disable);
+        let (binding, mechanism) = match hash {
+            Some(hash) if offers(SCRAM_SHA_256_PLUS) => {
+                (Binding::tls_server_end_point(hash), SCRAM_SHA_256_PLUS)
+            }
+            // Said so that the server notices when somebody between took its offer away.
+            Some(_) => (Binding::unrequested(), SCRAM_SHA_256),
+            None => (Binding::unsupported(), SCRAM_SHA_256),
+        };
+        let bound = mechanism == SCRAM_SHA_256_PLUS;
+        if !offers(mechanism) {
+            let error = format!("{}: the server offers no SCRAM-SHA-256", self.what);
+            return Err(Failure::Other(
+                Error::configuration(error).with_hint("say scram-sha-256 in pg_hba.conf"),
+            ));
+        }
+        if !bound && self.connection.channel_binding == ChannelBinding::Require {
+            return Err(self.unbound(if !link.encrypted {
+                "the session is not encrypted"
+            } else if link.end_point.is_none() {
+                "the server's certificate is signed without a hash that binding could use"
+            } else {
+                "the server does not offer it"
+            }));
+        }
+        let mut scram = ScramSha256::new(self.password()?.as_bytes(), binding);
+        let mut first = mechanism.as_bytes().to_vec();
+        first.push(0);
+        first.extend_from_slice(&u32::try_from(scram.message().len()).unwrap_or(0).to_be_bytes());
+        first.extend_from_slice(scram.message());
+        write_password_message(&mut link.stream, &first).await.map_err(|error| self.broken(error))?;
+        let wrong = |error: std::io::Error| self.fatal(&format!("SCRAM: {error}"));
+        scram.update(&self.answer(link, auth::SASL_CONTINUE).await?).map_err(wrong)?;
+        write_password_message(&mut link.stream, scram.message())
+            .await
+            .map_err(|error| self.broken(error))?;
+        scram.finish(&self.answer(link, auth::SASL_FINAL).await?).map_err(wrong)?;
+        Ok(bound)
+    }
+
+    /// The server's part of a SASL exchange.
+    async fn answer(&self, link: &mut Link, expected: i32) -> Result<Vec<u8>, Failure> {
+        loop {
+            let message = read_backend_message(&mut link.stream).await.map_err(|error| self.broken(error))?;
+            match message.tag {
+                b'E' => return Err(refused(&message.payload)),
+                b'R' => {
+                    let (kind, data) = parse_auth_request(&message.payload).map_err(|e| self.broken(e))?;
+                    if kind != expected {
+                        return Err(self.fatal(&format!("authentication step {kind} in place of {expected}")));
+                    }
+                    return Ok(data.to_vec());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// With `channel_binding=require` no other way to log in is good enough.
+    fn check_binding(&self, bound: bool) -> Result<(), Failure> {
+        if bound || self.connection.channel_binding != ChannelBinding::Require {
+            return Ok(());
+        }
+        Err(self.unbound("the server did not ask for SCRAM"))
+    }
+
+    fn unbound(&self, why: &str) -> Failure {
+        let text = format!("{}: channel_binding=require, but {why}", self.what);
+        Failure::Other(Error::configuration(text).with_hint(
+            "it needs TLS (sslmode=require) and scram-sha-256 in pg_hba.conf with a password stored so; channel_binding=prefer does without",
+        ))
+    }
+
+    fn fatal(&self, why: &str) -> Failure {
+        Failure::Other(Error::fatal(format!("{}: {why}", self.what)))
+    }
+
+    /// What a broken exchange means. In TLS 1.3 the server refuses our certificate only now.
+    fn broken(&self, error: PgWireError) -> Failure {
+        if let PgWireError::Io(cause) = &error
+            && let Some(refused) = encryption::refused(cause, self.what, &self.connection.ssl)
+        {
+            return Failure::Tls(refused);
+        }
+        Failure::Other(refusal::wire(self.what, &error))
+    }
+}
+
+fn append(messages: &mut Vec<u8>, tag: u8, payload: &[u8]) {
+    messages.push(tag);
+    messages.extend_from_slice(&u32::try_from(payload.len() + 4).unwrap_or(4).to_be_bytes());
+    messages.extend_from_slice(payload);
+}
+
+/// Name and value of a ParameterStatus.
+fn parameter(payload: &[u8]) -> Option<(String, String)> {
+    let mut parts = payload.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
+    Some((parts.next()?, parts.next()?))
+}
+
+fn refused(payload: &[u8]) -> Failure {
+    let fields = ErrorFields::parse(payload);
+    let detail = fields.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    Failure::Refused {
+        sqlstate: fields.code.clone().unwrap_or_default(),
+        message: format!("{}{detail}", fields.message.clone().unwrap_or_default()),
+    }
+}
