@@ -1,6 +1,7 @@
 //! `pgcdc sink` against real Cassandra, Redis and HTTP: each sink's promises, and the driver's.
 
 mod cassandra;
+mod clock;
 mod config;
 mod driver;
 mod ends;

@@ -233,6 +233,7 @@ impl Connector {
             query,
             start: Lsn::ZERO,
             last_commit: None,
+            snapshot_at: Lsn::ZERO,
             database,
             offset: None,
         };
@@ -244,6 +245,8 @@ impl Connector {
                 match offset {
                     None => self.started(&mut prepared, confirmed).await?,
                     Some(offset) => {
+                        // The snapshot's position, or a later one.
+                        prepared.snapshot_at = offset.lsn;
                         let from_offset = settings.slot.manual && offset.is_ahead_of(confirmed);
                         if from_offset {
                             prepared.start = offset.lsn;
@@ -344,8 +347,11 @@ impl Connector {
         session.stop().await;
         // What the snapshot's rows left open in the ledger belongs to no transaction.
         prepared.outbox.ledger_mut().idle(Lsn::ZERO);
+        prepared.snapshot_at = made.consistent_point;
         if reuse {
             prepared.start = interrupted.unwrap_or(made.consistent_point);
+            // What comes between the two is older than the rows of the second.
+            prepared.last_commit = interrupted;
         }
         Ok(())
     }
@@ -383,7 +389,17 @@ impl Connector {
     }
 
     async fn stream(&self, prepared: Prepared, streaming: &Streaming) -> Result<()> {
-        let Prepared { mut tables, keys, mut outbox, query, start, last_commit, database, offset } = prepared;
+        let Prepared {
+            mut tables,
+            keys,
+            mut outbox,
+            query,
+            start,
+            last_commit,
+            snapshot_at,
+            database,
+            offset,
+        } = prepared;
         keys.save_or_warn(&self.offsets).await;
         if let Some(offset) = offset {
             outbox.stream_from(&self.offsets, offset);
@@ -417,6 +433,7 @@ impl Connector {
             until_idle: self.until_idle,
             catch_up,
             last_commit,
+            snapshot_at,
         };
         let ended = tokio::select! {
             biased;
@@ -473,6 +490,8 @@ struct Prepared {
     start: Lsn,
     /// End of the transaction before the first one.
     last_commit: Option<Lsn>,
+    /// Where the snapshot before was taken; zero without one.
+    snapshot_at: Lsn,
     database: String,
     /// What the offsets say now.
     offset: Option<Offset>,

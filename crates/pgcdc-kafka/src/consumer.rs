@@ -153,13 +153,24 @@ pub enum Start {
     At(i64),
 }
 
+/// A partition that is this member's now.
+#[derive(Debug)]
+pub struct Assignment {
+    /// The partition.
+    pub partition: Partition,
+    /// Its queue.
+    pub records: Records,
+    /// What was committed beside the group's offset ([`Progress::durable`]), if there is one.
+    pub bookmark: Option<String>,
+}
+
 /// What happens to the membership. The thread waits for the answer before it goes on.
 #[derive(Debug)]
 pub enum Event {
     /// These partitions are this member's now: answer where each begins. Their queues come along.
     Assigned {
         /// The partitions and their queues.
-        partitions: Vec<(Partition, Records)>,
+        partitions: Vec<Assignment>,
         /// Takes one start for each, in order.
         reply: oneshot::Sender<Vec<Start>>,
     },
@@ -265,33 +276,44 @@ pub struct Refused {
 /// Up to where each partition's records are durable in the store: what may be committed.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
-    /// Partition → the next offset to read, and whether it has been committed.
-    next: Arc<Mutex<HashMap<Partition, (i64, bool)>>>,
+    durable: Arc<Mutex<HashMap<Partition, Durable>>>,
+}
+
+/// Up to where one partition's records are durable.
+#[derive(Debug)]
+struct Durable {
+    /// The next offset to read.
+    next: i64,
+    /// What the owner remembers of the partition there.
+    bookmark: String,
+    is_committed: bool,
 }
 
 impl Progress {
-    /// Reports that every record below `next` is durable.
-    pub fn durable(&self, partition: &Partition, next: i64) {
-        let mut map = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Reports that every record below `next` is durable, with what is to be remembered of the partition there: a short
+    /// text, committed as the offset's metadata and told with the partition's next assignment.
+    pub fn durable(&self, partition: &Partition, next: i64, bookmark: String) {
+        let mut map = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let durable = Durable { next, bookmark, is_committed: false };
         match map.get_mut(partition) {
-            Some(entry) if entry.0 >= next => {}
-            Some(entry) => *entry = (next, false),
-            None => drop(map.insert(partition.clone(), (next, false))),
+            Some(known) if known.next >= next => {}
+            Some(known) => *known = durable,
+            None => drop(map.insert(partition.clone(), durable)),
         }
     }
 
-    fn take_uncommitted(&self) -> Vec<(Partition, i64)> {
-        let mut map = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = map.iter_mut().filter(|(_, (_, committed))| !committed);
-        open.map(|(partition, entry)| {
-            entry.1 = true;
-            (partition.clone(), entry.0)
+    fn take_uncommitted(&self) -> Vec<(Partition, i64, String)> {
+        let mut map = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = map.iter_mut().filter(|(_, durable)| !durable.is_committed);
+        open.map(|(partition, durable)| {
+            durable.is_committed = true;
+            (partition.clone(), durable.next, durable.bookmark.clone())
         })
         .collect()
     }
 
     fn forget(&self, partitions: &[Partition]) {
-        let mut map = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         map.retain(|partition, _| !partitions.contains(partition));
     }
 }

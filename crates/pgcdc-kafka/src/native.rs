@@ -1,19 +1,29 @@
-//! Producing by a topic's handle, and reading without a copy: what rdkafka's safe interface does not offer, and so the one
-//! file of this crate with `unsafe`.
+//! Producing by a topic's handle, reading without a copy, and a topic's id: what rdkafka's safe interface does not offer,
+//! and so the one file of this crate with `unsafe`.
 //!
 //! By name, each record costs a copy of the name and, in librdkafka, a search through the list of all topics the
 //! producer knows: with a thousand tables as much as everything else together.
 #![expect(unsafe_code, reason = "calls of librdkafka, each with what it relies on")]
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CString, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::time::Duration;
 
+use rdkafka::ClientContext;
 use rdkafka::bindings::{
-    RD_KAFKA_MSG_F_COPY, rd_kafka_flush, rd_kafka_header_add, rd_kafka_headers_copy,
-    rd_kafka_headers_destroy, rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_producev,
-    rd_kafka_resp_err_t, rd_kafka_topic_destroy, rd_kafka_topic_new, rd_kafka_topic_t, rd_kafka_vtype_t,
+    RD_KAFKA_MSG_F_COPY, rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_DescribeTopics,
+    rd_kafka_DescribeTopics_result_topics, rd_kafka_TopicCollection_destroy,
+    rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
+    rd_kafka_TopicDescription_topic_id, rd_kafka_Uuid_least_significant_bits,
+    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_error_code,
+    rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_t,
+    rd_kafka_flush, rd_kafka_header_add, rd_kafka_headers_copy, rd_kafka_headers_destroy,
+    rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_producev, rd_kafka_queue_destroy, rd_kafka_queue_new,
+    rd_kafka_queue_poll, rd_kafka_resp_err_t, rd_kafka_topic_destroy, rd_kafka_topic_new, rd_kafka_topic_t,
+    rd_kafka_vtype_t,
 };
+use rdkafka::client::Client;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, Producer as _};
@@ -211,6 +221,78 @@ impl ReadMessage {
     /// The message.
     pub(crate) fn message(&self) -> &BorrowedMessage<'_> {
         &self.message
+    }
+}
+
+/// A topic's id, which one that is deleted and made again under its name does not have; `None` when the broker has no ids,
+/// or says nothing of this topic. Blocks until there is an answer.
+pub(crate) fn topic_id<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    limit: Duration,
+) -> Result<Option<u128>, RDKafkaErrorCode> {
+    let Ok(name) = CString::new(topic) else { return Ok(None) };
+    let milliseconds = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
+    let mut names = [name.as_ptr()];
+    // SAFETY: the client outlives the call, and all that is made here is destroyed here, after its last use. The name is
+    // copied. The request's own time-out (a minute) may end after ours: it then answers into a queue that is gone, which
+    // librdkafka allows.
+    unsafe {
+        let handle = client.native_ptr();
+        let queue = rd_kafka_queue_new(handle);
+        let topics = rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+        let options =
+            rd_kafka_AdminOptions_new(handle, rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+        rd_kafka_DescribeTopics(handle, topics, options, queue);
+        let event = rd_kafka_queue_poll(queue, milliseconds);
+        let id = if event.is_null() { Err(RDKafkaErrorCode::OperationTimedOut) } else { described_id(event) };
+        if !event.is_null() {
+            rd_kafka_event_destroy(event);
+        }
+        rd_kafka_AdminOptions_destroy(options);
+        rd_kafka_TopicCollection_destroy(topics);
+        rd_kafka_queue_destroy(queue);
+        id
+    }
+}
+
+/// The id in an answer about one topic.
+///
+/// # Safety
+/// The event is alive.
+unsafe fn described_id(event: *mut rd_kafka_event_t) -> Result<Option<u128>, RDKafkaErrorCode> {
+    // SAFETY: what the event holds lives as long as it does, and the array has as many elements as `count` says.
+    unsafe {
+        let failed = rd_kafka_event_error(event);
+        if failed != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return match RDKafkaErrorCode::from(failed) {
+                RDKafkaErrorCode::UnsupportedFeature => Ok(None),
+                code => Err(code),
+            };
+        }
+        let result = rd_kafka_event_DescribeTopics_result(event);
+        let mut count = 0;
+        let topics = if result.is_null() {
+            ptr::null_mut()
+        } else {
+            rd_kafka_DescribeTopics_result_topics(result, &raw mut count)
+        };
+        if topics.is_null() || count == 0 {
+            return Ok(None);
+        }
+        let topic = *topics;
+        let error = rd_kafka_TopicDescription_error(topic);
+        if !error.is_null() && rd_kafka_error_code(error) != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Ok(None);
+        }
+        let id = rd_kafka_TopicDescription_topic_id(topic);
+        if id.is_null() {
+            return Ok(None);
+        }
+        let half = |bits: i64| u128::from(bits.cast_unsigned());
+        let id = half(rd_kafka_Uuid_most_significant_bits(id)) << 64
+            | half(rd_kafka_Uuid_least_significant_bits(id));
+        Ok(Some(id).filter(|id| *id != 0))
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::sync::Mutex;
 use crate::{ClientProperties, Error, Logging, Result};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// How long a topic's id is waited for: meanwhile nobody polls for the consumer.
+const ID_LIMIT: Duration = Duration::from_secs(10);
 /// Topics that are made with one request: a controller takes 10,000 partitions at once.
 const AT_ONCE: usize = 250;
 /// How long a list of topics is believed: somebody may remove one.
@@ -106,6 +108,21 @@ impl Topics {
     pub async fn describe(&self, topic: &str) -> Result<Option<Description>> {
         let (admin, topic) = (Arc::clone(&self.admin), topic.to_owned());
         blocking(move || describe_by(admin.inner(), &topic)).await
+    }
+
+    /// A topic's id as 32 hexadecimal digits: one that was deleted and made again has another. `None` when there is no such
+    /// topic, or the broker has no ids (before Kafka 2.8).
+    ///
+    /// # Errors
+    /// When no broker answers.
+    pub async fn id(&self, topic: &str) -> Result<Option<String>> {
+        let (admin, topic) = (Arc::clone(&self.admin), topic.to_owned());
+        blocking(move || {
+            let id = crate::native::topic_id(admin.inner(), &topic, ID_LIMIT)
+                .map_err(|code| Error::topic(format!("could not read the id of topic {topic:?}"), code))?;
+            Ok(id.map(|id| format!("{id:032x}")))
+        })
+        .await
     }
 
     /// Makes those that are missing, many with one request, and says which they were.

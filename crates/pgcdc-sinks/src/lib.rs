@@ -25,9 +25,13 @@
 compile_error!("pgcdc-sinks without a store is nothing: enable one of the features cassandra, redis, http");
 
 mod backoff;
+mod beginning;
 mod config;
 pub mod driver;
 mod error;
+#[cfg(any(feature = "cassandra", feature = "redis"))]
+mod hints;
+pub mod order;
 pub mod runner;
 mod sink;
 mod tls;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use pgcdc_kafka::consumer::{Event, Member, Partition, Start};
+use pgcdc_kafka::consumer::{Assignment, Event, Member, Partition, Start};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, sleep};
+use crate::beginning::Beginnings;
 use crate::driver::{Breaker, DeadLetters, Driver, Flood, Outage};
+use crate::order::NewHistory;
 use crate::sink::SinkErrorKind;
 use crate::worker::{Worker, spawn};
 use crate::{Config, Error, Result, Sink, SinkConfig, Store};
@@ -124,6 +126,8 @@ pub struct Plan {
     pub retry_max: Duration,
     /// How many records in a row may become dead letters; the next one ends the sink.
     pub max_dead_letters: Option<u64>,
+    /// What it does when the source's positions begin anew.
+    pub new_history: NewHistory,
 }
 
 impl From<&SinkConfig> for Plan {
@@ -135,6 +139,7 @@ impl From<&SinkConfig> for Plan {
             retry_initial: config.retry_initial,
             retry_max: config.retry_max,
             max_dead_letters: config.max_dead_letters,
+            new_history: config.new_history,
         }
     }
 }
@@ -160,6 +165,7 @@ pub async fn run_with(
         flood: Arc::new(Flood::new(config.max_dead_letters)),
         retry_initial: config.retry_initial,
         retry_max: config.retry_max,
+        new_history: config.new_history,
     };
     tracing::info!(sink = %config.name, group, topics = ?config.topics, "sink started");
     let mut backoff = Backoff::new(config.retry_initial, config.retry_max);
@@ -198,6 +204,7 @@ async fn session(
     let poll_interval = kafka.get("max.poll.interval.ms").and_then(|text| text.parse().ok());
     let resume_limit =
         poll_interval.map_or(RESUME_LIMIT, |ms| RESUME_LIMIT.min(Duration::from_millis(ms) / 3));
+    let mut beginnings = Beginnings::new(kafka);
     let (failed, mut failures) = mpsc::channel::<Error>(1);
     let mut workers: HashMap<Partition, Worker> = HashMap::new();
     let result = loop {
@@ -208,18 +215,31 @@ async fn session(
             Some(error) = failures.recv() => break Err(error),
             event = events.recv() => match event {
                 Some(Event::Assigned { partitions, reply }) => {
-                    let names: Vec<Partition> = partitions.iter().map(|(name, _)| name.clone()).collect();
+                    let names: Vec<Partition> = partitions.iter().map(|one| one.partition.clone()).collect();
                     let starts = match resume(driver, &names, resume_limit, stop).await {
                         Ok(Some(starts)) => starts,
                         Ok(None) => break Ok(()),
                         Err(error) => break Err(error),
                     };
-                    for ((partition, records), start) in partitions.into_iter().zip(&starts) {
+                    let mut told = Vec::new();
+                    let mut refused = None;
+                    for (Assignment { partition, records, bookmark }, start) in partitions.into_iter().zip(starts) {
+                        let (start, history) = match beginnings.of(driver, &partition, start, bookmark).await {
+                            Ok(begin) => begin,
+                            Err(error) => {
+                                refused = Some(error);
+                                break;
+                            }
+                        };
                         tracing::info!(sink = %driver.name, %partition, ?start, "partition assigned");
-                        let worker = spawn(driver, partition.clone(), records, config.batch_max, &member.progress, &failed);
+                        told.push(start);
+                        let worker = spawn(driver, partition.clone(), (records, history), config.batch_max, &member.progress, &failed);
                         workers.insert(partition, worker);
                     }
-                    let _ = reply.send(starts);
+                    if let Some(error) = refused {
+                        break Err(error);
+                    }
+                    let _ = reply.send(told);
                 }
                 Some(Event::Revoked { partitions, reply }) => {
                     let gone: Vec<_> = partitions.iter().filter_map(|p| workers.remove_entry(p)).collect();

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use pgcdc_format::decode::Change;
 use pgcdc_kafka::consumer::{Message, Partition, Start};
 
+use crate::order::Order;
+
 /// One record: as it was read, and what it means.
 #[derive(Debug)]
 pub struct Record<'a> {
@@ -14,6 +16,8 @@ pub struct Record<'a> {
     pub message: &'a Message,
     /// What it means.
     pub change: Change<'a>,
+    /// Where it stands among all changes of its source; `None` when it carries no position.
+    pub order: Option<Order>,
 }
 
 /// Consecutive records of one partition, in order.
@@ -27,6 +31,9 @@ pub struct Batch<'a> {
     pub next: i64,
     /// The records that are still to be written; may be empty, when all were rejected.
     pub records: Vec<Record<'a>>,
+    /// What is remembered of the partition beside `next`. A sink that stores offsets stores it in the same step, and tells
+    /// it in [`Sink::bookmark`].
+    pub bookmark: &'a str,
 }
 
 /// What became of a batch.
@@ -148,6 +155,28 @@ pub trait Sink: Send + Sync + fmt::Debug {
     /// Where a partition that was just assigned begins.
     async fn resume(&self, _partition: &Partition) -> Result<Start, SinkError> {
         Ok(Start::Committed)
+    }
+
+    /// What [`Batch::bookmark`] said beside the offset that [`resume`](Sink::resume) has just told. Not asked of a sink that
+    /// keeps no offsets: there the consumer group keeps both.
+    fn bookmark(&self, _partition: &Partition) -> Option<String> {
+        None
+    }
+
+    /// The topic was made again, and is read from its beginning: puts the stored offset back to zero.
+    async fn rewind(&self, _partition: &Partition, _bookmark: &str) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// Whether the store compares a write's [`order`](Record::order) with what it holds, so that one below it is lost. Only
+    /// then does a source whose positions fall stop the sink.
+    fn compares_orders(&self) -> bool {
+        false
+    }
+
+    /// What an operator does to let the target begin anew, for messages: "empty the table …".
+    fn how_to_begin_anew(&self) -> &'static str {
+        "empty what the sink has written"
     }
 
     /// Writes a batch. When this returns, what it calls durable is durable.

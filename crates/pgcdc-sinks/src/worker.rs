@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::driver::{Decoded, Driver, Written};
+use crate::order::history::{Fall, History};
 use crate::{Error, Result};
 
 /// A worker of one partition.
@@ -25,7 +26,7 @@ pub(crate) struct Worker {
 pub(crate) fn spawn(
     driver: &Driver,
     partition: Partition,
-    mut records: Records,
+    (mut records, history): (Records, History),
     batch_max: usize,
     progress: &Progress,
     failed: &mpsc::Sender<Error>,
@@ -34,7 +35,8 @@ pub(crate) fn spawn(
     let (driver, progress, failed, token) = (driver.clone(), progress.clone(), failed.clone(), stop.clone());
     let task = tokio::spawn(async move {
         let line = Line { driver: &driver, partition: &partition, stop: &token, decoder: Mutex::default() };
-        let work = line.run(&mut records, batch_max, |next| progress.durable(&partition, next));
+        let durable = |next: i64, bookmark: String| progress.durable(&partition, next, bookmark);
+        let work = line.run(&mut records, batch_max, history, durable);
         // Nothing of the worker is used after a panic, and the sink ends. The panic's text is on stderr;
         // it may quote a value and is not repeated.
         let ended = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
@@ -56,11 +58,36 @@ struct Line<'w> {
     decoder: Mutex<Decoder>,
 }
 
+/// What became of a batch.
+struct Brought {
+    written: Written,
+    /// What is remembered of the partition after it.
+    bookmark: String,
+    /// Why nothing behind it may be written.
+    end: Option<Error>,
+}
+
+impl Brought {
+    /// The batch comes again.
+    fn stopped() -> Self {
+        Self { written: Written::Stopped, bookmark: String::new(), end: None }
+    }
+}
+
 impl Line<'_> {
-    /// Brings batches into the store until told to stop, and says up to where all is durable.
-    async fn run(&self, records: &mut Records, batch_max: usize, durable: impl Fn(i64)) -> Result<()> {
+    /// Brings batches into the store until told to stop, and says up to where all is durable, with the bookmark.
+    async fn run(
+        &self,
+        records: &mut Records,
+        batch_max: usize,
+        history: History,
+        durable: impl Fn(i64, String),
+    ) -> Result<()> {
         let at_once = self.driver.sink.concurrent_batches().max(1);
         let mut under_way = FuturesOrdered::new();
+        // Each batch has the history from the one before it, and hands it on when its own records are marked.
+        let (first, mut handed_on) = oneshot::channel();
+        let _ = first.send(history);
         // Of the last batches, as many as may be written at once: the first makes room for the next.
         let mut turns = VecDeque::new();
         loop {
@@ -82,21 +109,28 @@ impl Line<'_> {
                 let (done, turn) = oneshot::channel();
                 turns.push_back(turn);
                 let before = if turns.len() > at_once { turns.pop_front() } else { None };
-                under_way.push_back(self.bring(messages, before, done));
+                let (pass, next) = oneshot::channel();
+                let history = (std::mem::replace(&mut handed_on, next), pass);
+                under_way.push_back(self.bring(messages, history, before, done));
                 // One more than are written, to be decoded meanwhile.
                 if under_way.len() <= at_once {
                     continue;
                 }
             }
             let Some(written) = under_way.next().await else { return Ok(()) };
-            match written {
-                Ok(Written::Durable(next)) => durable(next),
-                ended => {
-                    // Nothing behind it counts any more, but a call of the store in hand has its grace.
-                    self.stop.cancel();
-                    while under_way.next().await.is_some() {}
-                    return ended.map(|_| ());
+            let ended = match written {
+                Ok(Brought { written: Written::Durable(next), bookmark, end }) => {
+                    durable(next, bookmark);
+                    end.map(Err)
                 }
+                Ok(Brought { written: Written::Stopped, end, .. }) => Some(end.map_or(Ok(()), Err)),
+                Err(error) => Some(Err(error)),
+            };
+            if let Some(ended) = ended {
+                // Nothing behind it counts any more, but a call of the store in hand has its grace.
+                self.stop.cancel();
+                while under_way.next().await.is_some() {}
+                return ended;
             }
         }
     }
@@ -105,20 +139,47 @@ impl Line<'_> {
     async fn bring(
         &self,
         messages: Vec<Message>,
+        (history, pass): (oneshot::Receiver<History>, oneshot::Sender<History>),
         before: Option<oneshot::Receiver<()>>,
         done: oneshot::Sender<()>,
-    ) -> Result<Written> {
-        let batch = Decoded::gradually(&messages, &self.decoder).await;
+    ) -> Result<Brought> {
+        let mut batch = Decoded::gradually(&messages, &self.decoder).await;
+        // Not handed on: a batch before it was the last.
+        let Ok(mut history) = history.await else { return Ok(Brought::stopped()) };
+        let fallen = batch.mark(&mut history);
+        let bookmark = batch.bookmark().to_owned();
+        let end = fallen.map(|(offset, fall)| self.fallen(offset, fall));
+        if end.is_none() {
+            let _ = pass.send(history);
+        }
+        if batch.is_empty() {
+            return Ok(Brought { written: Written::Stopped, bookmark, end });
+        }
         if let Some(before) = before
             && before.await.is_err()
         {
-            return Ok(Written::Stopped);
+            return Ok(Brought::stopped());
         }
         let written = self.driver.write(self.partition, batch, self.stop).await?;
         if let Written::Durable(_) = written {
             let _ = done.send(());
         }
-        Ok(written)
+        Ok(Brought { written, bookmark, end: end.filter(|_| written != Written::Stopped) })
+    }
+
+    /// Why the record at `offset` and all behind it are not written.
+    fn fallen(&self, offset: i64, fall: Fall) -> Error {
+        let place = format!("sink {:?}, {} at offset {offset}", self.driver.name, self.partition);
+        if fall == Fall::Topic {
+            // The next session notices that the topic is another one.
+            return Error::transient(format!("{place}: {fall}"));
+        }
+        Error::fatal(format!(
+            "{place}: {fall}. With its own position it would lose against what is stored. Nothing from this record on was \
+             written or committed. Either {}, and start again; or set new_history = \"continue\" for this sink: what comes \
+             from here on is then newer than all that is stored, and rows that were deleted in between stay",
+            self.driver.sink.how_to_begin_anew()
+        ))
     }
 }
 
@@ -214,7 +275,8 @@ mod tests {
             let partition = Partition { topic: "t".into(), id: 0 };
             let line =
                 Line { driver: &driver, partition: &partition, stop: &token, decoder: Mutex::default() };
-            line.run(&mut records, 1, |next| told.lock().expect("no panic").push(next)).await
+            let durable = |next, _| told.lock().expect("no panic").push(next);
+            line.run(&mut records, 1, History::default(), durable).await
         });
         Bench { store, durable, sender, task, stop }
     }
@@ -313,7 +375,8 @@ mod tests {
         let store = store(1, None);
         let driver = driver(&store);
         let partition = Partition { topic: "t".into(), id: 0 };
-        let _worker = spawn(&driver, partition, records, 1, &Progress::default(), &failed);
+        let _worker =
+            spawn(&driver, partition, (records, History::default()), 1, &Progress::default(), &failed);
         sender.offer(Message::new(999, None, Some(b"{}"))).expect("room");
         let told = tokio::time::timeout(Duration::from_secs(10), failures.recv()).await;
         let error = told.expect("in time").expect("a failure");

@@ -1,15 +1,13 @@
 //! The load: transactions of random changes, as fast as asked for, and a record of what was committed.
 
 use std::collections::HashSet;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::history::{Event, History};
-use crate::harness::Database;
+use crate::harness::{Database, Session};
 
 /// Pause between two groups of transactions: some 250 changes a second in all.
 const PAUSE: Duration = Duration::from_millis(80);
@@ -195,37 +193,5 @@ impl Writer {
 
     fn note(&mut self, id: i64, event: Event) {
         self.history.rows.entry(id).or_default().push((self.transaction, event));
-    }
-}
-
-/// One psql for the whole load.
-struct Session {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Session {
-    fn open(database: &Database) -> Self {
-        let mut command = database.server.psql(&database.name);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql starts");
-        let input = child.stdin.take().expect("psql's input");
-        let output = BufReader::new(child.stdout.take().expect("psql's output"));
-        Self { child, input, output }
-    }
-
-    /// Runs SQL and waits until it is done; psql ends at the first error, which ends the load.
-    fn run(&mut self, sql: &str) {
-        writeln!(self.input, "{sql}\\echo done").and_then(|()| self.input.flush()).expect("psql reads");
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("psql answers");
-        assert_eq!(line, "done\n", "psql failed on: {sql}");
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -29,15 +29,27 @@ impl Session {
         session
     }
 
-    /// Runs statements, the last of which gives one line at least; returns the first line.
+    /// Runs statements and waits for them; returns the first line that they answer with, or nothing.
     #[track_caller]
     pub(crate) fn run(&mut self, sql: &str) -> String {
-        writeln!(self.input, "{sql};\n\\echo done").expect("psql reads");
+        self.begin(sql);
+        self.finish()
+    }
+
+    /// Runs statements and does not wait: they may wait for another session.
+    #[track_caller]
+    pub(crate) fn begin(&mut self, sql: &str) {
+        writeln!(self.input, "{sql};\n\\echo done").and_then(|()| self.input.flush()).expect("psql reads");
+    }
+
+    /// Waits for what was begun; returns the first line of its answer, or nothing.
+    #[track_caller]
+    pub(crate) fn finish(&mut self) -> String {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
             let read = self.output.read_line(&mut line).expect("psql writes");
-            assert!(read > 0, "psql has ended: {sql}");
+            assert!(read > 0, "psql has ended");
             if line.trim() == "done" {
                 return lines.into_iter().next().unwrap_or_default();
             }

@@ -136,6 +136,20 @@ impl Topic {
         Self { name, producer }
     }
 
+    /// Deletes the topic and makes it again, empty.
+    pub(crate) fn make_again(&self, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = client(kafka()).create().expect("an admin client");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let gone = runtime.block_on(admin.delete_topics(&[&self.name], &AdminOptions::new()));
+        gone.expect("the broker answers").remove(0).expect("the topic can be deleted");
+        let spec = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1));
+        // The broker may still be busy with the deletion.
+        crate::harness::eventually(crate::harness::LONG, "the topic can be made again", || {
+            let made = runtime.block_on(admin.create_topics([&spec], &AdminOptions::new()));
+            made.is_ok_and(|mut made| made.remove(0).is_ok())
+        });
+    }
+
     /// Writes records, in order: partition, key, value. Returns when the broker has them.
     pub(crate) fn write(&self, records: &[(i32, Option<&str>, Option<&str>)]) {
         for (partition, key, value) in records {

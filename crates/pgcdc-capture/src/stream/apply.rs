@@ -25,6 +25,10 @@ pub(super) struct Applier<'a> {
     metrics: &'a Arc<Metrics>,
     transaction: Transaction,
     last_commit: Option<Lsn>,
+    /// Where the snapshot before this stream was taken.
+    snapshot_at: Lsn,
+    /// The same in a transaction that the snapshot does not have, else zero.
+    floor: Lsn,
     batch: RecordBatch,
     messages: MessageEncoder,
     message_topic: Option<TopicId>,
@@ -62,7 +66,7 @@ impl<'a> Applier<'a> {
         tables: &'a mut Tables,
         outbox: &'a mut Outbox,
         metrics: &'a Arc<Metrics>,
-        last_commit: Option<Lsn>,
+        (last_commit, snapshot_at): (Option<Lsn>, Lsn),
         xmin: Xmin,
     ) -> Result<Self> {
         let told = settings.transaction_metadata && !outbox.output.wants_events();
@@ -77,6 +81,8 @@ impl<'a> Applier<'a> {
             metrics,
             transaction: Transaction::default(),
             last_commit,
+            snapshot_at,
+            floor: Lsn::ZERO,
             batch: RecordBatch::new(),
             message_topic: None,
             heartbeats_numbered: false,
@@ -142,6 +148,7 @@ impl<'a> Applier<'a> {
                 tracing::trace!(%final_lsn, xid, "begin");
                 let xmin = self.xmin.now();
                 self.transaction = Transaction { xid: Some(xid), xmin, commit_time_us, origin: None };
+                self.floor = if final_lsn >= self.snapshot_at { self.snapshot_at } else { Lsn::ZERO };
                 self.outbox.begin(final_lsn);
                 return if self.metadata.is_some() { self.begin(lsn).await } else { Ok(()) };
             }
@@ -259,12 +266,12 @@ impl<'a> Applier<'a> {
         before: Option<(RelationIdentity, Tuple<'_>)>,
         after: Option<Tuple<'_>>,
     ) -> Result<bool> {
-        let now_ns = self.clock.tick();
+        let (now_ns, last_commit) = (self.clock.tick(), self.commit_before(lsn));
         let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
         let Some(encoder) = encoder else { return Ok(false) };
         self.changes += 1;
         let ordinal = self.metadata.as_ref().map(|metadata| metadata.numbering.next(relation));
-        let context = self.transaction.context(lsn, self.last_commit, now_ns, ordinal);
+        let context = self.transaction.context(lsn, last_commit, now_ns, ordinal);
         let old = before.map(|(kind, tuple)| (RowRef::Wire(tuple), kind == RelationIdentity::Row));
         let change = match (operation, old, after) {
             (Operation::Truncate, ..) => Change::Truncate,
@@ -284,6 +291,16 @@ impl<'a> Applier<'a> {
         Ok(true)
     }
 
+    /// The first number of `source.sequence`: the end of the commit before.
+    ///
+    /// A transaction may have made this change before a snapshot that does not have it, since it committed after. The
+    /// end of the commit before is then not known, or lies before the snapshot, too, and a reader would take the
+    /// snapshot's row for the newer one: the snapshot's own position stands in. Debezium writes null here.
+    #[inline]
+    fn commit_before(&self, lsn: Lsn) -> Option<Lsn> {
+        if lsn < self.floor { self.last_commit.max(Some(self.floor)) } else { self.last_commit }
+    }
+
     async fn event(
         &mut self,
         lsn: Lsn,
@@ -293,11 +310,11 @@ impl<'a> Applier<'a> {
         after: Option<Tuple<'_>>,
         data: &[u8],
     ) -> Result<()> {
-        let now_ns = self.clock.tick();
+        let (now_ns, last_commit) = (self.clock.tick(), self.commit_before(lsn));
         let Some(encoder) = self.tables.get(relation) else { return Err(unannounced(lsn, relation)) };
         let Some(encoder) = encoder else { return Ok(()) };
         self.changes += 1;
-        let context = self.transaction.context(lsn, self.last_commit, now_ns, None);
+        let context = self.transaction.context(lsn, last_commit, now_ns, None);
         let before = before.map(|(_, tuple)| tuple);
         let event = typed::event(operation, encoder.relation(), data, before, after, &context)
             .map_err(|error| at(lsn, &error).with_source(error))?;

@@ -40,6 +40,8 @@ pub(crate) struct Stream<'a> {
     pub(crate) catch_up: Lsn,
     /// End of the transaction before the first one, where that is known.
     pub(crate) last_commit: Option<Lsn>,
+    /// Where the snapshot before was taken; zero without one.
+    pub(crate) snapshot_at: Lsn,
 }
 
 impl Stream<'_> {
@@ -61,7 +63,7 @@ impl Stream<'_> {
                 self.tables,
                 self.outbox,
                 self.metrics,
-                self.last_commit,
+                (self.last_commit, self.snapshot_at),
                 xmin,
             )?,
             metrics: self.metrics,

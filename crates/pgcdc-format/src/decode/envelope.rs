@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pgcdc_event::{Lsn, Operation};
 
 use super::scan::Scanner;
-use super::{Change, Error, Form, Json, Row, RowSchema, Source};
+use super::{Change, Error, Form, Json, Row, RowSchema, Sequence, Source};
 
 /// The parts of an envelope: operation, before, after, source.
 pub(super) type EnvelopeParts<'a> = (Operation, Option<Row<'a>>, Option<Row<'a>>, Source<'a>);
@@ -71,7 +71,15 @@ fn part<'a, T>(
 fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
     let mut source = Source::default();
     scanner.object(|scanner, name| {
-        let wanted = matches!(&*name, "lsn" | "ts_us" | "ts_ms" | "txId" | "schema" | "table" | "snapshot");
+        // Its escapes are not undone: that would cost a text for each record.
+        if name == "sequence" {
+            source.sequence = Sequence::parse(scanner.raw()?);
+            return Ok(());
+        }
+        let wanted = matches!(
+            &*name,
+            "lsn" | "ts_us" | "ts_ms" | "txId" | "schema" | "table" | "snapshot" | "name" | "db"
+        );
         if !wanted {
             return scanner.raw().map(drop);
         }
@@ -83,15 +91,21 @@ fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
             "txId" => source.tx_id = value.as_i64().and_then(|n| u64::try_from(n).ok()),
             "schema" => source.schema = text_of(value),
             "table" => source.table = text_of(value),
-            _ => source.snapshot = is_snapshot(&value),
+            "name" => source.name = text_of(value),
+            "db" => source.database = text_of(value),
+            _ => source.read_by(&value),
         }
         Ok(())
     })?;
     Ok(source)
 }
 
-fn is_snapshot(value: &Json<'_>) -> bool {
-    !matches!(value, Json::Null | Json::Bool(false)) && value.as_str() != Some("false")
+impl Source<'_> {
+    /// Notes what `source.snapshot` says.
+    fn read_by(&mut self, value: &Json<'_>) {
+        self.snapshot = !matches!(value, Json::Null | Json::Bool(false)) && value.as_str() != Some("false");
+        self.incremental = value.as_str() == Some("incremental");
+    }
 }
 
 fn text_of(value: Json<'_>) -> Option<Cow<'_, str>> {
@@ -127,7 +141,12 @@ pub(super) fn flattened<'a>(payload: &'a str, schema: Option<Arc<RowSchema>>) ->
             }
             "__schema" | "__source_schema" => source.schema = text_of(field.value.clone()).or(source.schema),
             "__table" | "__source_table" => source.table = text_of(field.value.clone()).or(source.table),
-            "__snapshot" | "__source_snapshot" => source.snapshot = is_snapshot(field.value),
+            "__name" | "__source_name" => source.name = text_of(field.value.clone()).or(source.name),
+            "__db" | "__source_db" => source.database = text_of(field.value.clone()).or(source.database),
+            "__sequence" | "__source_sequence" => {
+                source.sequence = Sequence::of(field.value).or(source.sequence)
+            }
+            "__snapshot" | "__source_snapshot" => source.read_by(field.value),
             _ => {}
         }
     }

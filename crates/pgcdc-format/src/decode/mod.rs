@@ -21,6 +21,7 @@ mod memory;
 mod row;
 mod scan;
 mod semantic;
+mod sequence;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use instant::{Decimal, date_days, instant_us, iso_instant_us, time_of_day_ns
 pub use json::Json;
 pub use row::{Field, Placeholder, Row};
 pub use semantic::{FieldSchema, RowSchema, Semantic, Unit};
+pub use sequence::Sequence;
 
 use envelope::{envelope, flattened};
 use memory::SchemaMemory;
@@ -73,14 +75,22 @@ pub struct Source<'a> {
     pub lsn: Option<Lsn>,
     /// Commit time in microseconds since 1970-01-01 UTC.
     pub ts_us: Option<i64>,
+    /// The order of the change's transaction among all.
+    pub sequence: Option<Sequence>,
     /// The transaction.
     pub tx_id: Option<u64>,
+    /// `topic.prefix` of the connector that wrote the record.
+    pub name: Option<Cow<'a, str>>,
+    /// The database.
+    pub database: Option<Cow<'a, str>>,
     /// The table's schema.
     pub schema: Option<Cow<'a, str>>,
     /// The table.
     pub table: Option<Cow<'a, str>>,
-    /// Whether a snapshot read the row.
+    /// Whether a snapshot read the row, an incremental one among them.
     pub snapshot: bool,
+    /// Whether an incremental snapshot read the row, between two transactions of the stream.
+    pub incremental: bool,
 }
 
 /// One change, borrowed from the record.

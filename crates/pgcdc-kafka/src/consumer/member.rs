@@ -120,9 +120,11 @@ pub(super) fn commit(consumer: &BaseConsumer<Context>, mode: CommitMode) {
         return;
     }
     let mut list = TopicPartitionList::new();
-    for (partition, next) in &durable {
+    for (partition, next, bookmark) in &durable {
+        let mut element = list.add_partition(&partition.topic, partition.id);
+        element.set_metadata(bookmark);
         // Fails only for an offset below zero, which no record has.
-        let _ = list.add_partition_offset(&partition.topic, partition.id, Offset::Offset(*next));
+        let _ = element.set_offset(Offset::Offset(*next));
     }
     if let Err(error) = consumer.commit(&list, mode) {
         // The records are read again after a restart; the sinks bear that.

@@ -1,6 +1,6 @@
 //! The rebalance callback: it runs on the polling thread, within `poll`, and waits for the owner.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
 use super::member::{QUEUE_RECORDS, commit};
-use super::{Event, Message, Partition, Progress, QueueSender, Start, queue};
+use super::{Assignment, Event, Message, Partition, Progress, QueueSender, Start, queue};
 use crate::{Error, Result};
 
 /// How long looking at the ends of all partitions of an assignment may take: the member does not poll meanwhile.
@@ -57,7 +57,8 @@ impl Context {
 
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> Result<()> {
         let partitions = partitions_of(list);
-        let mut queues = Vec::new();
+        let bookmarks = committed_bookmarks(consumer, list)?;
+        let mut assigned = Vec::new();
         for partition in &partitions {
             let (sender, records) = queue(QUEUE_RECORDS);
             self.slots().push(Slot {
@@ -66,12 +67,13 @@ impl Context {
                 waiting: VecDeque::new(),
                 paused: false,
             });
-            queues.push((partition.clone(), records));
+            let bookmark = bookmarks.get(partition).cloned();
+            assigned.push(Assignment { partition: partition.clone(), records, bookmark });
         }
         let starts = if partitions.is_empty() {
             Vec::new()
         } else {
-            self.ask(|reply| Event::Assigned { partitions: queues, reply }).unwrap_or_default()
+            self.ask(|reply| Event::Assigned { partitions: assigned, reply }).unwrap_or_default()
         };
         let begin = Instant::now();
         for (partition, start) in partitions.iter().zip(starts) {
@@ -144,6 +146,26 @@ impl ConsumerContext for Context {
             }
         }
     }
+}
+
+/// What was committed beside the group's offsets.
+fn committed_bookmarks(
+    consumer: &BaseConsumer<Context>,
+    list: &TopicPartitionList,
+) -> Result<HashMap<Partition, String>> {
+    if list.count() == 0 {
+        return Ok(HashMap::new());
+    }
+    let committed = consumer
+        .committed_offsets(list.clone(), WATERMARK_LIMIT)
+        .map_err(|e| Error::client("read the group's committed offsets", e))?;
+    let bookmarks = committed.elements().into_iter().filter(|element| !element.metadata().is_empty());
+    Ok(bookmarks
+        .map(|element| {
+            let partition = Partition { topic: element.topic().into(), id: element.partition() };
+            (partition, element.metadata().to_owned())
+        })
+        .collect())
 }
 
 /// librdkafka keeps an application's pause across assignments, and with the slot of a partition nobody is

@@ -3,25 +3,35 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use pgcdc_event::Operation;
 use pgcdc_format::decode::Form;
 use pgcdc_kafka::consumer::Partition;
 
 use crate::Record;
 
-/// One clock for each form of record: the LSN where every change has one, deletes too; else the offset.
+/// Bits below a position, for the ranks of tied changes. With ten, positions up to 8 PiB of WAL have their place, and
+/// 24,576 ranks.
+const BITS: u32 = 10;
+
+/// One clock for each form of record: the order of commits where every change carries it, deletes too; else the offset.
 /// Two clocks in one table would order its writes by accident.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Clock {
     /// Partitions whose deletes are records of their own, so that their tombstones say nothing new.
     with_deletes: Mutex<HashMap<Partition, bool>>,
+    bits: u32,
 }
 
 impl Clock {
+    /// ScyllaDB takes no timestamp that is days in the future, and reads them as microseconds since 1970: there positions
+    /// go as they are, up to 1.7 PB of WAL, with 24 ranks.
+    pub(super) fn new(is_scylla: bool) -> Self {
+        Self { with_deletes: Mutex::default(), bits: if is_scylla { 0 } else { BITS } }
+    }
+
     /// What is known of a partition; [`note`](Self::note) it again after its records.
     pub(super) fn look(&self, partition: &Partition) -> Hand {
         let known = self.with_deletes.lock().unwrap_or_else(PoisonError::into_inner);
-        Hand { with_deletes: known.get(partition).copied() }
+        Hand { with_deletes: known.get(partition).copied(), bits: self.bits }
     }
 
     pub(super) fn note(&self, partition: &Partition, hand: &Hand) {
@@ -42,6 +52,7 @@ impl Clock {
 #[derive(Debug)]
 pub(super) struct Hand {
     with_deletes: Option<bool>,
+    bits: u32,
 }
 
 impl Hand {
@@ -50,16 +61,11 @@ impl Hand {
         let (change, offset) = (&record.change, record.message.offset);
         if change.form == Form::Tombstone {
             // The first record after a start may be a tombstone. If rows go by offsets, its offset is what
-            // it needs; if they go by LSNs, the offset is below all of them and the delete came before it.
+            // it needs; if they go by positions, the offset is below all of them and the delete came before it.
             return (self.with_deletes != Some(true)).then_some(offset);
         }
-        let by_record = change.form == Form::Envelope || change.rewritten;
-        self.with_deletes = Some(by_record);
-        let Some(lsn) = change.source.lsn.filter(|_| by_record) else { return Some(offset) };
-        let lsn = i64::try_from(lsn.as_u64()).unwrap_or(i64::MAX);
-        // A snapshot's rows carry the position at which streaming begins, and so may the first change.
-        let from_snapshot = change.source.snapshot || change.operation == Operation::Read;
-        Some(if from_snapshot { lsn.saturating_sub(1) } else { lsn })
+        self.with_deletes = Some(change.form == Form::Envelope || change.rewritten);
+        Some(record.order.map_or(offset, |order| order.timestamp(self.bits)))
     }
 }
 
@@ -69,17 +75,20 @@ mod tests {
     use pgcdc_kafka::consumer::Message;
 
     use super::*;
+    use crate::order::history::History;
 
     /// Timestamps of records at offsets 10, 11, …
     fn timestamps(values: &[Option<&str>]) -> Vec<Option<i64>> {
-        let (clock, mut decoder) = (Clock::default(), Decoder::default());
+        let (clock, mut decoder, mut history) = (Clock::new(true), Decoder::default(), History::default());
         let partition = Partition { topic: "t".into(), id: 0 };
         let stamp = |(value, offset): (&Option<&str>, i64)| {
-            let message = Message::new(offset, None, None);
-            let change = decoder.decode(Some(b"{\"id\":1}"), value.map(str::as_bytes)).expect("decodes");
+            let key = br#"{"id":1}"#;
+            let message = Message::new(offset, Some(key), None);
+            let change = decoder.decode(Some(key), value.map(str::as_bytes)).expect("decodes");
+            let order = history.mark(offset, message.key(), &change).expect("no fall");
             // As if each were in a piece of its own.
             let mut hand = clock.look(&partition);
-            let timestamp = hand.timestamp(&Record { message: &message, change });
+            let timestamp = hand.timestamp(&Record { message: &message, change, order });
             clock.note(&partition, &hand);
             timestamp
         };

@@ -1,15 +1,16 @@
 //! The table that a first record asks for.
 //!
-//! With a Connect schema the types are exact. Without one they are guessed from the values, on the
-//! safe side: whole numbers → `bigint`, others → `double`, ISO 8601 texts with an offset →
-//! `timestamp`, every other text, UUIDs among them → `text`, which takes anything. A NULL says nothing
-//! of its type: its column is added when a value comes. So is a column that the source adds later. All
-//! key columns together are the partition key.
+//! With a Connect schema the types are exact. Without one only JSON's own kinds are known, and no type comes from what
+//! one value looks like: whole numbers → `bigint`, others → `double` (Debezium writes a point in these), booleans →
+//! `boolean`, every text → `text`, which takes anything. So `numeric` becomes the base64 text that it is without a schema,
+//! and dates and timestamps the numbers that they are; [`without_schema`] says what to set. A NULL says nothing of its
+//! type: its column is added when a value comes. So is a column that the source adds later. All key columns together are
+//! the partition key.
 //!
 //! Only tables that were made here grow, known by their comment; one that the user made keeps the
 //! columns it has.
 
-use pgcdc_format::decode::{Change, Field, Json, Semantic, iso_instant_us};
+use pgcdc_format::decode::{Change, Field, Json, Semantic};
 
 /// The comment of tables made here.
 pub(super) const COMMENT: &str = "made by pgcdc";
@@ -40,6 +41,19 @@ pub(super) fn create_table(keyspace: &str, table: &str, change: &Change<'_>) -> 
         columns.join(", "),
         keys.join(", ")
     ))
+}
+
+/// What a person should know whose table is made from a record without a schema; `None` when the record has one.
+pub(super) fn without_schema(change: &Change<'_>) -> Option<&'static str> {
+    let row = change.after.as_ref()?;
+    let guessed = row.fields().any(|field| field.semantic.is_none() && !field.name.starts_with("__"));
+    guessed.then_some(
+        "the records have no schemas, so that types are not known: every text is text, a numeric (base64) and a timestamptz \
+         among them, and every date, time and timestamp is a bigint. For exact types set value.converter.schemas.enable=true \
+         for the connector, or make the table with the types you want before the sink starts (for numeric together with \
+         decimal.handling.mode=string: base64 cannot be told from other texts); then drop this table, and forget the \
+         group's offsets",
+    )
 }
 
 /// Whether a column can be made for a field. Those that `add.fields` adds are not the table's.
@@ -99,12 +113,6 @@ fn of_value(value: &Json<'_>) -> &'static str {
         Json::Bool(_) => "boolean",
         Json::Number(_) if value.as_i64().is_some() => "bigint",
         Json::Number(_) => "double",
-        Json::String(text) if is_zoned_timestamp(text) => "timestamp",
         Json::Null | Json::String(_) | Json::Array(_) | Json::Object(_) => "text",
     }
-}
-
-/// Debezium's form of `timestamptz`: `2024-02-29T10:34:56.789012Z`.
-fn is_zoned_timestamp(text: &str) -> bool {
-    text.len() >= 20 && text.ends_with('Z') && text.as_bytes()[10] == b'T' && iso_instant_us(text).is_some()
 }

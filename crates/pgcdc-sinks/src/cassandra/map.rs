@@ -12,6 +12,8 @@ use scylla::serialize::writers::CellWriter;
 use scylla::value::{CqlDate, CqlDecimal, CqlDuration, CqlTime, CqlTimestamp, CqlTimeuuid, CqlVarint};
 use uuid::Uuid;
 
+use crate::hints::{NUMERIC_HINT, may_be_numeric};
+
 /// Writes a field's value. After an error the buffer behind the cell holds a part of one.
 ///
 /// # Errors
@@ -26,8 +28,19 @@ pub(super) fn write_cql(
         return Ok(());
     }
     write(field.value, field.semantic, target, cell).ok_or_else(|| {
-        format!("column {:?}: {} cannot become {}", field.name, describe(field.value), name_of(target))
+        let hint = if may_be_numeric(field) && is_number(target) { NUMERIC_HINT } else { "" };
+        format!("column {:?}: {} cannot become {}{hint}", field.name, describe(field.value), name_of(target))
     })
+}
+
+fn is_number(target: &ColumnType<'_>) -> bool {
+    use NativeType as N;
+    matches!(
+        target,
+        ColumnType::Native(
+            N::Decimal | N::Varint | N::Double | N::Float | N::BigInt | N::Int | N::SmallInt | N::TinyInt
+        )
+    )
 }
 
 fn describe(value: &Json<'_>) -> &'static str {

@@ -15,11 +15,12 @@ use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptErr
 
 use super::CassandraConfig;
 use super::clock::Clock;
-use super::create::{add_columns, create_table, quote};
+use super::create::{add_columns, create_table, quote, without_schema};
 use super::flight::Flight;
 use super::group::Requests;
 use super::table::{Statement, Target};
 use super::verdict;
+use crate::order::Advice;
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
 /// Records that are converted at once, between looks at the answers.
@@ -33,6 +34,7 @@ pub struct Cassandra {
     /// Tables met so far. The lock is held while one is made, so that partitions do not make it twice.
     targets: tokio::sync::Mutex<HashMap<String, Arc<Target>>>,
     clock: Clock,
+    advice: Advice,
 }
 
 impl fmt::Debug for Cassandra {
@@ -71,13 +73,16 @@ impl Cassandra {
             }
         })?;
         make_keyspace(&session, config).await?;
+        let state = session.get_cluster_state();
+        let is_scylla = state.get_nodes_info().iter().any(|node| node.sharder().is_some());
         let placeholder = config.placeholder.as_deref().map_or_else(Placeholder::default, Placeholder::new);
         Ok(Self {
             session,
             config: config.clone(),
             placeholder,
             targets: tokio::sync::Mutex::default(),
-            clock: Clock::default(),
+            clock: Clock::new(is_scylla),
+            advice: Advice::default(),
         })
     }
 
@@ -149,7 +154,11 @@ impl Cassandra {
             };
             make_keyspace(&self.session, &self.config).await?; // it may have been dropped with the table
             define(&self.session, &statement).await?;
-            tracing::info!(table = %format!("{keyspace}.{name}"), "table made");
+            let made = format!("{keyspace}.{name}");
+            match without_schema(change) {
+                Some(hint) => tracing::warn!(table = %made, hint, "table made, with types that are guessed"),
+                None => tracing::info!(table = %made, "table made"),
+            }
             found = load().await.map_err(|e| verdict::unprepared(&e))?;
         }
         let Some(target) = found else {
@@ -198,6 +207,7 @@ impl Cassandra {
         let mut last: Option<(&str, Arc<Target>)> = None;
         for record in records {
             let offset = record.message.offset;
+            self.advice.look(record);
             let Some(timestamp) = hand.timestamp(record) else { continue };
             match record.change.operation {
                 Operation::Message => continue,
@@ -300,6 +310,14 @@ impl Sink for Cassandra {
     /// where tables are made: a delete that finds no table is left out, and a batch before it may be about to make one.
     fn concurrent_batches(&self) -> usize {
         if self.config.create { 1 } else { 2 }
+    }
+
+    fn compares_orders(&self) -> bool {
+        true
+    }
+
+    fn how_to_begin_anew(&self) -> &'static str {
+        "empty the target table (TRUNCATE) and forget the group's offsets (kafka-consumer-groups --delete-offsets)"
     }
 
     async fn released(&self, partition: &Partition) {

@@ -15,6 +15,7 @@ use pgcdc_kafka::ClientProperties;
 use provided::Provided;
 pub(crate) use section::Section;
 
+use crate::order::NewHistory;
 use crate::{Error, Result};
 
 /// What a configuration file says, checked without touching the world.
@@ -45,6 +46,8 @@ pub struct SinkConfig {
     /// How many records of a partition in a row may become dead letters; the next one ends the sink (`max_dead_letters`; not
     /// set: any number; 0: the first one, as `errors.tolerance=none` does in Kafka Connect).
     pub max_dead_letters: Option<u64>,
+    /// `new_history`: what the sink does when the source's positions begin anew, `stop` (default) or `continue`.
+    pub new_history: NewHistory,
     /// What `type` says, with the store's own keys.
     pub store: Store,
 }
@@ -208,6 +211,7 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
         section.inner("retry", |retry| (retry.optional_duration("initial"), retry.optional_duration("max")));
     let max_dead_letters = section.optional_number("max_dead_letters", 0..=1_000_000_000);
     let (retry_initial, retry_max) = retry.unwrap_or((None, None));
+    let new_history = parse_new_history(&mut section);
     let kind = section.text("type");
     let store = match kind.as_deref() {
         #[cfg(feature = "cassandra")]
@@ -238,6 +242,18 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
         retry_initial: retry_initial.unwrap_or(Duration::from_millis(200)),
         retry_max: retry_max.unwrap_or(Duration::from_secs(30)),
         max_dead_letters: max_dead_letters.and_then(|count| count.try_into().ok()),
+        new_history,
         store: store?,
     })
+}
+
+fn parse_new_history(section: &mut Section<'_, '_>) -> NewHistory {
+    match section.optional_text("new_history").as_deref() {
+        None | Some("stop") => NewHistory::Stop,
+        Some("continue") => NewHistory::Continue,
+        Some(other) => {
+            section.mistake(&format!("\"new_history\" must be \"stop\" or \"continue\", not {other:?}"));
+            NewHistory::Stop
+        }
+    }
 }

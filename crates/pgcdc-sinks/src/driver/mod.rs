@@ -25,6 +25,8 @@ pub use outage::Outage;
 use flood::Flow;
 
 use crate::backoff::{Backoff, sleep};
+use crate::order::NewHistory;
+use crate::order::history::{Fall, History};
 use crate::sink::SinkErrorKind;
 use crate::{Batch, Error, Record, Rejected, Sink, SinkError};
 
@@ -64,6 +66,8 @@ pub struct Driver {
     pub retry_initial: Duration,
     /// Longest wait between two tries.
     pub retry_max: Duration,
+    /// What is done when the source's positions begin anew.
+    pub new_history: NewHistory,
 }
 
 /// Whether a batch was finished.
@@ -81,14 +85,20 @@ pub struct Decoded<'a> {
     messages: &'a [Message],
     records: Vec<Record<'a>>,
     malformed: Vec<Rejected>,
+    /// What is remembered of the partition after its last record.
+    bookmark: String,
 }
 
 impl<'a> Decoded<'a> {
     /// Decodes piece by piece, so that what else the task waits for is looked at in between; what is not a change event
     /// goes to the dead letters later.
     pub async fn gradually(messages: &'a [Message], decoder: &Mutex<Decoder>) -> Self {
-        let mut decoded =
-            Self { messages, records: Vec::with_capacity(messages.len()), malformed: Vec::new() };
+        let mut decoded = Self {
+            messages,
+            records: Vec::with_capacity(messages.len()),
+            malformed: Vec::new(),
+            bookmark: String::new(),
+        };
         for piece in messages.chunks(PIECE) {
             decoded.add(piece, &mut decoder.lock().unwrap_or_else(PoisonError::into_inner));
             tokio::task::yield_now().await;
@@ -96,10 +106,46 @@ impl<'a> Decoded<'a> {
         decoded
     }
 
+    /// Gives the records their order. One that begins another history is taken out, with all behind it, and its offset
+    /// returned with the reason.
+    pub(crate) fn mark(&mut self, history: &mut History) -> Option<(i64, Fall)> {
+        let mut fallen = None;
+        for record in &mut self.records {
+            let offset = record.message.offset;
+            match history.mark(offset, record.message.key(), &record.change) {
+                Ok(order) => record.order = order,
+                Err(fall) => {
+                    fallen = Some((offset, fall));
+                    break;
+                }
+            }
+        }
+        if let Some((offset, _)) = fallen {
+            let before = self.messages.iter().position(|message| message.offset == offset);
+            self.messages = &self.messages[..before.unwrap_or(0)];
+            let kept = self.records.iter().position(|record| record.message.offset == offset);
+            self.records.truncate(kept.unwrap_or(0));
+            let last = self.messages.last().map(|message| message.offset);
+            self.malformed.retain(|rejected| last.is_some_and(|last| rejected.offset <= last));
+        }
+        self.bookmark = history.bookmark();
+        fallen
+    }
+
+    /// Whether nothing is left to be written or buried.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// What is remembered of the partition after the last record.
+    pub(crate) fn bookmark(&self) -> &str {
+        &self.bookmark
+    }
+
     fn add(&mut self, piece: &'a [Message], decoder: &mut Decoder) {
         for message in piece {
             match decoder.decode(message.key(), message.value()) {
-                Ok(change) => self.records.push(Record { message, change }),
+                Ok(change) => self.records.push(Record { message, change, order: None }),
                 Err(error) => {
                     self.malformed.push(Rejected { offset: message.offset, reason: error.to_string() });
                 }
@@ -134,14 +180,14 @@ impl Driver {
         decoded: Decoded<'_>,
         stop: &CancellationToken,
     ) -> Result<Written, Error> {
-        let Decoded { messages, records, malformed } = decoded;
+        let Decoded { messages, records, malformed, bookmark } = decoded;
         let Some(last) = messages.last() else { return Ok(Written::Stopped) };
         let next = last.offset + 1;
         let mut dead = BTreeSet::new();
         if !self.bury(partition, messages, malformed, &mut dead, stop).await? {
             return Ok(Written::Stopped);
         }
-        let mut batch = Batch { partition, next, records };
+        let mut batch = Batch { partition, next, records, bookmark: &bookmark };
         let mut backoff = self.backoff();
         loop {
             if !self.admitted(stop).await {

@@ -15,7 +15,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 
 use super::verdict::{self, Verdict};
-use super::{HttpConfig, retry_after};
+use super::{HttpConfig, idempotency, retry_after};
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
 /// Keys of one batch that are sent at the same time.
@@ -129,7 +129,7 @@ impl Http {
             .client
             .request(self.config.method.clone(), self.config.url.expose())
             .header(CONTENT_TYPE, "application/json")
-            .header("Idempotency-Key", format!("{partition}-{offset}"))
+            .header("Idempotency-Key", idempotency::key(partition, record))
             .header("X-Pgcdc-Topic", &*partition.topic)
             .header("X-Pgcdc-Partition", partition.id)
             .header("X-Pgcdc-Offset", offset);

@@ -1,20 +1,22 @@
 -- One step of a leaderboard: rows that are too old leave, records are applied, the offset moves.
 -- KEYS: 1 sorted set, 2 rows, 3 expiry, 4 counts, 5 offsets
 -- ARGV: 1 window in us, 2 offset field or '' for expiry alone, 3 expected offset or -1, 4 next offset,
+--       6 what is remembered of the partition at the next offset, or '' to keep what is there,
 --       5 the records, all in one array of MessagePack (a thousand arguments cost more than the rest of the script); per
---       record: offset, row, kind ('u' counts, 'd' does not, 't' is a tombstone), time in us, score, member, LSN, all texts
--- A row with an LSN came from records whose deletes have one too: a tombstone of it only follows such a
+--       record: offset, row, kind ('u' counts, 'd' does not, 't' is a tombstone), time in us, score, member, order, all texts
+-- A row with an order came from records whose deletes have one too: a tombstone of it only follows such a
 -- delete, and one that is repeated must not take a newer row away.
--- A row is 'LSN score member', or 'LSN' alone once deleted; the LSN has 20 digits or is empty.
+-- A row is 'order score member', or 'order' alone once deleted; the order is empty or has 20 or 40 digits, and the later
+-- of two is the greater text.
 local board, rows, expiry, counts, offsets = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local clock = redis.call('TIME')
 local horizon = clock[1] * 1000000 + clock[2] - ARGV[1]
 local LIMIT = 1000
 
--- Takes a row's contribution away; returns its LSN.
+-- Takes a row's contribution away; returns its order.
 local function withdraw(packed)
-  local lsn, score, member = string.match(packed, '^(%d*) (%S+) (.*)$')
-  if not lsn then return packed end
+  local order, score, member = string.match(packed, '^(%d*) (%S+) (.*)$')
+  if not order then return packed end
   if redis.call('HINCRBY', counts, member, -1) <= 0 then
     redis.call('HDEL', counts, member)
     redis.call('ZREM', board, member)
@@ -22,7 +24,7 @@ local function withdraw(packed)
     if string.sub(score, 1, 1) == '-' then score = string.sub(score, 2) else score = '-' .. score end
     redis.call('ZINCRBY', board, score, member)
   end
-  return lsn
+  return order
 end
 
 -- '%.0f', because Lua's own text form of a number has 14 digits.
@@ -49,19 +51,19 @@ if stored >= tonumber(ARGV[4]) then return { 'ok', 0 } end
 local list = cmsgpack.unpack(ARGV[5])
 for at = 1, #list, 7 do
   if tonumber(list[at]) >= stored then
-    local row, kind, time, score, member, lsn = list[at+1], list[at+2], list[at+3], list[at+4], list[at+5], list[at+6]
+    local row, kind, time, score, member, order = list[at+1], list[at+2], list[at+3], list[at+4], list[at+5], list[at+6]
     local packed = redis.call('HGET', rows, row)
     local known = packed and string.match(packed, '^(%d*)') or ''
-    if known == '' or (lsn == '' and kind ~= 't') or (lsn ~= '' and lsn >= known) then
+    if known == '' or (order == '' and kind ~= 't') or (order ~= '' and order >= known) then
       local deleted = packed and not string.find(packed, ' ', 1, true)
       if packed then withdraw(packed) end
       if kind == 'u' and tonumber(time) > horizon then
-        redis.call('HSET', rows, row, lsn .. ' ' .. score .. ' ' .. member)
+        redis.call('HSET', rows, row, order .. ' ' .. score .. ' ' .. member)
         redis.call('ZADD', expiry, time, row)
         redis.call('HINCRBY', counts, member, 1)
         redis.call('ZINCRBY', board, score, member)
-      elseif packed and lsn ~= '' then
-        redis.call('HSET', rows, row, lsn)
+      elseif packed and order ~= '' then
+        redis.call('HSET', rows, row, order)
       elseif packed and not deleted then
         redis.call('HDEL', rows, row)
         redis.call('ZREM', expiry, row)
@@ -70,4 +72,5 @@ for at = 1, #list, 7 do
   end
 end
 redis.call('HSET', offsets, ARGV[2], ARGV[4])
+if ARGV[6] ~= '' then redis.call('HSET', offsets, ARGV[2] .. ' bookmark', ARGV[6]) end
 return { 'ok', 0 }

@@ -20,6 +20,7 @@ use super::map::pack;
 use super::pack::Packed;
 use super::script::{Answer, Step, classify};
 use super::{Leaderboard, RedisConfig};
+use crate::order::Advice;
 use crate::{Batch, Outcome, Rejected, Sink, SinkError};
 
 /// How long after the last look old rows leave at the latest, also those that arrived meanwhile.
@@ -41,6 +42,9 @@ pub struct Redis {
     /// The offset that Redis should hold for each partition, as this process believes; `None` when it
     /// held nothing.
     expected: Mutex<HashMap<Partition, Option<i64>>>,
+    /// What Redis held beside the offset of each partition when it was asked.
+    bookmarks: Mutex<HashMap<Partition, String>>,
+    advice: Advice,
     stop: CancellationToken,
 }
 
@@ -88,6 +92,8 @@ impl Redis {
             step,
             placeholder: Placeholder::default(),
             expected: Mutex::default(),
+            bookmarks: Mutex::default(),
+            advice: Advice::default(),
             stop,
         })
     }
@@ -156,6 +162,11 @@ async fn expire(client: Client, step: Arc<Step>, stop: CancellationToken) {
     }
 }
 
+/// The field of the hash of offsets that holds what is remembered of a partition.
+fn bookmark_field(partition: &Partition) -> String {
+    format!("{partition} bookmark")
+}
+
 #[async_trait]
 impl Sink for Redis {
     async fn check(&self) -> Result<(), SinkError> {
@@ -163,11 +174,17 @@ impl Sink for Redis {
     }
 
     async fn resume(&self, partition: &Partition) -> Result<Start, SinkError> {
-        let stored: Option<String> = self
-            .client
-            .hget(self.step.offsets_key(), partition.to_string())
-            .await
-            .map_err(|e| classify(&e))?;
+        let fields = vec![partition.to_string(), bookmark_field(partition)];
+        let stored: Vec<Option<String>> =
+            self.client.hmget(self.step.offsets_key(), fields).await.map_err(|e| classify(&e))?;
+        let mut stored = stored.into_iter();
+        let (stored, bookmark) = (stored.next().flatten(), stored.next().flatten());
+        let mut bookmarks = self.bookmarks.lock().unwrap_or_else(PoisonError::into_inner);
+        match bookmark {
+            Some(bookmark) => drop(bookmarks.insert(partition.clone(), bookmark)),
+            None => drop(bookmarks.remove(partition)),
+        }
+        drop(bookmarks);
         let offset = match stored {
             None => None,
             Some(text) => Some(text.parse::<i64>().map_err(|_| {
@@ -182,6 +199,26 @@ impl Sink for Redis {
         Ok(offset.map_or(Start::Beginning, Start::At))
     }
 
+    fn bookmark(&self, partition: &Partition) -> Option<String> {
+        self.bookmarks.lock().unwrap_or_else(PoisonError::into_inner).get(partition).cloned()
+    }
+
+    async fn rewind(&self, partition: &Partition, bookmark: &str) -> Result<(), SinkError> {
+        let fields = [(partition.to_string(), "0"), (bookmark_field(partition), bookmark)];
+        let fields: HashMap<String, &str> = fields.into_iter().collect();
+        self.client.hset::<(), _, _>(self.step.offsets_key(), fields).await.map_err(|e| classify(&e))?;
+        self.expect(partition, Some(0));
+        Ok(())
+    }
+
+    fn compares_orders(&self) -> bool {
+        true
+    }
+
+    fn how_to_begin_anew(&self) -> &'static str {
+        "delete the leaderboard's key and the four beside it ({key}:rows, :expiry, :counts, :offsets)"
+    }
+
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
         let field = batch.partition.to_string();
         let mut expected = self.expected(batch.partition);
@@ -194,6 +231,7 @@ impl Sink for Redis {
             let (now, later) = rest.split_at(rest.len().min(STEP));
             let mut packed = Packed::with_capacity(now.len());
             for record in now {
+                self.advice.look(record);
                 if let Err(reason) =
                     pack(&self.board, batch.partition, record, &self.placeholder, &mut packed)
                 {
@@ -202,10 +240,15 @@ impl Sink for Redis {
             }
             // The script moves the offset past them: rejected ones must be among the dead letters before.
             if rejected.is_empty() {
-                let next = later.first().map_or(batch.next, |record| record.message.offset);
+                // What is remembered holds at the end of the batch.
+                let (next, bookmark) = match later.first() {
+                    Some(record) => (record.message.offset, ""),
+                    None => (batch.next, batch.bookmark),
+                };
                 let (client, field) = (&self.client, &field);
                 steps.push_back(async move {
-                    let answer = self.step.apply(client, field, expected, next, packed.finish()).await?;
+                    let answer =
+                        self.step.apply(client, field, expected, (next, bookmark), packed.finish()).await?;
                     self.done(batch.partition, expected, next, answer)
                 });
                 expected = Some(next);

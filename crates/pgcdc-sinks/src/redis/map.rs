@@ -10,6 +10,7 @@ use pgcdc_kafka::consumer::Partition;
 use super::Leaderboard;
 use super::pack::{Contribution, Packed};
 use crate::Record;
+use crate::hints::{NUMERIC_HINT, may_be_numeric};
 
 /// Adds a record for the script; one that says nothing of any row adds nothing.
 ///
@@ -37,16 +38,12 @@ pub(super) fn pack(
     if key.is_none() && !matches!(change.operation, Operation::Create | Operation::Read) {
         return Err("the record has no key: which row changed cannot be told".to_owned());
     }
-    // An LSN helps only where deletes have one too: repeated records are told by it. Rows alone, whose
-    // deletes are tombstones, go by their order.
-    let by_lsn = change.form == Form::Envelope || change.rewritten;
-    let lsn = change.source.lsn.filter(|_| by_lsn);
     let row = |text: &mut Vec<u8>| match key {
         Some(key) => row_name(partition, key, text),
         // Rows of a table without a key can only be added up.
         None => drop(write!(text, "{partition}@{offset}")),
     };
-    packed.record(offset, row, change.form == Form::Tombstone, contribution.as_ref(), lsn);
+    packed.record(offset, row, change.form == Form::Tombstone, contribution.as_ref(), record.order.as_ref());
     Ok(())
 }
 
@@ -77,7 +74,10 @@ fn contribution<'r>(
     };
     let (member, score, time) = (field(&board.member)?, field(&board.score)?, field(&board.time)?);
     let (Some(member), Some(score), Some(time)) = (member, score, time) else { return Ok(None) };
-    let score = number(&score).ok_or_else(|| format!("column {:?} is not a number", board.score))?;
+    let score = number(&score).ok_or_else(|| {
+        let hint = if may_be_numeric(&score) { NUMERIC_HINT } else { "" };
+        format!("column {:?} is not a number{hint}", board.score)
+    })?;
     let time_us = instant_us(time.value, time.semantic)
         .ok_or_else(|| format!("column {:?} is not a point in time", board.time))?;
     let Some(member) = member.value.to_text() else { return Ok(None) };

@@ -16,12 +16,15 @@
 //! offset. A Redis that was emptied or restored is noticed: its offset is not the expected one, and
 //! the sink starts again from what Redis says, from the beginning of the topic if it says nothing.
 //! Records that capture repeats under new offsets (after a crash of its own) are recognised by their
-//! LSN, which each row of the window keeps; a deleted row keeps it too until its time is over. Of
-//! flattened records this holds with `delete.tombstone.handling.mode=rewrite` and `add.fields=lsn`; where
-//! deletes are tombstones, which carry no LSN, records go by their order alone. A tombstone never takes a
-//! row away that has an LSN.
+//! place in the order of commits ([`order`](crate::order)), which each row of the window keeps; a deleted row keeps it
+//! too until its time is over. Of flattened records this holds with `delete.tombstone.handling.mode=rewrite` and
+//! `add.fields=op,source.lsn,source.sequence,source.ts_us`; where deletes are tombstones, which carry no position, records
+//! go by their offsets alone. A tombstone never takes a row away that has a position.
 //!
-//! Beside `key` there are four auxiliary keys, all in the slot of `key`: `{key}:rows` (row → LSN, score,
+//! **Positions that fall**, and a topic that was deleted and made again, are noticed: the sink stops before the first
+//! record that would be ignored, and says what to do. What was seen is kept beside the offsets.
+//!
+//! Beside `key` there are four auxiliary keys, all in the slot of `key`: `{key}:rows` (row → order, score,
 //! member), `{key}:expiry` (row by time), `{key}:counts` (member → rows), `{key}:offsets`.
 //!
 //! Scores are doubles, as everywhere in Redis: sums of whole numbers are exact up to 2⁵³.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use pgcdc_event::Lsn;
+use crate::order::Order;
 
 /// What a row adds.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,7 @@ impl Packed {
         row: impl FnOnce(&mut Vec<u8>),
         tombstone: bool,
         contribution: Option<&Contribution<'_>>,
-        lsn: Option<Lsn>,
+        order: Option<&Order>,
     ) {
         self.scratch(|text| number(text, offset));
         self.scratch(row);
@@ -52,14 +52,13 @@ impl Packed {
                 self.text(contribution.score.as_bytes());
                 self.text(contribution.member.as_bytes());
             }
-            // A tombstone takes away only what was stored without an LSN.
+            // A tombstone takes away only what was stored without an order.
             None => {
                 [if tombstone { "t" } else { "d" }, "0", "0", ""].iter().for_each(|t| self.text(t.as_bytes()))
             }
         }
-        match lsn {
-            // Writing to a Vec does not fail.
-            Some(lsn) => self.scratch(|text| drop(write!(text, "{:020}", lsn.as_u64()))),
+        match order {
+            Some(order) => self.scratch(|text| order.digits(text)),
             None => self.text(b""),
         }
     }
@@ -100,6 +99,7 @@ fn number(text: &mut Vec<u8>, number: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Kind;
 
     #[test]
     fn texts_of_any_length_and_the_number_of_them() {
@@ -111,7 +111,7 @@ mod tests {
             |row| row.extend_from_slice(&[b'r'; 40]),
             false,
             Some(&contribution),
-            Some(Lsn::new(9)),
+            Some(&Order { position: 9, change: 9, kind: Kind::Own, rank: 0 }),
         );
         packed.record(8, |_| {}, true, None, None);
         let mut expect = b"\xdd\0\0\0\x0e\xa17\xd9\x28".to_vec();

@@ -49,13 +49,14 @@ impl Step {
         Ok(u64::try_from(wait).ok().map(Duration::from_micros))
     }
 
-    /// Applies records, packed, and moves the offset from `expected` (or from nothing) to `next`.
+    /// Applies records, packed, and moves the offset from `expected` (or from nothing) to `next`, where an empty `bookmark`
+    /// leaves that of before.
     pub(super) async fn apply(
         &self,
         client: &Client,
         field: &str,
         expected: Option<i64>,
-        next: i64,
+        (next, bookmark): (i64, &str),
         records: Vec<u8>,
     ) -> Result<Answer, SinkError> {
         let arguments = vec![
@@ -64,6 +65,7 @@ impl Step {
             expected.unwrap_or(-1).to_string().into(),
             next.to_string().into(),
             Value::Bytes(records.into()),
+            bookmark.into(),
         ];
         match self.call(client, arguments).await? {
             (true, _) => Ok(Answer::Done),
