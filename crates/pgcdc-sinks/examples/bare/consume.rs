@@ -68,6 +68,7 @@ pub(crate) async fn run(bootstrap: &str, topic: &str, rows: usize) -> Result<()>
         batch_max: 500,
         retry_initial: Duration::from_millis(200),
         retry_max: Duration::from_secs(1),
+        new_history: Default::default(),
         max_dead_letters: None,
     };
     let kafka = ClientProperties::parse([("bootstrap.servers", bootstrap)])?;
