@@ -2,7 +2,7 @@
 
 mod registry;
 mod tls;
-mod types;
+pub(crate) mod types;
 
 use std::collections::HashMap;
 use std::io::Write as _;

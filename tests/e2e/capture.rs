@@ -1,6 +1,7 @@
 //! Capture: Postgres to Kafka, with everything that may happen on the way.
 
 mod catalog;
+mod conversion;
 mod delivery;
 mod exactly_once;
 mod exactly_once_messages;
@@ -8,7 +9,9 @@ mod faults;
 mod limits;
 mod liveness;
 mod locks;
+mod pooler;
 mod position;
+mod reselect;
 mod schema;
 mod slot;
 mod snapshot;

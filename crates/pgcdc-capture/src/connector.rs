@@ -30,6 +30,7 @@ use crate::snapshot::{Begun, Decision, Known, Snapshotter, begin, decide, publis
 use crate::stage::Stage;
 use crate::stream::Stream;
 use crate::tables::Tables;
+use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
 /// How long a stop may take to get what was read delivered and confirmed.
@@ -226,10 +227,16 @@ impl Connector {
         let confirmed = slot.as_ref().and_then(|slot| slot.confirmed).unwrap_or_default();
         let keys = KnownKeys::load(&self.offsets, &database).await?;
         keys.add(&query, captured.iter().map(|table| table.oid)).await?;
+        let tolerance = Tolerance::new(settings, Arc::clone(&self.metrics));
         let mut prepared = Prepared {
-            tables: Tables::new(Arc::clone(settings), keys.clone())?,
+            outbox: Outbox::new(
+                output,
+                confirmed,
+                Arc::clone(&self.metrics),
+                Stage::new(settings, tolerance.clone())?,
+            ),
+            tables: Tables::new(Arc::clone(settings), keys.clone(), tolerance)?,
             keys,
-            outbox: Outbox::new(output, confirmed, Arc::clone(&self.metrics), Stage::new(settings)?),
             query,
             start: Lsn::ZERO,
             last_commit: None,

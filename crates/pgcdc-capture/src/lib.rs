@@ -30,6 +30,7 @@ mod position;
 mod registry;
 mod stage;
 mod tables;
+mod tolerance;
 
 pub use capture::{Capture, CaptureBuilder};
 pub use error::{Error, Result};

@@ -21,6 +21,10 @@ pub struct Metrics {
     pub confirmed_lsn: AtomicU64,
     /// Last position heard from the server.
     pub server_lsn: AtomicU64,
+    /// Values that could not be converted and are null in their records.
+    pub values_not_converted: AtomicU64,
+    /// Records that were left out because of `errors.tolerance=all`.
+    pub records_left_out: AtomicU64,
     /// How often the connector had to start again.
     pub restarts: AtomicU64,
 }

@@ -19,6 +19,7 @@ use crate::clock::now_ns;
 use crate::config::{HeaderFormat, Settings};
 use crate::output::Output;
 use crate::registry::Registries;
+use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
 use writer::{HeaderWriter, Writer};
@@ -41,15 +42,15 @@ pub(crate) struct Stage {
     /// `__debezium.context.*`, which transforms see like other headers.
     context: Vec<(Arc<str>, Value)>,
     text: Schema,
-    /// `errors.tolerance=all`: what cannot be transformed or converted is left out.
-    tolerant: bool,
+    /// Whether what cannot be transformed or converted is left out.
+    tolerance: Tolerance,
     /// What comes out; changes places with what came in.
     out: RecordBatch,
 }
 
 impl Stage {
     /// The stage that the settings ask for, if they ask for one.
-    pub(crate) fn new(settings: &Settings) -> Result<Option<Self>> {
+    pub(crate) fn new(settings: &Settings, tolerance: Tolerance) -> Result<Option<Self>> {
         let Some(transforms) = &settings.transforms else { return Ok(None) };
         let properties: Vec<(String, String)> =
             transforms.properties.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -69,7 +70,7 @@ impl Stage {
             registries: Registries::new(settings)?,
             context: context.iter().map(|(name, value)| (name.as_str().into(), Value::text(value))).collect(),
             text: Schema::plain(Kind::String, false),
-            tolerant: transforms.tolerant,
+            tolerance,
             out: RecordBatch::new(),
         }))
     }
@@ -81,34 +82,51 @@ impl Stage {
             let topic = output.name(encoded.topic).unwrap_or_default();
             let record = self.read(topic, &encoded).map_err(|fault| unreadable(topic, &fault))?;
             let transformed = match self.chain.apply(record, now) {
-                Err(failed) if self.tolerant => {
-                    tracing::warn!(topic, error = %failed, "a record is left out: errors.tolerance=all");
+                Err(failed)
+                    if self.leaves_out(topic, &format!("transform {}", failed.name), &failed.fault) =>
+                {
                     continue;
                 }
                 transformed => transformed,
             };
             let transformed = transformed.map_err(|failed| {
                 Error::fatal(format!("a record for topic {topic:?}: {failed}")).with_hint(
-                    "change the transform's options, or give it a predicate that leaves such records out",
+                    "change the transform's options, or give it a predicate that leaves such records out; \
+                     errors.tolerance=all leaves every record out on which it fails",
                 )
             })?;
             let Some(record) = transformed else { continue };
-            let id = output.topic(&record.topic);
-            let registries = &mut self.registries;
-            let (schema, value) = (record.key_schema.as_ref(), &record.key);
-            self.key_writer.prepare(&record.topic, schema, value, registries).await?;
-            let (schema, value) = (record.value_schema.as_ref(), &record.value);
-            self.value_writer.prepare(&record.topic, schema, value, registries).await?;
-            match self.write(id, &record) {
-                Err(fault) if self.tolerant => {
-                    tracing::warn!(topic = %record.topic, error = %fault, "a record is left out: errors.tolerance=all");
+            if let Err(error) = self.prepare(&record).await {
+                let place = format!("topic {:?}, registry", record.topic);
+                if !error.is_transient() && self.tolerance.leaves_out(&place, &error.to_string()) {
+                    continue;
                 }
-                written => written.map_err(|fault| unwritable(&record.topic, &fault))?,
+                return Err(error);
+            }
+            let id = output.topic(&record.topic);
+            if let Err(fault) = self.write(id, &record)
+                && !self.leaves_out(&record.topic, "converter", &fault)
+            {
+                return Err(unwritable(&record.topic, &fault));
             }
         }
         std::mem::swap(batch, &mut self.out);
         self.out.clear();
         Ok(())
+    }
+
+    /// Lets the registry number the record's schemas.
+    async fn prepare(&mut self, record: &Record) -> Result<()> {
+        let registries = &mut self.registries;
+        let (schema, value) = (record.key_schema.as_ref(), &record.key);
+        self.key_writer.prepare(&record.topic, schema, value, registries).await?;
+        let (schema, value) = (record.value_schema.as_ref(), &record.value);
+        self.value_writer.prepare(&record.topic, schema, value, registries).await
+    }
+
+    /// See [`Tolerance::leaves_out`]. A fault's message may show a value: its class is told.
+    fn leaves_out(&self, topic: &str, by: &str, fault: &Fault) -> bool {
+        self.tolerance.leaves_out(&format!("topic {topic:?}, {by}"), fault.class)
     }
 
     fn read(&mut self, topic: &str, encoded: &pgcdc_event::Record<'_>) -> std::result::Result<Record, Fault> {
@@ -162,7 +180,13 @@ impl Stage {
         }
     }
 
+    /// Writes a record, all of it or nothing: a header of one that failed must not become the next one's.
     fn write(&mut self, id: pgcdc_event::TopicId, record: &Record) -> std::result::Result<(), Fault> {
+        let mark = self.out.mark();
+        self.append(id, record).inspect_err(|_| self.out.rewind(mark))
+    }
+
+    fn append(&mut self, id: pgcdc_event::TopicId, record: &Record) -> std::result::Result<(), Fault> {
         let out = &mut self.out;
         let mut half = |writer: &Writer, half| {
             let start = out.position();
@@ -211,6 +235,10 @@ mod tests {
         Settings::from_document(&Document::parse_json("c.json", &config.to_string()).unwrap()).unwrap()
     }
 
+    fn stage(settings: &Settings) -> Option<Stage> {
+        Stage::new(settings, Tolerance::new(settings, Arc::default())).unwrap()
+    }
+
     const VALUE: &str = r#"{"schema":{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":true,"default":"d","field":"name"}],"optional":false,"name":"s.t.Value"},"payload":{"id":7,"name":null}}"#;
 
     fn batch(topic: pgcdc_event::TopicId) -> RecordBatch {
@@ -240,7 +268,7 @@ mod tests {
         ]);
         let mut output = Output::Stdout(StdoutOutput::new(&[], false).unwrap());
         let topic = output.topic("s.t");
-        let mut stage = Stage::new(&settings).unwrap().expect("a chain is configured");
+        let mut stage = stage(&settings).expect("a chain is configured");
         for _ in 0..2 {
             let mut batch = batch(topic);
             stage.run(&mut batch, &mut output).await.unwrap();
@@ -264,16 +292,65 @@ mod tests {
         ]);
         let mut output = Output::Stdout(StdoutOutput::new(&[], false).unwrap());
         let topic = output.topic("s.t");
-        let mut stage = Stage::new(&settings).unwrap().expect("a chain is configured");
+        let mut stage = stage(&settings).expect("a chain is configured");
         let error = stage.run(&mut batch(topic), &mut output).await.unwrap_err().to_string();
         assert!(error.contains("transform cast") && error.contains("Timestamp missing on record"), "{error}");
     }
 
+    #[tokio::test]
+    async fn records_that_fail_are_left_out_and_counted() {
+        let config = [
+            ("errors.tolerance", "all"),
+            ("transforms", "a,b"),
+            ("transforms.a.type", "org.apache.kafka.connect.transforms.InsertHeader"),
+            ("transforms.a.header", "first"),
+            ("transforms.a.value.literal", "1"),
+            ("transforms.b.type", "org.apache.kafka.connect.transforms.TimestampRouter"),
+            ("transforms.b.predicate", "rows"),
+            ("predicates", "rows"),
+            ("predicates.rows.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
+            ("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter"),
+        ];
+        let settings = settings(&config);
+        let mut output = Output::Stdout(StdoutOutput::new(&[], false).unwrap());
+        let topic = output.topic("s.t");
+        let mut stage = stage(&settings).expect("a chain is configured");
+        // The row is no bytes, on which its converter fails; the tombstone fails in the transform.
+        let mut failing = batch(topic);
+        stage.run(&mut failing, &mut output).await.unwrap();
+        assert!(failing.is_empty());
+        assert_eq!(stage.tolerance.left_out(), 2);
+    }
+
+    #[test]
+    fn a_header_that_fails_leaves_nothing_to_the_next_record() {
+        let settings = settings(&[("header.converter", "org.apache.kafka.connect.json.JsonConverter")]);
+        let mut stage = stage(&settings).expect("headers have a converter");
+        let mut record = Record {
+            topic: "s.t".into(),
+            partition: None,
+            key_schema: None,
+            key: Value::Null,
+            value_schema: None,
+            value: Value::Null,
+            timestamp: None,
+            headers: Vec::new(),
+        };
+        let text = Schema::plain(Kind::String, false);
+        record.add_header(&"good".into(), Some(text.clone()), Value::text("1"));
+        record.add_header(&"bad".into(), Some(text), Value::Boolean(true));
+        assert!(stage.write(pgcdc_event::TopicId(0), &record).is_err());
+        record.headers.clear();
+        stage.write(pgcdc_event::TopicId(0), &record).expect("a record without headers");
+        assert_eq!(stage.out.len(), 1);
+        assert_eq!(stage.out.get(0).map(|record| record.headers().count()), Some(0));
+    }
+
     #[test]
     fn without_a_chain_there_is_no_stage() {
-        assert!(Stage::new(&settings(&[])).unwrap().is_none());
+        assert!(stage(&settings(&[])).is_none());
         let unwrap =
             [("transforms", "u"), ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState")];
-        assert!(Stage::new(&settings(&unwrap)).unwrap().is_none());
+        assert!(stage(&settings(&unwrap)).is_none());
     }
 }

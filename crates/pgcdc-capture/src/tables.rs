@@ -10,12 +10,14 @@ use pgcdc_format::envelope::{
 };
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::RelationBody;
+use pgcdc_format::types::Failures;
 
 use crate::config::Settings;
 use crate::known_keys::KnownKeys;
 use crate::output::Output;
-use crate::postgres::{Ask, CapturedTable, Catalog, Query};
+use crate::postgres::{Ask, CapturedTable, Catalog, Query, money_scale};
 use crate::registry::Registries;
+use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
 /// The tables of one run, by the oid that rows carry.
@@ -23,6 +25,8 @@ use crate::{Error, Result};
 pub(crate) struct Tables {
     settings: Arc<Settings>,
     options: EnvelopeOptions,
+    /// What happens to values and records that cannot be converted.
+    pub(crate) tolerance: Tolerance,
     /// Which halves the encoder itself writes as Avro.
     avro: AvroHalves,
     registries: Registries,
@@ -37,8 +41,8 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    pub(crate) fn new(settings: Arc<Settings>, keys: KnownKeys) -> Result<Self> {
-        let options = envelope_options(&settings);
+    pub(crate) fn new(settings: Arc<Settings>, keys: KnownKeys, tolerance: Tolerance) -> Result<Self> {
+        let options = EnvelopeOptions { failures: tolerance.failures(), ..envelope_options(&settings) };
         let catalog = Catalog::new(&settings.slot.name, keys);
         let (mut avro, mut registries) = (AvroHalves::default(), Registries::default());
         if settings.transforms.is_none() {
@@ -48,6 +52,7 @@ impl Tables {
         Ok(Self {
             settings,
             options,
+            tolerance,
             avro,
             registries,
             catalog,
@@ -58,14 +63,22 @@ impl Tables {
         })
     }
 
-    /// Learns the enum types that there are, whose labels stay as they are now until a value is none of them.
+    /// Learns the enum types that there are, whose labels stay as they are now until a value is none of them, and how
+    /// many digits money has.
     pub(crate) async fn prime(&mut self, query: &Query) -> Result<()> {
+        let digits = money_scale(query).await?;
+        (self.options.types.money_scale, self.options.key_types.money_scale) = (digits, digits);
         self.catalog.prime(query).await
     }
 
     /// Notes the name that the stream gives a type, for the case that the catalog no longer has it.
     pub(crate) fn announce_type(&mut self, oid: u32, schema: &str, name: &str) {
         self.catalog.announce(oid, schema, name);
+    }
+
+    /// Waits until what transaction `xid` of the stream did is to be seen by queries.
+    pub(crate) async fn wait_for(&mut self, query: &Query, xid: Option<u32>) -> Result<()> {
+        self.catalog.wait_for(query, xid).await
     }
 
     /// Whether a table has columns whose labels [`learn_labels`](Self::learn_labels) looks after.
@@ -271,6 +284,10 @@ fn envelope_options(settings: &Settings) -> EnvelopeOptions {
         key_types: settings.key_types(),
         schema_names: settings.schema_names,
         field_names: settings.field_names,
+        failures: Failures::default(),
+        null_where_required: settings.transforms.is_none()
+            && settings.value_format.avro().is_none()
+            && !settings.value_converter.schemas_enable,
         unwrap: settings.unwrap.clone(),
     }
 }

@@ -23,6 +23,6 @@ mod secret;
 
 pub use change::{ChangeEvent, Datum, Operation, Row, Snapshot, SourceInfo};
 pub use lsn::{Lsn, ParseLsnError};
-pub use record::{HeaderName, Record, RecordBatch, TopicId};
+pub use record::{HeaderName, Mark, Record, RecordBatch, TopicId};
 pub use relation::{Column, PgType, Relation, ReplicaIdentity, TableName, TypeKind};
 pub use secret::Secret;

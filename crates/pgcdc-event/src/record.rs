@@ -27,6 +27,14 @@ struct Spans {
     timestamp_ms: Option<i64>,
 }
 
+/// A place in a [`RecordBatch`] to go back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    bytes: usize,
+    records: usize,
+    headers: usize,
+}
+
 /// A header's name: Debezium's own are static, configured ones shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderName {
@@ -167,6 +175,19 @@ impl RecordBatch {
         }
     }
 
+    /// The present end of the batch.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), records: self.records.len(), headers: self.headers.len() }
+    }
+
+    /// Forgets everything that was appended since a mark, headers without a record too.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.records.truncate(mark.records);
+        self.headers.truncate(mark.headers);
+    }
+
     /// How many records are complete.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -215,6 +236,12 @@ mod tests {
         let headers: Vec<Vec<_>> = batch.iter().map(|record| record.headers().collect()).collect();
         assert_eq!(headers, [vec![], vec![("h", Some(&b"h"[..]))]]);
         assert_eq!(batch.get(1).and_then(|record| record.value), None);
+        let mark = batch.mark();
+        batch.buffer().push(b'x');
+        batch.header(HeaderName::Static("of nobody"), None);
+        batch.rewind(mark);
+        batch.push(TopicId(2), None, None, None);
+        assert_eq!((batch.position(), batch.get(2).map(|record| record.has_headers())), (3, Some(false)));
         let mut copies = RecordBatch::new();
         batch.iter().for_each(|record| copies.copy(&record));
         assert_eq!(copies.len(), batch.len());

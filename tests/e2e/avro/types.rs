@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{avro, decode, registry, stop, streaming};
 use crate::harness::{Connector, Database, LONG, Reader, Record, kafka};
 
-const TABLES: &str = r#"
+pub(crate) const TABLES: &str = r#"
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy "x"');
 CREATE DOMAIN price AS numeric(8,3);
 CREATE TABLE every(
@@ -23,7 +23,7 @@ ALTER TABLE every REPLICA IDENTITY FULL;
 INSERT INTO every(id) VALUES (1);
 "#;
 
-const CHANGES: &str = r#"
+pub(crate) const CHANGES: &str = r#"
 INSERT INTO every VALUES (2, true, -32768, 2147483647, -9223372036854775808, 4294967295, 1.1, 2.5e-300,
   -1234567890.12, 0.000012300, 1234567890123456789012345678901234567890, 12.5, '$1,234.56', E'quote " \\ \n \u00fc\U0001F600', 'vc', 'ch', 'x', 'nm',
   '\x00ff80', '2024-02-29', '23:59:59.999999', '12:00:00.5', '12:30:00+02', '2024-02-29 12:00:00.123456', '1969-12-31 23:59:59.999', '2024-02-29 12:00:00.123456+02', '1 year 2 mons 3 days 04:05:06.789',

@@ -36,13 +36,16 @@ pub struct Spec {
     pub extra_dir: Option<PathBuf>,
     /// The port it listens on.
     pub port: u16,
+    /// More of its environment; a later program that starts it again does not know it.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Spec {
     /// A program that runs as we are, and ends in order on SIGTERM.
     pub fn new(name: &str, program: PathBuf, args: Vec<String>, port: u16) -> Self {
         let (name, stop_signal) = (name.to_owned(), "TERM".to_owned());
-        Self { name, program, args, user: None, stop_signal, extra_dir: None, port }
+        let environment = Vec::new();
+        Self { name, program, args, user: None, stop_signal, extra_dir: None, port, environment }
     }
 }
 
@@ -287,6 +290,7 @@ fn spawn(spec: &Spec, dir: &Path) -> Result<(Child, ProcessId)> {
     // A group of its own: Ctrl-C in the terminal is for us, and we stop the service in order. The root directory as
     // working directory, because a service under another user may not be able to enter ours.
     command.process_group(0).current_dir("/").env("LC_ALL", "C.UTF-8");
+    command.envs(spec.environment.iter().map(|(name, value)| (name, value)));
     if let Some((user, group)) = spec.user {
         command.uid(user).gid(group);
     }
@@ -329,6 +333,7 @@ fn parse_state(state: &Value) -> Option<(Spec, ProcessId)> {
         stop_signal: text("stop_signal")?,
         extra_dir: text("extra_dir").map(PathBuf::from),
         port: number(state.get("port")?)? as u16,
+        environment: Vec::new(),
     };
     let process =
         ProcessId { pid: number(state.get("pid")?)? as u32, started: number(state.get("started")?)? };

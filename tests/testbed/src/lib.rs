@@ -31,6 +31,7 @@ pub mod daemon;
 pub mod fault_proxy;
 pub mod http_receiver;
 pub mod kafka;
+pub mod locale;
 pub mod ports;
 pub mod postgres;
 pub mod process;

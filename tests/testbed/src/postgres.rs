@@ -24,11 +24,13 @@ pub struct PostgresOptions {
     pub version: u32,
     /// Lines for `postgresql.conf` beyond the testbed's own (logical WAL, 30 senders and slots), as name and value.
     pub settings: Vec<(String, String)>,
+    /// More of the server's environment.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { version: 15, settings: Vec::new() }
+        Self { version: 15, settings: Vec::new(), environment: Vec::new() }
     }
 }
 
@@ -42,6 +44,13 @@ impl PostgresOptions {
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a variable to the server's environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 }
@@ -83,6 +92,7 @@ impl Postgres {
             stop_signal: "INT".into(),
             extra_dir,
             port,
+            environment: options.environment.clone(),
         };
         let client = PostgresClient { port };
         let daemon = Daemon::start(spec, dir, START_LIMIT, || client.is_ready())?;

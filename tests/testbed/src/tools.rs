@@ -69,7 +69,7 @@ pub fn is_root() -> bool {
         .is_ok_and(|s| s.lines().any(|l| l.starts_with("Uid:") && l.split_whitespace().nth(2) == Some("0")))
 }
 
-fn install(what: &str, package: &str) -> Result<()> {
+pub(crate) fn install(what: &str, package: &str) -> Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let remedy = format!("sudo apt-get update && sudo apt-get install -y --no-install-recommends {package}");
     if !is_root() || find("apt-get").is_none() {

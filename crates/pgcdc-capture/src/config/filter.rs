@@ -86,7 +86,7 @@ pub(super) enum Choice {
 }
 
 impl Choice {
-    fn allows(&self, name: &str) -> bool {
+    pub(super) fn allows(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Only(patterns) => patterns.matches(name),

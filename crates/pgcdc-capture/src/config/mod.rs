@@ -22,6 +22,7 @@ mod parse;
 mod passfile;
 mod providers;
 mod reader;
+mod reselect;
 mod resolve;
 mod settings;
 mod shaping;
@@ -47,9 +48,9 @@ pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns
 pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
 pub use settings::{
-    AddField, ClientProperties, Converter, DeleteHandling, ExactlyOnce, FieldSection, Heartbeat,
-    IdentityRule, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming, Replacement, Retry,
-    Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings, TopicCreation,
-    TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
+    AddField, ClientProperties, Converter, DeleteHandling, Errors, ExactlyOnce, FieldSection, Heartbeat,
+    IdentityRule, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming, Replacement,
+    Reselect, Retry, Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings,
+    TopicCreation, TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
 };
 pub use shaping::ColumnShaping;

@@ -56,17 +56,20 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         || header_format != HeaderFormat::Simple
         // A field that the naming adds to keys: the encoder does not have it in Avro.
         || (avro && matches!(topic_naming.style, NamingStyle::Regex(_)));
-    let tolerant = reader.text("errors.tolerance").is_some_and(|word| word.eq_ignore_ascii_case("all"));
+    let errors = Errors {
+        tolerant: reader.text("errors.tolerance").is_some_and(|word| word.eq_ignore_ascii_case("all")),
+        log_each: reader.boolean("errors.log.enable"),
+    };
     let (chosen, warnings) = transforms::resolve(reader, staged);
     let mut types = value_types::resolve(reader);
     let (mut unwrap, mut transforms) = (None, None);
     match chosen {
-        Chosen::None if staged => transforms = Some(Transforms { tolerant, ..Transforms::default() }),
+        Chosen::None if staged => transforms = Some(Transforms::default()),
         Chosen::None => {}
         Chosen::Unwrap(options) => unwrap = Some(options),
         Chosen::Chain(properties) => {
             let properties = ClientProperties(properties.into_iter().collect());
-            transforms = Some(Transforms { properties, tolerant });
+            transforms = Some(Transforms { properties });
         }
     }
     let encoded =
@@ -108,6 +111,8 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
         key_columns: key_columns(reader),
         messages: MessageFilter(choice(reader, "message.prefix.include.list", "message.prefix.exclude.list")),
         types,
+        errors,
+        reselect: super::reselect::resolve(reader),
         topic: TopicSettings {
             prefix,
             delimiter: reader.string("topic.delimiter"),

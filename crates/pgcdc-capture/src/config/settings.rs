@@ -17,6 +17,7 @@ use super::mistake::Warning;
 use super::shaping::ColumnShaping;
 
 pub use super::identity::IdentityRule;
+pub use super::reselect::Reselect;
 pub use super::topic::{
     Heartbeat, NamingStyle, RegexNaming, Replacement, TopicCreation, TopicNaming, TopicSettings,
 };
@@ -53,6 +54,10 @@ pub struct Settings {
     pub messages: MessageFilter,
     /// How values are written.
     pub types: TypeOptions,
+    /// `errors.tolerance` and `errors.log.enable`.
+    pub errors: Errors,
+    /// `post.processors`.
+    pub reselect: Vec<Reselect>,
     /// How topics are named and made.
     pub topic: TopicSettings,
     /// How the encoder writes keys.
@@ -226,8 +231,15 @@ impl Converter {
 pub struct Transforms {
     /// `transforms`, `predicates`, and what stands below them; checked.
     pub properties: ClientProperties,
-    /// `errors.tolerance=all`: what cannot be transformed or converted is left out.
+}
+
+/// `errors.tolerance` and `errors.log.enable`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Errors {
+    /// Records that cannot be written, transformed or converted are left out.
     pub tolerant: bool,
+    /// Each record that is left out has a line in the log.
+    pub log_each: bool,
 }
 
 impl Settings {

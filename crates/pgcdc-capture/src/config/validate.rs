@@ -4,6 +4,7 @@ use super::document::{Document, Entry};
 use super::filter::Patterns;
 use super::mistake::{Mistake, Warning};
 use super::properties::{self, Check, Kind, Property, RENAMED, Status};
+use super::reselect;
 
 /// Pairs of lists that exclude each other; Debezium reports the second.
 const EXCLUSIVE: &[(&str, &str)] = &[
@@ -17,7 +18,12 @@ const EXCLUSIVE: &[(&str, &str)] = &[
 pub(super) fn validate(document: &Document) -> (Vec<Mistake>, Vec<Warning>) {
     let mut mistakes = Vec::new();
     let mut warnings = Vec::new();
+    let processors = reselect::names(document.entry("post.processors").map(|entry| entry.value.expose()));
     for entry in &document.entries {
+        let own = |name: &&str| entry.key.strip_prefix(*name).is_some_and(|rest| rest.starts_with('.'));
+        if processors.iter().any(own) {
+            continue;
+        }
         match find(&entry.key) {
             None => mistakes.push(unknown(entry)),
             Some(property) => match check(property, entry) {

@@ -1,7 +1,7 @@
 //! The properties that decide how a value is written.
 
 use pgcdc_format::types::{
-    BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
+    BinaryMode, DecimalFormat, DecimalMode, FailureMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };
 
 use super::reader::Reader;
@@ -45,6 +45,11 @@ pub(super) fn resolve(reader: &mut Reader<'_>) -> TypeOptions {
         hstore: reader
             .choice("hstore.handling.mode", &[("json", HstoreMode::Json), ("map", HstoreMode::Map)]),
         money_fraction_digits: money_digits(reader),
+        money_scale: 2,
+        failures: reader.choice(
+            "event.converting.failure.handling.mode",
+            &[("warn", FailureMode::Warn), ("fail", FailureMode::Fail), ("skip", FailureMode::Skip)],
+        ),
         include_unknown: reader.boolean("include.unknown.datatypes"),
         unavailable_placeholder: placeholder(reader),
         schema_comments: reader.boolean("include.schema.comments"),

@@ -52,7 +52,7 @@ impl Catalog {
     }
 
     /// Waits until what transaction `xid` of the stream did is in the catalog.
-    async fn wait_for(&mut self, query: &Query, xid: Option<u32>) -> Result<()> {
+    pub(crate) async fn wait_for(&mut self, query: &Query, xid: Option<u32>) -> Result<()> {
         if let Some(xid) = xid.filter(|xid| self.waited.is_none_or(|(waited, _)| waited != *xid)) {
             self.waited = Some((xid, visibility::wait_for(query, &self.slot, xid).await?));
         }

@@ -7,6 +7,8 @@ mod gone;
 mod identity;
 mod key;
 mod listing;
+mod money;
+mod pins;
 mod publication;
 mod query;
 mod replication;
@@ -22,6 +24,7 @@ pub(crate) use catalog::Catalog;
 pub(crate) use coverage::gaps as publication_gaps;
 pub(crate) use identity::set as set_identities;
 pub(crate) use listing::{CapturedTable, captured_tables};
+pub(crate) use money::scale as money_scale;
 pub(crate) use publication::{
     PublicationState, ensure as ensure_publication, inspect as inspect_publication, wanted_statement,
 };
@@ -43,12 +46,3 @@ pub(crate) fn quote_literal(text: &str) -> String {
     }
     format!("'{}'", text.replace('\'', "''"))
 }
-
-/// What every session is set to, so that text forms do not depend on the server's configuration.
-pub(crate) const SESSION_OPTIONS: &str = "-c timezone=UTC -c datestyle=ISO,MDY -c intervalstyle=postgres \
-    -c bytea_output=hex -c idle_in_transaction_session_timeout=0 \
-    -c row_security=off -c statement_timeout=0 -c lock_timeout=0 -c xmlbinary=base64";
-
-/// What sessions that read rows by SQL have beyond that. Debezium's driver asks there for all digits, and while
-/// streaming leaves them to the server's configuration.
-pub(crate) const QUERY_OPTIONS: &str = "-c extra_float_digits=3";

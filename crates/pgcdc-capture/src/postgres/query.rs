@@ -6,9 +6,10 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::blockers::{self, Blocker};
+use super::classify;
+use super::pins::Session;
 use super::watch::{Backend, Kind, watched};
-use super::wire::{Handover, Purpose, session};
-use super::{QUERY_OPTIONS, SESSION_OPTIONS, classify};
+use super::wire::{Handover, open};
 use crate::config::Connection;
 use crate::{Error, Result};
 
@@ -48,7 +49,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Connects, runs `database.initial.statements`, and checks that the session answers.
+    /// Connects, fixes the session's settings, and runs `database.initial.statements`.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
         let session = SqlSession::open(connection).await?;
         let pid = session.rows("ask for the session's process", "SELECT pg_backend_pid()").await?;
@@ -108,9 +109,7 @@ impl Drop for SqlSession {
 impl SqlSession {
     /// Connects.
     pub(super) async fn open(connection: &Connection) -> Result<Self> {
-        let options = format!("{SESSION_OPTIONS} {QUERY_OPTIONS}");
-        let purpose = Purpose { options: &options, replication: false, near: None };
-        let stream = Handover::new(session::open(connection, purpose).await?);
+        let stream = Handover::new(open::session(connection, Session::Query, None).await?);
         // Who we are was said at the login, which has been.
         let mut config = tokio_postgres::Config::new();
         config.user(&connection.user).ssl_mode(tokio_postgres::config::SslMode::Disable);

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
+use super::pins::Session;
 use super::query::within;
 use super::watch::{Backend, Kind, watched};
-use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, Purpose, login, session};
-use super::{Ask, QUERY_OPTIONS, Row, SESSION_OPTIONS};
+use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, open};
+use super::{Ask, Row};
 use crate::config::Connection;
 use crate::{Error, Result};
 
@@ -60,9 +61,7 @@ impl RowReader {
 
     /// Connects, authenticates, and runs `database.initial.statements`.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
-        let options = format!("{SESSION_OPTIONS} {QUERY_OPTIONS}");
-        let purpose = Purpose { options: &options, replication: false, near: None };
-        let stream = session::open(connection, purpose).await?.stream;
+        let stream = open::session(connection, Session::Snapshot, None).await?.stream;
         let mut reader = Self::over(stream, connection.query_timeout);
         let pid = reader.value("ask for the session's process", "SELECT pg_backend_pid()").await?;
         let pid = pid.and_then(|pid| pid.parse().ok());

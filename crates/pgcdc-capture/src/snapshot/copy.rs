@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::postgres::{CapturedTable, Piece, RowReader, quote_identifier, quote_literal};
 use crate::tables::{Tables, included};
+use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
 /// Rows between two looks at the output's deliveries.
@@ -57,11 +58,16 @@ impl Line {
         encoder: &mut RelationEncoder,
         context: &Context<'_>,
         batch: &mut RecordBatch,
+        tolerance: &Tolerance,
     ) -> Result<()> {
         let new = RowRef::Copied { line: &self.bytes, columns: &self.columns };
-        encoder
-            .encode(Change::Insert { new }, context, batch)
-            .map_err(|error| Error::fatal(format!("snapshot: {error}")).with_source(error))?;
+        let mark = batch.mark();
+        if let Err(error) = encoder.encode(Change::Insert { new }, context, batch) {
+            batch.rewind(mark);
+            if !error.is_of_values() || !tolerance.leaves_out(&error.to_string(), "the row has no record") {
+                return Err(tolerance.refusal("snapshot", error));
+            }
+        }
         if self.bytes.capacity() > KEPT {
             self.bytes = Vec::new();
         }
@@ -146,6 +152,7 @@ impl Snapshotter<'_> {
         reader.execute("end the snapshot's transaction", "COMMIT").await?;
         reader.close().await;
         self.outbox.settle().await?;
+        self.tables.tolerance.tell();
         Ok(rows)
     }
 
@@ -232,7 +239,7 @@ impl Snapshotter<'_> {
             if run.pending.is_large() {
                 self.outbox.flush(&mut run.batch).await?;
             }
-            run.pending.encode(encoder, &run.context, &mut run.batch)?;
+            run.pending.encode(encoder, &run.context, &mut run.batch, &self.tables.tolerance)?;
             if self.outbox.is_due(&run.batch) {
                 self.outbox.send(&mut run.batch).await?;
             }
@@ -241,6 +248,7 @@ impl Snapshotter<'_> {
         if run.since_poll >= POLL_EVERY {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
             run.since_poll = 0;
+            self.tables.tolerance.tell();
             self.outbox.flush(&mut run.batch).await?;
             self.outbox.poll()?;
             tokio::task::yield_now().await;

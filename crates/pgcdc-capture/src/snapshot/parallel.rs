@@ -50,7 +50,8 @@ impl Parallel {
         let Some(most) = most else { return Ok(None) };
         let count = usize::try_from(most).unwrap_or(usize::MAX).min(threads);
         let lock = format!("{} NOWAIT", lock::statement(&large));
-        let workers = Workers::start(&settings.connection, snapshot, lock, context, count).await;
+        let tolerance = snapshotter.tables.tolerance.clone();
+        let workers = Workers::start(&settings.connection, snapshot, lock, context, tolerance, count).await;
         let Some(workers) = workers else { return Ok(None) };
         tracing::info!(threads = workers.count(), tables = large.len(), "large tables are read in parallel");
         Ok(Some(Self { workers, pages }))

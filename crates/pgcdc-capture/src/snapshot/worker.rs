@@ -145,7 +145,7 @@ impl Rows<'_> {
             room = Some(self.shared.room(2 * line.bytes.len()).await?);
         }
         self.context.now_ns = self.clock.tick();
-        line.encode(&mut self.encoder, &self.context, &mut self.batch)?;
+        line.encode(&mut self.encoder, &self.context, &mut self.batch, &self.shared.tolerance)?;
         self.count += 1;
         if large || self.batch.position() >= GATHERED { self.send(room).await } else { Ok(()) }
     }

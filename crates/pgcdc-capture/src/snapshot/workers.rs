@@ -26,6 +26,7 @@ use super::ranges::{Range, Ranges};
 use super::worker::{self, Task};
 use crate::config::Connection;
 use crate::postgres::RowReader;
+use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
 /// Kibibytes that may be on their way from all workers together; a larger row waits for all of it.
@@ -95,6 +96,7 @@ pub(super) struct Shared {
     /// The statement that holds the tables.
     pub(super) lock: String,
     pub(super) context: Context<'static>,
+    pub(super) tolerance: Tolerance,
     /// Bounds what is on its way, in kibibytes.
     pub(super) room: Arc<Semaphore>,
     /// Empty batches, for their memory.
@@ -139,6 +141,7 @@ impl Workers {
         snapshot: &str,
         lock: String,
         context: Context<'static>,
+        tolerance: Tolerance,
         count: usize,
     ) -> Option<Self> {
         let shared = Arc::new(Shared {
@@ -146,6 +149,7 @@ impl Workers {
             snapshot: snapshot.to_owned(),
             lock,
             context,
+            tolerance,
             room: Arc::new(Semaphore::new(ROOM as usize)),
             spare: Mutex::default(),
             most_spare: (4 * count).min(32),
@@ -303,6 +307,7 @@ mod tests {
             crate::config::Document::from_source_url("postgres://u:p@h/d", &["t".to_owned()]).unwrap();
         let settings = crate::config::Settings::from_document(&document).unwrap();
         Shared {
+            tolerance: Tolerance::new(&settings, Arc::default()),
             connection: settings.connection,
             snapshot: String::new(),
             lock: String::new(),

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use pgcdc_event::{Lsn, Operation, RecordBatch, TopicId};
-use pgcdc_format::envelope::{Change, Context, MessageEncoder, MessageKind, Ordinal, RowRef};
+use pgcdc_format::envelope::{Change, Context, EncodeError, MessageEncoder, MessageKind, Ordinal, RowRef};
 use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
 use super::numbering::Numbering;
+use super::reselect::{NewRow, Reselector};
 use super::typed;
 use super::xmin::Xmin;
 use crate::clock::{Clock, now_ns};
@@ -34,6 +35,8 @@ pub(super) struct Applier<'a> {
     message_topic: Option<TopicId>,
     /// `provide.transaction.metadata`.
     metadata: Option<Box<Metadata>>,
+    /// `post.processors`.
+    reselect: Option<Box<Reselector>>,
     /// The registry knows the schemas of heartbeats.
     heartbeats_numbered: bool,
     /// The furthest position that the server has shown.
@@ -74,6 +77,7 @@ impl<'a> Applier<'a> {
         Ok(Self {
             messages: tables.messages()?,
             metadata,
+            reselect: Reselector::new(settings),
             settings,
             query,
             tables,
@@ -107,6 +111,7 @@ impl<'a> Applier<'a> {
     /// Hands what was gathered to the output.
     pub(super) async fn flush(&mut self) -> Result<()> {
         self.clock.reset();
+        self.tables.tolerance.tell();
         self.outbox.flush(&mut self.batch).await
     }
 
@@ -166,6 +171,14 @@ impl<'a> Applier<'a> {
             }
             other => return self.rare(lsn, other, data).await,
         };
+        let mut again = Vec::new();
+        let after = match after {
+            Some(new) if self.reselect.is_some() => {
+                let whole = matches!(before, Some((RelationIdentity::Row, _)));
+                Some(Box::pin(self.reselected(relation, new, whole, &mut again)).await?)
+            }
+            after => after,
+        };
         if let Some(new) = after
             && self.tables.has_labels(relation)
         {
@@ -183,6 +196,24 @@ impl<'a> Applier<'a> {
             return self.event(lsn, relation, operation, before, after, data).await;
         }
         if self.change(lsn, relation, operation, before, after)? { self.changed().await } else { Ok(()) }
+    }
+
+    /// A new row, its columns read again where `post.processors` asks for it.
+    async fn reselected<'t>(
+        &mut self,
+        relation: u32,
+        new: Tuple<'t>,
+        old_is_whole: bool,
+        again: &'t mut Vec<u8>,
+    ) -> Result<Tuple<'t>> {
+        let Some(Some(encoder)) = self.tables.get(relation) else { return Ok(new) };
+        let relation = Arc::clone(encoder.relation());
+        let Some(reselect) = &mut self.reselect else { return Ok(new) };
+        let row = NewRow { relation: &relation, values: new, old_is_whole, xid: self.transaction.xid };
+        if !reselect.read(row, self.settings, self.tables, self.query, again).await? {
+            return Ok(new);
+        }
+        Tuple::parse(again).map_err(|error| Error::fatal("columns that were read again").with_source(error))
     }
 
     /// A change was encoded: it goes out when enough is gathered, or alone where changes are counted.
@@ -282,9 +313,14 @@ impl<'a> Applier<'a> {
             (_, Some((old, _)), None) => Change::Delete { old },
             (_, None, None) => return Ok(true),
         };
-        let counted = encoder
-            .encode(change, &context, &mut self.batch)
-            .map_err(|error| at(lsn, &error).with_source(error))?;
+        let mark = self.batch.mark();
+        let counted = match encoder.encode(change, &context, &mut self.batch) {
+            Ok(counted) => counted,
+            Err(error) => {
+                self.batch.rewind(mark);
+                return self.refuse(lsn, error);
+            }
+        };
         if let Some(metadata) = &mut self.metadata {
             metadata.numbering.count(relation, &encoder.relation().name, counted);
         }
@@ -299,6 +335,16 @@ impl<'a> Applier<'a> {
     #[inline]
     fn commit_before(&self, lsn: Lsn) -> Option<Lsn> {
         if lsn < self.floor { self.last_commit.max(Some(self.floor)) } else { self.last_commit }
+    }
+
+    /// A row that has no record: left out where `errors.tolerance` says so.
+    #[cold]
+    fn refuse(&self, lsn: Lsn, error: EncodeError) -> Result<bool> {
+        let tolerance = &self.tables.tolerance;
+        if error.is_of_values() && tolerance.leaves_out(&error.to_string(), "the row has no record") {
+            return Ok(true);
+        }
+        Err(tolerance.refusal(&format!("replication stream at {lsn}"), error))
     }
 
     async fn event(

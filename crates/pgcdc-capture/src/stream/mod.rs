@@ -5,6 +5,7 @@ mod beside;
 mod heartbeat;
 mod numbering;
 mod pace;
+mod reselect;
 mod run;
 mod typed;
 mod xmin;

@@ -178,6 +178,8 @@ pub(crate) fn encoder(form: Form) -> RelationEncoder {
         key_types: TypeOptions::default(),
         schema_names: NameAdjustment::None,
         field_names: NameAdjustment::None,
+        failures: Default::default(),
+        null_where_required: false,
         unwrap: None,
     };
     let relation = Arc::new(relation());

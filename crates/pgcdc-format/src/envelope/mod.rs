@@ -26,7 +26,7 @@ use pgcdc_event::{Lsn, Snapshot};
 
 use crate::names::NameAdjustment;
 use crate::pgoutput::DecodeError;
-use crate::types::{TypeOptions, ValueError};
+use crate::types::{Failures, TypeOptions, ValueError};
 
 /// What all tables of a connector have in common.
 #[derive(Clone, Debug)]
@@ -56,6 +56,10 @@ pub struct EnvelopeOptions {
     pub schema_names: NameAdjustment,
     /// `field.name.adjustment.mode`.
     pub field_names: NameAdjustment,
+    /// Where values that cannot be converted are counted.
+    pub failures: Failures,
+    /// Whether a column that is NOT NULL may be null in a value: it may where values carry no schema.
+    pub null_where_required: bool,
     /// The flattened form, where `ExtractNewRecordState` is configured.
     pub unwrap: Option<Unwrap>,
 }
@@ -133,6 +137,14 @@ pub enum EncodeError {
         /// The column.
         column: String,
     },
+}
+
+impl EncodeError {
+    /// Whether the row is one, and only a value in it has no form in the record.
+    #[must_use]
+    pub const fn is_of_values(&self) -> bool {
+        matches!(self, Self::Value { .. } | Self::Avro { .. })
+    }
 }
 
 #[cfg(test)]

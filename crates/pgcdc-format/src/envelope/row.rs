@@ -119,8 +119,17 @@ impl RowEncoder {
             .map(|(at, column)| {
                 let included = plan.included.get(at).copied().unwrap_or(true);
                 let shaping = plan.shaping.get(at).and_then(Option::as_deref);
-                let codec = Codec::compile_shaped(column, &options.types, shaping, plan.snapshot);
+                let key_slot = key.iter().position(|&k| k == at);
+                let mut codec = Codec::compile_shaped(column, &options.types, shaping, plan.snapshot);
                 let in_value = codec.is_some() && included;
+                if in_value {
+                    let failures = options.failures.column(&relation.name.to_string(), &column.name);
+                    codec = codec.map(|codec| codec.counted(failures));
+                }
+                // Two keys that both were null would be one.
+                if options.null_where_required && key_slot.is_none() {
+                    codec = codec.map(Codec::null_where_required);
+                }
                 let field = options.field_names.field(&column.name);
                 let mut fragment = Vec::new();
                 if in_value {
@@ -130,7 +139,6 @@ impl RowEncoder {
                     write_json_string(field.as_bytes(), &mut fragment);
                     fragment.push(b':');
                 }
-                let key_slot = key.iter().position(|&k| k == at);
                 let otherwise = options.key_types != options.types || shaping.is_some() || !included;
                 let key_codec = (key_slot.is_some() && otherwise)
                     .then(|| {

@@ -28,6 +28,32 @@ impl<'a> Tuple<'a> {
         Ok(Self { count, body: *cursor })
     }
 
+    /// Reads a tuple that stands alone, as [`write`](Self::write) leaves it.
+    ///
+    /// # Errors
+    /// When its count of columns is not there.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::read(&mut Cursor::new(bytes))
+    }
+
+    /// Appends a tuple of these values as the wire has it.
+    pub fn write(values: &[TupleValue<'_>], out: &mut Vec<u8>) {
+        out.extend_from_slice(&u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
+        for value in values {
+            let (kind, bytes) = match value {
+                TupleValue::Null => (b'n', None),
+                TupleValue::Unchanged => (b'u', None),
+                TupleValue::Text(bytes) => (b't', Some(bytes)),
+                TupleValue::Binary(bytes) => (b'b', Some(bytes)),
+            };
+            out.push(kind);
+            if let Some(bytes) = bytes {
+                out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+                out.extend_from_slice(bytes);
+            }
+        }
+    }
+
     /// Moves `cursor` behind this tuple.
     pub(super) fn skip(&self, cursor: &mut Cursor<'a>) -> Result<(), DecodeError> {
         let mut values = self.values();
@@ -94,5 +120,21 @@ impl<'a> Values<'a> {
         let length = self.cursor.u32("a column's length")?;
         let length = usize::try_from(length).map_err(|_| DecodeError::Truncated("a column"))?;
         self.cursor.bytes(length, "a column's value")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let values =
+            [TupleValue::Null, TupleValue::Text(b""), TupleValue::Unchanged, TupleValue::Text(b"a\xff")];
+        let mut bytes = Vec::new();
+        Tuple::write(&values, &mut bytes);
+        let read = Tuple::parse(&bytes).unwrap().values().collect::<Result<Vec<_>, _>>();
+        assert_eq!(read.unwrap(), values);
+        assert!(Tuple::parse(&bytes[..1]).is_err());
     }
 }

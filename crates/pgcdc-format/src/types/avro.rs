@@ -5,7 +5,7 @@ use super::family::Family;
 use super::fault::Fault;
 use super::numeric::{self, Numeric};
 use super::options::BinaryMode;
-use super::{Codec, ValueError};
+use super::{Codec, StandIn, ValueError};
 use crate::avro::{convert_json, long_length, put_bytes, put_long};
 use crate::schema::{Kind, Schema};
 
@@ -91,15 +91,11 @@ impl AvroCodec {
         out: &mut Vec<u8>,
     ) -> Result<(), ValueError> {
         out.truncate(start);
-        match fault {
-            Fault::Bad(reason) => Err(ValueError { pg_type: codec.pg_type.clone(), reason }),
-            Fault::Absent => self.append_null(codec, out),
-            Fault::Null | Fault::Failed => put(
-                &self.missing,
-                codec,
-                "the value has no form under these options and the column is NOT NULL",
-                out,
-            ),
+        match codec.judge(fault)? {
+            StandIn::Null => self.append_null(codec, out),
+            StandIn::Missing => {
+                put(&self.missing, codec, "there is no value in Avro that could stand for this one", out)
+            }
         }
     }
 

@@ -51,11 +51,15 @@ struct Parts {
 }
 
 impl Parts {
-    /// Reads `[n year[s]] [n mon[s]] [n day[s]] [[-]HH:MM:SS[.ffffff]]`.
+    /// Reads `[n year[s]] [n mon[s]] [n day[s]] [[-]HH:MM:SS[.ffffff]]`. The infinities of PostgreSQL 17 are zero in all
+    /// their parts, as Debezium has them.
     fn read(text: &[u8]) -> Result<Self, Fault> {
         const BAD: Fault = Fault::Bad("not an interval of the style postgres");
         let text = std::str::from_utf8(text).map_err(|_| BAD)?;
         let mut parts = Self::default();
+        if matches!(text, "infinity" | "-infinity") {
+            return Ok(parts);
+        }
         let mut words = text.split(' ').filter(|word| !word.is_empty());
         while let Some(word) = words.next() {
             if word.contains(':') {

@@ -7,9 +7,10 @@
 //! Reading order: `options`; `plan` (which family a type belongs to) with `logical` (its schema), `family`
 //! (one match per value), then a file per family: `number` (with `digits`), `numeric`, `money`, `binary`, `bit`,
 //! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; what stands in a
-//! value's place: `default`, `unavailable`; what options make of a column: `shaping`, with `mask` and `measure`.
+//! value's place: `default`, `unavailable`, `failures`; what options make of a column: `shaping`, with `mask` and `measure`.
 //!
-//! The session is pinned: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, UTF-8.
+//! The session's settings are fixed: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, lc_monetary C,
+//! UTF-8.
 
 mod array;
 mod avro;
@@ -18,6 +19,7 @@ mod bit;
 mod calendar;
 mod default;
 mod digits;
+mod failures;
 mod family;
 mod fault;
 mod geo;
@@ -48,6 +50,8 @@ mod tests;
 
 pub(crate) use avro::AvroCodec;
 pub(crate) use calendar::civil_date;
+pub(crate) use failures::ColumnFailures;
+pub use failures::{FailedColumn, FailureMode, Failures};
 pub(crate) use hstore::{java_hash, java_order};
 pub(crate) use json::write_inner_json_string;
 pub use json::{write_json_escaped, write_json_string};
@@ -65,7 +69,13 @@ use family::Family;
 use fault::Fault;
 use shaping::Reform;
 
-/// A text that is not of its type's output format.
+/// What stands for a value that could not be converted.
+enum StandIn {
+    Null,
+    Missing,
+}
+
+/// A value that cannot be converted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (type {pg_type})")]
 pub struct ValueError {
@@ -102,8 +112,12 @@ pub struct Codec {
     pg_type: Box<str>,
     /// What stands for SQL NULL (see [`append_null`](Self::append_null)).
     null: Box<[u8]>,
-    /// What stands for a value that Debezium cannot convert; `None` where its task fails then.
+    /// What stands for a value that cannot be converted; `None` where the record cannot be written then.
     missing: Option<Box<[u8]>>,
+    /// Whether a value that cannot be converted fails, whatever could stand for it.
+    strict: bool,
+    /// Where such values are counted.
+    failures: Option<Box<ColumnFailures>>,
     /// What stands for an unchanged TOAST value.
     unavailable: Box<[u8]>,
 }
@@ -148,8 +162,11 @@ impl Codec {
         let unavailable = unavailable::json(&plan.family, &plan.base_name, &options.unavailable_placeholder)
             .map_or_else(|| missing.clone().unwrap_or_else(|| token("null")), Into::into);
         let pg_type = column.pg_type.name.clone();
+        let strict = options.failures == FailureMode::Fail;
+        let failures = None;
         let Some(reform) = reform else {
-            return Some(Self { family: plan.family, schema, pg_type, null, missing, unavailable });
+            let family = plan.family;
+            return Some(Self { family, schema, pg_type, null, missing, strict, failures, unavailable });
         };
         // A nullable column's default takes null's place only behind the connector, where nothing is shaped any more.
         let null = match &reform {
@@ -168,7 +185,21 @@ impl Codec {
             family: Family::Shaped(Box::new((plan.family, reform))),
             schema,
             pg_type,
+            strict,
+            failures,
         })
+    }
+
+    /// The same codec, which counts what it cannot convert.
+    pub(crate) fn counted(mut self, failures: ColumnFailures) -> Self {
+        self.failures = Some(Box::new(failures));
+        self
+    }
+
+    /// The same codec for a record without a schema, in which a column may be null that never is in the database.
+    pub(crate) fn null_where_required(mut self) -> Self {
+        self.missing.get_or_insert_with(|| b"null".as_slice().into());
+        self
     }
 
     /// The same codec for a column whose value is never read: all rows have what stands for SQL NULL.
@@ -187,12 +218,12 @@ impl Codec {
 
     /// Appends the JSON of a value that is not null.
     ///
-    /// Where Debezium cannot convert a value (NaN in a precise decimal, nanoseconds of a far year) and
-    /// the column is nullable, this appends null, as it does.
+    /// Where a value cannot be converted (NaN in a precise decimal, nanoseconds of a far year, a text that is not of the
+    /// type's output format) and the column is nullable, this appends null, as Debezium does.
     ///
     /// # Errors
-    /// When the text is not of the type's output format, or Debezium's task would fail on it; `out`
-    /// may then hold a part of the value.
+    /// When nothing may stand for such a value, or [`TypeOptions::failures`] says so; `out` may then hold a part of the
+    /// value.
     #[inline]
     pub fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
         let start = out.len();
@@ -218,23 +249,37 @@ impl Codec {
 
     #[cold]
     fn append_fault(&self, fault: Fault, start: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
-        let reason = match (fault, &self.missing) {
-            (Fault::Bad(reason), _) => reason,
-            (Fault::Absent, _) => {
-                out.truncate(start);
-                self.append_null(out);
-                return Ok(());
-            }
-            (Fault::Null | Fault::Failed, Some(missing)) => {
-                out.truncate(start);
-                out.extend_from_slice(missing);
-                return Ok(());
-            }
-            (Fault::Null | Fault::Failed, None) => {
-                "the value has no form under these options and the column is NOT NULL"
-            }
+        out.truncate(start);
+        match self.judge(fault)? {
+            StandIn::Null => self.append_null(out),
+            StandIn::Missing => out.extend_from_slice(self.missing.as_deref().unwrap_or(b"null")),
+        }
+        Ok(())
+    }
+
+    /// Decides what stands for a value that could not be converted, and counts it.
+    fn judge(&self, fault: Fault) -> Result<StandIn, ValueError> {
+        let refused = |reason| Err(ValueError { pg_type: self.pg_type.clone(), reason });
+        let reason = match fault {
+            Fault::Absent => return Ok(StandIn::Null),
+            // To Debezium this is no failure.
+            Fault::Null if self.missing.is_some() => return Ok(StandIn::Missing),
+            Fault::Bad(reason) => reason,
+            Fault::Null | Fault::Failed => "the value has no form under these options",
         };
-        Err(ValueError { pg_type: self.pg_type.clone(), reason })
+        if self.strict {
+            return refused(reason);
+        }
+        if self.missing.is_none() {
+            return refused(match fault {
+                Fault::Bad(reason) => reason,
+                _ => "the value has no form under these options and the column is NOT NULL",
+            });
+        }
+        if let Some(failures) = &self.failures {
+            failures.note(reason);
+        }
+        Ok(StandIn::Missing)
     }
 
     /// Appends what stands for SQL NULL: `null`; the default of a column that has one (Connect's

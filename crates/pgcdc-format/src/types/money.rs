@@ -1,4 +1,4 @@
-//! `money`, printed with a currency sign and grouping commas (`lc_monetary` C or en_US).
+//! `money`, printed with a currency sign and grouping commas: every session of ours has `lc_monetary=C`.
 
 use super::fault::Fault;
 use super::json::{write_base64, write_int};
@@ -13,35 +13,24 @@ pub(super) struct MoneyForm {
     format: DecimalFormat,
     /// `money.fraction.digits`.
     digits: u8,
+    /// Digits after the point in the database.
+    scale: u8,
 }
 
 impl MoneyForm {
     pub(super) const fn new(options: &TypeOptions) -> Self {
-        Self { mode: options.decimal, format: options.decimal_format, digits: options.money_fraction_digits }
+        Self {
+            mode: options.decimal,
+            format: options.decimal_format,
+            digits: options.money_fraction_digits,
+            scale: options.money_scale,
+        }
     }
 
     pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        const BAD: Fault = Fault::Bad("not an amount of money in the style of C or en_US");
-        let negative = text.iter().any(|byte| matches!(byte, b'-' | b'('));
-        let (mut value, mut scale, mut seen, mut point) = (0i128, 0usize, 0usize, false);
-        for &byte in text {
-            match byte {
-                b'0'..=b'9' => {
-                    seen += 1;
-                    if seen > 30 {
-                        return Err(BAD);
-                    }
-                    value = value * 10 + i128::from(byte - b'0');
-                    scale += usize::from(point);
-                }
-                b'.' if point => return Err(BAD),
-                b'.' => point = true,
-                _ => {}
-            }
-        }
-        if seen == 0 {
-            return Err(BAD);
-        }
+        const BAD: Fault = Fault::Bad("not an amount of money as lc_monetary=C prints it");
+        let (negative, value) = read(text).ok_or(BAD)?;
+        let scale = usize::from(self.scale);
         let plain = Plain { negative, value, scale };
         match self.mode {
             DecimalMode::Precise => {
@@ -74,6 +63,35 @@ impl MoneyForm {
         }
         Ok(())
     }
+}
+
+/// Reads the sign and the smallest units of an amount as `lc_monetary=C` prints it, `-$1,234.56`: with two digits after the
+/// point, whatever the amount has in the database. Any other form is refused, since a comma may be somebody's point.
+fn read(text: &[u8]) -> Option<(bool, i128)> {
+    let (negative, text) = match text.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let text = text.strip_prefix(b"$").unwrap_or(text);
+    let (whole, fraction) = text.split_at_checked(text.len().checked_sub(3)?)?;
+    let fraction = fraction.strip_prefix(b".")?;
+    let mut value = 0_i128;
+    for (at, group) in whole.split(|&byte| byte == b',').enumerate() {
+        let fits = if at == 0 { (1..=20).contains(&group.len()) } else { group.len() == 3 };
+        if !fits || at > 6 {
+            return None;
+        }
+        value = digits(group, value)?;
+    }
+    Some((negative, digits(fraction, value)?))
+}
+
+/// Appends decimal digits to a number of at most 40 of them.
+fn digits(text: &[u8], value: i128) -> Option<i128> {
+    text.iter().try_fold(value, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| i128::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })
 }
 
 /// Java's `setScale(digits, HALF_UP)` of a magnitude; `None` beyond 38 digits.
@@ -109,6 +127,51 @@ impl Plain {
         if self.scale > 0 {
             let at = out.len() - self.scale;
             out.insert(at, b'.');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, scale: u8, expect: Option<&str>) {
+        let options =
+            TypeOptions { decimal: DecimalMode::String, money_scale: scale, ..TypeOptions::default() };
+        let mut out = Vec::new();
+        let written = MoneyForm::new(&options).append(text.as_bytes(), &mut out);
+        let found = written.is_ok().then(|| String::from_utf8_lossy(&out).into_owned());
+        assert_eq!(found, expect.map(|text| format!("\"{text}\"")), "{text}");
+    }
+
+    #[test]
+    fn what_the_c_locale_prints_is_read() {
+        check("$1,234.56", 2, Some("1234.56"));
+        check("-$0.05", 2, Some("-0.05"));
+        check("-$92,233,720,368,547,758.08", 2, Some("-92233720368547758.08"));
+        check("$12.34", 0, Some("1234"));
+        check("$12.34", 3, Some("1.234"));
+        check("$0.01", 3, Some("0.001"));
+    }
+
+    #[test]
+    fn what_another_locale_prints_is_never_taken_for_a_number() {
+        for text in [
+            "1 234,56 €",
+            "1.234,56 €",
+            "19,99 €",
+            "￥1,234",
+            "$1,23.45",
+            "1234",
+            "",
+            "$",
+            "-",
+            ".12",
+            "1.2",
+            "$1.234",
+        ] {
+            check(text, 2, None);
         }
     }
 }

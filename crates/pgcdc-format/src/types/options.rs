@@ -1,3 +1,5 @@
+use super::failures::FailureMode;
+
 /// `decimal.handling.mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DecimalMode {
@@ -91,6 +93,10 @@ pub struct TypeOptions {
     pub hstore: HstoreMode,
     /// `money.fraction.digits`.
     pub money_fraction_digits: u8,
+    /// How many digits after the point an amount of money has in the database: as many as its `lc_monetary` says.
+    pub money_scale: u8,
+    /// `event.converting.failure.handling.mode`.
+    pub failures: FailureMode,
     /// `include.unknown.datatypes`.
     pub include_unknown: bool,
     /// `unavailable.value.placeholder`, the text itself (after a `hex:` prefix was decoded).
@@ -112,6 +118,8 @@ impl Default for TypeOptions {
             interval: IntervalMode::default(),
             hstore: HstoreMode::default(),
             money_fraction_digits: 2,
+            money_scale: 2,
+            failures: FailureMode::default(),
             include_unknown: false,
             unavailable_placeholder: b"__debezium_unavailable_value".to_vec(),
             schema_comments: false,

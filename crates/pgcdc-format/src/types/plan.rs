@@ -273,7 +273,7 @@ fn fallback(family: &Family, options: &TypeOptions) -> Vec<u8> {
             let point = if digits > 0 { "." } else { "" };
             format!("\"0{point}{}\"", "0".repeat(digits)).into_bytes()
         }
-        Family::Money(_) => of_text(b"0"),
+        Family::Money(_) => of_text(b"$0.00"),
         Family::Text | Family::Absent | Family::Bytea(_) | Family::Unknown(_) | Family::Bits => {
             b"\"\"".to_vec()
         }

@@ -46,8 +46,8 @@ pub(super) const CONNECT: &[Property] = &[
         .one_of(&["none", "restart"]).not_applicable("config providers are read once, at start"),
     p("errors.retry.timeout", Long, "0", Medium, "How long a failed operation is tried again.").not_applicable("transient failures are retried without an end"),
     p("errors.retry.delay.max.ms", Long, "60000", Medium, "Longest pause between tries of a failed operation.").not_applicable("the pause is retriable.restart.connector.wait.ms"),
-    p("errors.tolerance", String, "none", Medium, "Whether records that cannot be transformed or converted are left out.").one_of(&["none", "all"]),
-    p("errors.log.enable", Boolean, "false", Medium, "Log each failed operation.").not_applicable("every failure is logged"),
+    p("errors.tolerance", String, "none", Medium, "Whether records that cannot be written, transformed or converted are left out and counted (all), or stop the connector (none).").one_of(&["none", "all"]),
+    p("errors.log.enable", Boolean, "false", Medium, "Log each record that errors.tolerance=all leaves out; without it the first of each kind is logged, and each tenfold of their count."),
     p("errors.log.include.messages", Boolean, "false", Medium, "Log the record that failed.").not_applicable("rows never reach a log"),
     p("topic.creation.groups", List, "", Low, "Names of groups of topics that are created with settings of their own.")
         .refused("topics would be created with other settings than asked for"),

@@ -37,10 +37,9 @@ pub(super) const CONNECTOR: &[Property] = &[
         String,
         "warn",
         Medium,
-        "What to do with a value that cannot be converted.",
+        "What to do with a value that cannot be converted: write null in its place and say so once for each column, stop, or write null.",
     )
-    .one_of(&["warn", "fail", "skip"])
-    .not_applicable("a value that cannot be converted stops the connector; none is replaced by null"),
+    .one_of(&["warn", "fail", "skip"]),
     p("decimal.handling.mode", String, "precise", Medium, "How numeric and money are written.")
         .one_of(&["string", "double", "precise"]),
     p("time.precision.mode", String, "adaptive", Medium, "How dates and times are written.").one_of(&[
@@ -97,8 +96,7 @@ pub(super) const CONNECTOR: &[Property] = &[
     .refused("it is a Java class, which pgcdc cannot run"),
     p("converters", String, "", Low, "Names of custom converters.")
         .refused("they are Java classes, which pgcdc cannot run"),
-    p("post.processors", String, "", Low, "Names of processors that change each record.")
-        .refused("they are Java classes, which pgcdc cannot run"),
+    p("post.processors", String, "", Low, "Names of processors that change each record; pgcdc knows io.debezium.processors.reselect.ReselectColumnsPostProcessor, whose options stand below its name."),
     p(
         "sourceinfo.struct.maker",
         Class,

@@ -13,14 +13,12 @@ use tokio::time::Instant;
 
 use self::feedback::Feedback;
 use self::silence::Silence;
+use super::pins::Session;
 use super::watch::{Backend, Kind, watched};
-use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, Purpose, login, session};
-use super::{SESSION_OPTIONS, quote_identifier, quote_literal};
+use super::wire::{Duplex, Inbox, LARGE_MESSAGE, Next, login, open};
+use super::{quote_identifier, quote_literal};
 use crate::config::Settings;
 use crate::{Error, Result};
-
-/// How long the server waits for a sign of life, and so how often it gives one.
-const WAL_SENDER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Receive buffer for a server on the same host, bytes.
 ///
@@ -87,10 +85,7 @@ impl Replication {
 
     /// Connects and authenticates, and waits there: commands may be run before [`start`](Self::start).
     pub(crate) async fn connect(settings: &Settings, slot: &str, start: Lsn) -> Result<Self> {
-        let timeout = WAL_SENDER_TIMEOUT.as_millis();
-        let options = format!("{SESSION_OPTIONS} -c wal_sender_timeout={timeout}");
-        let purpose = Purpose { options: &options, replication: true, near: Some(NEAR) };
-        let mut stream = session::open(&settings.connection, purpose).await?.stream;
+        let mut stream = open::session(&settings.connection, Session::Replication, Some(NEAR)).await?.stream;
         let pid =
             login::command(&mut stream, "ask for the session's process", "SELECT pg_backend_pid()").await?;
         let pid = pid.first().and_then(|row| row.first()?.as_ref()?.parse().ok());

@@ -2,7 +2,7 @@
 //! apart where they were read. This folder is the only place that names the crate.
 //!
 //! ```text
-//! session: which server ─▶ socket ─▶ encryption ─▶ authenticate ─┬▶ replication, rows (login: commands)
+//! open: a session with its settings ─▶ session: which server ─▶ socket ─▶ encryption ─▶ authenticate ─┬▶ replication, rows (login: commands)
 //!                                                                └▶ handover ─▶ tokio-postgres (SQL)
 //! ```
 //!
@@ -16,13 +16,13 @@ mod handover;
 mod inbox;
 mod keepalive;
 pub(super) mod login;
+pub(super) mod open;
 mod refusal;
-pub(super) mod session;
+mod session;
 mod socket;
 
 pub(super) use handover::Handover;
 pub(super) use inbox::{Inbox, LARGE_MESSAGE, Next};
-pub(super) use session::Purpose;
 pub(super) use socket::Duplex;
 
 /// A message as the server sends it, for tests.

@@ -191,7 +191,10 @@ async fn one(
         ("application_name", connection.application_name.as_str()),
     ];
     let options = format!("{} {}", connection.options, purpose.options);
-    parameters.push(("options", options.trim()));
+    // A pooler that takes no options must not see even an empty one.
+    if !options.trim().is_empty() {
+        parameters.push(("options", options.trim()));
+    }
     if purpose.replication {
         parameters.push(("replication", "database"));
     }

@@ -1,0 +1,36 @@
+//! A session whose settings are fixed, whatever the server, the database and the role are set to.
+
+use std::time::Duration;
+
+use super::login;
+use super::session::{self, Purpose};
+use crate::config::Connection;
+use crate::postgres::pins;
+use crate::{Error, Result};
+
+/// How long the server may take to fix the settings.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Connects, logs in, and fixes the session's settings. `near`: see [`Purpose`].
+pub(in crate::postgres) async fn session(
+    connection: &Connection,
+    kind: pins::Session,
+    near: Option<u32>,
+) -> Result<session::Session> {
+    let options = pins::options(kind);
+    let replication = kind == pins::Session::Replication;
+    let purpose = Purpose { options: &options, replication, near };
+    let mut opened = match session::open(connection, purpose).await {
+        Err(error) if pins::are_refused(&error.to_string()) => {
+            pins::say_refused();
+            session::open(connection, Purpose { options: "", ..purpose }).await?
+        }
+        opened => opened?,
+    };
+    let statement = pins::statement(kind);
+    let fixed = login::command(&mut opened.stream, "fix the session's settings", &statement);
+    tokio::time::timeout(LIMIT, fixed)
+        .await
+        .map_err(|_| Error::transient("fix the session's settings: no answer within 30 s"))??;
+    Ok(opened)
+}

@@ -1,0 +1,138 @@
+//! What is left out of records, and which records are left out: counted and told of, never one line a row.
+//!
+//! `event.converting.failure.handling.mode` is about one value, which becomes null; the encoder counts those.
+//! `errors.tolerance=all` is about a record that cannot be written, transformed or converted, which is left out.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pgcdc_format::envelope::EncodeError;
+use pgcdc_format::types::{FailureMode, Failures};
+
+use crate::Error;
+use crate::config::Settings;
+use crate::metrics::Metrics;
+
+/// See the [module](self). Clones share the counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Tolerance(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// `errors.tolerance=all`.
+    all: bool,
+    /// `errors.log.enable`: each record that is left out has a line.
+    log_each: bool,
+    mode: FailureMode,
+    failures: Failures,
+    /// Of [`Failures::total`], what was told.
+    told: AtomicU64,
+    left_out: Mutex<BTreeMap<String, u64>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Tolerance {
+    pub(crate) fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Inner {
+            all: settings.errors.tolerant,
+            log_each: settings.errors.log_each,
+            mode: settings.types.failures,
+            failures: Failures::default(),
+            told: AtomicU64::new(0),
+            left_out: Mutex::default(),
+            metrics,
+        }))
+    }
+
+    /// Where encoders count values that they cannot convert.
+    pub(crate) fn failures(&self) -> Failures {
+        self.0.failures.clone()
+    }
+
+    /// Tells of columns with values that could not be converted, where there are new ones: a comparison otherwise.
+    #[inline]
+    pub(crate) fn tell(&self) {
+        let total = self.0.failures.total();
+        if total != self.0.told.load(Ordering::Relaxed) {
+            self.tell_news(total);
+        }
+    }
+
+    #[cold]
+    fn tell_news(&self, total: u64) {
+        let before = self.0.told.swap(total, Ordering::Relaxed);
+        Metrics::add(&self.0.metrics.values_not_converted, total.saturating_sub(before));
+        for news in self.0.failures.news() {
+            let (table, column, reason, values) = (&news.table, &news.column, news.reason, news.values);
+            if self.0.mode == FailureMode::Skip {
+                tracing::debug!(table, column, values, "values of a column are written as null: {reason}");
+            } else {
+                tracing::warn!(
+                    table,
+                    column,
+                    values,
+                    "values of a column cannot be converted and are written as null \
+                     (event.converting.failure.handling.mode): {reason}"
+                );
+            }
+        }
+    }
+
+    /// Whether a record that failed is left out; then it is counted by the place where it failed, and told of. Neither text
+    /// may show a row's values.
+    #[cold]
+    pub(crate) fn leaves_out(&self, place: &str, why: &str) -> bool {
+        if !self.0.all {
+            return false;
+        }
+        Metrics::add(&self.0.metrics.records_left_out, 1);
+        let mut left_out = self.0.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = left_out.entry(place.to_owned()).or_default();
+        *count += 1;
+        if self.0.log_each || is_power_of_ten(*count) {
+            tracing::warn!(records = *count, "{place}: records are left out (errors.tolerance=all): {why}");
+        }
+        true
+    }
+
+    /// How many records were left out.
+    #[cfg(test)]
+    pub(crate) fn left_out(&self) -> u64 {
+        Metrics::get(&self.0.metrics.records_left_out)
+    }
+
+    /// The error for a row that has no record, when it may not be left out.
+    #[cold]
+    pub(crate) fn refusal(&self, what: &str, error: EncodeError) -> Error {
+        let hint = match (&error, self.0.mode) {
+            (EncodeError::Value { .. }, FailureMode::Fail) => {
+                "event.converting.failure.handling.mode=warn writes null in the value's place"
+            }
+            (EncodeError::Value { .. }, _) => {
+                "the schema allows no null there: decimal.handling.mode=string keeps NaN and infinities, a default or dropping \
+                 NOT NULL gives the column another value, errors.tolerance=all leaves such records out"
+            }
+            _ => return Error::fatal(format!("{what}: {error}")).with_source(error),
+        };
+        Error::fatal(format!("{what}: {error}")).with_source(error).with_hint(hint)
+    }
+}
+
+fn is_power_of_ten(mut count: u64) -> bool {
+    while count >= 10 && count.is_multiple_of(10) {
+        count /= 10;
+    }
+    count == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_of_ten() {
+        let powers: Vec<u64> = (0..=1000).filter(|count| is_power_of_ten(*count)).collect();
+        assert_eq!(powers, [1, 10, 100, 1000]);
+    }
+}

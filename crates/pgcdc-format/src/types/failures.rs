@@ -1,0 +1,123 @@
+//! Values that cannot be converted: what happens to them, and how many there were of each column.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// `event.converting.failure.handling.mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailureMode {
+    /// The record is refused.
+    Fail,
+    /// The column is null in the record, and the log tells of it.
+    #[default]
+    Warn,
+    /// The column is null in the record.
+    Skip,
+}
+
+/// The counts of a connector, by column. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Failures(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: AtomicU64,
+    columns: Mutex<BTreeMap<(String, String), Arc<Count>>>,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    values: AtomicU64,
+    /// The count that was told last.
+    told: AtomicU64,
+    reason: OnceLock<&'static str>,
+}
+
+/// What [`Failures::news`] says of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedColumn {
+    /// `schema.table`.
+    pub table: String,
+    /// The column.
+    pub column: String,
+    /// Why its first value could not be converted; never the value.
+    pub reason: &'static str,
+    /// How many of its values could not be converted so far.
+    pub values: u64,
+}
+
+impl Failures {
+    /// How many values of all columns could not be converted.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.total.load(Ordering::Relaxed)
+    }
+
+    /// The columns to tell of now: one that is new, and then each whose count has grown tenfold since it was told.
+    #[must_use]
+    pub fn news(&self) -> Vec<FailedColumn> {
+        let columns = self.0.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = columns.iter().filter_map(|((table, column), count)| {
+            let values = count.values.load(Ordering::Relaxed);
+            let told = count.told.load(Ordering::Relaxed);
+            if values == 0 || values < told.saturating_mul(10) {
+                return None;
+            }
+            count.told.store(values, Ordering::Relaxed);
+            let reason = count.reason.get().copied().unwrap_or_default();
+            Some(FailedColumn { table: table.clone(), column: column.clone(), reason, values })
+        });
+        news.collect()
+    }
+
+    /// The place where a column's codec counts.
+    pub(crate) fn column(&self, table: &str, column: &str) -> ColumnFailures {
+        ColumnFailures { all: self.clone(), place: (table.into(), column.into()), count: OnceLock::new() }
+    }
+}
+
+/// Counts one column's failures; costs nothing until there is one.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnFailures {
+    all: Failures,
+    place: (Box<str>, Box<str>),
+    count: OnceLock<Arc<Count>>,
+}
+
+impl ColumnFailures {
+    #[cold]
+    pub(super) fn note(&self, reason: &'static str) {
+        let count = self.count.get_or_init(|| {
+            let mut columns = self.all.0.columns.lock().unwrap_or_else(PoisonError::into_inner);
+            let (table, column) = &self.place;
+            Arc::clone(columns.entry((table.to_string(), column.to_string())).or_default())
+        });
+        let _ = count.reason.set(reason);
+        count.values.fetch_add(1, Ordering::Relaxed);
+        self.all.0.total.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_told_once_and_then_at_each_tenfold() {
+        let failures = Failures::default();
+        assert!(failures.news().is_empty());
+        // The column is announced anew: its count goes on.
+        let codecs = [failures.column("s.t", "c"), failures.column("s.t", "c")];
+        let mut told = Vec::new();
+        for at in 0..120 {
+            codecs[at % 2].note("why");
+            told.extend(failures.news().into_iter().map(|news| news.values));
+        }
+        assert_eq!(told, [1, 10, 100]);
+        assert_eq!(failures.total(), 120);
+        failures.column("s.t", "other").note("else");
+        let news = failures.news();
+        assert_eq!((news.len(), &*news[0].column, news[0].reason), (1, "other", "else"));
+    }
+}
