@@ -16,6 +16,7 @@ mod schema;
 mod slot;
 mod snapshot;
 mod snapshot_parallel;
+mod topics;
 
 use std::path::Path;
 

@@ -1,11 +1,13 @@
 //! Topics: is it there, how is it cut, make it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::Mutex;
@@ -141,6 +143,31 @@ impl Topics {
             made.extend(self.create(some, false).await?);
         }
         Ok(made)
+    }
+
+    /// How large a batch each topic takes (`max.message.bytes`), as far as the brokers tell: the user may lack
+    /// `DescribeConfigs`.
+    pub async fn batch_limits(&self, names: &[String]) -> HashMap<String, usize> {
+        let mut limits = HashMap::new();
+        let options = AdminOptions::new().request_timeout(Some(LIMIT));
+        for some in names.chunks(AT_ONCE) {
+            let topics: Vec<_> = some.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+            let described = match self.admin.describe_configs(&topics, &options).await {
+                Ok(described) => described,
+                Err(error) => {
+                    tracing::debug!(%error, "the brokers do not tell how large batches may be");
+                    return limits;
+                }
+            };
+            for resource in described.into_iter().flatten() {
+                let limit =
+                    resource.get("max.message.bytes").and_then(|entry| entry.value.as_ref()?.parse().ok());
+                if let (OwnedResourceSpecifier::Topic(name), Some(limit)) = (&resource.specifier, limit) {
+                    limits.insert(name.clone(), limit);
+                }
+            }
+        }
+        limits
     }
 
     /// The names of those that were made; the others were there.

@@ -133,6 +133,15 @@ impl Carrier {
         }
     }
 
+    /// Tells how large a topic's batches may be. librdkafka's are cut by its own properties.
+    pub(super) fn limit_batches(&mut self, target: &Target, most: Option<usize>) {
+        if let (Kind::Own { producer, .. }, Target::Own(topic), Some(most)) =
+            (&mut self.producer, target, most)
+        {
+            producer.limit_batches(*topic, most);
+        }
+    }
+
     /// Whether records can be sent there yet.
     pub(super) fn is_known(&self, target: &Target) -> bool {
         match (&self.producer, target) {

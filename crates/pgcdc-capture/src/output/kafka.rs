@@ -6,7 +6,7 @@ use pgcdc_kafka::ClientProperties;
 use super::Sent;
 use super::carrier::{Carrier, Target};
 use super::held::{Held, Released};
-use super::making::Making;
+use super::making::{Making, There};
 use crate::config::Settings;
 use crate::ledger::Sequence;
 use crate::{Error, Result};
@@ -114,10 +114,12 @@ impl KafkaOutput {
 
     /// Takes in which topics are there now, and sends what waited for them.
     pub(crate) fn advance(&mut self) -> Result<()> {
-        for name in self.making.poll()? {
+        for There { name, most } in self.making.poll()? {
             if let Some(id) = self.ids.get(&name) {
                 // Not before: the producer asks for what it is told of, and a broker may make it in its own way then.
-                self.made.insert(*id, self.carrier.topic(&name)?);
+                let target = self.carrier.topic(&name)?;
+                self.carrier.limit_batches(&target, most);
+                self.made.insert(*id, target);
             }
         }
         if !self.made.values().any(|target| self.carrier.is_known(target)) {
@@ -166,6 +168,10 @@ pub(crate) fn kafka_error(error: pgcdc_kafka::Error) -> Error {
     let text = error.to_string();
     let ours = if error.is_configuration() {
         Error::configuration(text)
+    } else if error.code() == Some(rdkafka::types::RDKafkaErrorCode::UnknownTopicOrPartition) {
+        Error::transient(format!("{text}: the brokers do not know it any more")).with_hint(
+            "was it deleted? The connector makes it again, as topic.creation.* says; records that it had are gone",
+        )
     } else if error.code() == Some(rdkafka::types::RDKafkaErrorCode::MessageSizeTooLarge) {
         Error::fatal(text).with_hint(
             "raise producer.override.max.request.size here and max.message.bytes of the topic (message.max.bytes of the broker)",

@@ -17,7 +17,15 @@ pub(super) struct Making {
     /// One client for all of them: a thousand tables would make two thousand.
     topics: Option<Arc<Topics>>,
     wanted: Vec<String>,
-    running: Option<JoinHandle<Result<Vec<String>>>>,
+    running: Option<JoinHandle<Result<Vec<There>>>>,
+}
+
+/// A topic that is there.
+#[derive(Debug)]
+pub(super) struct There {
+    pub(super) name: String,
+    /// Bytes that it takes in one batch, where the brokers tell.
+    pub(super) most: Option<usize>,
 }
 
 impl Making {
@@ -30,8 +38,8 @@ impl Making {
         self.wanted.push(name.to_owned());
     }
 
-    /// The names of topics that are there now, as far as they were not told before. Does not wait.
-    pub(super) fn poll(&mut self) -> Result<Vec<String>> {
+    /// The topics that are there now, as far as they were not told before. Does not wait.
+    pub(super) fn poll(&mut self) -> Result<Vec<There>> {
         let Some(running) = &mut self.running else {
             if !self.wanted.is_empty() {
                 self.begin()?;
@@ -59,7 +67,9 @@ impl Making {
             for name in topics.ensure_all(specs).await.map_err(kafka_error)? {
                 tracing::info!(topic = name, "created topic");
             }
-            Ok(names)
+            let limits = topics.batch_limits(&names).await;
+            let there = |name: String| There { most: limits.get(&name).copied(), name };
+            Ok(names.into_iter().map(there).collect())
         }));
         Ok(())
     }

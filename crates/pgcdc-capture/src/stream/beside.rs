@@ -7,7 +7,7 @@ use crate::postgres::{Query, Row};
 use crate::{Error, Result};
 
 /// How long a statement may wait for a lock, and how long it may take.
-const LIMITS: &str = "SET lock_timeout = '5s'; SET statement_timeout = '30s'";
+const LIMITS: &str = "SET lock_timeout = '10s'; SET statement_timeout = '30s'";
 
 /// A server that does not answer for so long is not waited for.
 const NO_ANSWER: Duration = Duration::from_secs(40);

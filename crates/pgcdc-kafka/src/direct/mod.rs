@@ -41,6 +41,8 @@ use crate::{ClientProperties, Error, Result};
 const QUEUE: usize = 12 << 20;
 /// A batch goes when it has so many bytes, unless `batch.size` is set.
 const BATCH: usize = 256 << 10;
+/// What a batch that compression does not make smaller grows by, at most.
+const FRAME: usize = 256;
 /// A partition whose last batch had more than this takes memory that another had.
 const LARGE: usize = 64 << 10;
 /// Bytes of memory that is kept for such batches.
@@ -182,6 +184,8 @@ struct Topic {
     slots: Vec<usize>,
     /// Where records without a key go, until that batch is full.
     sticky: usize,
+    /// Bytes that the broker takes of it in one batch, as far as that is known.
+    most: usize,
 }
 
 #[derive(Debug)]
@@ -261,10 +265,18 @@ impl Direct {
 
     /// A topic to send to, by its number; [`is_known`](Self::is_known) once brokers have said where it is.
     pub fn topic(&mut self, name: &str) -> usize {
-        self.topics.push(Topic { name: name.to_owned(), slots: Vec::new(), sticky: 0 });
+        self.topics.push(Topic { name: name.to_owned(), slots: Vec::new(), sticky: 0, most: self.largest });
         // When the thread is gone it has said why.
         let _ = self.commands.send(Command::Topic(name.to_owned()));
         self.topics.len() - 1
+    }
+
+    /// Tells how many bytes the broker takes of a topic in one batch (`max.message.bytes`). A record that is larger by
+    /// itself still goes, alone: compressed it may be small enough.
+    pub fn limit_batches(&mut self, topic: usize, most: usize) {
+        if let Some(topic) = self.topics.get_mut(topic) {
+            topic.most = most.saturating_sub(FRAME).min(self.largest);
+        }
     }
 
     /// Whether records can be sent to a topic.
@@ -313,8 +325,9 @@ impl Direct {
             return Err(self.refused(topic, size, Code::MessageSizeTooLarge));
         }
         let timestamp = place.timestamp_ms.unwrap_or_else(now_ms);
+        let most = known.most;
         let slot = &mut self.slots[at];
-        if !slot.batch.is_empty() && slot.batch.len() + size > self.largest {
+        if !slot.batch.is_empty() && slot.batch.len() + size > most {
             self.close_one(at);
         }
         if self.slots[at].batch.is_empty() {

@@ -46,6 +46,8 @@ const TICK: Duration = Duration::from_millis(50);
 const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How long brokers may not know a topic that was there before.
 const UNKNOWN: Duration = Duration::from_secs(30);
+/// The same for a topic of which they say that it does not exist: whoever uses this producer makes it again.
+const GONE: Duration = Duration::from_secs(10);
 
 /// See the [module](self).
 pub(super) struct Sender {

@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
+use rdkafka::types::RDKafkaErrorCode as Code;
+
 use super::super::Event;
 use super::super::failure::{self, Fate};
 use super::super::protocol::{Answer, Metadata};
 use super::super::state::{Broker, Part, Topic};
-use super::{BACKOFF, SOON, Sender, UNKNOWN};
+use super::{BACKOFF, GONE, SOON, Sender, UNKNOWN};
 use crate::Error;
 
 impl Sender {
@@ -53,9 +55,16 @@ impl Sender {
                         // Nobody needs it. A record that comes is refused by whoever led it, and then it is asked for.
                         continue;
                     }
+                    let code = failure::code(topic.error);
+                    let gone = code == Code::UnknownTopicOrPartition;
+                    if gone && self.topics[at].unknown.is_none() && !self.topics[at].parts.is_empty() {
+                        tracing::warn!(
+                            topic = topic.name,
+                            "the brokers do not know a topic any more: was it deleted?"
+                        );
+                    }
                     let since = *self.topics[at].unknown.get_or_insert(now);
-                    if now.duration_since(since) > UNKNOWN {
-                        let code = failure::code(topic.error);
+                    if now.duration_since(since) > if gone { GONE } else { UNKNOWN } {
                         return Err(failure::undelivered(&topic.name, code));
                     }
                     for part in self.topics[at].parts.clone() {
