@@ -112,7 +112,7 @@ fn a_member_whose_queue_is_full_leaves_its_group() {
     }
     let mut file = SinkFile::new().with_session_timeout(120_000).http(&topic.name, &receiver.url("/"), "");
     let mut sink = file.start();
-    sink.wait_for_stderr("the circuit breaker is open", LONG).expect("it says so");
+    sink.wait_for_stderr("write failed", LONG).expect("it says so");
     std::thread::sleep(Duration::from_secs(3)); // the queue of 8192 records fills, and its partition is paused
     end(sink);
     receiver.respond_with(|_| Response::status(200));
