@@ -43,7 +43,7 @@ impl KnownKeys {
         if let Some(value) = store.load_keys().await?
             && value["database"] == *database
         {
-            inner.keys = value["keys"].as_object().map(read).unwrap_or_default();
+            inner.keys = value["keys"].as_str().and_then(read).unwrap_or_default();
         }
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
@@ -138,12 +138,13 @@ impl Inner {
     fn to_json(&self) -> Value {
         let all = self.keys.iter().filter(|(_, key)| !key.is_empty());
         let size: usize =
-            all.clone().map(|(_, key)| 14 + key.iter().map(|name| name.len() + 3).sum::<usize>()).sum();
+            all.clone().map(|(_, key)| 18 + key.iter().map(|name| name.len() + 5).sum::<usize>()).sum();
         let keys: Map<String, Value> = all
             .filter(|(_, key)| size < MOST_BYTES || key.len() > 1)
             .map(|(oid, key)| (oid.to_string(), json!(key)))
             .collect();
-        json!({"database": self.database, "keys": keys})
+        // Kafka Connect takes nothing but primitives in an offset.
+        json!({"database": self.database, "keys": Value::Object(keys).to_string()})
     }
 }
 
@@ -174,13 +175,9 @@ async fn keys_now(query: &Query, oids: &[u32]) -> Result<HashMap<u32, Vec<Box<st
     Ok(found)
 }
 
-fn read(map: &Map<String, Value>) -> HashMap<u32, Vec<Box<str>>> {
-    map.iter()
-        .filter_map(|(oid, key)| {
-            let names = key.as_array()?.iter().map(|name| name.as_str().map(Into::into));
-            Some((oid.parse().ok()?, names.collect::<Option<Vec<Box<str>>>>()?))
-        })
-        .collect()
+fn read(text: &str) -> Option<HashMap<u32, Vec<Box<str>>>> {
+    let keys: HashMap<String, Vec<Box<str>>> = serde_json::from_str(text).ok()?;
+    Some(keys.into_iter().filter_map(|(oid, key)| Some((oid.parse().ok()?, key))).collect())
 }
 
 #[cfg(test)]

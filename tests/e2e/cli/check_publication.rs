@@ -149,8 +149,15 @@ fn a_partitioned_table_without_its_partitions() {
     database.sql(&format!("DROP PUBLICATION {}", database.publication()));
     let via_root = filtered.set("publish.via.partition.root", "true");
     let finished = check(&via_root);
-    expect(&finished, 0, &[]);
+    expect(&finished, 0, &["ok: table public.p: is partitioned"]);
     assert!(!finished.text().contains("warning: publication"), "{}", finished.text());
+    database.sql(
+        "CREATE TABLE q(id int) PARTITION BY RANGE (id); CREATE TABLE q1 PARTITION OF q FOR VALUES FROM (0) TO (10)",
+    );
+    let keyless = via_root.set("table.include.list", "public.q");
+    expect(&check(&keyless), 1, &["error: table public.q: has partitions without replica identity", "q1"]);
+    database.sql("ALTER TABLE q1 REPLICA IDENTITY FULL");
+    expect(&check(&keyless), 0, &["ok: table public.q: is partitioned"]);
     // The other way round.
     let leaf =
         database.connector().set("table.include.list", "public.p1").set("publish.via.partition.root", "true");

@@ -74,7 +74,7 @@ impl Catalog {
         let columns: Vec<_> = body.columns().collect::<Result<_, _>>().map_err(bad)?;
         let extras = extras(&mut query, body.oid).await?;
         self.load_types(&mut query, columns.iter().map(|column| column.type_oid)).await?;
-        self.load_gone(query, &columns).await?;
+        self.load_gone(query, &columns, &extras).await?;
         let key = self.key(body, &columns, &extras, xid);
         let name = TableName::new(body.schema, body.table);
         let columns = columns
@@ -84,12 +84,11 @@ impl Catalog {
                 let extra = extras.iter().find(|extra| *extra.name == *column.name);
                 let key_position =
                     key.iter().position(|&of_key| of_key == at).and_then(|at| u16::try_from(at + 1).ok());
+                let is_text = key_position.is_some()
+                    || column_is_key(body, &column)
+                    || extra.is_some_and(|extra| self.is_text(extra.type_oid));
                 Ok(Column {
-                    pg_type: self.type_of(
-                        &name,
-                        &column,
-                        key_position.is_some() || column_is_key(body, &column),
-                    )?,
+                    pg_type: self.type_of(&name, &column, is_text)?,
                     name: column.name.into(),
                     typmod: column.typmod,
                     not_null: extra.is_some_and(|extra| extra.not_null),
@@ -176,8 +175,16 @@ impl Catalog {
         })
     }
 
-    /// The type of a streamed column. Of one that is gone without a trace values are text in a key, and else left out.
-    fn type_of(&self, table: &TableName, column: &RelationColumn<'_>, in_key: bool) -> Result<Arc<PgType>> {
+    /// Whether a type's values are words: of a column that is text now, or an enum, the type that is gone was an enum most
+    /// likely.
+    fn is_text(&self, oid: u32) -> bool {
+        gone::WORDS.contains(&oid)
+            || self.types.get(&oid).is_some_and(|found| matches!(found.kind, TypeKind::Enum(_)))
+    }
+
+    /// The type of a streamed column. Of one that is gone without a trace values are text where they are needed for a key
+    /// or the column is text now, and else left out.
+    fn type_of(&self, table: &TableName, column: &RelationColumn<'_>, is_text: bool) -> Result<Arc<PgType>> {
         if let Some(found) = self.types.get(&column.type_oid) {
             return Ok(Arc::clone(found));
         }
@@ -185,19 +192,30 @@ impl Catalog {
             return self.pg_type(column.type_oid);
         }
         let name = self.announced.get(column.type_oid);
+        // Of an array the name begins so.
+        let is_text = is_text && !name.is_some_and(|(_, name)| name.starts_with('_'));
         tracing::warn!(
             table = %table,
             column = column.name,
             type_name = name.map_or("?", |(_, name)| name),
             type_oid = column.type_oid,
-            written = if in_key { "as text" } else { "no value" },
+            written = if is_text { "as text" } else { "no value" },
             "the column's type was dropped since these rows were written"
         );
-        Ok(gone::unknown(column.type_oid, name, in_key))
+        Ok(gone::unknown(column.type_oid, name, is_text))
     }
 
-    /// Loads what the names of types tell of which nothing else is known.
-    async fn load_gone(&mut self, mut query: &Query, columns: &[RelationColumn<'_>]) -> Result<()> {
+    /// Loads what the names of types tell of which nothing else is known, and the types that columns have now.
+    async fn load_gone(
+        &mut self,
+        mut query: &Query,
+        columns: &[RelationColumn<'_>],
+        extras: &[Extra],
+    ) -> Result<()> {
+        if columns.iter().all(|column| self.types.contains_key(&column.type_oid)) {
+            return Ok(());
+        }
+        self.load_types(&mut query, extras.iter().map(|extra| extra.type_oid)).await?;
         for column in columns {
             let oid = column.type_oid;
             let Some((schema, name)) = self.announced.get(oid).filter(|_| !self.types.contains_key(&oid))

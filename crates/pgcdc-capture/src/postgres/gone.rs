@@ -15,6 +15,9 @@ const OF_EXTENSIONS: [&str; 9] =
 
 const TEXT: u32 = 25;
 
+/// `text`, `bpchar`, `varchar`.
+pub(super) const WORDS: [u32; 3] = [TEXT, 1042, 1043];
+
 /// The names that the stream gave types.
 #[derive(Debug, Default)]
 pub(super) struct Announced(HashMap<u32, (Box<str>, Box<str>)>);

@@ -49,11 +49,38 @@ pub(super) async fn tables(
                 "row-level security hides rows from the role: a snapshot would miss them",
                 policies_hint(&settings.connection.user),
             ));
+        } else if table.partitioned {
+            findings.push(partitions(query, table, subject).await?);
         } else {
             findings.push(identity(settings, table, subject));
         }
     }
     Ok(())
+}
+
+/// Of a partitioned table the partitions have the replica identities that count.
+async fn partitions(query: &Query, table: &CapturedTable, subject: String) -> Result<Finding> {
+    let sql = format!(
+        "SELECT string_agg(c.oid::regclass::text, ', '), min(c.oid::regclass::text) FROM pg_partition_tree({}) p
+         JOIN pg_class c ON c.oid = p.relid
+         WHERE p.isleaf AND c.relkind = 'r' AND c.relpersistence = 'p' AND (c.relreplident = 'n' OR c.relreplident = 'd'
+           AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))",
+        table.oid
+    );
+    let rows = query.rows("look at the partitions' replica identities", &sql).await?;
+    let text = |at: usize| rows.first().and_then(|row| row.get(at));
+    let (Some(without), Some(first)) = (text(0), text(1)) else {
+        return Ok(Finding::ok(subject, "is partitioned; its partitions have replica identities"));
+    };
+    Ok(Finding::error(
+        subject,
+        format!(
+            "has partitions without replica identity, of which updates and deletes fail once they are published: {without}"
+        ),
+        format!(
+            "ALTER TABLE {first} REPLICA IDENTITY FULL;  -- and the others, or give the table a primary key"
+        ),
+    ))
 }
 
 /// Schemas that the role may not use, whatever it may do with their tables.
