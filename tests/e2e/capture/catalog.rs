@@ -94,11 +94,11 @@ fn a_type_that_is_gone_costs_its_own_columns() {
 fn a_type_that_became_text_keeps_its_values() {
     let (_database, connector) = backlog(
         "totext",
-        "CREATE TYPE mood AS ENUM('sad','ok'); CREATE TYPE old AS ENUM('a'); CREATE TYPE other AS ENUM('a','b');
+        "CREATE TYPE mood AS ENUM('sad','ok'); CREATE TYPE old AS ENUM('a'); CREATE TYPE newer AS ENUM('a','b');
          CREATE TABLE t(id int PRIMARY KEY, e mood NOT NULL, n mood, ea mood[], o old, v text)",
         "INSERT INTO t VALUES (2,'sad',NULL,'{sad,ok}','a','y');
          ALTER TABLE t ALTER e TYPE varchar, ALTER n TYPE int USING 1, ALTER ea TYPE text[] USING ea::text[],
-                       ALTER o TYPE other USING o::text::other;
+                       ALTER o TYPE newer USING o::text::newer;
          DROP TYPE mood; DROP TYPE old; INSERT INTO t VALUES (3,'sad',1,'{ok}','b','z')",
     );
     check_rows(
