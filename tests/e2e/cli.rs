@@ -3,6 +3,7 @@
 mod check;
 mod check_publication;
 mod mistakes;
+mod registrations;
 mod secrets;
 
 use std::sync::LazyLock;

@@ -115,6 +115,15 @@ impl CaptureBuilder {
         &self.settings
     }
 
+    /// Takes properties that nobody knows for mistakes, in place of a warning at start.
+    ///
+    /// # Errors
+    /// Names them all, each with its place and the nearest name.
+    pub fn strict(self) -> Result<Self> {
+        let settings = self.settings.strict().map_err(configuration)?;
+        Ok(Self { settings, ..self })
+    }
+
     /// Stops by itself once nothing has changed for this long and everything is acknowledged.
     #[must_use]
     pub fn until_idle(mut self, quiet: Duration) -> Self {
@@ -186,7 +195,11 @@ impl CaptureBuilder {
         offsets: OffsetStore,
         make_output: impl FnMut(&Settings) -> Result<Output> + Send + 'static,
     ) -> Result<Capture> {
-        for warning in &self.settings.warnings {
+        let Settings { notes, unknown, warnings, .. } = &self.settings;
+        for note in notes.iter().chain(unknown) {
+            tracing::warn!("{note}");
+        }
+        for warning in warnings {
             tracing::warn!("{warning}");
         }
         let metrics = Arc::new(Metrics::default());

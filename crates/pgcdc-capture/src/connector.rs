@@ -208,7 +208,7 @@ impl Connector {
                     "replication slot {slot_name} is a {} slot of plug-in {:?} in database {:?}, not one of pgoutput in {}",
                     slot.kind, slot.plugin, slot.database, settings.connection.dbname
                 ))
-                .with_hint("name another slot in slot.name"));
+                .with_hint(crate::preflight::other_slot_remedy(slot_name)));
             }
             if let Some(pid) = slot.active_pid {
                 return Err(Error::transient(format!(

@@ -30,7 +30,21 @@ impl ClientProperties {
     /// Names *all* properties that are unknown (with the nearest known name), refused or have a value
     /// that librdkafka does not accept, one a line; [`Error::is_configuration`] is true.
     pub fn parse<K: AsRef<str>, V: AsRef<str>>(properties: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
+        let (parsed, unknown) = Self::parse_known(properties)?;
+        if unknown.is_empty() { Ok(parsed) } else { Err(Error::configuration(unknown.join("\n"))) }
+    }
+
+    /// As [`parse`](Self::parse), but leaves out what nobody knows, as Java's clients do, and names it
+    /// (with the nearest known name) beside the rest.
+    ///
+    /// # Errors
+    /// Names all properties that are refused or have a value that librdkafka does not accept, one a line, and then
+    /// the unknown ones too.
+    pub fn parse_known<K: AsRef<str>, V: AsRef<str>>(
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<(Self, Vec<String>)> {
         let mut parsed = Self::default();
+        let mut unknown = Vec::new();
         let mut mistakes = Vec::new();
         for (name, value) in properties {
             if let Err(mistake) = parsed.add(name.as_ref(), value.as_ref()) {
@@ -40,11 +54,19 @@ impl ClientProperties {
         for (name, value) in &parsed.entries {
             let mut one = ClientConfig::new();
             one.set(name, value);
-            if let Err(error) = one.create_native_config() {
-                mistakes.push(rejection(name, error));
+            match one.create_native_config() {
+                Ok(_) => {}
+                Err(error) if is_unknown(&error) => unknown.push(name.clone()),
+                Err(error) => mistakes.push(Error::client("configure the client", error).to_string()),
             }
         }
-        if mistakes.is_empty() { Ok(parsed) } else { Err(Error::configuration(mistakes.join("\n"))) }
+        parsed.entries.retain(|name, _| !unknown.contains(name));
+        let unknown: Vec<String> = unknown.iter().map(|name| unknown_property(name)).collect();
+        if mistakes.is_empty() {
+            return Ok((parsed, unknown));
+        }
+        mistakes.extend(unknown);
+        Err(Error::configuration(mistakes.join("\n")))
     }
 
     fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -180,6 +202,21 @@ impl fmt::Debug for ClientProperties {
     }
 }
 
+/// What to say of a property that neither Java's clients nor librdkafka has; `None` when it is known.
+#[must_use]
+pub fn unknown(name: &str) -> Option<String> {
+    if java::fate(name).is_some() {
+        return None;
+    }
+    let mut one = ClientConfig::new();
+    one.set(name, "");
+    let is_unknown = one.create_native_config().is_err_and(|error| is_unknown(&error));
+    is_unknown.then(|| match nearest(name) {
+        Some(known) => format!("did you mean {known}?"),
+        None => "remove it; no Kafka client reads it".to_owned(),
+    })
+}
+
 /// Values that Java spells in another way.
 fn value_of(name: &str, value: &str) -> String {
     match name {
@@ -194,14 +231,15 @@ pub(crate) fn is_secret(name: &str) -> bool {
     ["password", "secret", "jaas", ".key", "token", "pem", "assertion"].iter().any(|part| name.contains(part))
 }
 
-fn rejection(name: &str, error: KafkaError) -> String {
-    if let KafkaError::ClientConfig(rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..) = &error {
-        return match nearest(name) {
-            Some(known) => format!("unknown property {name:?}; did you mean {known:?}?"),
-            None => format!("unknown property {name:?}"),
-        };
+const fn is_unknown(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::ClientConfig(rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
+}
+
+fn unknown_property(name: &str) -> String {
+    match nearest(name) {
+        Some(known) => format!("unknown property {name:?}; did you mean {known:?}?"),
+        None => format!("unknown property {name:?}"),
     }
-    Error::client("configure the client", error).to_string()
 }
 
 fn nearest(name: &str) -> Option<&'static str> {

@@ -28,7 +28,7 @@ pub mod producer;
 pub mod topics;
 pub mod transaction;
 
-pub use client::{ClientProperties, Logging};
+pub use client::{ClientProperties, Logging, unknown as unknown_property};
 pub use compacted::{read_compacted, read_compacted_settled, write_compacted};
 pub use direct::{Direct, HeaderBytes};
 pub use error::{Error, is_transient};

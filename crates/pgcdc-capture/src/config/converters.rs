@@ -188,9 +188,20 @@ fn of_class(reader: &mut Reader<'_>, half: &str, class: &str) -> Format {
     }
 }
 
-pub(super) fn headers(reader: &Reader<'_>) -> HeaderFormat {
-    let class = reader.text("header.converter").unwrap_or_default();
-    match class.rsplit('.').next().unwrap_or(class) {
+pub(super) fn headers(reader: &mut Reader<'_>) -> HeaderFormat {
+    const KEY: &str = "header.converter";
+    let class = reader.text(KEY).unwrap_or_default();
+    let simple = class.rsplit('.').next().unwrap_or(class);
+    let texts =
+        ["Simple", "Json", "String"].iter().any(|known| simple.starts_with(known)) || simple.is_empty();
+    // Debezium's own headers are texts; without them and without transforms there are no headers at all.
+    if !texts && (reader.boolean("extended.headers.enabled") || reader.text("transforms").is_some()) {
+        let message = format!(
+            "{simple} cannot write headers that are texts, as Debezium's are: every record would fail, in Debezium too"
+        );
+        reader.mistake(KEY, message, "use org.apache.kafka.connect.storage.SimpleHeaderConverter, or set extended.headers.enabled=false");
+    }
+    match simple {
         "JsonConverter" | "Json" => HeaderFormat::Json(json(reader, "header.converter.")),
         "StringConverter" | "String" => HeaderFormat::String,
         _ => HeaderFormat::Simple,

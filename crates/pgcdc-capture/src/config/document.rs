@@ -2,6 +2,8 @@ use std::fmt;
 
 use pgcdc_event::Secret;
 
+use super::mistake::Mistake;
+
 /// Where a property was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -38,12 +40,14 @@ pub struct Document {
     pub source: String,
     /// The properties, each name once.
     pub entries: Vec<Entry>,
+    /// What was odd about how it is written, to be logged at start.
+    pub notes: Vec<Mistake>,
 }
 
 impl Document {
     /// An empty document.
     pub fn new(source: impl Into<String>) -> Self {
-        Self { source: source.into(), entries: Vec::new() }
+        Self { source: source.into(), entries: Vec::new(), notes: Vec::new() }
     }
 
     /// A document of pairs that stand in no file, such as the body of a REST request.
@@ -70,6 +74,14 @@ impl Document {
             Some(earlier) => *earlier = entry,
             None => self.entries.push(entry),
         }
+    }
+
+    /// Puts mistakes into the order of the document: first what is about all of it, last what it lacks.
+    pub(super) fn sort(&self, mistakes: &mut [Mistake]) {
+        mistakes.sort_by_key(|mistake| {
+            let at = self.entries.iter().position(|entry| entry.key == mistake.key);
+            (!mistake.key.is_empty(), at.unwrap_or(usize::MAX))
+        });
     }
 
     /// The entry called `key`.

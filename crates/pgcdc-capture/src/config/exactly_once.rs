@@ -43,7 +43,11 @@ pub(super) fn resolve(reader: &mut Reader<'_>, name: &str) -> Option<ExactlyOnce
     }
     let boundary = if interval {
         let key = if reader.raw(INTERVAL).is_some() { INTERVAL } else { FLUSH };
-        TransactionBoundary::Interval(reader.millis(key))
+        match reader.millis(key) {
+            // As often as can be.
+            Duration::ZERO => TransactionBoundary::Poll,
+            interval => TransactionBoundary::Interval(interval),
+        }
     } else {
         TransactionBoundary::Poll
     };

@@ -1,7 +1,7 @@
 //! What the user asked for: a Debezium registration read, checked and resolved.
 //!
 //! ```text
-//! file + --set ─ parse ─▶ Document ─ validate (against properties) ─▶ resolve ─▶ Settings
+//! file + --set ─ parse ─▶ Document ─ earlier (old names) ─▶ validate (against properties) ─▶ resolve ─▶ Settings
 //! ```
 //! [`properties`] is the one table of all properties. Every mistake of a document is reported in
 //! one [`ConfigError`], each with its place, its key and what to write instead. Pure but for
@@ -13,10 +13,14 @@ mod connection;
 mod conninfo;
 mod converters;
 mod document;
+mod earlier;
+mod earlier_transforms;
 mod exactly_once;
 mod filter;
 mod identity;
+mod java_classes;
 mod java_regex;
+mod json;
 mod mistake;
 mod parse;
 mod passfile;
@@ -28,7 +32,9 @@ mod settings;
 mod shaping;
 mod source_url;
 mod stream_params;
+mod strimzi;
 mod topic;
+mod topic_creation;
 mod transforms;
 mod validate;
 mod value_types;
@@ -51,6 +57,6 @@ pub use settings::{
     AddField, ClientProperties, Converter, DeleteHandling, Errors, ExactlyOnce, FieldSection, Heartbeat,
     IdentityRule, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming, Replacement,
     Reselect, Retry, Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings,
-    TopicCreation, TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
+    TopicCreation, TopicGroup, TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
 };
 pub use shaping::ColumnShaping;

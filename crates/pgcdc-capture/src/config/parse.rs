@@ -4,17 +4,17 @@ use std::fs;
 use std::path::Path;
 
 use pgcdc_config::{decode, properties};
-use serde_json::Value;
 
-use super::ConfigError;
 use super::document::{Document, Place};
+use super::json::Json;
+use super::{ConfigError, Mistake, strimzi};
 
 /// What Connect's REST interface puts beside `config`; none of it configures anything.
 const BESIDE_CONFIG: &[&str] = &["initial_state", "tasks", "type"];
 
 impl Document {
-    /// Reads a file: JSON when its first character is `{` or its name ends in `.json`, else
-    /// `.properties`.
+    /// Reads a file: JSON when its first character is `{` or its name ends in `.json`, else Strimzi's YAML when it is a
+    /// `KafkaConnector`, else `.properties`.
     ///
     /// # Errors
     /// When the file cannot be read, or is neither.
@@ -32,25 +32,29 @@ impl Document {
         let text = decode(bytes);
         if json_name || text.trim_start().starts_with('{') {
             Self::parse_json(&source, &text)
+        } else if strimzi::is_resource(&text) {
+            strimzi::parse(&source, &text)
         } else {
             Self::parse_properties(&source, &text)
         }
     }
 
-    /// Parses `{"name": …, "config": {…}}` or the flat map. Numbers and booleans stand for their
-    /// text; a null is as good as absent.
+    /// Parses `{"name": …, "config": {…}}`, the flat map, or a `KafkaConnector` of Strimzi's. Numbers and booleans stand
+    /// for their text; a null is as good as absent. Of a name that stands twice the last value counts, as in Connect.
     ///
     /// # Errors
     /// On a syntax error (with line and column) and on values that are lists or objects.
     pub fn parse_json(source: &str, text: &str) -> Result<Self, ConfigError> {
-        let value: Value = serde_json::from_str(text).map_err(|e| {
+        let text = text.trim_start_matches('\u{feff}');
+        let value: Json = serde_json::from_str(text).map_err(|e| {
             let place = format!("{source}:{}:{}", e.line(), e.column());
             let what = e.to_string();
             let what = what.split(" at line ").next().unwrap_or_default().to_owned();
             let remedy = "the file must be one JSON object of connector properties";
             ConfigError::one(place, "", format!("is not JSON: {what}"), Some(remedy.to_owned()))
         })?;
-        let Value::Object(mut outer) = value else {
+        let value = strimzi::registration(value);
+        let Json::Object(outer) = value else {
             return Err(ConfigError::one(
                 source,
                 "",
@@ -58,40 +62,26 @@ impl Document {
                 Some("write {\"name\": …, \"config\": {…}} or the flat map of properties".into()),
             ));
         };
-        let mut document = Self::new(source);
-        let mut mistakes = Vec::new();
-        let config = match outer.remove("config") {
-            Some(Value::Object(config)) => Some(config),
+        let mut reading = Reading { source, text, document: Self::new(source), mistakes: Vec::new() };
+        let (configs, mut outer): (Vec<_>, Vec<_>) = outer.into_iter().partition(|(key, _)| key == "config");
+        if !configs.is_empty() {
+            outer.retain(|(key, _)| !BESIDE_CONFIG.contains(&key.as_str()));
+        }
+        reading.all(outer);
+        match configs.into_iter().next_back() {
+            Some((_, Json::Object(config))) => reading.all(config),
             Some(_) => {
-                let place = place_of(source, text, "config").to_string();
+                let place = place_of(source, text, "config", 0).to_string();
                 let remedy = Some("make it an object of properties".to_owned());
                 return Err(ConfigError::one(place, "config", "is not an object", remedy));
             }
-            None => None,
-        };
-        if config.is_some() {
-            outer.retain(|key, _| !BESIDE_CONFIG.contains(&key.as_str()));
+            None => {}
         }
-        for (key, value) in outer.into_iter().chain(config.into_iter().flatten()) {
-            let place = place_of(source, text, &key);
-            let scalar = match value {
-                Value::Null => continue,
-                Value::String(text) => Some(text),
-                Value::Bool(yes) => Some(yes.to_string()),
-                Value::Number(number) => Some(number.to_string()),
-                Value::Array(_) | Value::Object(_) => None,
-            };
-            match scalar {
-                Some(text) => document.set(key, text, place),
-                None => mistakes.push(super::Mistake {
-                    place: place.to_string(),
-                    key,
-                    message: "is a list or an object".into(),
-                    remedy: Some("write one text; lists are separated by commas".into()),
-                }),
-            }
+        if reading.mistakes.is_empty() {
+            Ok(reading.document)
+        } else {
+            Err(ConfigError::new(reading.mistakes))
         }
-        if mistakes.is_empty() { Ok(document) } else { Err(ConfigError::new(mistakes)) }
     }
 
     /// Parses Java's `.properties`.
@@ -135,12 +125,52 @@ pub fn parse_override(argument: &str) -> Result<(String, String), ConfigError> {
     }
 }
 
-/// The line on which `"key"` is followed by a colon.
-fn place_of(source: &str, text: &str, key: &str) -> Place {
+/// A document while it is read from JSON.
+struct Reading<'t> {
+    source: &'t str,
+    text: &'t str,
+    document: Document,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reading<'_> {
+    /// Takes the pairs of one object in.
+    fn all(&mut self, pairs: Vec<(String, Json)>) {
+        let before = self.document.entries.len();
+        for (key, value) in pairs {
+            let earlier = self.document.entries.iter().position(|entry| entry.key == key);
+            let place = place_of(self.source, self.text, &key, usize::from(earlier.is_some()));
+            match value {
+                Json::Null => {}
+                Json::Scalar(text) => {
+                    if earlier.is_some_and(|at| at >= before) {
+                        self.document.notes.push(Mistake {
+                            place: place.to_string(),
+                            key: key.clone(),
+                            message: "stands twice; the last one counts".into(),
+                            remedy: Some("remove the one that is not meant".into()),
+                        });
+                    }
+                    self.document.set(key, text, place);
+                }
+                Json::Array | Json::Object(_) => self.mistakes.push(Mistake {
+                    place: place.to_string(),
+                    key,
+                    message: "is a list or an object".into(),
+                    remedy: Some("write one text; lists are separated by commas".into()),
+                }),
+            }
+        }
+    }
+}
+
+/// The line on which `"key"` is followed by a colon for the `nth` time, or for the last time before that.
+fn place_of(source: &str, text: &str, key: &str, nth: usize) -> Place {
     let quoted = serde_json::to_string(key).unwrap_or_default();
-    let line = text
+    let found = text
         .match_indices(&quoted)
-        .find(|(at, _)| text[at + quoted.len()..].trim_start().starts_with(':'))
-        .map(|(at, _)| text[..at].matches('\n').count() + 1);
+        .filter(|(at, _)| text[at + quoted.len()..].trim_start().starts_with(':'))
+        .take(nth + 1);
+    let line = found.last().map(|(at, _)| text[..at].matches('\n').count() + 1);
     Place { source: source.to_owned(), line }
 }

@@ -13,6 +13,10 @@ use super::properties;
 pub(super) struct Reader<'d> {
     pub(super) document: &'d Document,
     pub(super) mistakes: Vec<Mistake>,
+    /// Options that nobody knows.
+    pub(super) unknown: Vec<Mistake>,
+    /// What is to be said without being wrong.
+    pub(super) notes: Vec<Mistake>,
 }
 
 impl<'d> Reader<'d> {
@@ -74,9 +78,24 @@ impl<'d> Reader<'d> {
         if self.mistakes.iter().any(|m| m.key == key) {
             return;
         }
-        let document = self.document;
-        let place = document.entry(key).map_or(document.source.clone(), |e| e.place.to_string());
-        let (message, remedy) = (message.into(), Some(remedy.into()));
-        self.mistakes.push(Mistake { place, key: key.to_owned(), message, remedy });
+        let mistake = self.at(key, message, remedy);
+        self.mistakes.push(mistake);
+    }
+
+    /// Notes an option that nobody knows.
+    pub(super) fn unknown(&mut self, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        let unknown = self.at(key, message, remedy);
+        self.unknown.push(unknown);
+    }
+
+    /// Says something about a property that is no mistake.
+    pub(super) fn note(&mut self, key: &str, message: impl Into<String>, remedy: impl Into<String>) {
+        let note = self.at(key, message, remedy);
+        self.notes.push(note);
+    }
+
+    fn at(&self, key: &str, message: impl Into<String>, remedy: impl Into<String>) -> Mistake {
+        let place = self.document.entry(key).map_or(self.document.source.clone(), |e| e.place.to_string());
+        Mistake { place, key: key.to_owned(), message: message.into(), remedy: Some(remedy.into()) }
     }
 }

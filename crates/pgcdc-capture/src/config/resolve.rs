@@ -13,7 +13,8 @@ use super::mistake::ConfigError;
 use super::reader::Reader;
 use super::settings::*;
 use super::transforms::{self, Chosen};
-use super::{exactly_once, shaping, validate, value_types};
+use super::validate::{self, Found};
+use super::{earlier, exactly_once, shaping, topic_creation, value_types};
 
 impl Settings {
     /// Reads a file, applies `--set`, resolves config providers with the process's environment,
@@ -33,15 +34,29 @@ impl Settings {
     /// # Errors
     /// All mistakes at once.
     pub fn from_document(document: &Document) -> Result<Self, ConfigError> {
-        let (mistakes, mut warnings) = validate::validate(document);
-        let mut reader = Reader { document, mistakes };
+        let (document, notes) = earlier::understood(document);
+        let Found { mistakes, unknown, mut warnings } = validate::validate(&document);
+        let mut reader = Reader { document: &document, mistakes, unknown, notes };
         let mut settings = resolve(&mut reader);
-        if !reader.mistakes.is_empty() {
-            return Err(ConfigError::new(reader.mistakes));
+        let Reader { mut mistakes, unknown, notes, .. } = reader;
+        if !mistakes.is_empty() {
+            // A name that nobody knows is often why another is missing.
+            mistakes.extend(unknown);
+            document.sort(&mut mistakes);
+            return Err(ConfigError::new(mistakes));
         }
-        exactly_once::adjust(&settings, document, &mut warnings);
+        exactly_once::adjust(&settings, &document, &mut warnings);
         settings.warnings.splice(0..0, warnings);
+        (settings.unknown, settings.notes) = (unknown, notes);
         Ok(settings)
+    }
+
+    /// Takes properties that nobody knows for mistakes.
+    ///
+    /// # Errors
+    /// Names them all, each with its place and the nearest name.
+    pub fn strict(self) -> Result<Self, ConfigError> {
+        if self.unknown.is_empty() { Ok(self) } else { Err(ConfigError::new(self.unknown)) }
     }
 }
 
@@ -118,7 +133,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             delimiter: reader.string("topic.delimiter"),
             naming: topic_naming,
             transaction: reader.string("topic.transaction"),
-            creation: topic_creation(reader),
+            creation: topic_creation::resolve(reader),
         },
         key_converter,
         value_converter,
@@ -160,6 +175,8 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
             wait: reader.millis("retriable.restart.connector.wait.ms"),
         },
         warnings,
+        unknown: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -186,9 +203,10 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
             Some(statement) => {
                 select_overrides.insert(table.to_owned(), statement.to_owned());
             }
-            None => reader.mistake(
+            // Debezium warns, too, and reads the table as any other.
+            None => reader.note(
                 OVERRIDES,
-                format!("The '{OVERRIDES}' value is invalid: {table} has no statement"),
+                format!("{table} has no statement, so that it is read as a whole"),
                 format!("add {prefix}{table}=SELECT …"),
             ),
         }
@@ -200,7 +218,8 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
         .collect();
     for (table, key) in orphans {
         let remedy = format!("add {table} to {OVERRIDES}");
-        reader.mistake(&key, format!("{table} is not listed in {OVERRIDES}"), remedy);
+        let message = format!("{table} is not listed in {OVERRIDES}, so that the statement has no effect");
+        reader.note(&key, message, remedy);
     }
     let part = |name: &str| reader.boolean(&format!("snapshot.mode.configuration.based.{name}"));
     let configured = SnapshotMode::Configured(SnapshotParts {
@@ -218,7 +237,6 @@ fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {
                 ("always", SnapshotMode::Always),
                 ("initial_only", SnapshotMode::InitialOnly),
                 ("no_data", SnapshotMode::NoData),
-                ("never", SnapshotMode::NoData),
                 ("when_needed", SnapshotMode::WhenNeeded),
                 ("configuration_based", configured),
             ],
@@ -302,32 +320,6 @@ fn replacement(reader: &mut Reader<'_>, regex: &str, with: &str, required: bool)
             None
         }
     }
-}
-
-fn topic_creation(reader: &mut Reader<'_>) -> Option<TopicCreation> {
-    const PREFIX: &str = "topic.creation.default.";
-    let mut creation = TopicCreation { partitions: -1, replication_factor: -1, config: BTreeMap::new() };
-    let mut any = false;
-    let entries: Vec<_> = reader.below(PREFIX).collect();
-    for (key, entry) in entries {
-        any = true;
-        let value = entry.value.expose().trim();
-        let number = value.parse::<i32>().ok().filter(|&n| n == -1 || n > 0);
-        match key {
-            "partitions" => creation.partitions = number.unwrap_or(-1),
-            "replication.factor" => creation.replication_factor = number.unwrap_or(-1),
-            "include" | "exclude" => continue,
-            _ => {
-                creation.config.insert(key.to_owned(), value.to_owned());
-                continue;
-            }
-        }
-        if number.is_none() {
-            let message = format!("The '{}' value is invalid: Value must be -1 or larger than 0", entry.key);
-            reader.mistake(&entry.key, message, "-1 leaves it to the broker");
-        }
-    }
-    (any && reader.boolean("topic.creation.enable")).then_some(creation)
 }
 
 fn producer(reader: &Reader<'_>) -> ClientProperties {

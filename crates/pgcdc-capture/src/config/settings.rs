@@ -13,14 +13,13 @@ use pgcdc_format::types::{DecimalFormat, TypeOptions};
 use super::connection::Connection;
 use super::converters::{Format, HeaderFormat};
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
-use super::mistake::Warning;
+use super::mistake::{Mistake, Warning};
 use super::shaping::ColumnShaping;
 
 pub use super::identity::IdentityRule;
 pub use super::reselect::Reselect;
-pub use super::topic::{
-    Heartbeat, NamingStyle, RegexNaming, Replacement, TopicCreation, TopicNaming, TopicSettings,
-};
+pub use super::topic::{Heartbeat, NamingStyle, RegexNaming, Replacement, TopicNaming, TopicSettings};
+pub use super::topic_creation::{TopicCreation, TopicGroup};
 pub use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
 
 /// A connector's configuration, checked and resolved. `Debug` shows no secret.
@@ -104,6 +103,10 @@ pub struct Settings {
     pub retry: Retry,
     /// Properties without an effect, to be logged at start.
     pub warnings: Vec<Warning>,
+    /// Properties that nobody knows: logged at start, an error in `pgcdc check` and with `--strict`.
+    pub unknown: Vec<Mistake>,
+    /// What was understood though Debezium 3.7 says it otherwise, to be logged at start.
+    pub notes: Vec<Mistake>,
 }
 
 /// `slot.*`.

@@ -1,10 +1,12 @@
 //! Configuration in, settings or diagnosis out.
 
 mod converters;
+mod earlier;
 mod exactly_once;
 mod golden;
 mod mistakes;
 mod parsing;
+mod registrations;
 mod resolved;
 mod selection;
 mod table;
@@ -28,11 +30,11 @@ fn document(pairs: &[(&str, &str)]) -> Document {
     document
 }
 
-fn settings(pairs: &[(&str, &str)]) -> Settings {
+pub(super) fn settings(pairs: &[(&str, &str)]) -> Settings {
     Settings::from_document(&document(pairs)).unwrap_or_else(|e| panic!("{pairs:?}: {e}"))
 }
 
-fn error(pairs: &[(&str, &str)]) -> ConfigError {
+pub(super) fn error(pairs: &[(&str, &str)]) -> ConfigError {
     match Settings::from_document(&document(pairs)) {
         Ok(_) => panic!("{pairs:?} is accepted"),
         Err(e) => e,

@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use pgcdc_event::TableName;
 use pgcdc_transform::java::Pattern;
+
+use super::topic_creation::TopicCreation;
 
 /// How topics are named and made.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct TopicSettings {
     pub naming: TopicNaming,
     /// `topic.transaction`.
     pub transaction: String,
-    /// `topic.creation.default.*`; `None` leaves making topics to the broker.
+    /// `topic.creation.*`; `None` leaves making topics to the broker.
     pub creation: Option<TopicCreation>,
 }
 
@@ -150,17 +151,6 @@ impl Replacement {
         let replaced = self.pattern.matches(text).then(|| self.pattern.replace_first(text, &self.with));
         replaced.and_then(Result::ok).unwrap_or_else(|| text.to_owned())
     }
-}
-
-/// `topic.creation.default.*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicCreation {
-    /// `partitions`; -1 for the broker's default.
-    pub partitions: i32,
-    /// `replication.factor`; -1 for the broker's default.
-    pub replication_factor: i32,
-    /// The other settings, such as `cleanup.policy`.
-    pub config: BTreeMap<String, String>,
 }
 
 /// `heartbeat.*`.

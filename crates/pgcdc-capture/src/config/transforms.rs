@@ -45,14 +45,21 @@ pub(super) fn resolve(reader: &mut Reader<'_>, staged: bool) -> (Chosen, Vec<War
         properties.extend(entries.map(|(_, entry)| (entry.key.clone(), entry.value.expose().to_owned())));
     }
     match Chain::configure(&properties) {
-        Ok(configured) => warnings.extend(configured.unused.into_iter().map(|key| Warning {
-            place: reader.document.entry(&key).map(|entry| entry.place.to_string()).unwrap_or_default(),
-            reason: "its transform or predicate has no such option".to_owned(),
-            key,
-        })),
+        Ok(configured) => {
+            for key in configured.unused {
+                reader.unknown(&key, "its transform or predicate has no such option", "remove it");
+            }
+        }
         Err(problems) => {
             for problem in problems {
-                let remedy = format!("{} is checked as Kafka Connect checks it", problem.key);
+                let class = reader.text(&problem.key).and_then(super::java_classes::in_place_of);
+                let remedy = match class.filter(|_| problem.key.ends_with(".type")) {
+                    Some(instead) => instead.to_owned(),
+                    None if problem.message.ends_with("could not be found.") => {
+                        "pgcdc has the transforms and predicates of Kafka and of Debezium; no jar of others can be loaded".to_owned()
+                    }
+                    None => format!("{} is checked as Kafka Connect checks it", problem.key),
+                };
                 reader.mistake(&problem.key, problem.message, remedy);
             }
         }
@@ -137,18 +144,13 @@ fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> Unwrap {
     let prefix = format!("transforms.{name}.");
     let given: Vec<_> = reader.below(&prefix).map(|(rest, e)| (rest, e.key.clone())).collect();
     for (option, key) in given {
-        if option == "drop.tombstones" || option == "delete.handling.mode" {
-            let remedy = format!(
-                "{prefix}delete.tombstone.handling.mode takes their place: drop, tombstone, rewrite, rewrite-with-tombstone or delete-to-tombstone"
-            );
-            reader.mistake(&key, format!("Debezium 3 has no {option} any more"), remedy);
-        } else if !OPTIONS.contains(&option) {
+        if !OPTIONS.contains(&option) {
             let near = super::validate::nearest(option, OPTIONS.iter().copied());
             let remedy = near.map_or_else(
                 || format!("its options are {}", OPTIONS[1..].join(", ")),
                 |n| format!("did you mean {prefix}{n}?"),
             );
-            reader.mistake(&key, format!("unknown option of {UNWRAP}"), remedy);
+            reader.unknown(&key, format!("unknown option of {UNWRAP}"), remedy);
         }
     }
     let of = |option: &str| format!("{prefix}{option}");

@@ -3,8 +3,8 @@
 use super::document::{Document, Entry};
 use super::filter::Patterns;
 use super::mistake::{Mistake, Warning};
-use super::properties::{self, Check, Kind, Property, RENAMED, Status};
-use super::reselect;
+use super::properties::{self, Check, Kind, Property, Status, earlier};
+use super::{java_classes, topic_creation};
 
 /// Pairs of lists that exclude each other; Debezium reports the second.
 const EXCLUSIVE: &[(&str, &str)] = &[
@@ -14,27 +14,42 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("message.prefix.include.list", "message.prefix.exclude.list"),
 ];
 
+/// Families whose members are the producer's.
+const PRODUCER: &[&str] = &["producer.override.*", "producer.*"];
+
+/// What a look at every single property found.
+#[derive(Default)]
+pub(super) struct Found {
+    /// What is wrong.
+    pub(super) mistakes: Vec<Mistake>,
+    /// Properties that nobody knows: no mistakes in Connect, which ignores them.
+    pub(super) unknown: Vec<Mistake>,
+    /// Properties without an effect.
+    pub(super) warnings: Vec<Warning>,
+}
+
 /// Checks names, values and what pgcdc honours; what spans several properties is `resolve`'s.
-pub(super) fn validate(document: &Document) -> (Vec<Mistake>, Vec<Warning>) {
-    let mut mistakes = Vec::new();
-    let mut warnings = Vec::new();
-    let processors = reselect::names(document.entry("post.processors").map(|entry| entry.value.expose()));
+pub(super) fn validate(document: &Document) -> Found {
+    let mut found = Found::default();
+    let plugins = java_classes::named_plugins(document);
     for entry in &document.entries {
-        let own = |name: &&str| entry.key.strip_prefix(*name).is_some_and(|rest| rest.starts_with('.'));
-        if processors.iter().any(own) {
+        if plugins.iter().any(|prefix| entry.key.starts_with(prefix)) {
             continue;
         }
         match find(&entry.key) {
-            None => mistakes.push(unknown(entry)),
+            None => found.unknown.push(unknown(entry)),
+            Some(property) if PRODUCER.contains(&property.name) => {
+                found.unknown.extend(unknown_of_producer(property, entry));
+            }
             Some(property) => match check(property, entry) {
-                Err((message, remedy)) => mistakes.push(mistake(entry, message, remedy)),
-                Ok(()) => status(property, entry, &mut mistakes, &mut warnings),
+                Err((message, remedy)) => found.mistakes.push(mistake(entry, message, remedy)),
+                Ok(()) => status(property, entry, &mut found),
             },
         }
     }
     for property in properties::all().filter(|p| p.required) {
         if document.entry(property.name).is_none() {
-            mistakes.push(Mistake {
+            found.mistakes.push(Mistake {
                 place: document.source.clone(),
                 key: property.name.to_owned(),
                 message: invalid(property.name, "A value is required"),
@@ -46,35 +61,53 @@ pub(super) fn validate(document: &Document) -> (Vec<Mistake>, Vec<Warning>) {
         let set = |key| document.entry(key).filter(|e| !e.value.expose().trim().is_empty());
         if let (Some(_), Some(entry)) = (set(include), set(exclude)) {
             let message = invalid(exclude, &format!("\"{include}\" is already specified"));
-            mistakes.push(mistake(entry, message, format!("keep one of {include} and {exclude}")));
+            found.mistakes.push(mistake(entry, message, format!("keep one of {include} and {exclude}")));
         }
     }
-    (mistakes, warnings)
+    java_classes::check(document, &mut found.mistakes);
+    topic_creation::unnamed(document, &mut found.warnings);
+    found
 }
 
 /// The property of a key. Below `database.` a name that is nearly a known one is a slip of the
 /// hand rather than a property for the JDBC driver.
 fn find(key: &str) -> Option<&'static Property> {
     let property = properties::find(key)?;
-    let slip = property.name == "database.*" && (renamed(key).is_some() || suggestion(key).is_some());
+    let slip = property.name == "database.*" && suggestion(key).is_some();
     (!slip).then_some(property)
 }
 
 fn unknown(entry: &Entry) -> Mistake {
-    let key = &entry.key;
-    let remedy = renamed(key)
-        .map(|new| format!("Debezium 3.7 calls it {new}"))
-        .or_else(|| suggestion(key).map(|near| format!("did you mean {near}?")))
-        .unwrap_or_else(|| "remove it; nothing reads it".to_owned());
+    let remedy = suggestion(&entry.key).map(|near| format!("did you mean {near}?"));
+    let remedy = remedy.unwrap_or_else(|| "remove it; nothing reads it".to_owned());
     mistake(entry, "unknown property".to_owned(), remedy)
 }
 
-fn renamed(key: &str) -> Option<&'static str> {
-    RENAMED.iter().find(|(old, _)| *old == key).map(|(_, new)| *new)
+/// A property of the producer that no Kafka client has.
+fn unknown_of_producer(property: &Property, entry: &Entry) -> Option<Mistake> {
+    let name = entry.key.strip_prefix(property.name.trim_end_matches('*'))?;
+    let remedy = pgcdc_kafka::unknown_property(name)?;
+    Some(mistake(entry, "unknown property of a Kafka producer".to_owned(), remedy))
 }
 
+/// The name that was meant, by its letters, by its words in another order, or as the beginning of a longer one.
 fn suggestion(key: &str) -> Option<&'static str> {
-    nearest(key, properties::all().filter(|p| !p.is_family()).map(|p| p.name))
+    let names = || properties::all().filter(|p| !p.is_family()).map(|p| p.name);
+    let earlier = earlier::NAMES.iter().map(|earlier| earlier.name);
+    let near = nearest(key, names().chain(earlier)).map(|name| earlier::today(name).unwrap_or(name));
+    near.or_else(|| {
+        let words = words(key);
+        let longer = format!("{key}.");
+        names().find(|name| words.len() > 1 && (self::words(name) == words || name.starts_with(&longer)))
+    })
+}
+
+/// The words of a name, sorted, without an s at their end.
+fn words(name: &str) -> Vec<String> {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut words: Vec<_> = words.map(|w| w.to_ascii_lowercase().trim_end_matches('s').to_owned()).collect();
+    words.sort();
+    words
 }
 
 /// The name that takes the fewest slips of the hand to become `word`, if they are few.
@@ -127,7 +160,8 @@ fn check(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
         Check::Classes(classes) if !empty && !classes.iter().any(|c| is_class(value, c)) => {
             let shown = if entry.provided { "the given class" } else { value };
             let expected = format!("pgcdc has no {shown}; without it the records would differ");
-            wrong(&expected, format!("pgcdc has {}", classes.join(" and ")))
+            let instead = java_classes::in_place_of(value).map(str::to_owned);
+            wrong(&expected, instead.unwrap_or_else(|| format!("pgcdc has {}", classes.join(" and "))))
         }
         Check::Patterns => Patterns::compile(value).map(|_| ()).map_err(|e| {
             let message = "A comma-separated list of valid regular expressions is expected, but";
@@ -152,7 +186,7 @@ fn check(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
 }
 
 /// What pgcdc does with a valid value.
-fn status(property: &Property, entry: &Entry, mistakes: &mut Vec<Mistake>, warnings: &mut Vec<Warning>) {
+fn status(property: &Property, entry: &Entry, found: &mut Found) {
     let value = entry.value.expose().trim();
     if let Some((word, why, remedy)) =
         property.refused_values.iter().find(|(word, ..)| value.eq_ignore_ascii_case(word))
@@ -160,7 +194,7 @@ fn status(property: &Property, entry: &Entry, mistakes: &mut Vec<Mistake>, warni
         let message = format!("{}={word} is refused: {why}", entry.key);
         let generic = || remedy_without(property, entry);
         let remedy = if remedy.is_empty() { generic() } else { (*remedy).to_owned() };
-        mistakes.push(mistake(entry, message, remedy));
+        found.mistakes.push(mistake(entry, message, remedy));
         return;
     }
     let is_default = match property.default {
@@ -172,14 +206,16 @@ fn status(property: &Property, entry: &Entry, mistakes: &mut Vec<Mistake>, warni
     }
     match property.status {
         Status::Honoured => {}
-        Status::NotApplicable(why) | Status::NotYet(why) => warnings.push(Warning {
+        // Each of them is looked at by itself.
+        Status::Refused(_) if property.check == Check::Plugins => {}
+        Status::NotApplicable(why) | Status::NotYet(why) => found.warnings.push(Warning {
             place: entry.place.to_string(),
             key: entry.key.clone(),
             reason: why.to_owned(),
         }),
         Status::Refused(why) => {
             let message = format!("is not supported, and ignoring it would change the data: {why}");
-            mistakes.push(mistake(entry, message, remedy_without(property, entry)));
+            found.mistakes.push(mistake(entry, message, remedy_without(property, entry)));
         }
     }
 }

@@ -149,7 +149,8 @@ pub(crate) fn client_properties(settings: &Settings) -> Result<ClientProperties>
             "give --bootstrap-servers HOST:PORT, or set bootstrap.servers (or producer.bootstrap.servers) in the file",
         ));
     }
-    let mut properties = ClientProperties::parse(settings.producer.iter()).map_err(kafka_error)?;
+    // Unknown ones were named when the configuration was read.
+    let (mut properties, _) = ClientProperties::parse_known(settings.producer.iter()).map_err(kafka_error)?;
     match &settings.exactly_once {
         Some(on) => {
             properties.set("transactional.id", &on.transactional_id);

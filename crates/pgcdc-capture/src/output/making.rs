@@ -75,13 +75,14 @@ impl Making {
     }
 }
 
-/// How a missing topic is made: as `topic.creation.default.*` says, else by the broker's defaults.
+/// How a missing topic is made: as its group in `topic.creation.*` says, else by the broker's defaults.
 pub(crate) fn topic_spec(creation: Option<&TopicCreation>, name: &str) -> TopicSpec {
     let mut spec = TopicSpec::new(name);
     if let Some(creation) = creation {
-        spec.partitions = creation.partitions;
-        spec.replication_factor = creation.replication_factor;
-        spec.config.clone_from(&creation.config);
+        let group = creation.of(name);
+        spec.partitions = group.partitions;
+        spec.replication_factor = group.replication_factor;
+        spec.config.clone_from(&group.config);
     }
     spec
 }

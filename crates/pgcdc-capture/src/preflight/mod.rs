@@ -10,6 +10,8 @@ mod server;
 mod slot;
 mod tables;
 
+pub(crate) use slot::other_slot_remedy;
+
 use crate::config::Settings;
 use crate::postgres::{CapturedTable, Query, captured_tables};
 use crate::{Error, Result};
@@ -69,6 +71,11 @@ impl Finding {
 /// Looks at everything that capture with these settings needs.
 pub async fn preflight(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
+    for note in &settings.notes {
+        let subject = if note.key.is_empty() { note.place.clone() } else { note.key.clone() };
+        let message = format!("{}: {}", note.place, note.message);
+        findings.push(Finding { severity: Severity::Warning, subject, message, remedy: note.remedy.clone() });
+    }
     for warning in &settings.warnings {
         findings.push(Finding {
             severity: Severity::Warning,

@@ -5,6 +5,14 @@ use crate::Result;
 use crate::config::Settings;
 use crate::postgres::{Query, inspect_slot, quote_literal};
 
+/// What to do about a slot that is not ours to read.
+pub(crate) fn other_slot_remedy(name: &str) -> String {
+    format!(
+        "set slot.name to another name; or, if nobody reads this one any more, drop it: SELECT pg_drop_replication_slot({});",
+        quote_literal(name)
+    )
+}
+
 pub(super) async fn slot(settings: &Settings, query: &Query, findings: &mut Vec<Finding>) -> Result<()> {
     let name = &settings.slot.name;
     let subject = format!("slot {name}");
@@ -20,7 +28,7 @@ pub(super) async fn slot(settings: &Settings, query: &Query, findings: &mut Vec<
                 "is a {} slot of plug-in {:?} in database {:?}; a pgoutput slot in {} is needed",
                 state.kind, state.plugin, state.database, settings.connection.dbname
             ),
-            "set slot.name to another name",
+            other_slot_remedy(name),
         ));
         return Ok(());
     }

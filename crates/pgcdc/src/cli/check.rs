@@ -11,6 +11,7 @@ Examples:
   pgcdc check --config connector.json --bootstrap-servers 127.0.0.1:9092
   pgcdc check --source postgres://postgres@localhost/shop --tables public.users
 
+Properties that nobody knows are mistakes here; `pgcdc stream` only warns of them.
 Exit code: 0 ready (warnings allowed), 1 something stands in the way, 2 wrong usage or configuration.")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
@@ -19,7 +20,7 @@ pub(crate) struct CheckArgs {
 
 #[expect(clippy::print_stdout, reason = "the findings are this command's output")]
 pub(crate) async fn run(args: CheckArgs) -> anyhow::Result<()> {
-    let builder = args.from.builder()?;
+    let builder = args.from.builder()?.strict()?;
     let findings = preflight(builder.settings()).await;
     let mut errors = 0;
     for finding in &findings {

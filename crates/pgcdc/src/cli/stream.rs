@@ -17,7 +17,8 @@ Examples:
   pgcdc stream --config connector.json --stdout --until-idle 5 | jq .value
 
 FILE is a Debezium registration, {\"name\":…,\"config\":{…}} or the flat map, as JSON or .properties;
-Connect's worker keys, producer.* and bootstrap.servers are allowed in it. Its values, --set and --source may have
+Connect's worker keys, producer.* and bootstrap.servers are allowed in it. A KafkaConnector of Strimzi's
+and a file of Debezium Server are read too. Properties that nobody knows are named in warnings. Values, --set and --source may have
 ${env:NAME}, ${file:/path:key} (of a .properties file), ${file:/path} and ${dir:/path:file}; in --source they are escaped.
 Exit code: 0 stopped or idle, 1 failed, 2 wrong usage or configuration.";
 
@@ -31,6 +32,10 @@ pub(crate) struct StreamArgs {
     /// Write JSON lines to standard output in place of Kafka; what was flushed is acknowledged.
     #[arg(long)]
     stdout: bool,
+
+    /// Take properties that nobody knows for mistakes, in place of a warning.
+    #[arg(long)]
+    strict: bool,
 
     /// Stop once nothing has changed for this long and everything is acknowledged.
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -93,6 +98,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 pub(crate) async fn run(args: StreamArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut builder = args.from.builder()?.shutdown(shutdown);
+    if args.strict {
+        builder = builder.strict()?;
+    }
     if let Some(quiet) = args.until_idle {
         builder = builder.until_idle(quiet);
     }

@@ -1,6 +1,6 @@
 //! What Kafka Connect itself reads of a connector's registration.
 
-use super::Check::{self, Classes, Positive};
+use super::Check::{self, Classes, NotNegative};
 use super::Importance::{High, Low, Medium};
 use super::Kind::{Boolean, Class, Int, List, Long, String};
 use super::{Property, p};
@@ -15,6 +15,20 @@ const CLASSES: Check = Classes(&[
     "org.apache.kafka.connect.converters.ByteArrayConverter",
     "io.debezium.converters.BinaryDataConverter",
     "io.debezium.converters.ByteArrayConverter",
+    "org.apache.kafka.connect.converters.BooleanConverter",
+    "org.apache.kafka.connect.converters.ShortConverter",
+    "org.apache.kafka.connect.converters.IntegerConverter",
+    "org.apache.kafka.connect.converters.LongConverter",
+    "org.apache.kafka.connect.converters.FloatConverter",
+    "org.apache.kafka.connect.converters.DoubleConverter",
+]);
+const HEADER_CLASSES: Check = Classes(&[
+    SIMPLE,
+    JSON,
+    STRING,
+    "io.debezium.converters.BinaryDataConverter",
+    "io.debezium.converters.ByteArrayConverter",
+    "org.apache.kafka.connect.converters.ByteArrayConverter",
     "org.apache.kafka.connect.converters.BooleanConverter",
     "org.apache.kafka.connect.converters.ShortConverter",
     "org.apache.kafka.connect.converters.IntegerConverter",
@@ -38,7 +52,7 @@ pub(super) const CONNECT: &[Property] = &[
     p("key.converter.plugin.version", String, "4.1.0", Low, "Version of the key converter.").not_applicable(ONE_BINARY),
     p("value.converter", Class, JSON, Low, "How a record's value becomes bytes.").check(CLASSES),
     p("value.converter.plugin.version", String, "4.1.0", Low, "Version of the value converter.").not_applicable(ONE_BINARY),
-    p("header.converter", Class, SIMPLE, Low, "How a record's headers become bytes.").check(Classes(&[SIMPLE, JSON, STRING])),
+    p("header.converter", Class, SIMPLE, Low, "How a record's headers become bytes.").check(HEADER_CLASSES),
     p("header.converter.plugin.version", String, "4.1.0", Low, "Version of the header converter.").not_applicable(ONE_BINARY),
     p("transforms", List, "", Low, "Names of the single message transforms, in the order in which they apply."),
     p("predicates", List, "", Low, "Names of the predicates that transforms refer to."),
@@ -49,14 +63,15 @@ pub(super) const CONNECT: &[Property] = &[
     p("errors.tolerance", String, "none", Medium, "Whether records that cannot be written, transformed or converted are left out and counted (all), or stop the connector (none).").one_of(&["none", "all"]),
     p("errors.log.enable", Boolean, "false", Medium, "Log each record that errors.tolerance=all leaves out; without it the first of each kind is logged, and each tenfold of their count."),
     p("errors.log.include.messages", Boolean, "false", Medium, "Log the record that failed.").not_applicable("rows never reach a log"),
-    p("topic.creation.groups", List, "", Low, "Names of groups of topics that are created with settings of their own.")
-        .refused("topics would be created with other settings than asked for"),
+    p("topic.creation.groups", List, "", Low, "Names of groups of topics that are created with settings of their own, in the order in which they are asked."),
+    p("errors.deadletterqueue.*", String, "", Low, "Where a sink connector puts records that fail.")
+        .family("errors.deadletterqueue.", "").not_applicable("Connect has it for sink connectors alone").beside(),
     p("exactly.once.support", String, "requested", Medium, "Whether each record must be written exactly once, in Kafka transactions.")
         .one_of(&["requested", "required"]),
     p("transaction.boundary", String, "poll", Medium, "Where Kafka transactions end.").one_of(&["interval", "poll", "connector"])
         .refuse(&[("connector", "the Postgres connector does not define transaction boundaries, Debezium's neither", "set poll, the default, or interval")]),
     p("transaction.boundary.interval.ms", Long, "", Low, "How often a Kafka transaction ends with transaction.boundary=interval.")
-        .check(Positive),
+        .check(NotNegative),
     p("offsets.storage.topic", String, "", Low, "Topic for this connector's offsets, in place of the worker's."),
     p("key.converter.schemas.enable", Boolean, "true", Low, "Write the key's schema with every key.").beside(),
     p("value.converter.schemas.enable", Boolean, "true", Low, "Write the value's schema with every value.").beside(),

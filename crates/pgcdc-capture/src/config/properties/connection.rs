@@ -26,8 +26,7 @@ pub(super) const CONNECTION: &[Property] = &[
         "600000",
         Low,
         "Longest time for a query to run, in milliseconds; 0 for no limit.",
-    )
-    .check(NotNegative),
+    ),
     p(
         "database.initial.statements",
         String,
@@ -191,13 +190,8 @@ pub(super) const DRIVER: &[Property] = &[
 ];
 
 pub(super) const REPLICATION: &[Property] = &[
-    p("plugin.name", String, "decoderbufs", Medium, "Output plugin that decodes the WAL on the server.")
-        .one_of(&["decoderbufs", "pgoutput"])
-        .refuse(&[(
-            "decoderbufs",
-            "pgcdc speaks pgoutput, which every Postgres has built in",
-            "set plugin.name=pgoutput; a slot made for decoderbufs must be made anew",
-        )]),
+    p("plugin.name", String, "decoderbufs", Medium, "Output plugin that decodes the WAL on the server: pgcdc always reads pgoutput, and says so where another is named.")
+        .one_of(&["decoderbufs", "pgoutput"]),
     p("slot.name", String, "debezium", Medium, "Name of the replication slot.").check(SlotName),
     p(
         "publication.name",
@@ -237,10 +231,8 @@ pub(super) const REPLICATION: &[Property] = &[
         "Parameters for START_REPLICATION, as name=value separated by semicolons.",
     ),
     p("slot.max.retries", Int, "6", Low, "How often attaching to the slot is tried.")
-        .check(NotNegative)
         .not_applicable(AGAIN),
     p("slot.retry.delay.ms", Long, "10000", Low, "Pause between these tries, in milliseconds.")
-        .check(NotNegative)
         .not_applicable(AGAIN),
     p(
         "status.update.interval.ms",

@@ -1,6 +1,6 @@
 //! What is captured, how it is written, and to which topics.
 
-use super::Check::{Classes, NotNegative, Patterns, TopicName};
+use super::Check::{Classes, NotNegative, Patterns, Plugins, TopicName};
 use super::Importance::{High, Low, Medium};
 use super::Kind::{Boolean, Class, Int, List, String};
 use super::{Property, p};
@@ -94,8 +94,9 @@ pub(super) const CONNECTOR: &[Property] = &[
         "Java class of transaction metadata.",
     )
     .refused("it is a Java class, which pgcdc cannot run"),
-    p("converters", String, "", Low, "Names of custom converters.")
-        .refused("they are Java classes, which pgcdc cannot run"),
+    p("converters", String, "", Low, "Names of custom converters; the class of each stands in <name>.type.")
+        .check(Plugins)
+        .refused("they are Java classes, which pgcdc cannot run; the error says which property or transform does the same"),
     p("post.processors", String, "", Low, "Names of processors that change each record; pgcdc knows io.debezium.processors.reselect.ReselectColumnsPostProcessor, whose options stand below its name."),
     p(
         "sourceinfo.struct.maker",

@@ -9,6 +9,7 @@ mod connect;
 mod connection;
 mod connector;
 mod converters;
+pub mod earlier;
 mod reference;
 mod snapshot;
 mod worker;
@@ -64,6 +65,8 @@ pub enum Check {
     SlotName,
     /// The characters that a topic's name may have.
     TopicName,
+    /// Names of Java classes, each in a property of its own: see `java_classes`.
+    Plugins,
 }
 
 /// What pgcdc does with a property.
@@ -179,23 +182,6 @@ pub fn find(key: &str) -> Option<&'static Property> {
 pub fn default_of(name: &str) -> Option<&'static str> {
     find(name).and_then(|p| p.default)
 }
-
-/// Names that Debezium or Connect once had, with what to write today.
-pub const RENAMED: &[(&str, &str)] = &[
-    ("database.server.name", "topic.prefix"),
-    ("table.whitelist", "table.include.list"),
-    ("table.blacklist", "table.exclude.list"),
-    ("schema.whitelist", "schema.include.list"),
-    ("schema.blacklist", "schema.exclude.list"),
-    ("column.whitelist", "column.include.list"),
-    ("column.blacklist", "column.exclude.list"),
-    ("toasted.value.placeholder", "unavailable.value.placeholder"),
-    ("sanitize.field.names", "field.name.adjustment.mode"),
-    ("slot.drop_on_stop", "slot.drop.on.stop"),
-    ("poll.interval", "poll.interval.ms"),
-    ("drop.tombstones", "delete.tombstone.handling.mode"),
-    ("delete.handling.mode", "delete.tombstone.handling.mode"),
-];
 
 const fn p(
     name: &'static str,

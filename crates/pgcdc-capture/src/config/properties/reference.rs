@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::earlier::{NAMES, WORDS};
 use super::{Check, GROUPS, Importance, Kind, Property, Status};
 
 const HEAD: &str = "# Configuration reference
@@ -17,8 +18,22 @@ Every property of Debezium 3.7's PostgreSQL connector, and the Connect and Kafka
 | not yet | to come; the records are the same, and until then it is named in a warning |
 | refused | ignoring it would change the data: set to another value than its default it is an error |
 
-A name that is in none of these lists is an error, with the nearest known name. Single message transforms (`transforms`, `predicates`
+A name that is in none of these lists has no effect, as in Connect, and is named in a warning with the nearest known name; under
+`pgcdc stream --strict` and in `pgcdc check` it is an error. Single message transforms (`transforms`, `predicates`
 and what stands below them) are checked in Connect's and Debezium's own words.
+";
+
+const EARLIER: &str = "
+## Names of earlier Debezium
+
+These are read with the meaning that they had, and named in a warning; Debezium 3.7 ignores the names and refuses the words. Where the
+name of today is set too, it counts. `plugin.name` without a value, `decoderbufs` and `wal2json` are read as `pgoutput`. Of
+`ExtractNewRecordState` the options `drop.tombstones`, `delete.handling.mode`, `operation.header` and `add.source.fields` are
+understood, and of Kafka's `ReplaceField` `blacklist` and `whitelist`. A file of Debezium Server (`debezium.source.…`) and a
+`KafkaConnector` of Strimzi's (JSON or plain YAML) are read too.
+
+| name | in Debezium | read as |
+|---|---|---|
 ";
 
 /// The whole page, as Markdown.
@@ -34,7 +49,21 @@ pub fn reference() -> String {
             line(property, &mut page);
         }
     }
+    earlier(&mut page);
     page
+}
+
+/// Names and words of earlier Debezium.
+fn earlier(page: &mut String) {
+    page.push_str(EARLIER);
+    for name in NAMES {
+        let values: String = name.values.iter().map(|(old, new)| format!(", `{old}` as `{new}`")).collect();
+        let _ = writeln!(page, "| `{}` | up to {} | `{}`{values} |", name.name, name.until, name.today);
+    }
+    for word in WORDS {
+        let (property, old, today) = (word.property, word.word, word.today);
+        let _ = writeln!(page, "| `{property}={old}` | earlier Debezium | `{property}={today}` |");
+    }
 }
 
 fn line(property: &Property, page: &mut String) {

@@ -9,6 +9,7 @@ const SCHEMAS: &str =
     "table definitions come from the catalog and the stream; there is no history of them to read anew";
 const COPY: &str = "rows come as a stream by COPY, there is no fetch size";
 const INCREMENTAL: &str = "incremental snapshots are not built yet";
+const CUSTOM: &str = "it is read with the mode `custom` alone, which names a Java class and is refused";
 const LEGACY: &str = "threads share the pages of a table";
 
 pub(super) const SNAPSHOT: &[Property] = &[
@@ -22,7 +23,6 @@ pub(super) const SNAPSHOT: &[Property] = &[
             "custom",
             "no_data",
         ])
-        .aliases(&["never"])
         .refuse(&[("custom", "it names a Java class, which pgcdc cannot run", "")]),
     p("snapshot.delay.ms", Long, "0", Low, "Pause before the snapshot, in milliseconds.").check(NotNegative),
     p("snapshot.fetch.size", Int, "", Medium, "Rows to fetch at a time.")
@@ -37,7 +37,7 @@ pub(super) const SNAPSHOT: &[Property] = &[
     )
     .check(Patterns),
     p("snapshot.mode.custom.name", String, "", Medium, "Name of the custom snapshotter.")
-        .refused("it names a Java class, which pgcdc cannot run"),
+        .not_applicable(CUSTOM),
     p(
         "snapshot.mode.configuration.based.snapshot.data",
         Boolean,
@@ -94,8 +94,7 @@ pub(super) const SNAPSHOT: &[Property] = &[
     p("query.fetch.size", Int, "0", Medium, "Rows to fetch at a time.")
         .check(NotNegative)
         .not_applicable(COPY),
-    p("snapshot.lock.timeout.ms", Long, "10000", Medium, "How long to wait for table locks.")
-        .check(NotNegative),
+    p("snapshot.lock.timeout.ms", Long, "10000", Medium, "How long to wait for table locks."),
     p(
         "snapshot.select.statement.overrides",
         String,
@@ -130,14 +129,13 @@ pub(super) const SNAPSHOT: &[Property] = &[
         .one_of(&["custom", "select_all"])
         .refuse(&[("custom", "it names a Java class, which pgcdc cannot run", "")]),
     p("snapshot.query.mode.custom.name", String, "", Medium, "Name of the custom query.")
-        .refused("it names a Java class, which pgcdc cannot run"),
+        .not_applicable(CUSTOM),
     p("snapshot.locking.mode", String, "none", Low, "How tables are locked while their structure is read.")
         .one_of(&["shared", "custom", "none"])
         .refuse(&[("custom", "it names a Java class, which pgcdc cannot run", "")]),
     p("snapshot.locking.mode.custom.name", String, "", Medium, "Name of the custom lock.")
-        .refused("it names a Java class, which pgcdc cannot run"),
+        .not_applicable(CUSTOM),
     p("incremental.snapshot.chunk.size", Int, "1024", Medium, "Rows of an incremental snapshot's chunk.")
-        .check(Positive)
         .not_yet(INCREMENTAL),
     p(
         "incremental.snapshot.allow.schema.changes",

@@ -104,10 +104,9 @@ pub(super) const PASS_THROUGH: &[Property] = &[
     p("topic.creation.default.*", String, "", Low, "Settings of a topic that is created.")
         .beside()
         .family("topic.creation.default.", ""),
-    p("topic.creation.*", String, "", Low, "Settings of a group of topics.")
+    p("topic.creation.*", String, "", Low, "Settings of a group of topics: include and exclude (expressions of whole topic names), partitions, replication.factor, and any setting of a topic.")
         .beside()
-        .family("topic.creation.", "")
-        .refused("topics would be created with other settings than asked for"),
+        .family("topic.creation.", ""),
     p(
         "producer.override.*",
         String,
@@ -163,6 +162,27 @@ pub(super) const PASS_THROUGH: &[Property] = &[
     .beside()
     .family("schema.history.internal.", "")
     .not_applicable(NO_HISTORY),
+    p(
+        "database.history.*",
+        String,
+        "",
+        Low,
+        "What schema.history.internal.* was before Debezium 2.",
+    )
+    .beside()
+    .family("database.history.", "")
+    .not_applicable(NO_HISTORY),
+    p("database.history", String, "", Low, "Java class of that history.").beside().not_applicable(NO_HISTORY),
+    p("schema.history.internal", String, "", Low, "Java class of that history.")
+        .beside()
+        .not_applicable(NO_HISTORY),
+    p("source.struct.version", String, "", Low, "Version of the source block, up to Debezium 1.9.")
+        .beside()
+        .not_applicable("there is one version of it since Debezium 2"),
+    p("debezium.*", String, "", Low, "Settings of Debezium Server around its connector.")
+        .beside()
+        .family("debezium.", "")
+        .not_applicable("pgcdc writes to Kafka; a sink of pgcdc's takes records further"),
     p("rest.*", String, "", Low, "Settings of the worker's REST interface.")
         .beside()
         .family("rest.", "")

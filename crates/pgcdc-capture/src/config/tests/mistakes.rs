@@ -26,9 +26,9 @@ fn debezium_s_own_words_with_place_and_remedy() {
             "c.json:7: The 'slot.name' value is invalid: Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63 (hint: for example bad_slot)",
             "c.json:7: The 'snapshot.mode' value is invalid: Value must be one of always, initial_only, configuration_based, when_needed, initial, custom, no_data (hint: did you mean initial?)",
             "c.json:7: The 'decimal.handling.mode' value is invalid: Value must be one of string, double, precise (hint: the default is precise)",
+            "c.json:7: The 'table.exclude.list' value is invalid: \"table.include.list\" is already specified (hint: keep one of table.include.list and table.exclude.list)",
             "c.json:7: The 'max.batch.size' value is invalid: A positive, non-zero integer value is expected (hint: the default is 2048)",
             "c.json:7: The 'poll.interval.ms' value is invalid: A positive, non-zero integer value is expected (hint: the default is 500)",
-            "c.json:7: The 'table.exclude.list' value is invalid: \"table.include.list\" is already specified (hint: keep one of table.include.list and table.exclude.list)",
         ],
     );
     check(
@@ -55,30 +55,51 @@ fn what_is_missing() {
     assert!(error.mistakes().iter().all(|m| m.place == "empty.json" && m.remedy.is_some()));
 }
 
+/// Connect ignores what nobody knows, so that it is a mistake only where somebody asks for that.
 #[test]
-fn unknown_properties_name_the_nearest() {
+fn unknown_properties_name_the_nearest_and_are_mistakes_when_strict() {
+    let expect = [
+        "c.json:7: table.inclued.list: unknown property (hint: did you mean table.include.list?)",
+        "c.json:7: database.hostnam: unknown property (hint: did you mean database.hostname?)",
+        "c.json:7: slot_name: unknown property (hint: did you mean slot.name?)",
+        "c.json:7: include.tables.list: unknown property (hint: did you mean table.include.list?)",
+        "c.json:7: schema.include: unknown property (hint: did you mean schema.include.list?)",
+        "c.json:7: tabel.whitelist: unknown property (hint: did you mean table.include.list?)",
+        "c.json:7: nonsense.entirely: unknown property (hint: remove it; nothing reads it)",
+        "c.json:7: producer.override.linger.msx: unknown property of a Kafka producer (hint: did you mean linger.ms?)",
+        "c.json:7: transforms.u.add.field: unknown option of io.debezium.transforms.ExtractNewRecordState (hint: did you mean transforms.u.add.fields?)",
+    ];
+    let pairs = [
+        ("table.inclued.list", "a"),
+        ("database.hostnam", "x"),
+        ("slot_name", "x"),
+        ("include.tables.list", "x"),
+        ("schema.include", "x"),
+        ("tabel.whitelist", "x"),
+        ("nonsense.entirely", "x"),
+        ("producer.override.linger.msx", "x"),
+        ("transforms", "u"),
+        ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState"),
+        ("transforms.u.add.field", "op"),
+    ];
+    let lenient = settings(&pairs);
+    let shown: Vec<_> = lenient.unknown.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, expect);
+    assert_eq!(lenient.strict().unwrap_err().to_string().lines().collect::<Vec<_>>(), expect);
+    // Beside another mistake they are always told: they may be its cause.
     check(
+        &[("topic.prefix", ""), ("topic.prefx", "x")],
         &[
-            ("table.inclued.list", "a"),
-            ("database.hostnam", "x"),
-            ("database.server.name", "x"),
-            ("slot_name", "x"),
-            ("nonsense.entirely", "x"),
-        ],
-        &[
-            "c.json:7: table.inclued.list: unknown property (hint: did you mean table.include.list?)",
-            "c.json:7: database.hostnam: unknown property (hint: did you mean database.hostname?)",
-            "c.json:7: database.server.name: unknown property (hint: Debezium 3.7 calls it topic.prefix)",
-            "c.json:7: slot_name: unknown property (hint: did you mean slot.name?)",
-            "c.json:7: nonsense.entirely: unknown property (hint: remove it; nothing reads it)",
+            "c.json:7: The 'topic.prefix' value is invalid: A value is required (hint: write first part of every topic's name, and the logical name of the server)",
+            "c.json:7: topic.prefx: unknown property (hint: did you mean topic.prefix?)",
         ],
     );
+    assert!(settings(&[]).strict().is_ok());
 }
 
 #[test]
 fn what_would_change_the_data_is_refused() {
     let refused = [
-        ("plugin.name", "decoderbufs"),
         ("snapshot.mode", "custom"),
         ("column.mask.hash.v2.CRC32.with.salt.X", "public.t.a"),
         ("column.mask.with.some.chars", "public.t.a"),
@@ -91,8 +112,6 @@ fn what_would_change_the_data_is_refused() {
         ("topic.naming.strategy", "com.example.Mine"),
         ("connector.class", "io.debezium.connector.mysql.MySqlConnector"),
         ("slot.stream.params", "origin=none;binary=true"),
-        ("topic.creation.groups", "a"),
-        ("topic.creation.a.partitions", "2"),
         ("offset.mismatch.strategy", "trust_slot"),
     ];
     for (key, value) in refused {
@@ -101,12 +120,6 @@ fn what_would_change_the_data_is_refused() {
         assert_eq!((&*mistake.key, &*mistake.place), (key, "c.json:7"));
         assert!(mistake.remedy.as_ref().is_some_and(|r| r.len() > 10), "{mistake}");
     }
-    check(
-        &[("plugin.name", "decoderbufs")],
-        &[
-            "c.json:7: plugin.name: plugin.name=decoderbufs is refused: pgcdc speaks pgoutput, which every Postgres has built in (hint: set plugin.name=pgoutput; a slot made for decoderbufs must be made anew)",
-        ],
-    );
 }
 
 #[test]
@@ -125,6 +138,47 @@ fn defaults_of_refused_properties_are_silent() {
         ("flush.lsn.source", "true"),
     ]);
     assert_eq!(quiet.warnings, []);
+}
+
+/// As Debezium: it warns, and reads the table as any other.
+#[test]
+fn overrides_without_their_other_half_are_told() {
+    for (key, value, said) in [
+        ("snapshot.select.statement.overrides", "public.t", "public.t has no statement"),
+        ("snapshot.select.statement.overrides.public.t", "SELECT 1", "public.t is not listed"),
+    ] {
+        let settings = settings(&[("plugin.name", "pgoutput"), (key, value)]);
+        assert!(settings.snapshot.select_overrides.is_empty());
+        let shown = settings.notes[0].to_string();
+        assert!(shown.starts_with("c.json:7: ") && shown.contains(said), "{shown}");
+    }
+}
+
+/// Custom converters: what does the same here, at the class of each.
+#[test]
+fn custom_converters_are_refused_with_what_does_the_same() {
+    let of = |class| error(&[("converters", "a, b"), ("a.type", class), ("a.format", "x")]);
+    let shown = of("com.oryanmoshe.kafka.connect.util.TimestampConverter").to_string();
+    assert!(
+        shown.contains(
+            "c.json:7: a.type: com.oryanmoshe.kafka.connect.util.TimestampConverter is a Java class"
+        ),
+        "{shown}"
+    );
+    assert!(shown.contains("time.precision.mode=isostring"), "{shown}");
+    assert!(
+        shown.contains("c.json:7: converters: the converter b has no class: b.type is missing"),
+        "{shown}"
+    );
+    assert!(!shown.contains("a.format"), "{shown}");
+    assert!(settings(&[("converters", " , ")]).unknown.is_empty());
+}
+
+#[test]
+fn a_header_converter_without_headers_to_write_is_accepted() {
+    let class = ("header.converter", "org.apache.kafka.connect.converters.LongConverter");
+    assert!(error(&[class]).to_string().contains("every record would fail, in Debezium too"));
+    assert!(settings(&[class, ("extended.headers.enabled", "false")]).transforms.is_none());
 }
 
 #[test]
@@ -167,12 +221,10 @@ fn transforms_are_checked_as_connect_checks_them() {
     assert!(e.to_string().contains("Unknown predicate p"), "{e}");
     let e = error(&[("transforms", "r"), ("transforms.r.type", "org.example.Nothing")]);
     assert!(e.to_string().contains("Class org.example.Nothing could not be found."), "{e}");
+    let e = error(&[("transforms", "t"), ("transforms.t.type", "com.example.RenameField$Value")]);
+    assert!(e.to_string().contains("ReplaceField$Value with renames"), "{e}");
     let unwrap = ("transforms.u.type", "io.debezium.transforms.ExtractNewRecordState");
     let with = |key, value| error(&[("transforms", "u"), unwrap, (key, value)]).to_string();
-    let near = with("transforms.u.add.field", "op");
-    assert!(near.contains("did you mean transforms.u.add.fields?"), "{near}");
-    let old = with("transforms.u.drop.tombstones", "false");
-    assert!(old.contains("delete.tombstone.handling.mode takes their place"), "{old}");
     assert!(with("transforms.u.add.headers", "sourc.lsn").contains("\"sourc.lsn\" is not a field"));
     assert!(
         with("transforms.u.delete.tombstone.handling.mode", "none").contains("Value must be one of drop, ")

@@ -20,6 +20,18 @@ fn json_nested_or_flat_with_the_line_of_each_key() {
 }
 
 #[test]
+fn names_keep_their_order_and_the_last_of_two_counts() {
+    let text = "\u{feff}{\"name\": \"n\",\n\"config\": {\"z\": 1.5,\n\"a\": \" b \",\n\"z\": \"2\", \"name\": \"n\"}}";
+    let document = Document::parse_json("f.json", text).unwrap();
+    assert_eq!(pairs(&document), [("name", "n", Some(4)), ("z", "2", Some(4)), ("a", " b ", Some(3))]);
+    let notes: Vec<_> = document.notes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        notes,
+        ["f.json:4: z: stands twice; the last one counts (hint: remove the one that is not meant)"]
+    );
+}
+
+#[test]
 fn what_is_no_registration() {
     let check = |text: &str, expect: &str| {
         let error = Document::parse_json("f.json", text).unwrap_err().to_string();

@@ -81,7 +81,7 @@ fn what_is_set_is_read() {
     let named = settings(&[("topic.heartbeat.name", "beats"), ("heartbeat.topics.prefix", "old")]);
     assert_eq!((&*named.heartbeat.topic(&named.topic), named.warnings.len()), ("beats", 1));
     assert_eq!(s.topic.of(&TableName::new("public", "t")), "shop_t");
-    let creation = s.topic.creation.as_ref().unwrap();
+    let creation = &s.topic.creation.as_ref().unwrap().default;
     assert_eq!((creation.partitions, creation.replication_factor), (4, -1));
     assert_eq!(creation.config["cleanup.policy"], "compact");
     assert_eq!((&*s.producer["linger.ms"], &*s.producer["bootstrap.servers"]), ("2", "k:9092"));
@@ -110,8 +110,6 @@ fn values_that_do_not_fit() {
         ("topic.creation.default.partitions", "0"),
         ("money.fraction.digits", "1000"),
         ("snapshot.max.threads", "0"),
-        ("snapshot.select.statement.overrides", "public.t"),
-        ("snapshot.select.statement.overrides.public.t", "SELECT 1"),
         ("heartbeat.interval.ms", "99999999999"),
         ("tasks.max", ""),
     ];
@@ -238,7 +236,7 @@ fn a_chain_reads_what_loses_nothing_and_writes_what_is_configured() {
     assert!(settings.key_converter.schemas_enable && settings.value_converter.schemas_enable);
     assert!(!settings.types.replace_null_with_default && !settings.value_converter.replace_null_with_default);
     assert_ne!(value.decimal_format, settings.types.decimal_format);
-    assert_eq!(settings.warnings.iter().map(|w| &*w.key).collect::<Vec<_>>(), ["transforms.r.colour"]);
+    assert_eq!(settings.unknown.iter().map(|w| &*w.key).collect::<Vec<_>>(), ["transforms.r.colour"]);
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! Java classes that a registration names and that cannot be had: what does the same here.
+
+use super::document::{Document, Entry};
+use super::mistake::Mistake;
+
+/// Lists of names, each of which has its class in `<name>.type`.
+const CONVERTERS: &str = "converters";
+const PROCESSORS: &str = "post.processors";
+
+/// What does the same as a class that many use; the first that a class name contains.
+const IN_PLACE_OF: &[(&str, &str)] = &[
+    (
+        "TimestampConverter",
+        "time.precision.mode=isostring or connect writes times as texts or as Kafka's own types; the transform org.apache.kafka.connect.transforms.TimestampConverter formats one field",
+    ),
+    ("DateTimeConverter", "time.precision.mode=isostring writes dates and times as texts"),
+    ("TimezoneConverter", "the transform io.debezium.transforms.TimezoneConverter is here"),
+    (
+        "JsonSchemaConverter",
+        "use org.apache.kafka.connect.json.JsonConverter, or io.confluent.connect.avro.AvroConverter with the registry",
+    ),
+    ("ProtobufConverter", "use io.confluent.connect.avro.AvroConverter with the registry"),
+    ("ExpandJSON", "io.debezium.transforms.outbox.EventRouter has table.expand.json.payload for an outbox"),
+    ("TopicRegexRouter", "use org.apache.kafka.connect.transforms.RegexRouter"),
+    ("RenameField", "use org.apache.kafka.connect.transforms.ReplaceField$Value with renames"),
+    (
+        "ExtractTopic",
+        "use io.debezium.transforms.ByLogicalTableRouter, or route.by.field of io.debezium.transforms.ExtractNewRecordState",
+    ),
+    (
+        "transforms.Drop",
+        "use org.apache.kafka.connect.transforms.Filter with a predicate, or ReplaceField with exclude",
+    ),
+    (
+        "TombstoneHandler",
+        "use delete.tombstone.handling.mode of io.debezium.transforms.ExtractNewRecordState, or tombstones.on.delete=false",
+    ),
+    ("ReadToInsertEvent", "that is of the MongoDB connector"),
+    ("LogicalTypes", "set decimal.handling.mode and time.precision.mode"),
+    ("Decimal", "set decimal.handling.mode=string or double"),
+    (
+        "TimescaleDb",
+        "pgcdc does not know the chunks of a hypertable: route their topics with io.debezium.transforms.ByLogicalTableRouter, or keep Debezium for this connector",
+    ),
+];
+
+/// What does the same as a Java class that is not here.
+pub(super) fn in_place_of(class: &str) -> Option<&'static str> {
+    IN_PLACE_OF.iter().find(|(part, _)| class.contains(part)).map(|&(_, instead)| instead)
+}
+
+/// The names in a list, each once.
+fn names<'d>(document: &'d Document, list: &str) -> Vec<&'d str> {
+    let text = document.entry(list).map_or("", |entry| entry.value.expose());
+    text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
+}
+
+/// What the properties of custom converters and post processors begin with.
+pub(super) fn named_plugins(document: &Document) -> Vec<String> {
+    let lists = [CONVERTERS, PROCESSORS].map(|list| names(document, list));
+    lists.into_iter().flatten().map(|name| format!("{name}.")).collect()
+}
+
+/// Custom converters are Java classes, and decide how values are written: none can be left out.
+pub(super) fn check(document: &Document, mistakes: &mut Vec<Mistake>) {
+    for name in names(document, CONVERTERS) {
+        let Some(list) = document.entry(CONVERTERS) else { return };
+        let key = format!("{name}.type");
+        let add = |mistakes: &mut Vec<Mistake>, entry: &Entry, message: String, remedy: String| {
+            mistakes.push(Mistake {
+                place: entry.place.to_string(),
+                key: entry.key.clone(),
+                message,
+                remedy: Some(remedy),
+            });
+        };
+        let Some(entry) = document.entry(&key) else {
+            let message = format!("the converter {name} has no class: {key} is missing");
+            add(mistakes, list, message, format!("remove {name} from {CONVERTERS}"));
+            continue;
+        };
+        let class = entry.value.expose().trim();
+        let shown = if entry.provided { "its class" } else { class };
+        let message = format!(
+            "{shown} is a Java class, which pgcdc cannot run (nor can Debezium without its jar), and without it values would be written in another form"
+        );
+        let instead =
+            in_place_of(class).map(|instead| format!("{instead}; then remove {name} from {CONVERTERS}"));
+        let remedy = instead.unwrap_or_else(|| {
+            format!("remove {name} from {CONVERTERS}, or keep Debezium for this connector")
+        });
+        add(mistakes, entry, message, remedy);
+    }
+}
