@@ -14,20 +14,19 @@ use pgcdc_event::Lsn;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, Streaming};
-use crate::clock::now_ns;
 use crate::config::Settings;
 use crate::known_keys::KnownKeys;
 use crate::metrics::Metrics;
-use crate::offsets::{Offset, OffsetStore};
+use crate::offsets::{Home, Offset, OffsetStore, Pauses};
 use crate::outbox::Outbox;
 use crate::output::{Output, TransactionalOutput};
-use crate::position::Point;
 use crate::postgres::{
-    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle, inspect_slot,
+    CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
     publication_gaps, quote_literal, set_identities,
 };
-use crate::snapshot::{Begun, Decision, Known, Snapshotter, begin, decide, publish};
+use crate::snapshot::{Begun, Decision, Snapshotter, begin, publish};
 use crate::stage::Stage;
+use crate::start::{Start, look};
 use crate::stream::Stream;
 use crate::tables::Tables;
 use crate::tolerance::Tolerance;
@@ -35,9 +34,6 @@ use crate::{Error, Result};
 
 /// How long a stop may take to get what was read delivered and confirmed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
-
-/// How often an offset that is the position is written.
-const POSITION: Duration = Duration::from_secs(60);
 
 /// How long the last write of offsets may take.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -176,56 +172,10 @@ impl Connector {
     ) -> Result<Option<Prepared>> {
         let settings = &self.settings;
         let slot_name = settings.slot.name.as_str();
-        let database = database_identity(&query).await?;
-        let slot = inspect_slot(&query, slot_name).await?;
-        let mut offset = match &settings.exactly_once {
-            None => self.offsets.load().await?,
-            Some(_) => {
-                self.offsets.prepare().await?;
-                self.offsets.load_committed().await?
-            }
-        };
-        if let Some(found) = &offset
-            && found.database.as_ref().is_some_and(|of| *of != database)
-        {
-            tracing::warn!(
-                of = found.database,
-                here = database,
-                "offsets belong to another database and are ignored"
-            );
-            offset = None;
-        }
-        if slot.is_none() && offset.is_some() && self.offsets.is_implicit() {
-            tracing::warn!(slot = slot_name, "the slot is gone: this is a first start");
-            offset = None;
-        }
-        if let Some(slot) = &slot {
-            if slot.kind != "logical"
-                || slot.plugin != "pgoutput"
-                || slot.database != settings.connection.dbname
-            {
-                return Err(Error::configuration(format!(
-                    "replication slot {slot_name} is a {} slot of plug-in {:?} in database {:?}, not one of pgoutput in {}",
-                    slot.kind, slot.plugin, slot.database, settings.connection.dbname
-                ))
-                .with_hint(crate::preflight::other_slot_remedy(slot_name)));
-            }
-            if let Some(pid) = slot.active_pid {
-                return Err(Error::transient(format!(
-                    "replication slot {slot_name} is in use by process {pid} of the server"
-                ))
-                .with_hint(format!("stop its reader, or end it: SELECT pg_terminate_backend({pid})")));
-            }
-        }
-        let known = Known {
-            slot: slot.is_some(),
-            lost: slot.as_ref().is_some_and(super::postgres::SlotState::is_lost),
-            snapshot_completed: offset.as_ref().is_some_and(|offset| offset.snapshot_completed),
-        };
-        let decision = decide(settings.snapshot.mode, known, slot_name)?;
+        let Start { decision, slot_exists, confirmed, home, offset, changed, from } =
+            look(settings, &self.offsets, &query).await?;
         tracing::info!(slot = slot_name, ?decision, tables = captured.len(), "connector starts");
-        let confirmed = slot.as_ref().and_then(|slot| slot.confirmed).unwrap_or_default();
-        let keys = KnownKeys::load(&self.offsets, &database).await?;
+        let keys = KnownKeys::load(&self.offsets, &home.database).await?;
         keys.add(&query, captured.iter().map(|table| table.oid)).await?;
         let tolerance = Tolerance::new(settings, Arc::clone(&self.metrics));
         let mut prepared = Prepared {
@@ -241,26 +191,27 @@ impl Connector {
             start: Lsn::ZERO,
             last_commit: None,
             snapshot_at: Lsn::ZERO,
-            database,
+            home,
             offset: None,
         };
         prepared.tables.prime(&prepared.query).await?;
         match decision {
             Decision::Stream => {
                 // A restart goes on as if the transaction before had just been read.
-                prepared.last_commit = Some(confirmed).filter(|lsn| !lsn.is_zero());
+                prepared.last_commit = Some(from.unwrap_or(confirmed)).filter(|lsn| !lsn.is_zero());
+                if let Some(from) = from {
+                    prepared.start = from;
+                    prepared.outbox.ledger_mut().idle(from);
+                }
                 match offset {
                     None => self.started(&mut prepared, confirmed).await?,
                     Some(offset) => {
                         // The snapshot's position, or a later one.
                         prepared.snapshot_at = offset.lsn;
-                        let from_offset = settings.slot.manual && offset.is_ahead_of(confirmed);
-                        if from_offset {
-                            prepared.start = offset.lsn;
-                            prepared.last_commit = Some(offset.lsn);
-                            prepared.outbox.ledger_mut().idle(offset.lsn);
+                        if changed {
+                            prepared.outbox.store(&self.offsets, &offset).await?;
                         }
-                        prepared.offset = Some(goes_on(&prepared.query, offset, from_offset).await?);
+                        prepared.offset = Some(offset);
                     }
                 }
             }
@@ -279,7 +230,7 @@ impl Connector {
                 if recreate {
                     drop_if_idle(&prepared.query, slot_name).await?;
                 }
-                let reuse = known.slot && !recreate;
+                let reuse = slot_exists && !recreate;
                 let interrupted = offset.filter(|offset| !offset.snapshot_completed).map(|offset| offset.lsn);
                 self.snapshot(&mut prepared, &captured, reuse, interrupted, stream).await?;
                 if !stream {
@@ -293,7 +244,7 @@ impl Connector {
 
     /// Notes a first start, so that a slot that is lost later is noticed.
     async fn started(&self, prepared: &mut Prepared, lsn: Lsn) -> Result<()> {
-        let offset = self.offset(lsn, &prepared.database);
+        let offset = self.offset(lsn, &prepared.home);
         prepared.outbox.store(&self.offsets, &offset).await?;
         prepared.offset = Some(offset);
         Ok(())
@@ -335,10 +286,8 @@ impl Connector {
         self.within_guardrail(&tables)?;
         tracing::info!(slot = slot.name, at = %made.consistent_point, "snapshot begins");
         if interrupted.is_none() {
-            let begun = Offset {
-                snapshot_completed: false,
-                ..self.offset(made.consistent_point, &prepared.database)
-            };
+            let begun =
+                Offset { snapshot_completed: false, ..self.offset(made.consistent_point, &prepared.home) };
             prepared.outbox.store(&self.offsets, &begun).await?;
         }
         let rows = Snapshotter {
@@ -349,7 +298,8 @@ impl Connector {
         }
         .run(reader, &name, made.consistent_point, &tables)
         .await?;
-        self.started(prepared, made.consistent_point).await?;
+        // What the stream brings from an interrupted snapshot on is not written yet.
+        self.started(prepared, interrupted.filter(|_| reuse).unwrap_or(made.consistent_point)).await?;
         tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
         session.stop().await;
         // What the snapshot's rows left open in the ledger belongs to no transaction.
@@ -363,24 +313,6 @@ impl Connector {
         Ok(())
     }
 
-    /// With `lsn.flush.mode=manual` the offset is the position: it is written as often as Kafka Connect does. Never ends.
-    async fn keep_position(&self, database: &str) {
-        if !self.settings.slot.manual || self.settings.exactly_once.is_some() {
-            return std::future::pending().await;
-        }
-        let mut written = Lsn::ZERO;
-        loop {
-            tokio::time::sleep(POSITION).await;
-            let confirmed = Lsn::new(Metrics::get(&self.metrics.confirmed_lsn));
-            if confirmed > written {
-                match self.offsets.store(&self.offset(confirmed, database), now_ns() / 1000).await {
-                    Ok(()) => written = confirmed,
-                    Err(error) => tracing::warn!(%error, "the offset could not be written"),
-                }
-            }
-        }
-    }
-
     /// Writes the tables' keys; those of now where nothing waits in the slot that could have an older one.
     async fn keep_keys(&self, keys: &KnownKeys, query: &Query, confirmed: Lsn) {
         if current_position(query).await.is_ok_and(|here| here <= confirmed)
@@ -391,25 +323,16 @@ impl Connector {
         keys.save_or_warn(&self.offsets).await;
     }
 
-    fn offset(&self, lsn: Lsn, database: &str) -> Offset {
-        Offset { snapshot_completed: true, lsn, database: Some(database.to_owned()), reached: None }
+    fn offset(&self, lsn: Lsn, home: &Home) -> Offset {
+        Offset { snapshot_completed: true, lsn, written: lsn, home: Some(home.clone()), reached: None }
     }
 
     async fn stream(&self, prepared: Prepared, streaming: &Streaming) -> Result<()> {
-        let Prepared {
-            mut tables,
-            keys,
-            mut outbox,
-            query,
-            start,
-            last_commit,
-            snapshot_at,
-            database,
-            offset,
-        } = prepared;
+        let Prepared { mut tables, keys, mut outbox, query, start, last_commit, snapshot_at, home, offset } =
+            prepared;
         keys.save_or_warn(&self.offsets).await;
         if let Some(offset) = offset {
-            outbox.stream_from(&self.offsets, offset);
+            outbox.stream_from(&self.offsets, offset, Pauses::new(self.settings.report_interval()));
         }
         let mut replication = tokio::select! {
             biased;
@@ -446,16 +369,22 @@ impl Connector {
             biased;
             () = self.shutdown.cancelled() => Ok(()),
             ended = Box::pin(stream.run()) => ended,
-            () = self.keep_position(&database) => Ok(()),
             () = keys.keep(&self.offsets) => Ok(()),
         };
         // Even after a failure, what did arrive is confirmed, so that little comes twice.
         let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
         let drained = outbox.settle_complete(limit).await;
-        let confirmed = outbox.ledger().confirmed();
-        replication.confirm(confirmed);
+        let confirmed = if matches!(drained, Ok(true)) {
+            self.last_word(&mut outbox).await
+        } else {
+            outbox.confirmable()
+        };
+        if let Ok(confirmed) = confirmed {
+            replication.confirm(confirmed);
+        }
         replication.stop().await;
-        let _ = tokio::time::timeout(LAST_WORD, self.keep_keys(&keys, &query, confirmed)).await;
+        let _ =
+            tokio::time::timeout(LAST_WORD, self.keep_keys(&keys, &query, outbox.ledger().confirmed())).await;
         if !matches!((&ended, &drained), (Ok(()), Ok(true))) {
             outbox.close().await;
             ended?;
@@ -465,24 +394,32 @@ impl Connector {
             );
             return Ok(());
         }
-        let mut last = self.offset(confirmed, &database);
+        let confirmed = confirmed?;
         if self.settings.slot.drop_on_stop {
             let dropped = drop_when_free(&query, &self.settings.slot.name).await?;
             tracing::info!(slot = self.settings.slot.name, dropped, "slot.drop.on.stop");
             // The next start begins anew.
-            last = Offset { snapshot_completed: false, lsn: Lsn::ZERO, ..last };
-        } else if self.settings.exactly_once.is_some() {
-            // The last Kafka transaction said where it reached.
-            tracing::info!(confirmed = %confirmed, "drained and stopped");
-            return Ok(());
-        }
-        // The position is the slot's; this one is for people, and worth no long wait.
-        let stored = tokio::time::timeout(LAST_WORD, outbox.store(&self.offsets, &last)).await;
-        if !matches!(stored, Ok(Ok(()))) {
-            tracing::warn!("the last offset could not be written; the slot's own position is what counts");
+            let last = Offset { snapshot_completed: false, ..self.offset(Lsn::ZERO, &home) };
+            let stored = tokio::time::timeout(LAST_WORD, outbox.store(&self.offsets, &last)).await;
+            if !matches!(stored, Ok(Ok(()))) {
+                tracing::warn!(
+                    slot = self.settings.slot.name,
+                    "the offset could not be written: the next start will miss the slot that was dropped"
+                );
+            }
         }
         tracing::info!(confirmed = %confirmed, "drained and stopped");
         Ok(())
+    }
+
+    /// Writes the last offset, which must be durable before the server hears of it; says what it may hear.
+    async fn last_word(&self, outbox: &mut Outbox) -> Result<Lsn> {
+        let late = || Err(Error::transient(format!("no answer within {} s", LAST_WORD.as_secs())));
+        let finished = tokio::time::timeout(LAST_WORD, outbox.finish()).await.unwrap_or_else(|_| late());
+        finished.or_else(|error| {
+            tracing::warn!(%error, "the last offset could not be written; what came since the one before will come again");
+            outbox.confirmable()
+        })
     }
 }
 
@@ -499,7 +436,8 @@ struct Prepared {
     last_commit: Option<Lsn>,
     /// Where the snapshot before was taken; zero without one.
     snapshot_at: Lsn,
-    database: String,
+    /// What positions are positions of.
+    home: Home,
     /// What the offsets say now.
     offset: Option<Offset>,
 }
@@ -507,27 +445,6 @@ struct Prepared {
 fn only_kafka() -> Error {
     Error::configuration("exactly.once.support=required: only Kafka has transactions")
         .with_hint("set exactly.once.support=requested for an output other than Kafka")
-}
-
-/// Refuses an offset that is ahead of the server: what is written there from now on would be taken for sent.
-/// With `manual` its own position counts, with exactly-once that of what is written.
-async fn goes_on(query: &Query, offset: Offset, manual: bool) -> Result<Offset> {
-    let here = current_position(query).await?;
-    let position = offset.reached.map(|reached| reached.done).or(manual.then_some(Point::ended(offset.lsn)));
-    match position {
-        Some(position) if !position.is_within(here) => Err(Error::fatal(format!(
-            "the offset's position {} is ahead of the server's, {here}: the database was set back to an earlier state",
-            position.lsn()
-        ))
-        .with_hint("take a new snapshot under another connector name, or set exactly.once.support=requested")),
-        _ => Ok(offset),
-    }
-}
-
-/// Cluster and database, so that offsets of a database that was made anew are not taken for its.
-async fn database_identity(query: &Query) -> Result<String> {
-    let sql = "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid FROM pg_database WHERE datname = current_database()";
-    Ok(query.value("identify the database", sql).await?.unwrap_or_default())
 }
 
 async fn current_position(query: &Query) -> Result<Lsn> {

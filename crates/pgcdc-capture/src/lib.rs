@@ -29,6 +29,7 @@ mod outbox;
 mod position;
 mod registry;
 mod stage;
+mod start;
 mod tables;
 mod tolerance;
 

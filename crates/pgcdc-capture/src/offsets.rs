@@ -1,116 +1,32 @@
-//! What must outlive a restart beside the slot itself: whether the snapshot is complete, and with exactly-once how far
-//! committed records reach.
+//! What must outlive a restart beside the slot itself: whether the snapshot is complete, how far records reach, and of
+//! which database, timeline and slot that is true.
 //!
-//! Kept in Kafka Connect's own form, so that a Debezium connector's offsets are understood: in a
-//! compacted topic the key `["name",{"server":"prefix"}]`, the value Debezium's offset map. The
-//! position to resume from is the slot's; with exactly-once this one says what of it is skipped. Only with
-//! `lsn.flush.mode=manual`, where the slot does not move, it is this one's.
+//! Kept in Kafka Connect's own form, so that a Debezium connector's offsets are understood: in a compacted topic the key
+//! `["name",{"server":"prefix"}]`, the value Debezium's offset map. The stream goes on from the slot's own position. The
+//! offset is written before the server is told of a position ([`Bound`]), so that a slot beyond it was not moved by us;
+//! with exactly-once it also says what of the stream is skipped. With `lsn.flush.mode=manual`, where the slot does not
+//! move, the stream goes on from the offset.
+
+mod bound;
+mod form;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pgcdc_event::Lsn;
 use pgcdc_kafka::topics::{TopicSpec, Topics};
-use pgcdc_kafka::{ClientProperties, read_compacted, read_compacted_settled, write_compacted};
-use serde_json::{Map, Value, json};
+use pgcdc_kafka::{ClientProperties, CompactedWriter, read_compacted, read_compacted_settled};
+use serde_json::{Value, json};
 
 use crate::output::{OffsetRecord, kafka_error};
-use crate::position::{Open, Point, Reached};
 use crate::{Error, Result};
 
-/// Position of the last transaction or message of which everything is written, and which of the two it was.
-const DONE: &str = "pgcdc_done";
-const DONE_KIND: &str = "pgcdc_done_kind";
-/// The two kinds: the start of a commit record, or the end of a message.
-const COMMIT: &str = "commit";
-const MESSAGE: &str = "message";
-/// Position of the commit record of a transaction that is written in part, and so many of its changes are.
-const OPEN: &str = "pgcdc_open";
-const CHANGES: &str = "pgcdc_open_changes";
+pub(crate) use bound::{Bound, Pauses};
+pub(crate) use form::{Home, Offset};
 
 /// How long another writer's transaction in the offsets topic is waited for.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// A connector's offset.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Offset {
-    /// Whether the snapshot that it began with is complete.
-    pub(crate) snapshot_completed: bool,
-    /// Last confirmed position.
-    pub(crate) lsn: Lsn,
-    /// Which database it belongs to: `system identifier/database oid`; `None` in Debezium's own.
-    pub(crate) database: Option<String>,
-    /// How far committed records reach; only with exactly-once.
-    pub(crate) reached: Option<Reached>,
-}
-
-impl Offset {
-    /// Whether the stream may begin at its position, which is beyond the slot's. With exactly-once it begins at the
-    /// slot's, and what was committed is skipped.
-    pub(crate) fn is_ahead_of(&self, slot: Lsn) -> bool {
-        self.snapshot_completed && self.reached.is_none() && self.lsn > slot
-    }
-
-    pub(crate) fn to_json(&self, now_us: i64) -> Value {
-        let mut map = Map::new();
-        map.insert("lsn".into(), json!(self.lsn.as_u64()));
-        map.insert("lsn_proc".into(), json!(self.lsn.as_u64()));
-        map.insert("lsn_commit".into(), json!(self.lsn.as_u64()));
-        map.insert("ts_usec".into(), json!(now_us));
-        if !self.snapshot_completed {
-            map.insert("snapshot".into(), json!("INITIAL"));
-            map.insert("last_snapshot_record".into(), json!(false));
-        }
-        map.insert("snapshot_completed".into(), json!(self.snapshot_completed));
-        if let Some(database) = &self.database {
-            map.insert("pgcdc_database".into(), json!(database));
-        }
-        if let Some(reached) = &self.reached {
-            map.insert(DONE.into(), json!(reached.done.lsn().as_u64()));
-            map.insert(DONE_KIND.into(), json!(if reached.done.is_commit() { COMMIT } else { MESSAGE }));
-            if let Some(open) = &reached.open {
-                map.insert(OPEN.into(), json!(open.commit.as_u64()));
-                map.insert(CHANGES.into(), json!(open.changes));
-            }
-        }
-        Value::Object(map)
-    }
-
-    pub(crate) fn from_json(value: &Value) -> Option<Self> {
-        let map = value.as_object()?;
-        let snapshot = map
-            .get("snapshot")
-            .is_some_and(|s| !matches!(s.as_str(), Some("false")) && !s.is_null() && *s != json!(false));
-        let completed = map
-            .get("snapshot_completed")
-            .and_then(Value::as_bool)
-            .or_else(|| map.get("last_snapshot_record").and_then(Value::as_bool))
-            .unwrap_or(!snapshot);
-        let number = |name: &str| map.get(name).and_then(Value::as_u64);
-        let lsn = Lsn::new(number("lsn").unwrap_or(0));
-        let open = number(OPEN).zip(number(CHANGES));
-        let reached = number(DONE).map(|done| Reached {
-            done: done_point(Lsn::new(done), lsn, map.get(DONE_KIND).and_then(Value::as_str)),
-            end: lsn,
-            open: open.map(|(commit, changes)| Open { commit: Lsn::new(commit), changes }),
-        });
-        Some(Self {
-            snapshot_completed: completed,
-            lsn,
-            reached,
-            database: map.get("pgcdc_database").and_then(Value::as_str).map(str::to_owned),
-        })
-    }
-}
-
-/// What `pgcdc_done` is the position of. Versions that did not write the kind moved `lsn` behind each commit record and
-/// left it where it was at a message, so that there `lsn` is above a commit's start, and not above a message's end.
-fn done_point(done: Lsn, lsn: Lsn, kind: Option<&str>) -> Point {
-    let commit = kind.map_or(lsn > done, |kind| kind == COMMIT);
-    if commit { Point::commit(done) } else { Point::ended(done) }
-}
 
 /// Where offsets are kept.
 #[derive(Clone, Debug)]
@@ -189,13 +105,7 @@ impl OffsetStore {
 
     /// Writes it.
     pub(crate) async fn store_keys(&self, value: Value) -> Result<()> {
-        match &self.place {
-            Place::Nowhere => Ok(()),
-            Place::File(path) => write_file(path, &self.keys_key(), value),
-            Place::Topic { properties, topic } => {
-                store_in_topic(properties, topic, &self.keys_key(), &value).await
-            }
-        }
+        self.writer().put(self.keys_key(), value).await
     }
 
     /// In Connect's form too, `["name",{"server":…,"pgcdc":"keys"}]`: what reads offsets passes it by.
@@ -226,14 +136,19 @@ impl OffsetStore {
         Some(OffsetRecord { topic: topic.clone(), key: self.key.clone(), value })
     }
 
-    /// Writes it; durable when this returns.
+    /// Writes it once; durable when this returns.
     pub(crate) async fn store(&self, offset: &Offset, now_us: i64) -> Result<()> {
-        let value = offset.to_json(now_us);
-        match &self.place {
-            Place::Nowhere => Ok(()),
-            Place::File(path) => write_file(path, &self.key, value),
-            Place::Topic { properties, topic } => store_in_topic(properties, topic, &self.key, &value).await,
-        }
+        self.writer().write(offset, now_us).await
+    }
+
+    /// Writes it many times.
+    pub(crate) fn writer(&self) -> OffsetWriter {
+        OffsetWriter { store: self.clone(), topic: None }
+    }
+
+    /// Whether there is no store.
+    pub(crate) fn is_nowhere(&self) -> bool {
+        matches!(self.place, Place::Nowhere)
     }
 }
 
@@ -254,23 +169,27 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, Value>> {
     }
 }
 
-/// Replaces the file as a whole, so that a crash leaves the old one or the new one.
+/// Replaces the file as a whole, so that a crash leaves the old one or the new one. Processes that share the file take
+/// turns: each keeps what the others wrote.
 fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        Error::fatal(format!("offset.storage.file.filename: {} cannot be written: {error}", path.display()))
+    };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let lock = std::fs::File::create(path.with_extension("lock")).map_err(failed)?;
+    lock.lock().map_err(failed)?;
     let mut all = read_file(path)?;
     all.insert(key.to_owned(), value);
     let write = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
         let temporary = path.with_extension(format!("tmp{}", std::process::id()));
         let mut file = std::fs::File::create(&temporary)?;
         file.write_all(&serde_json::to_vec_pretty(&all)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)
     };
-    write().map_err(|error| {
-        Error::fatal(format!("offset.storage.file.filename: {} cannot be written: {error}", path.display()))
-    })
+    write().map_err(failed)
 }
 
 async fn make_topic(properties: &ClientProperties, topic: &str) -> Result<()> {
@@ -281,33 +200,51 @@ async fn make_topic(properties: &ClientProperties, topic: &str) -> Result<()> {
     made.map(|_| ()).map_err(kafka_error)
 }
 
-async fn store_in_topic(properties: &ClientProperties, topic: &str, key: &str, value: &Value) -> Result<()> {
-    make_topic(properties, topic).await?;
-    let value = value.to_string();
-    write_compacted(properties, topic, key.as_bytes(), value.as_bytes()).await.map_err(kafka_error)
+/// Writes one connector's offset again and again, over one connection.
+#[derive(Debug)]
+pub(crate) struct OffsetWriter {
+    store: OffsetStore,
+    topic: Option<CompactedWriter>,
+}
+
+impl OffsetWriter {
+    /// Writes it; durable when this returns. After a failure the next call connects anew.
+    pub(crate) async fn write(&mut self, offset: &Offset, now_us: i64) -> Result<()> {
+        self.put(self.store.key.clone(), offset.to_json(now_us)).await
+    }
+
+    async fn put(&mut self, key: String, value: Value) -> Result<()> {
+        match &self.store.place {
+            Place::Nowhere => Ok(()),
+            Place::File(path) => {
+                let path = path.clone();
+                let written = tokio::task::spawn_blocking(move || write_file(&path, &key, value)).await;
+                written.map_err(|error| {
+                    Error::transient("the thread that writes offsets has ended").with_source(error)
+                })?
+            }
+            Place::Topic { properties, topic } => {
+                let mut writer = match self.topic.take() {
+                    Some(writer) => writer,
+                    None => {
+                        make_topic(properties, topic).await?;
+                        CompactedWriter::new(properties, topic).map_err(kafka_error)?
+                    }
+                };
+                let value = value.to_string();
+                writer.write(key.as_bytes(), value.as_bytes()).await.map_err(kafka_error)?;
+                self.topic = Some(writer);
+                Ok(())
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use pgcdc_event::Lsn;
 
-    #[test]
-    fn debeziums_own_offsets_are_understood() {
-        let check = |text: &str, completed| {
-            let value: Value = serde_json::from_str(text).expect("JSON");
-            assert_eq!(Offset::from_json(&value).map(|o| o.snapshot_completed), Some(completed), "{text}");
-        };
-        check(
-            r#"{"last_snapshot_record":true,"lsn":1,"snapshot":"INITIAL","snapshot_completed":true}"#,
-            true,
-        );
-        check(
-            r#"{"last_snapshot_record":false,"lsn":1,"snapshot":"INITIAL","snapshot_completed":false}"#,
-            false,
-        );
-        check(r#"{"last_snapshot_record":false,"lsn":1,"snapshot":true}"#, false);
-        check(r#"{"transaction_id":null,"lsn_proc":9,"lsn_commit":8,"lsn":9,"txId":5,"ts_usec":1}"#, true);
-    }
+    use super::*;
 
     #[test]
     fn keys_have_a_place_of_their_own() {
@@ -316,27 +253,33 @@ mod tests {
         assert_eq!(key, json!(["server", {"server": "{\"server\"", "pgcdc": "keys"}]));
     }
 
+    /// Many processes share the default file of `--stdout`; here threads do.
     #[test]
-    fn a_file_holds_many_connectors() {
+    fn a_file_holds_many_connectors_that_write_at_the_same_time() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep/offsets.json");
-        let reached = |n| Reached {
-            done: if n > 1 { Point::commit(Lsn::new(n - 1)) } else { Point::ended(Lsn::new(n)) },
-            end: Lsn::new(n),
-            open: (n > 1).then_some(Open { commit: Lsn::new(n + 1), changes: 7 }),
-        };
         let offset = |n| Offset {
-            snapshot_completed: n > 1,
+            snapshot_completed: true,
             lsn: Lsn::new(n),
-            database: Some("s/5".into()),
-            reached: Some(reached(n)),
+            written: Lsn::new(n),
+            home: None,
+            reached: None,
         };
-        for n in [1, 2] {
-            write_file(&path, &key(&format!("c{n}"), "p"), offset(n).to_json(0)).expect("written");
-        }
+        std::thread::scope(|scope| {
+            for connector in 0..4 {
+                let path = &path;
+                scope.spawn(move || {
+                    for n in 0..20 {
+                        let key = key(&format!("c{connector}"), "p");
+                        write_file(path, &key, offset(n).to_json(0)).expect("written");
+                    }
+                });
+            }
+        });
         let all = read_file(&path).expect("read");
-        for n in [1, 2] {
-            assert_eq!(all.get(&key(&format!("c{n}"), "p")).and_then(Offset::from_json), Some(offset(n)));
+        for connector in 0..4 {
+            let found = all.get(&key(&format!("c{connector}"), "p")).and_then(Offset::from_json);
+            assert_eq!(found, Some(offset(19)), "connector {connector}");
         }
     }
 }

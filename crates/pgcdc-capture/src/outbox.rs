@@ -1,7 +1,7 @@
 //! Records on their way: the output and the ledger that counts them, together.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgcdc_event::{ChangeEvent, Lsn, RecordBatch};
 
@@ -9,7 +9,7 @@ use crate::Result;
 use crate::clock::now_ns;
 use crate::ledger::{Ledger, Sequence};
 use crate::metrics::Metrics;
-use crate::offsets::{Offset, OffsetStore};
+use crate::offsets::{Bound, Offset, OffsetStore, Pauses};
 use crate::output::{Output, Sent, TransactionalOutput};
 use crate::position::{Position, Reached};
 use crate::stage::Stage;
@@ -20,6 +20,9 @@ pub(crate) const GATHERED: usize = 64 * 1024;
 /// How long to wait for room in the output. Short, and by the runtime's clock: the task that tells
 /// the server how far we are shares the thread, and goes on meanwhile.
 const ROOM: Duration = Duration::from_millis(1);
+
+/// How long the end of a session waits for an offset that is being written.
+const LAST_WRITE: Duration = Duration::from_secs(5);
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(crate) struct Outbox {
     half: bool,
     /// What exactly-once needs beside an output with transactions.
     once: Option<Box<Once>>,
+    /// At-least-once: writes the offset before the server is told; none while a snapshot is taken.
+    bound: Option<Bound>,
 }
 
 /// Where the stream stands, for the offset that goes with each Kafka transaction.
@@ -42,13 +47,15 @@ struct Once {
     position: Position,
     /// Where offsets go, and what they say beside the position; none while a snapshot is taken.
     offsets: Option<(OffsetStore, Offset)>,
+    /// When the offset was written last, and how soon it may be again.
+    ended: Instant,
+    pauses: Pauses,
 }
 
 impl Outbox {
     pub(crate) fn new(output: Output, confirmed: Lsn, metrics: Arc<Metrics>, stage: Option<Stage>) -> Self {
         let stage = stage.filter(|_| !output.wants_events()).map(Box::new);
-        let once = matches!(output, Output::Transactional(_))
-            .then(|| Box::new(Once { position: Position::default(), offsets: None }));
+        let once = matches!(output, Output::Transactional(_)).then(|| Box::new(Once::default()));
         Self {
             output,
             ledger: Ledger::new(confirmed),
@@ -57,6 +64,7 @@ impl Outbox {
             stage,
             half: false,
             once,
+            bound: None,
         }
     }
 
@@ -70,14 +78,38 @@ impl Outbox {
         &mut self.ledger
     }
 
-    /// With exactly-once: the stream goes on from `offset`, the last that was committed. What it says is written comes
-    /// again and is skipped; each Kafka transaction from now on holds the next such offset, in `store`.
-    pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset) {
-        let (Some(once), Output::Transactional(output)) = (&mut self.once, &mut self.output) else { return };
-        let reached = offset.reached.unwrap_or_default();
+    /// The stream goes on from `offset`, which is durable in `store`. From now on the next one is written there before a
+    /// position is confirmed. With exactly-once it is part of each Kafka transaction, and what it says is written is
+    /// skipped when it comes again.
+    pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset, pauses: Pauses) {
+        let (Some(once), Output::Transactional(output)) = (&mut self.once, &mut self.output) else {
+            self.bound = Some(Bound::new(store, offset, pauses));
+            return;
+        };
+        once.pauses = pauses;
+        let reached = offset.reached_or_lsn();
         output.continue_from(reached);
         once.position = Position::new(reached);
         once.offsets = Some((store.clone(), offset));
+    }
+
+    /// The position that the server may be told: everything up to there is delivered, and the offset that says so is
+    /// durable. Begins to write the next offset when it is time; does not wait.
+    pub(crate) fn confirmable(&mut self) -> Result<Lsn> {
+        let delivered = self.ledger.confirmed();
+        match (&self.output, &mut self.bound) {
+            (Output::Transactional(output), _) => Ok(delivered.min(output.committed().end)),
+            (_, Some(bound)) => bound.confirmable(delivered, self.ledger.written()),
+            (_, None) => Ok(delivered),
+        }
+    }
+
+    /// As [`confirmable`](Self::confirmable), but waits until the offset for all that is delivered is durable.
+    pub(crate) async fn finish(&mut self) -> Result<Lsn> {
+        match &mut self.bound {
+            Some(bound) => bound.finish(self.ledger.confirmed(), self.ledger.written()).await,
+            None => self.confirmable(),
+        }
     }
 
     /// A transaction begins whose commit record starts at `commit`.
@@ -206,21 +238,22 @@ impl Outbox {
     }
 
     fn end_if_due(&mut self, looked: bool) -> Result<()> {
-        let (Some(once), Output::Transactional(output)) = (&self.once, &mut self.output) else {
+        let (Some(once), Output::Transactional(output)) = (&mut self.once, &mut self.output) else {
             return Ok(());
         };
-        if self.half || !output.is_due(once.position.is_half_written(), looked) {
-            return Ok(());
-        }
-        once.end(output)
+        let due = !self.half
+            && (output.is_due(once.position.is_half_written(), looked) || (looked && once.has_idled(output)));
+        if due { once.end(output) } else { Ok(()) }
     }
 
     /// As [`receive`](Self::receive); and sends or ends what waits for more.
     fn push(&mut self) -> Result<()> {
         self.receive()?;
         self.output.send_now(false)?;
-        match (&self.once, &mut self.output) {
-            (Some(once), Output::Transactional(output)) if output.can_end() && !output.is_settled() => {
+        match (&mut self.once, &mut self.output) {
+            (Some(once), Output::Transactional(output))
+                if output.can_end() && (!output.is_settled() || once.is_behind(output)) =>
+            {
                 once.end(output)
             }
             _ => Ok(()),
@@ -278,17 +311,39 @@ impl Outbox {
 
     /// Gives up what is not durable, so that nobody waits for it.
     pub(crate) async fn close(self) {
+        if let Some(bound) = self.bound {
+            bound.close(LAST_WRITE).await;
+        }
         if let Output::Transactional(output) = self.output {
             output.abort().await;
         }
     }
 }
 
+impl Default for Once {
+    fn default() -> Self {
+        let pauses = Pauses::new(Duration::from_millis(500));
+        Self { position: Position::default(), offsets: None, ended: Instant::now(), pauses }
+    }
+}
+
 impl Once {
+    /// Whether the server has shown more since the last offset.
+    fn is_behind(&self, output: &TransactionalOutput) -> bool {
+        self.offsets.is_some() && self.position.reached().end > output.written().end
+    }
+
+    /// Whether that is so although no record comes, and it is time to write the offset alone: without it nothing may be
+    /// confirmed, and the slot of an idle database would hold WAL back.
+    fn has_idled(&self, output: &TransactionalOutput) -> bool {
+        self.is_behind(output) && output.is_settled() && self.ended.elapsed() >= self.pauses.idle
+    }
+
     /// Ends the open Kafka transaction, with an offset if the position has moved.
-    fn end(&self, output: &mut TransactionalOutput) -> Result<()> {
+    fn end(&mut self, output: &mut TransactionalOutput) -> Result<()> {
+        self.ended = Instant::now();
         let reached = self.position.reached();
-        let record = self.offsets.as_ref().filter(|_| output.has_moved(reached));
+        let record = self.offsets.as_ref().filter(|_| output.written() != reached);
         let record = record.and_then(|(store, offset)| store.record(&at(offset, reached), now_ns() / 1000));
         output.end(record, reached)
     }

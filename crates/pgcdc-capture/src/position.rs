@@ -17,8 +17,11 @@
 
 use pgcdc_event::Lsn;
 
+mod compare;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use compare::{Fit, Mismatch, Server, SlotPosition, compare};
 
 /// A point in the order in which the server sends.
 ///

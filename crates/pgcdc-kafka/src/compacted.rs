@@ -53,53 +53,77 @@ pub async fn read_compacted_settled(
     read_compacted(client, topic).await
 }
 
-/// Writes one record into `topic`, which is there; durable when this returns.
-///
-/// # Errors
-/// When the brokers cannot be reached for a minute, or refuse it.
-pub async fn write_compacted(client: &ClientProperties, topic: &str, key: &[u8], value: &[u8]) -> Result<()> {
-    const LIMIT: Duration = Duration::from_secs(60);
-    let (properties, end) = (client.connection(), Instant::now() + LIMIT);
-    let (mut delivered, mut sent) = (Vec::new(), false);
-    let mut writer = match direct::why_not(&properties) {
-        None => Writer::Own(Box::new(Direct::new(&properties)?)),
-        Some(_) => Writer::Librdkafka(Producer::new(&properties)?),
-    };
-    let own = match &mut writer {
-        Writer::Own(producer) => producer.topic(topic),
-        Writer::Librdkafka(_) => 0,
-    };
-    let none = HeaderBytes::new();
-    while delivered.is_empty() {
-        if !sent {
-            let (key, value) = (Some(key), Some(value));
-            let taken = match &mut writer {
-                Writer::Own(producer) => producer.send(own, Place::default(), key, value, &none, 0),
-                Writer::Librdkafka(producer) => producer.send(&producer.topic(topic)?, key, value, None, 0),
-            };
-            sent = taken? == Sent::Queued;
-        }
-        match &mut writer {
-            Writer::Own(producer) => {
-                producer.send_now();
-                producer.poll(&mut delivered)?;
-            }
-            Writer::Librdkafka(producer) => producer.poll(&mut delivered)?,
-        }
-        if Instant::now() >= end {
-            return Err(Error::other(
-                format!("nothing could be written to topic {topic:?} within 60 s"),
-                true,
-            ));
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    Ok(())
+/// Writes records into a compacted topic, one after the other, over one connection.
+#[derive(Debug)]
+pub struct CompactedWriter {
+    carrier: Carrier,
+    topic: String,
 }
 
-enum Writer {
-    Own(Box<Direct>),
+#[derive(Debug)]
+enum Carrier {
+    /// Our own producer, and the topic's number there.
+    Own(Box<Direct>, usize),
     Librdkafka(Producer),
+}
+
+impl CompactedWriter {
+    /// A writer of `topic`, which is there. Connects with the first record.
+    ///
+    /// # Errors
+    /// When the properties make no producer.
+    pub fn new(client: &ClientProperties, topic: &str) -> Result<Self> {
+        let properties = client.connection();
+        let carrier = match direct::why_not(&properties) {
+            None => {
+                let mut producer = Box::new(Direct::new(&properties)?);
+                let number = producer.topic(topic);
+                Carrier::Own(producer, number)
+            }
+            Some(_) => Carrier::Librdkafka(Producer::new(&properties)?),
+        };
+        Ok(Self { carrier, topic: topic.to_owned() })
+    }
+
+    /// Writes a record; durable when this returns.
+    ///
+    /// # Errors
+    /// When the brokers cannot be reached for a minute, or refuse it. The writer must not be used again then.
+    pub async fn write(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        const LIMIT: Duration = Duration::from_secs(60);
+        let end = Instant::now() + LIMIT;
+        let (mut delivered, mut sent) = (Vec::new(), false);
+        let none = HeaderBytes::new();
+        while delivered.is_empty() {
+            if !sent {
+                let (key, value) = (Some(key), Some(value));
+                let taken = match &mut self.carrier {
+                    Carrier::Own(producer, topic) => {
+                        producer.send(*topic, Place::default(), key, value, &none, 0)
+                    }
+                    Carrier::Librdkafka(producer) => {
+                        producer.send(&producer.topic(&self.topic)?, key, value, None, 0)
+                    }
+                };
+                sent = taken? == Sent::Queued;
+            }
+            match &mut self.carrier {
+                Carrier::Own(producer, _) => {
+                    producer.send_now();
+                    producer.poll(&mut delivered)?;
+                }
+                Carrier::Librdkafka(producer) => producer.poll(&mut delivered)?,
+            }
+            if Instant::now() >= end {
+                return Err(Error::other(
+                    format!("nothing could be written to topic {:?} within 60 s", self.topic),
+                    true,
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
 }
 
 /// Waits until what is written is also stable, up to where the topic ends now.

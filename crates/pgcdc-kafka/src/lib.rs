@@ -29,7 +29,7 @@ pub mod topics;
 pub mod transaction;
 
 pub use client::{ClientProperties, Logging, unknown as unknown_property};
-pub use compacted::{read_compacted, read_compacted_settled, write_compacted};
+pub use compacted::{CompactedWriter, read_compacted, read_compacted_settled};
 pub use direct::{Direct, HeaderBytes};
 pub use error::{Error, is_transient};
 pub use native::{Headers, Topic};

@@ -55,8 +55,9 @@ pub use mistake::{ConfigError, Mistake, Warning};
 pub use parse::parse_override;
 pub use settings::{
     AddField, ClientProperties, Converter, DeleteHandling, Errors, ExactlyOnce, FieldSection, Heartbeat,
-    IdentityRule, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming, Replacement,
-    Reselect, Retry, Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts, SnapshotSettings,
-    TopicCreation, TopicGroup, TopicNaming, TopicSettings, TransactionBoundary, Transforms, Unwrap,
+    IdentityRule, MismatchStrategy, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming,
+    Replacement, Reselect, Retry, Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts,
+    SnapshotSettings, TopicCreation, TopicGroup, TopicNaming, TopicSettings, TransactionBoundary, Transforms,
+    Unwrap,
 };
 pub use shaping::ColumnShaping;

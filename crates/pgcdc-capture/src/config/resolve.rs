@@ -190,7 +190,23 @@ fn slot(reader: &mut Reader<'_>) -> Slot {
             "" => !reader.boolean("flush.lsn.source"),
             mode => mode == "manual",
         },
+        mismatch: mismatch_strategy(reader),
+        check_position: reader.boolean("internal.log.position.check.enable"),
     }
+}
+
+fn mismatch_strategy(reader: &Reader<'_>) -> MismatchStrategy {
+    const KEY: &str = "offset.mismatch.strategy";
+    if reader.raw(KEY).is_none() && reader.boolean("slot.seek.to.known.offset.on.start") {
+        return MismatchStrategy::TrustOffset;
+    }
+    let words = [
+        ("no_validation", MismatchStrategy::NoValidation),
+        ("trust_offset", MismatchStrategy::TrustOffset),
+        ("trust_slot", MismatchStrategy::TrustSlot),
+        ("trust_greater_lsn", MismatchStrategy::TrustGreaterLsn),
+    ];
+    reader.choice(KEY, &words)
 }
 
 fn snapshot(reader: &mut Reader<'_>) -> SnapshotSettings {

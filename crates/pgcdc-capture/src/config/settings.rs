@@ -122,6 +122,24 @@ pub struct Slot {
     pub stream_params: Vec<(String, String)>,
     /// `lsn.flush.mode=manual`: somebody else moves the slot, and pgcdc goes on where its offset says.
     pub manual: bool,
+    /// `offset.mismatch.strategy`, or what `slot.seek.to.known.offset.on.start` says in its place.
+    pub mismatch: MismatchStrategy,
+    /// `internal.log.position.check.enable`: whether a slot that does not fit the stored offset stops the connector.
+    pub check_position: bool,
+}
+
+/// `offset.mismatch.strategy`: what to do when the stored offset is not where the slot is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MismatchStrategy {
+    /// A slot beyond the offset stops the connector; else the stream goes on from the slot.
+    #[default]
+    NoValidation,
+    /// As `NoValidation`, but the stream goes on from the offset when that is further than the slot.
+    TrustOffset,
+    /// The stream goes on from the slot, whatever the offset says.
+    TrustSlot,
+    /// The stream goes on from the greater of the two.
+    TrustGreaterLsn,
 }
 
 /// `publication.*`.
@@ -246,6 +264,12 @@ pub struct Errors {
 }
 
 impl Settings {
+    /// How often the server is told how far we are: `status.update.interval.ms`, at least twice a second.
+    #[must_use]
+    pub fn report_interval(&self) -> Duration {
+        self.status_interval.clamp(Duration::from_millis(10), Duration::from_millis(500))
+    }
+
     /// How values in keys are written: as elsewhere, but for what the key's converter decides.
     #[must_use]
     pub fn key_types(&self) -> TypeOptions {

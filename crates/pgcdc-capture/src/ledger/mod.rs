@@ -44,6 +44,8 @@ pub struct Ledger {
     open: Chunk,
     in_transaction: bool,
     confirmed: Lsn,
+    /// End of the last transaction with records that is confirmed.
+    written: Lsn,
     in_flight: u64,
 }
 
@@ -52,6 +54,8 @@ struct Chunk {
     sent: u64,
     delivered: u64,
     end: Lsn,
+    /// Where its transaction ends; zero without one, and `end` may be beyond.
+    commit: Lsn,
 }
 
 /// A delivery that no record of this ledger was waiting for: a defect in the caller.
@@ -73,6 +77,7 @@ impl Ledger {
             open: Chunk::default(),
             in_transaction: false,
             confirmed,
+            written: Lsn::ZERO,
             in_flight: 0,
         }
     }
@@ -92,6 +97,9 @@ impl Ledger {
     /// The transaction is complete; `end` is the position behind its commit record.
     pub fn commit(&mut self, end: Lsn) {
         self.in_transaction = false;
+        if self.open.sent > 0 {
+            self.open.commit = end;
+        }
         self.close(end);
     }
 
@@ -132,6 +140,13 @@ impl Ledger {
         self.confirmed
     }
 
+    /// Where the last transaction ends that had records and is confirmed; zero while there was none. What is confirmed
+    /// beyond that changed nothing of ours.
+    #[must_use]
+    pub fn written(&self) -> Lsn {
+        self.written
+    }
+
     /// What is under way.
     #[must_use]
     pub fn in_flight(&self) -> InFlight {
@@ -163,6 +178,7 @@ impl Ledger {
             && chunk.delivered == chunk.sent
         {
             self.confirmed = self.confirmed.max(chunk.end);
+            self.written = self.written.max(chunk.commit);
             self.closed.pop_front();
             self.front += 1;
         }

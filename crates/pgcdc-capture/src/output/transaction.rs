@@ -49,6 +49,8 @@ pub(crate) struct TransactionalOutput {
     held: Held,
     /// What the last committed or ending transaction said.
     written: Reached,
+    /// What the last committed one said.
+    committed: Reached,
     handles: Vec<usize>,
 }
 
@@ -88,6 +90,7 @@ impl TransactionalOutput {
             offsets: None,
             held: Held::default(),
             written: Reached::default(),
+            committed: Reached::default(),
             handles: Vec::new(),
         })
     }
@@ -95,6 +98,17 @@ impl TransactionalOutput {
     /// What the committed offset says: what is not further is not written again.
     pub(crate) fn continue_from(&mut self, reached: Reached) {
         self.written = reached;
+        self.committed = reached;
+    }
+
+    /// What the last transaction said that is ending or committed.
+    pub(crate) fn written(&self) -> Reached {
+        self.written
+    }
+
+    /// What the last committed transaction said: the next start finds that.
+    pub(crate) fn committed(&self) -> Reached {
+        self.committed
     }
 
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
@@ -132,6 +146,7 @@ impl TransactionalOutput {
                         .extend(std::iter::repeat_n(sequence, usize::try_from(count).unwrap_or(usize::MAX)));
                 }
                 self.state = State::Open;
+                self.committed = self.written;
                 if !self.kafka.carrier.runs_ahead() {
                     self.pace.restart(Instant::now());
                 }
@@ -214,11 +229,6 @@ impl TransactionalOutput {
     /// Whether there is nothing that could be committed.
     pub(crate) fn is_settled(&self) -> bool {
         self.can_end() && self.pace.is_empty()
-    }
-
-    /// Whether the offset must be written again.
-    pub(crate) fn has_moved(&self, reached: Reached) -> bool {
-        self.written != reached
     }
 
     /// Ends the open transaction, with an offset if there is a new one.

@@ -13,6 +13,7 @@ mod publication;
 mod query;
 mod replication;
 mod rows;
+mod server;
 mod slot;
 mod sqlstate;
 mod tls;
@@ -31,6 +32,7 @@ pub(crate) use publication::{
 pub(crate) use query::{Ask, Query, Row};
 pub(crate) use replication::{Replication, Wal};
 pub(crate) use rows::{Piece, RowReader};
+pub(crate) use server::identify as identify_server;
 pub(crate) use slot::{ExportedSlot, NewSlot, SlotState, drop_if_idle, inspect as inspect_slot};
 pub(crate) use sqlstate::classify;
 

@@ -3,6 +3,7 @@
 use pgcdc_event::Lsn;
 
 use super::{Query, Replication, quote_identifier, quote_literal};
+use crate::position::{Mismatch, SlotPosition};
 use crate::{Error, Result};
 
 /// A slot as `pg_replication_slots` shows it.
@@ -18,25 +19,40 @@ pub(crate) struct SlotState {
     pub(crate) active_pid: Option<i32>,
     /// The position that its reader confirmed last.
     pub(crate) confirmed: Option<Lsn>,
+    /// The WAL that it keeps begins here.
+    pub(crate) restart: Option<Lsn>,
     /// `reserved`, `extended`, `unreserved` or `lost`.
     pub(crate) wal_status: Option<String>,
+    /// Why the server invalidated it; PostgreSQL 17 and later.
+    pub(crate) invalidation: Option<String>,
     /// WAL kept for it, bytes.
     pub(crate) retained_bytes: Option<i64>,
 }
 
 impl SlotState {
-    /// Whether the server has removed WAL that the slot still needed.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.wal_status.as_deref() == Some("lost")
+    /// Whether the slot can no longer be read from, since the server invalidated it; and why, where the server says so.
+    pub(crate) fn lost(&self) -> Option<Mismatch> {
+        let lost = self.wal_status.as_deref() == Some("lost") || self.invalidation.is_some();
+        lost.then(|| Mismatch::Lost { reason: self.invalidation.clone() })
+    }
+
+    /// Where it stands.
+    pub(crate) fn position(&self) -> SlotPosition {
+        SlotPosition {
+            confirmed: self.confirmed.unwrap_or_default(),
+            restart: self.restart.unwrap_or_default(),
+        }
     }
 }
 
 /// Looks a slot up.
 pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<SlotState>> {
     let sql = format!(
-        "SELECT plugin, slot_type, database, active_pid, confirmed_flush_lsn, wal_status,
+        "SELECT plugin, slot_type, database, active_pid, confirmed_flush_lsn, wal_status, restart_lsn,
+                COALESCE(to_jsonb(s) ->> 'invalidation_reason',
+                         CASE WHEN to_jsonb(s) ->> 'conflicting' = 'true' THEN 'rows_removed' END),
                 pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::bigint
-         FROM pg_replication_slots WHERE slot_name = {}",
+         FROM pg_replication_slots s WHERE slot_name = {}",
         quote_literal(name)
     );
     let rows = query.rows("look up the replication slot", &sql).await?;
@@ -49,7 +65,9 @@ pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<SlotStat
         active_pid: row.get(3).and_then(|pid| pid.parse().ok()),
         confirmed: row.get(4).and_then(|lsn| lsn.parse().ok()),
         wal_status: text(5),
-        retained_bytes: row.get(6).and_then(|bytes| bytes.parse().ok()),
+        restart: row.get(6).and_then(|lsn| lsn.parse().ok()),
+        invalidation: text(7),
+        retained_bytes: row.get(8).and_then(|bytes| bytes.parse().ok()),
     }))
 }
 

@@ -32,10 +32,10 @@ pub(super) async fn slot(settings: &Settings, query: &Query, findings: &mut Vec<
         ));
         return Ok(());
     }
-    if state.is_lost() {
+    if let Some(lost) = state.lost() {
         findings.push(Finding::error(
             subject,
-            "is lost: the server has removed WAL that it needed (max_slot_wal_keep_size)",
+            lost.of_the_slot(),
             format!("{drop}  -- and start with snapshot.mode=when_needed"),
         ));
     } else if let Some(pid) = state.active_pid {

@@ -1,17 +1,18 @@
 //! Whether a snapshot is due. Pure: what is known goes in, what to do comes out.
 
 use crate::config::{SnapshotMode, SnapshotParts as Parts};
+use crate::position::Mismatch;
 use crate::{Error, Result};
 
 /// What is known at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct Known<'a> {
     /// The slot exists.
     pub(crate) slot: bool,
-    /// The server removed WAL that the slot needed.
-    pub(crate) lost: bool,
     /// An offset says that a snapshot was completed before.
     pub(crate) snapshot_completed: bool,
+    /// Why changes would be missing if the stream went on from the slot.
+    pub(crate) trouble: Option<&'a Mismatch>,
 }
 
 /// What to do.
@@ -28,98 +29,129 @@ pub(crate) enum Decision {
 }
 
 /// Decides by `snapshot.mode`.
-pub(crate) fn decide(mode: SnapshotMode, known: Known, slot: &str) -> Result<Decision> {
-    let Known { slot: exists, lost, snapshot_completed } = known;
-    let usable = exists && !lost;
+///
+/// # Errors
+/// When changes are missing, and the mode does not allow a snapshot to make up for them.
+pub(crate) fn decide(mode: SnapshotMode, known: Known<'_>, slot: &str) -> Result<Decision> {
+    let Known { slot: exists, snapshot_completed, trouble } = known;
+    let lost = matches!(trouble, Some(Mismatch::Lost { .. }));
     let snapshot = |recreate| Decision::Snapshot { recreate, stream: true };
-    match mode {
-        SnapshotMode::Always => Ok(snapshot(lost)),
-        SnapshotMode::WhenNeeded if snapshot_completed && usable => Ok(Decision::Stream),
-        SnapshotMode::WhenNeeded => Ok(snapshot(lost)),
-        SnapshotMode::Configured(Parts { data: true, stream, on_data_error }) => match lost {
-            true if !on_data_error => Err(gap(slot, "the server has removed WAL that replication slot")),
-            recreate => Ok(Decision::Snapshot { recreate, stream }),
-        },
-        SnapshotMode::Configured(Parts { stream: false, .. }) => Ok(Decision::Finished),
-        SnapshotMode::Configured(Parts { on_data_error: true, .. })
-            if lost || (!exists && snapshot_completed) =>
+    match (mode, trouble) {
+        (SnapshotMode::Always, _) => Ok(snapshot(lost)),
+        (SnapshotMode::WhenNeeded, None) if snapshot_completed && exists => Ok(Decision::Stream),
+        (SnapshotMode::WhenNeeded, _) => Ok(snapshot(lost)),
+        (SnapshotMode::Configured(Parts { data: true, stream, on_data_error }), _)
+            if !lost || on_data_error =>
         {
-            Ok(snapshot(lost))
+            Ok(Decision::Snapshot { recreate: lost, stream })
         }
-        SnapshotMode::InitialOnly if snapshot_completed => Ok(Decision::Finished),
-        SnapshotMode::InitialOnly => Ok(Decision::Snapshot { recreate: false, stream: false }),
-        _ if lost => Err(gap(slot, "the server has removed WAL that replication slot")),
-        SnapshotMode::Initial if !snapshot_completed => Ok(snapshot(false)),
-        SnapshotMode::Initial | SnapshotMode::NoData | SnapshotMode::Configured(_) if usable => {
-            Ok(Decision::Stream)
-        }
-        SnapshotMode::NoData | SnapshotMode::Configured(_) if !snapshot_completed => {
-            Ok(Decision::CreateAndStream)
-        }
-        SnapshotMode::Initial | SnapshotMode::NoData | SnapshotMode::Configured(_) => {
-            Err(gap(slot, "offsets say that this connector has run before, but replication slot"))
-        }
+        (SnapshotMode::Configured(Parts { data: false, stream: false, .. }), _) => Ok(Decision::Finished),
+        (SnapshotMode::Configured(Parts { on_data_error: true, .. }), Some(_)) => Ok(snapshot(lost)),
+        (SnapshotMode::InitialOnly, _) if snapshot_completed => Ok(Decision::Finished),
+        (SnapshotMode::InitialOnly, _) => Ok(Decision::Snapshot { recreate: false, stream: false }),
+        (_, Some(trouble)) => Err(Error::fatal(trouble.describe(slot)).with_hint(trouble.remedy(slot))),
+        (SnapshotMode::Initial, None) if !snapshot_completed => Ok(snapshot(false)),
+        (_, None) if exists => Ok(Decision::Stream),
+        (_, None) => Ok(Decision::CreateAndStream),
     }
-}
-
-fn gap(slot: &str, what: &str) -> Error {
-    let end = if what.starts_with("the server") {
-        "still needed: changes are missing"
-    } else {
-        "is gone: changes since are missing"
-    };
-    Error::fatal(format!("{what} {slot} {end}")).with_hint(
-        "set snapshot.mode=when_needed to take a new snapshot and go on from there \
-         (a lost slot must be dropped first: SELECT pg_drop_replication_slot('…'))",
-    )
 }
 
 #[cfg(test)]
 mod tests {
+    use pgcdc_event::Lsn;
+
     use super::*;
 
-    fn check(mode: SnapshotMode, slot: bool, lost: bool, completed: bool, expect: Option<Decision>) {
-        let known = Known { slot, lost, snapshot_completed: completed };
-        let found = decide(mode, known, "s").ok();
-        assert_eq!(found, expect, "{mode:?} {known:?}");
+    /// What may be wrong with a slot that is there, one for each kind; and nothing.
+    fn troubles() -> [Option<Mismatch>; 5] {
+        let (offset, lsn) = (Lsn::new(1), Lsn::new(2));
+        [
+            None,
+            Some(Mismatch::SlotAhead { slot: lsn, offset }),
+            Some(Mismatch::OtherDatabase { stored: "1/1".into(), here: "2/1".into() }),
+            Some(Mismatch::OtherTimeline { offset, timeline: 1, here: 2, left: Some(lsn) }),
+            Some(Mismatch::ServerBehind { offset, server: lsn }),
+        ]
+    }
+
+    fn check(
+        mode: SnapshotMode,
+        slot: bool,
+        completed: bool,
+        trouble: Option<&Mismatch>,
+        expect: Option<Decision>,
+    ) {
+        let known = Known { slot, snapshot_completed: completed, trouble };
+        match decide(mode, known, "my_slot") {
+            Ok(found) => assert_eq!(Some(found), expect, "{mode:?} {known:?}"),
+            Err(error) => {
+                assert_eq!(None, expect, "{mode:?} {known:?}: {error}");
+                assert!(!error.is_transient() && error.to_string().contains("my_slot"), "{error}");
+                assert!(error.hint().is_some_and(|hint| hint.contains("when_needed")), "{error}");
+            }
+        }
+    }
+
+    const SNAPSHOT: Option<Decision> = Some(Decision::Snapshot { recreate: false, stream: true });
+    const ALONE: Option<Decision> = Some(Decision::Snapshot { recreate: false, stream: false });
+    const AGAIN: Option<Decision> = Some(Decision::Snapshot { recreate: true, stream: true });
+    const STREAM: Option<Decision> = Some(Decision::Stream);
+
+    fn configured(data: bool, stream: bool, on_data_error: bool) -> SnapshotMode {
+        SnapshotMode::Configured(Parts { data, stream, on_data_error })
     }
 
     #[test]
-    fn every_case() {
-        use Decision::{CreateAndStream, Finished, Stream};
+    fn a_first_start() {
         use SnapshotMode::{Always, Initial, InitialOnly, NoData, WhenNeeded};
-        let snapshot = Some(Decision::Snapshot { recreate: false, stream: true });
-        let again = Some(Decision::Snapshot { recreate: true, stream: true });
-        check(Initial, false, false, false, snapshot);
-        check(Initial, true, false, false, snapshot);
-        check(Initial, true, false, true, Some(Stream));
-        check(Initial, false, false, true, None);
-        check(Initial, true, true, true, None);
-        check(Always, true, false, true, snapshot);
-        check(Always, true, true, true, again);
-        check(WhenNeeded, true, false, true, Some(Stream));
-        check(WhenNeeded, false, false, true, snapshot);
-        check(WhenNeeded, true, true, true, again);
-        check(WhenNeeded, false, false, false, snapshot);
-        check(NoData, false, false, false, Some(CreateAndStream));
-        check(NoData, true, false, false, Some(Stream));
-        check(NoData, false, false, true, None);
-        check(NoData, true, true, false, None);
-        check(InitialOnly, false, false, false, Some(Decision::Snapshot { recreate: false, stream: false }));
-        check(InitialOnly, false, false, true, Some(Finished));
-        let configured =
-            |data, stream, on_data_error| SnapshotMode::Configured(Parts { data, stream, on_data_error });
-        check(configured(true, true, false), true, false, true, snapshot);
-        check(configured(true, true, false), true, true, true, None);
-        check(configured(true, true, true), true, true, true, again);
-        let alone = Some(Decision::Snapshot { recreate: false, stream: false });
-        check(configured(true, false, false), false, false, false, alone);
-        check(configured(false, true, false), false, false, false, Some(CreateAndStream));
-        check(configured(false, true, false), true, false, false, Some(Stream));
-        check(configured(false, true, false), true, true, true, None);
-        check(configured(false, true, false), false, false, true, None);
-        check(configured(false, true, true), false, false, true, snapshot);
-        check(configured(false, true, true), true, true, false, again);
-        check(configured(false, false, false), true, false, false, Some(Finished));
+        for slot in [false, true] {
+            check(Initial, slot, false, None, SNAPSHOT);
+            check(Always, slot, false, None, SNAPSHOT);
+            check(WhenNeeded, slot, false, None, SNAPSHOT);
+            check(InitialOnly, slot, false, None, ALONE);
+            check(configured(true, true, false), slot, false, None, SNAPSHOT);
+            check(configured(true, false, false), slot, false, None, ALONE);
+            check(configured(false, false, false), slot, false, None, Some(Decision::Finished));
+            let stream = if slot { Decision::Stream } else { Decision::CreateAndStream };
+            check(NoData, slot, false, None, Some(stream));
+            check(configured(false, true, false), slot, false, None, Some(stream));
+        }
+    }
+
+    #[test]
+    fn a_slot_that_fits_the_offset_and_one_that_does_not() {
+        use SnapshotMode::{Always, Initial, InitialOnly, NoData, WhenNeeded};
+        for trouble in &troubles() {
+            let trouble = trouble.as_ref();
+            let stream = STREAM.filter(|_| trouble.is_none());
+            check(Initial, true, true, trouble, stream);
+            check(NoData, true, true, trouble, stream);
+            check(configured(false, true, false), true, true, trouble, stream);
+            check(WhenNeeded, true, true, trouble, stream.or(SNAPSHOT));
+            check(configured(false, true, true), true, true, trouble, stream.or(SNAPSHOT));
+            check(Always, true, true, trouble, SNAPSHOT);
+            check(configured(true, true, false), true, true, trouble, SNAPSHOT);
+            check(InitialOnly, true, true, trouble, Some(Decision::Finished));
+            check(configured(false, false, false), true, true, trouble, Some(Decision::Finished));
+        }
+    }
+
+    #[test]
+    fn a_slot_that_is_gone_or_lost() {
+        use SnapshotMode::{Always, Initial, InitialOnly, NoData, WhenNeeded};
+        let gone = Mismatch::SlotGone { offset: Lsn::new(1), stored_name: None };
+        let lost = Mismatch::Lost { reason: None };
+        for mode in [Initial, NoData, configured(false, true, false)] {
+            check(mode, false, true, Some(&gone), None);
+            check(mode, true, true, Some(&lost), None);
+            check(mode, true, false, Some(&lost), None);
+        }
+        for mode in [WhenNeeded, Always, configured(false, true, true), configured(true, true, true)] {
+            check(mode, false, true, Some(&gone), SNAPSHOT);
+            check(mode, true, true, Some(&lost), AGAIN);
+        }
+        check(configured(true, true, false), true, true, Some(&lost), None);
+        check(InitialOnly, false, true, Some(&gone), Some(Decision::Finished));
+        check(InitialOnly, true, true, Some(&lost), Some(Decision::Finished));
     }
 }

@@ -213,7 +213,7 @@ impl Run<'_> {
     /// Takes deliveries in and confirms what they complete.
     fn acknowledge(&mut self) -> Result<()> {
         self.applier.outbox.poll()?;
-        let confirmed = self.applier.outbox.ledger().confirmed();
+        let confirmed = self.applier.outbox.confirmable()?;
         self.replication.confirm(confirmed);
         let changes = self.applier.take_changes();
         if changes > 0 {

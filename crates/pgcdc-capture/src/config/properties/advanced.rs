@@ -26,7 +26,7 @@ pub(super) const ADVANCED: &[Property] = &[
     p("memory.management.tables.class", Class, "io.debezium.relational.ConcurrentMapTableMappingStorage", Low, "Java class that keeps tables.").not_applicable(NO_TABLE_MAP),
     p("schema.refresh.mode", String, "columns_diff", Medium, "When a table's definition is read anew.").one_of(&["columns_diff", "columns_diff_exclude_unchanged_toast"])
         .not_applicable("a table's definition is renewed by each Relation message"),
-    p("internal.log.position.check.enable", Boolean, "true", Medium, "Check that the position is still in the WAL.").not_applicable("it is always checked"),
+    p("internal.log.position.check.enable", Boolean, "true", Medium, "Whether a slot that does not fit the stored offset stops the connector; `false` warns and goes on from the slot. A slot that the server invalidated always stops it."),
     p("internal.advanced.metrics.enable", Boolean, "false", Medium, "Keep more metrics.").not_applicable(INTERNAL),
     p("executor.shutdown.timeout.ms", Long, "4000", Medium, "How long stopping may take.").check(NotNegative).not_applicable("stopping waits until what was read is acknowledged"),
     p("openlineage.integration.enabled", Boolean, "false", Low, "Emit lineage events.").not_applicable(LINEAGE),

@@ -273,13 +273,20 @@ pub(super) const REPLICATION: &[Property] = &[
     )
     .check(NotNegative),
     p(
+        "slot.seek.to.known.offset.on.start",
+        Boolean,
+        "false",
+        Medium,
+        "Older form of `offset.mismatch.strategy`: `true` is `trust_offset`.",
+    )
+    .beside(),
+    p(
         "offset.mismatch.strategy",
         String,
         "no_validation",
         Medium,
-        "What to do when the stored offset is not where the slot is.",
+        "A slot beyond the offset: `trust_slot` and `trust_greater_lsn` go on from it, the others refuse. An offset beyond the slot: `trust_offset` and `trust_greater_lsn` begin there, the others at the slot.",
     )
     .one_of(&["no_validation", "trust_offset", "trust_slot", "trust_greater_lsn"])
-    .refused("streaming would begin at another position")
     .beside(),
 ];

@@ -112,7 +112,6 @@ fn what_would_change_the_data_is_refused() {
         ("topic.naming.strategy", "com.example.Mine"),
         ("connector.class", "io.debezium.connector.mysql.MySqlConnector"),
         ("slot.stream.params", "origin=none;binary=true"),
-        ("offset.mismatch.strategy", "trust_slot"),
     ];
     for (key, value) in refused {
         let error = error(&[(key, value)]);

@@ -1,6 +1,7 @@
 //! The replication connection: commands, then a stream that is taken apart where it was read.
 
 mod feedback;
+mod notices;
 mod silence;
 
 use std::ops::Range;
@@ -60,6 +61,11 @@ pub(crate) struct Replication {
     silence: Silence,
     /// The stream has ended or broken.
     ended: bool,
+    /// Names of the slot and the publication, for what the server says about them.
+    slot: String,
+    publication: String,
+    /// It was said that the server skips changes.
+    warned: bool,
 }
 
 enum Link {
@@ -101,9 +107,7 @@ impl Replication {
                 "START_REPLICATION SLOT {} LOGICAL {start} ({options})",
                 quote_identifier(slot)
             ),
-            status_interval: settings
-                .status_interval
-                .clamp(Duration::from_millis(10), Duration::from_millis(500)),
+            status_interval: settings.report_interval(),
             confirmed: if settings.slot.manual { Lsn::ZERO } else { start },
             manual: settings.slot.manual,
             backend: pid.map(|pid| Backend {
@@ -113,6 +117,9 @@ impl Replication {
             }),
             silence: Silence::new(settings.silence),
             ended: false,
+            slot: slot.to_owned(),
+            publication: settings.publication.name.clone(),
+            warned: false,
         })
     }
 
@@ -308,13 +315,14 @@ impl Replication {
                 (b'd', _) => return Err(Error::fatal("replication stream: neither data nor a keepalive")),
                 (b'E', payload) => {
                     self.ended = true;
-                    return Err(login::refused("replication stream", payload));
+                    return Err(notices::refused(payload, &self.slot, &self.publication));
                 }
                 (b'c' | b'C', _) => {
                     self.ended = true;
                     return Err(Error::transient("the server ended the replication stream"));
                 }
-                // Notices and changes of parameters.
+                (b'N', payload) => notices::log(payload, &mut self.warned, &self.slot, &self.publication),
+                // Changes of parameters.
                 _ => {}
             }
         }

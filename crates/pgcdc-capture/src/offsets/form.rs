@@ -1,0 +1,241 @@
+//! An offset, and the JSON in which it is stored.
+
+use pgcdc_event::Lsn;
+use serde_json::{Map, Value, json};
+
+use crate::position::{Open, Point, Reached};
+
+/// Which database the offset belongs to: `system identifier/database oid`.
+const DATABASE: &str = "pgcdc_database";
+/// The server's timeline when the offset was written.
+const TIMELINE: &str = "pgcdc_timeline";
+/// The slot that was read. Versions that wrote it also wrote `lsn` before they confirmed it.
+const SLOT: &str = "pgcdc_slot";
+/// End of the last transaction of which there are records; at-least-once.
+const WRITTEN: &str = "pgcdc_written";
+/// Exactly-once: position of the last transaction or message of which everything is written, and which of the two it was.
+const DONE: &str = "pgcdc_done";
+const DONE_KIND: &str = "pgcdc_done_kind";
+/// The two kinds: the start of a commit record, or the end of a message.
+const COMMIT: &str = "commit";
+const MESSAGE: &str = "message";
+/// Exactly-once: the transaction that is written in part, by its commit record, and so many of its changes are.
+const OPEN: &str = "pgcdc_open";
+const CHANGES: &str = "pgcdc_open_changes";
+
+/// A connector's offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offset {
+    /// Whether the snapshot that it began with is complete.
+    pub(crate) snapshot_completed: bool,
+    /// Everything that ends here or before is written. Nothing beyond was ever confirmed to the server, except by
+    /// versions before [`Home::slot`].
+    pub(crate) lsn: Lsn,
+    /// Where the last transaction with records ends, at `lsn` or before; what is between changed nothing of ours.
+    pub(crate) written: Lsn,
+    /// Where these positions are valid; `None` in Debezium's own offsets.
+    pub(crate) home: Option<Home>,
+    /// How far committed records reach; only with exactly-once.
+    pub(crate) reached: Option<Reached>,
+}
+
+/// What a position is a position of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// `system identifier/database oid`.
+    pub(crate) database: String,
+    /// The slot's name; `None` in offsets of versions that did not write it.
+    pub(crate) slot: Option<String>,
+    /// The server's timeline; written together with `slot`.
+    pub(crate) timeline: Option<u32>,
+}
+
+impl Offset {
+    /// The last place in the stream of which there are records.
+    pub(crate) fn last_written(&self) -> Point {
+        self.reached.map_or(Point::ended(self.written), |reached| reached.done)
+    }
+
+    /// How far records reach, for exactly-once; also when the offset comes from a connector without it.
+    pub(crate) fn reached_or_lsn(&self) -> Reached {
+        self.reached.unwrap_or(Reached { done: Point::ended(self.lsn), end: self.lsn, open: None })
+    }
+
+    /// Whether the stream may begin there. With exactly-once it begins at the slot's position, and what is written is
+    /// skipped.
+    pub(crate) fn can_begin_there(&self) -> bool {
+        self.snapshot_completed && self.reached.is_none()
+    }
+
+    /// The same with another bound: everything that is written stays so.
+    pub(crate) fn up_to(&self, lsn: Lsn) -> Self {
+        let reached = self.reached.map(|reached| Reached { end: lsn, ..reached });
+        Self { lsn, written: self.written.min(lsn), reached, ..self.clone() }
+    }
+
+    /// Goes on from a slot that stands at `lsn`, whatever was written before.
+    pub(crate) fn moved_to(&self, lsn: Lsn) -> Self {
+        let reached = self.reached.map(|_| Reached { done: Point::ended(lsn), end: lsn, open: None });
+        Self { lsn, written: lsn, reached, ..self.clone() }
+    }
+
+    /// Whether nothing beyond `lsn` can have been confirmed by the connector that wrote it.
+    pub(crate) fn bounds_the_slot(&self) -> bool {
+        self.home.as_ref().is_some_and(|home| home.slot.is_some())
+    }
+
+    pub(crate) fn to_json(&self, now_us: i64) -> Value {
+        let mut map = Map::new();
+        map.insert("lsn".into(), json!(self.lsn.as_u64()));
+        map.insert("lsn_proc".into(), json!(self.lsn.as_u64()));
+        map.insert("lsn_commit".into(), json!(self.lsn.as_u64()));
+        map.insert("ts_usec".into(), json!(now_us));
+        if !self.snapshot_completed {
+            map.insert("snapshot".into(), json!("INITIAL"));
+            map.insert("last_snapshot_record".into(), json!(false));
+        }
+        map.insert("snapshot_completed".into(), json!(self.snapshot_completed));
+        if let Some(home) = &self.home {
+            map.insert(DATABASE.into(), json!(home.database));
+            if let Some((slot, timeline)) = home.slot.as_ref().zip(home.timeline) {
+                map.insert(SLOT.into(), json!(slot));
+                map.insert(TIMELINE.into(), json!(timeline));
+            }
+        }
+        match &self.reached {
+            None => {
+                map.insert(WRITTEN.into(), json!(self.written.as_u64()));
+            }
+            Some(reached) => {
+                let kind = if reached.done.is_commit() { COMMIT } else { MESSAGE };
+                map.insert(DONE.into(), json!(reached.done.lsn().as_u64()));
+                map.insert(DONE_KIND.into(), json!(kind));
+                if let Some(open) = &reached.open {
+                    map.insert(OPEN.into(), json!(open.commit.as_u64()));
+                    map.insert(CHANGES.into(), json!(open.changes));
+                }
+            }
+        }
+        Value::Object(map)
+    }
+
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+        let map = value.as_object()?;
+        let snapshot = map
+            .get("snapshot")
+            .is_some_and(|s| !matches!(s.as_str(), Some("false")) && !s.is_null() && *s != json!(false));
+        let completed = map
+            .get("snapshot_completed")
+            .and_then(Value::as_bool)
+            .or_else(|| map.get("last_snapshot_record").and_then(Value::as_bool))
+            .unwrap_or(!snapshot);
+        let number = |name: &str| map.get(name).and_then(Value::as_u64);
+        let text = |name: &str| map.get(name).and_then(Value::as_str);
+        let lsn = Lsn::new(number("lsn").unwrap_or(0));
+        let open = number(OPEN).zip(number(CHANGES));
+        let reached = number(DONE).map(|done| Reached {
+            done: done_point(Lsn::new(done), lsn, text(DONE_KIND)),
+            end: lsn,
+            open: open.map(|(commit, changes)| Open { commit: Lsn::new(commit), changes }),
+        });
+        let home = text(DATABASE).map(|database| {
+            let timeline = number(TIMELINE).and_then(|timeline| timeline.try_into().ok());
+            Home {
+                database: database.to_owned(),
+                slot: timeline.and(text(SLOT).map(str::to_owned)),
+                timeline: text(SLOT).and(timeline),
+            }
+        });
+        Some(Self {
+            snapshot_completed: completed,
+            lsn,
+            written: number(WRITTEN).map_or(lsn, Lsn::new),
+            reached,
+            home,
+        })
+    }
+}
+
+/// What `pgcdc_done` is the position of. Versions that did not write the kind moved `lsn` behind each commit record and
+/// left it where it was at a message, so that there `lsn` is above a commit's start, and not above a message's end.
+fn done_point(done: Lsn, lsn: Lsn, kind: Option<&str>) -> Point {
+    let commit = kind.map_or(lsn > done, |kind| kind == COMMIT);
+    if commit { Point::commit(done) } else { Point::ended(done) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debeziums_own_offsets_are_understood() {
+        let check = |text: &str, completed, lsn| {
+            let value: Value = serde_json::from_str(text).expect("JSON");
+            let offset = Offset::from_json(&value).expect("an offset");
+            assert_eq!((offset.snapshot_completed, offset.lsn), (completed, Lsn::new(lsn)), "{text}");
+            assert!(!offset.bounds_the_slot() && offset.reached.is_none(), "{text}");
+            assert_eq!(offset.reached_or_lsn().done, Point::ended(Lsn::new(lsn)), "{text}");
+        };
+        check(
+            r#"{"last_snapshot_record":true,"lsn":1,"snapshot":"INITIAL","snapshot_completed":true}"#,
+            true,
+            1,
+        );
+        check(
+            r#"{"last_snapshot_record":false,"lsn":1,"snapshot":"INITIAL","snapshot_completed":false}"#,
+            false,
+            1,
+        );
+        check(r#"{"last_snapshot_record":false,"lsn":1,"snapshot":true}"#, false, 1);
+        check(r#"{"transaction_id":null,"lsn_proc":9,"lsn_commit":8,"lsn":9,"txId":5,"ts_usec":1}"#, true, 9);
+        // Debezium 3.7.0 after one change.
+        check(
+            r#"{"lsn_proc":148233672,"lsn_events_processed":1,"messageType":"INSERT","lsn":148233672,"txId":1000,"ts_usec":1}"#,
+            true,
+            148_233_672,
+        );
+    }
+
+    #[test]
+    fn offsets_of_the_version_before_are_understood() {
+        let check = |text: &str, done: Point| {
+            let value: Value = serde_json::from_str(text).expect("JSON");
+            let offset = Offset::from_json(&value).expect("an offset");
+            assert!(!offset.bounds_the_slot(), "it confirmed more than it wrote: {text}");
+            assert_eq!(offset.home.as_ref().map(|home| home.database.as_str()), Some("7/5"));
+            assert_eq!(offset.last_written(), done, "{text}");
+        };
+        check(
+            r#"{"lsn":150,"pgcdc_database":"7/5","pgcdc_done":100,"snapshot_completed":true}"#,
+            Point::commit(Lsn::new(100)),
+        );
+        check(
+            r#"{"lsn":90,"pgcdc_database":"7/5","pgcdc_done":100,"snapshot_completed":true}"#,
+            Point::ended(Lsn::new(100)),
+        );
+        check(r#"{"lsn":90,"pgcdc_database":"7/5","snapshot_completed":true}"#, Point::ended(Lsn::new(90)));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let open = Some(Open { commit: Lsn::new(60), changes: 7 });
+        let reached = |done| Some(Reached { done, end: Lsn::new(50), open });
+        let home = |slot: Option<&str>| {
+            Some(Home { database: "7/5".into(), slot: slot.map(str::to_owned), timeline: slot.map(|_| 3) })
+        };
+        for reached in [None, reached(Point::commit(Lsn::new(40))), reached(Point::ended(Lsn::new(50)))] {
+            for home in [None, home(None), home(Some("s"))] {
+                for snapshot_completed in [true, false] {
+                    let offset = Offset {
+                        snapshot_completed,
+                        lsn: Lsn::new(50),
+                        written: Lsn::new(if reached.is_none() { 45 } else { 50 }),
+                        home: home.clone(),
+                        reached,
+                    };
+                    assert_eq!(Offset::from_json(&offset.to_json(1)), Some(offset));
+                }
+            }
+        }
+    }
+}
