@@ -11,6 +11,7 @@ mod bound;
 mod form;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::TryLockError;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,6 +28,9 @@ pub(crate) use form::{Home, Offset};
 
 /// How long another writer's transaction in the offsets topic is waited for.
 const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long another process that writes into the same file is waited for.
+const LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where offsets are kept.
 #[derive(Clone, Debug)]
@@ -175,11 +179,24 @@ fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::fatal(format!("offset.storage.file.filename: {} cannot be written: {error}", path.display()))
     };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
     let lock = std::fs::File::create(path.with_extension("lock")).map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    let begun = std::time::Instant::now();
+    while let Err(error) = lock.try_lock() {
+        match error {
+            // Some network file systems have no locks: only those that share the file need them.
+            TryLockError::Error(_) => break,
+            TryLockError::WouldBlock if begun.elapsed() >= LOCK_LIMIT => {
+                return Err(Error::transient(format!(
+                    "offset.storage.file.filename: another process holds the lock of {} for longer than {} s",
+                    path.display(),
+                    LOCK_LIMIT.as_secs()
+                )));
+            }
+            TryLockError::WouldBlock => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
     let mut all = read_file(path)?;
     all.insert(key.to_owned(), value);
     let write = || -> std::io::Result<()> {
@@ -187,7 +204,11 @@ fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
         let mut file = std::fs::File::create(&temporary)?;
         file.write_all(&serde_json::to_vec_pretty(&all)?)?;
         file.sync_all()?;
-        std::fs::rename(&temporary, path)
+        std::fs::rename(&temporary, path)?;
+        // Else the old file may be back after a power failure, and the slot would stand beyond what it says. Some file
+        // systems cannot do it, or need not.
+        let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+        Ok(())
     };
     write().map_err(failed)
 }

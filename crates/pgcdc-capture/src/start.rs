@@ -40,7 +40,7 @@ pub(crate) async fn look(settings: &Settings, offsets: &OffsetStore, query: &Que
             offsets.load_committed().await?
         }
     };
-    let timeline = stored.as_ref().and_then(|offset| offset.home.as_ref()?.timeline);
+    let timeline = stored.as_ref().and_then(Offset::timeline);
     let server = identify_server(query, settings, timeline).await?;
     let found = Found { slot: slot.as_ref(), stored, server: &server, implicit: offsets.is_implicit() };
     found.decide(settings)
@@ -81,7 +81,7 @@ impl Found<'_> {
         let home = Home {
             database: self.server.database.clone(),
             slot: Some(name.to_owned()),
-            timeline: Some(self.server.timeline),
+            timeline: Some(if self.server.in_recovery { 0 } else { self.server.timeline }),
         };
         let stored = self.stored.clone().filter(|offset| self.is_ours(offset, name));
         let completed = stored.as_ref().filter(|offset| offset.snapshot_completed);
@@ -110,8 +110,10 @@ impl Found<'_> {
         if let (Some(trouble), Decision::Snapshot { .. }) = (&trouble, decision) {
             tracing::warn!("{}; a new snapshot makes up for it", trouble.describe(name));
         }
-        let changed = fitted.is_some() && fitted != self.stored;
-        let offset = fitted.or(stored);
+        let resumed = stored.map(|offset| resumed(offset, decision, confirmed, &home));
+        let offset = fitted.or(resumed.flatten());
+        let changed =
+            offset.as_ref().is_some_and(|offset| offset.snapshot_completed) && offset != self.stored;
         // Debezium goes on from its own offset, and so do we.
         let theirs = self.stored.as_ref().is_some_and(|offset| offset.home.is_none());
         let from = offset.as_ref().filter(|offset| {
@@ -187,6 +189,21 @@ impl Found<'_> {
                 .with_hint("if the standby was restored from an older backup, see offset.mismatch.strategy"));
             }
         })
+    }
+}
+
+/// What an offset still says that was not fitted: that of an interrupted snapshot, as a rule.
+fn resumed(offset: Offset, decision: Decision, confirmed: Lsn, home: &Home) -> Option<Offset> {
+    match decision {
+        _ if offset.snapshot_completed => Some(offset),
+        // The snapshot is given up. Nothing is certain but the slot; from here on a slot that is gone is missed.
+        Decision::Stream => {
+            Some(Offset { snapshot_completed: true, home: Some(home.clone()), ..offset.moved_to(confirmed) })
+        }
+        // What `slot.drop.on.stop` leaves: no snapshot has begun.
+        _ if offset.lsn.is_zero() => None,
+        // An offset below the slot would look like a slot that somebody else moved.
+        _ => Some(Offset { lsn: offset.lsn.max(confirmed), ..offset }),
     }
 }
 

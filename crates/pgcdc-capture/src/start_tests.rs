@@ -223,3 +223,33 @@ fn a_lost_slot_is_noticed_without_an_offset_too() {
     let error = start(&[("snapshot.mode", "no_data")], Some(&idle), None).expect_err("it is invalid");
     assert!(error.to_string().contains("idle_replication_slot_timeout"), "{error}");
 }
+
+#[test]
+fn an_interrupted_snapshot_leaves_no_offset_below_the_slot() {
+    let interrupted = |at| Some(Offset { snapshot_completed: false, ..stored(at) });
+    let find =
+        |mode, at| start(&[("snapshot.mode", mode)], Some(&slot(100)), interrupted(at)).expect("it goes on");
+    let again = find("initial", 60);
+    assert!(matches!(again.decision, Decision::Snapshot { .. }) && !again.changed, "{again:?}");
+    assert_eq!(again.offset.map(|offset| offset.lsn), Some(lsn(100)));
+    assert_eq!(find("initial", 120).offset.map(|offset| offset.lsn), Some(lsn(120)));
+    assert_eq!(find("initial", 0).offset, None, "slot.drop.on.stop: none has begun");
+}
+
+#[test]
+fn a_snapshot_that_is_given_up_counts_as_complete() {
+    for at in [0, 60, 120] {
+        let interrupted = Offset { snapshot_completed: false, ..stored(at) };
+        let found = streams(&[("snapshot.mode", "no_data")], 100, interrupted);
+        assert!(found.changed && found.from.is_none(), "{found:?}");
+        assert_eq!(found.offset, Some(stored(100)), "a slot that is dropped later is missed");
+    }
+}
+
+#[test]
+fn an_offset_of_a_standby_names_no_timeline() {
+    let server = Server { in_recovery: true, ..server() };
+    let found = Found { slot: Some(&slot(100)), stored: Some(stored(100)), server: &server, implicit: false };
+    let found = found.decide(&settings(&[])).expect("it streams");
+    assert_eq!(found.offset.and_then(|offset| offset.home?.timeline), Some(0));
+}

@@ -7,7 +7,7 @@ use crate::position::{Open, Point, Reached};
 
 /// Which database the offset belongs to: `system identifier/database oid`.
 const DATABASE: &str = "pgcdc_database";
-/// The server's timeline when the offset was written.
+/// The server's timeline when the stream began; zero on a standby ([`Home::timeline`]).
 const TIMELINE: &str = "pgcdc_timeline";
 /// The slot that was read. Versions that wrote it also wrote `lsn` before they confirmed it.
 const SLOT: &str = "pgcdc_slot";
@@ -46,14 +46,18 @@ pub(crate) struct Home {
     pub(crate) database: String,
     /// The slot's name; `None` in offsets of versions that did not write it.
     pub(crate) slot: Option<String>,
-    /// The server's timeline; written together with `slot`.
+    /// The server's timeline; written together with `slot`. Zero stands for whichever the server is on: a stream from a
+    /// standby goes on when that is promoted, or follows a promotion, without a word. Its slot is nowhere else, so that
+    /// the server that has the slot has the history, too.
     pub(crate) timeline: Option<u32>,
 }
 
 impl Offset {
     /// The last place in the stream of which there are records.
     pub(crate) fn last_written(&self) -> Point {
-        self.reached.map_or(Point::ended(self.written), |reached| reached.done)
+        self.reached.map_or(Point::ended(self.written), |reached| {
+            reached.open.map_or(reached.done, |open| reached.done.max(Point::commit(open.commit)))
+        })
     }
 
     /// How far records reach, for exactly-once; also when the offset comes from a connector without it.
@@ -65,6 +69,11 @@ impl Offset {
     /// skipped.
     pub(crate) fn can_begin_there(&self) -> bool {
         self.snapshot_completed && self.reached.is_none()
+    }
+
+    /// The timeline of these positions, where it is known.
+    pub(crate) fn timeline(&self) -> Option<u32> {
+        self.home.as_ref().and_then(|home| home.timeline).filter(|timeline| *timeline != 0)
     }
 
     /// The same with another bound: everything that is written stays so.

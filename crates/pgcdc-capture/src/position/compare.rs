@@ -86,7 +86,7 @@ pub(crate) fn compare(offset: &Offset, slot: Option<SlotPosition>, server: &Serv
     let Some(slot) = slot else {
         return Fit::Mismatch(Mismatch::SlotGone { offset: offset.lsn, stored_name });
     };
-    let timeline = offset.home.as_ref().and_then(|home| home.timeline).unwrap_or(server.timeline);
+    let timeline = offset.timeline().unwrap_or(server.timeline);
     let written = offset.last_written();
     let shared = server.shares(timeline);
     if timeline != server.timeline && !shared.is_some_and(|left| written.is_within(left)) {

@@ -55,6 +55,30 @@ fn known_slot_and_server_against_stored_offset() {
     let check = |what: &str, offset: Offset, slot, server: Server, expect| {
         assert_eq!(compare(&offset, slot, &server), expect, "{what}");
     };
+    let standbys = |reached| {
+        let home = offset().home.map(|home| Home { timeline: Some(0), ..home });
+        Offset { home, reached, ..offset() }
+    };
+    check("its standby was promoted", standbys(None), slot(60), promoted(50), Fit::Fits(lsn(100)));
+    check("and its slot moved", standbys(None), slot(101), promoted(50), Fit::Mismatch(ahead(101, 100)));
+    let half = |commit| {
+        let open = Some(crate::position::Open { commit: lsn(commit), changes: 3 });
+        Offset { reached: Some(Reached { done: Point::commit(lsn(80)), end: lsn(85), open }), ..offset() }
+    };
+    check(
+        "half a transaction, which the next timeline has",
+        half(95),
+        slot(60),
+        promoted(99),
+        Fit::Fits(lsn(99)),
+    );
+    check(
+        "half a transaction, which it does not have",
+        half(120),
+        slot(60),
+        promoted(99),
+        Fit::Mismatch(other(120, Some(lsn(99)))),
+    );
     check("left in peace", offset(), slot(100), server(), Fit::Fits(lsn(100)));
     check("killed before the confirmation", offset(), slot(60), server(), Fit::Fits(lsn(100)));
     check("advanced by a byte", offset(), slot(101), server(), Fit::Mismatch(ahead(101, 100)));
