@@ -64,9 +64,24 @@ pub(super) fn validate(document: &Document) -> Found {
             found.mistakes.push(mistake(entry, message, format!("keep one of {include} and {exclude}")));
         }
     }
+    builtin(document, &mut found.mistakes);
     java_classes::check(document, &mut found.mistakes);
     topic_creation::unnamed(document, &mut found.warnings);
     found
+}
+
+/// Debezium's snapshot would read the catalog's tables, too, unless a list leaves them out.
+fn builtin(document: &Document, mistakes: &mut Vec<Mistake>) {
+    const KEY: &str = "table.ignore.builtin";
+    let set = |key| document.entry(key).filter(|entry| !entry.value.expose().trim().is_empty());
+    let Some(entry) = set(KEY).filter(|entry| entry.value.expose().trim().eq_ignore_ascii_case("false"))
+    else {
+        return;
+    };
+    if set("table.include.list").or_else(|| set("schema.include.list")).is_none() {
+        let message = format!("{KEY}=false is refused: Postgres does not publish its own tables");
+        mistakes.push(mistake(entry, message, format!("remove {KEY}, or name tables in table.include.list")));
+    }
 }
 
 /// The property of a key. Below `database.` a name that is nearly a known one is a slip of the

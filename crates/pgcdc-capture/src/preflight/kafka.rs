@@ -63,8 +63,14 @@ async fn creatable(
         Ok(()) => Finding::ok(subject, "does not exist; it is made with the table's first record"),
         Err(error) => {
             let mut finding = Finding::failure(&subject, &kafka_error(error));
-            finding.remedy.get_or_insert_with(|| {
-                "set topic.creation.default.partitions and topic.creation.default.replication.factor, or make it beforehand".to_owned()
+            let group =
+                settings.topic.creation.as_ref().map_or("default", |creation| &creation.of(name).name);
+            let properties = format!(
+                "set topic.creation.{group}.partitions and topic.creation.{group}.replication.factor, or make the topic beforehand"
+            );
+            finding.remedy = Some(match finding.remedy {
+                Some(cause) => format!("{cause}\n{properties}"),
+                None => properties,
             });
             finding
         }

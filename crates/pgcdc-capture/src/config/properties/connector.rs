@@ -140,11 +140,14 @@ pub(super) const SELECTION: &[Property] = &[
         .check(Patterns),
     p("table.exclude.list", List, "", Medium, "Regular expressions of schema.table that are not captured.")
         .check(Patterns),
-    p("table.ignore.builtin", Boolean, "true", Low, "Leave out Postgres's own schemas.").refuse(&[(
-        "false",
-        "Postgres does not publish its own tables",
-        "",
-    )]),
+    p(
+        "table.ignore.builtin",
+        Boolean,
+        "true",
+        Low,
+        "Leave out Postgres's own schemas; false needs a list that does not name them.",
+    )
+    .not_applicable("Postgres does not publish its own tables, and no snapshot reads them"),
     p(
         "column.exclude.list",
         List,

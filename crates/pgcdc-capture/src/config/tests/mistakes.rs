@@ -153,6 +153,13 @@ fn overrides_without_their_other_half_are_told() {
     }
 }
 
+#[test]
+fn postgres_s_own_tables_are_refused_where_they_would_be_read() {
+    let key = ("table.ignore.builtin", "false");
+    assert!(error(&[key]).to_string().contains("Postgres does not publish its own tables"));
+    assert_eq!(settings(&[key, ("table.include.list", "public.a")]).warnings[0].key, key.0);
+}
+
 /// Custom converters: what does the same here, at the class of each.
 #[test]
 fn custom_converters_are_refused_with_what_does_the_same() {
