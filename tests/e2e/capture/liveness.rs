@@ -7,12 +7,17 @@ use std::time::{Duration, Instant};
 use pgcdc_testbed::{FaultProxy, Process};
 
 use super::{stop, streaming, wait_streaming};
-use crate::harness::{Connector, Database, LONG, Reader, Session, eventually, kafka};
+use crate::harness::{
+    Connector, Database, LONG, Reader, Session, eventually, kafka, own_postgres, postgres_options,
+};
 
 const SHORT: (&str, &str) = ("internal.replication.silence.ms", "300");
 
 fn table(name: &str) -> (Database, Connector) {
-    let database = Database::create(name);
+    table_of(Database::create(name))
+}
+
+fn table_of(database: Database) -> (Database, Connector) {
     database.sql("CREATE TABLE t(id int PRIMARY KEY)");
     let connector = database.connector().set(SHORT.0, SHORT.1);
     (database, connector)
@@ -67,7 +72,9 @@ fn an_idle_server_keeps_its_session_and_the_slot_advances() {
 /// Decoding stands still behind a lock on a catalog: no answer comes, and nobody is at fault but the one who is named.
 #[test]
 fn a_walsender_that_waits_for_a_lock_is_waited_for() {
-    let (database, connector) = table("held_decoding");
+    // Autovacuum of a catalog makes new sessions read all catalogs, the locked ones too, and then nobody can log in.
+    let (server, _dir) = own_postgres(postgres_options().setting("autovacuum", "off"));
+    let (database, connector) = table_of(Database::create_on(&server, "held_decoding"));
     let mut process = streaming(&connector);
     let mut reader = Reader::new(kafka(), &[&database.topic("t")]);
     let mut holder = Session::open(&database);

@@ -130,6 +130,7 @@ fn providers_stand_where_secrets_would() {
     let path = file.display();
     let url =
         |password: &str| format!("postgres://pw:{password}@127.0.0.1:{}/{}", STRICT.port(), database.name);
+    let slot = "slot.name=secret_env";
     let stream = |url: &str, set: &str| {
         let environment = [("PGCDC_LOG", "trace"), ("PGCDC_TEST_PW", "right")];
         let args = [
@@ -141,12 +142,14 @@ fn providers_stand_where_secrets_would() {
             "public.t",
             "--source",
             url,
+            // Another test may hold the default slot.
+            "--set",
+            slot,
             "--set",
             set,
         ];
         pgcdc_in(&environment, &args)
     };
-    let slot = "slot.name=secret_env";
     for (password, set) in [
         ("${env:PGCDC_TEST_PW}", slot.to_owned()),
         (&format!("${{file:{path}:pg}}"), slot.to_owned()),

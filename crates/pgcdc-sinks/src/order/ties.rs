@@ -11,7 +11,7 @@ use std::hash::{BuildHasher as _, RandomState};
 const STRETCH: usize = 1 << 16;
 
 /// The ranks of one partition.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ties {
     /// The number that the changes have.
     position: u64,
@@ -22,10 +22,16 @@ pub(super) struct Ties {
     most: usize,
 }
 
+impl Default for Ties {
+    fn default() -> Self {
+        Self { position: 0, rank: 0, seen: HashSet::new(), hasher: RandomState::new(), most: STRETCH }
+    }
+}
+
 impl Ties {
     /// Goes on within a transaction of which the records so far have at most this rank.
     pub(super) fn resume(position: u64, rank: u32) -> Self {
-        Self { position, rank: rank.saturating_add(1), most: STRETCH, ..Self::default() }
+        Self { position, rank: rank.saturating_add(1), ..Self::default() }
     }
 
     #[cfg(test)]
