@@ -2,6 +2,7 @@
 //!
 //! All figures but the start are those of the drain: from the first record that is durable in Kafka to the last.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -32,14 +33,18 @@ pub(crate) struct Options {
     /// pgcdc once more, with exactly.once.support=required
     #[arg(long)]
     exactly_once: bool,
+    /// Another build of pgcdc, measured in the same run: what a change has cost
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
 
 /// What `--without` calls them, and what the report does.
-const CONTENDERS: [(&str, &str); 7] = [
+const CONTENDERS: [(&str, &str); 8] = [
     ("recvlogical", "pg_recvlogical > /dev/null"),
     ("pgcdc", PGCDC),
+    ("pgcdc-before", BEFORE),
     ("pgcdc-avro", AVRO),
     ("pgcdc-exactly-once", EXACTLY_ONCE),
     ("bare", "bare librdkafka loop"),
@@ -47,6 +52,7 @@ const CONTENDERS: [(&str, &str); 7] = [
     ("debezium-tuned", "Debezium tuned"),
 ];
 const PGCDC: &str = "pgcdc";
+const BEFORE: &str = "pgcdc before";
 const AVRO: &str = "pgcdc, Avro";
 const EXACTLY_ONCE: &str = "pgcdc, exactly once";
 
@@ -69,6 +75,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         (options.common.rounds, options.common.no_debezium) = (1, true);
     }
     let contenders = CONTENDERS.into_iter().filter(|(name, _)| match *name {
+        "pgcdc-before" => options.before.is_some(),
         "pgcdc-avro" => options.avro,
         "pgcdc-exactly-once" => options.exactly_once,
         _ => true,
@@ -88,6 +95,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         lab,
         rows,
         schemas: options.schemas,
+        before: options.before.clone().unwrap_or_default(),
         end: String::new(),
         sample: String::new(),
     };
@@ -122,9 +130,14 @@ fn report(options: &Options, rows: u32) -> Report {
         "Events/s and CPU are those from the first record that is durable in Kafka to the last; for pg_recvlogical, bytes \
          written. Debezium's two contenders share one warm worker.",
     );
-    let [recvlogical, _, _, _, bare, debezium, tuned] = CONTENDERS.map(|(_, label)| label);
+    let [recvlogical, _, _, _, _, bare, debezium, tuned] = CONTENDERS.map(|(_, label)| label);
     for base in [recvlogical, bare, debezium, tuned] {
         report.ratio(PGCDC, base);
+    }
+    if options.before.is_some() {
+        report.ratio(PGCDC, BEFORE);
+        report.bar(Bar::ratio("events/s", PGCDC, Bound::AtLeast(0.95), BEFORE));
+        report.bar(Bar::ratio("CPU-s/million", PGCDC, Bound::AtMost(1.05), BEFORE));
     }
     if options.avro {
         report.ratio(AVRO, PGCDC);
@@ -153,6 +166,8 @@ struct Bench {
     lab: Lab,
     rows: u32,
     schemas: bool,
+    /// `--before`
+    before: PathBuf,
     /// WAL position behind the backlog.
     end: String,
     /// The topic that pgcdc wrote last.
@@ -200,7 +215,7 @@ impl Bench {
         let slot = slot(name, round);
         match name {
             "recvlogical" => self.recvlogical(&slot),
-            "pgcdc" | "pgcdc-avro" | "pgcdc-exactly-once" => self.pgcdc(name, &slot),
+            "pgcdc" | "pgcdc-before" | "pgcdc-avro" | "pgcdc-exactly-once" => self.pgcdc(name, &slot),
             "bare" => self.bare(&slot),
             _ => self.debezium(name, &slot),
         }
@@ -244,7 +259,8 @@ impl Bench {
                     .with(&format!("{half}.converter.schema.registry.url"), &registry.url());
             }
         }
-        let command = self.lab.pgcdc(slot, &connector, &[])?;
+        let program = if name == "pgcdc-before" { &self.before } else { &self.lab.binary };
+        let command = self.lab.program(program, slot, &connector, &[])?;
         let begin = Instant::now();
         let mut process = self.lab.spawn(slot, command)?;
         let topic = format!("{slot}.{TABLE}");

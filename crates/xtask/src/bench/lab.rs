@@ -164,12 +164,23 @@ impl Lab {
 
     /// `pgcdc stream` for a connector, with the options' `--set` and further arguments; its log is in [`Lab::log`].
     pub(super) fn pgcdc(&self, name: &str, connector: &Connector, more: &[&str]) -> Result<Command> {
+        self.program(&self.binary, name, connector, more)
+    }
+
+    /// The same with another build of pgcdc.
+    pub(super) fn program(
+        &self,
+        program: &Path,
+        name: &str,
+        connector: &Connector,
+        more: &[&str],
+    ) -> Result<Command> {
         // What a Connect worker knows and a connector need not say.
         let connector = connector.clone().with("bootstrap.servers", &self.kafka.bootstrap());
         let file = self.scratch.join(format!("{name}.json"));
         let text = json!({"name": name, "config": connector.0}).to_string();
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        let mut command = Command::new(&self.binary);
+        let mut command = Command::new(program);
         command.args(["stream", "--config"]).arg(file);
         for set in &self.set {
             command.args(["--set", set]);
