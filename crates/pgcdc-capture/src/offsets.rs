@@ -181,7 +181,7 @@ fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(failed)?;
-    let lock = std::fs::File::create(path.with_extension("lock")).map_err(failed)?;
+    let lock = std::fs::File::create(beside(path, ".lock")).map_err(failed)?;
     let begun = std::time::Instant::now();
     while let Err(error) = lock.try_lock() {
         match error {
@@ -200,7 +200,7 @@ fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
     let mut all = read_file(path)?;
     all.insert(key.to_owned(), value);
     let write = || -> std::io::Result<()> {
-        let temporary = path.with_extension(format!("tmp{}", std::process::id()));
+        let temporary = beside(path, &format!(".tmp{}", std::process::id()));
         let mut file = std::fs::File::create(&temporary)?;
         file.write_all(&serde_json::to_vec_pretty(&all)?)?;
         file.sync_all()?;
@@ -211,6 +211,13 @@ fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
         Ok(())
     };
     write().map_err(failed)
+}
+
+/// A file in the same folder, whose name is the whole name of `path` and `more`: never `path` itself.
+fn beside(path: &Path, more: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(more);
+    PathBuf::from(name)
 }
 
 async fn make_topic(properties: &ClientProperties, topic: &str) -> Result<()> {
@@ -278,7 +285,8 @@ mod tests {
     #[test]
     fn a_file_holds_many_connectors_that_write_at_the_same_time() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("deep/offsets.json");
+        // The name of its lock must not be its own.
+        let path = folder.path().join("deep/offsets.lock");
         let offset = |n| Offset {
             snapshot_completed: true,
             lsn: Lsn::new(n),
