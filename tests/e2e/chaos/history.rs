@@ -1,6 +1,6 @@
 //! What was committed, in order, and whether Kafka tells the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -47,20 +47,14 @@ pub(super) fn check(
     for record in records {
         by_key.entry(key(record)).or_default().push(record);
     }
-    // A change that was made before the snapshot, in a transaction that committed after it, has the snapshot's position
-    // in place of the commit before: sinks then take it for newer than the snapshot's row.
-    let snapshots: Vec<u64> = records
-        .iter()
-        .filter(|record| record.op() == "r")
-        .filter_map(|record| record.json()["source"]["lsn"].as_u64())
-        .collect();
+    commits_before_are_told(records, restarts)?;
     let mut state = State::new();
     for (id, records) in &by_key {
         let partitions: Vec<i32> = records.iter().map(|record| record.partition).collect();
         if partitions.iter().any(|partition| *partition != partitions[0]) {
             return Err(format!("row {id} is in several partitions: {partitions:?}"));
         }
-        let told = of_row(records, restarts, &snapshots).map_err(|why| format!("row {id}: {why}"))?;
+        let told = of_row(records, restarts).map_err(|why| format!("row {id}: {why}"))?;
         let committed = history.rows.get(id).map_or(&[][..], Vec::as_slice);
         compare(&told, committed, streamed_from).map_err(|why| format!("row {id}: {why}"))?;
         for record in records {
@@ -76,8 +70,49 @@ pub(super) fn check(
     }
 }
 
+/// Checks `source.sequence` of every streamed record: `[position before the transaction, the record's own lsn]`.
+///
+/// One session writes, so transactions do not overlap, and the position before is at most the record's own. The first
+/// transaction that a process reads is the exception: the snapshot's or the stored offset's position stands there. That
+/// position may lie within the transaction (the server was idle for a moment while the transaction was open), but never
+/// behind its end. There is at most one such transaction for each start of a process.
+fn commits_before_are_told(records: &[Record], restarts: u64) -> Result<(), String> {
+    let mut first_lsn: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut within: Vec<(u64, u64, u64)> = Vec::new();
+    for value in records.iter().map(Record::json).filter(|value| !value.is_null() && value["op"] != "r") {
+        let source = &value["source"];
+        let number =
+            |name: &str| source[name].as_u64().ok_or_else(|| format!("a record without source.{name}"));
+        let (lsn, transaction) = (number("lsn")?, number("txId")?);
+        let text = source["sequence"].as_str().ok_or("a record without source.sequence")?;
+        let sequence: [Option<String>; 2] =
+            serde_json::from_str(text).map_err(|error| format!("source.sequence is {text}: {error}"))?;
+        if sequence[1] != Some(lsn.to_string()) {
+            return Err(format!("at {lsn} the sequence is {sequence:?}"));
+        }
+        let first = first_lsn.entry(transaction).or_insert(lsn);
+        *first = lsn.min(*first);
+        let before = sequence[0].as_ref().and_then(|text| text.parse().ok());
+        if let Some(before) = before.filter(|before| *before > lsn) {
+            within.push((transaction, lsn, before));
+        }
+    }
+    let starts: BTreeSet<u64> = first_lsn.values().copied().collect();
+    for (_, lsn, before) in &within {
+        // The transaction ends before the next one begins.
+        if starts.range(lsn + 1..).next().is_some_and(|next| before >= next) {
+            return Err(format!("at {lsn} the position before is {before}, behind the transaction's end"));
+        }
+    }
+    let transactions: BTreeSet<u64> = within.iter().map(|(transaction, ..)| *transaction).collect();
+    if transactions.len() as u64 > restarts + 1 {
+        return Err(format!("more than {restarts} restarts can explain: {within:?}"));
+    }
+    Ok(())
+}
+
 /// The streamed changes of one row, each once.
-fn of_row(records: &[&Record], restarts: u64, snapshots: &[u64]) -> Result<Vec<Event>, String> {
+fn of_row(records: &[&Record], restarts: u64) -> Result<Vec<Event>, String> {
     let mut streamed = Vec::new();
     let mut position = 0;
     let mut snapshot = 0;
@@ -100,20 +135,12 @@ fn of_row(records: &[&Record], restarts: u64, snapshots: &[u64]) -> Result<Vec<E
             continue;
         }
         position = lsn * 2;
-        // When it was written is all that a repeat may tell differently, and the position of the commit before, which
-        // a process does not know of the first transaction that it reads.
+        // A repeat may tell two things differently: when it was written, and `sequence[0]` of the first transaction that
+        // a process reads (see `commits_before_are_told`).
         for name in ["ts_ms", "ts_us", "ts_ns"] {
             value.as_object_mut().ok_or("a value that is no object")?.remove(name);
         }
-        let sequence: Option<Vec<Option<String>>> =
-            value["source"]["sequence"].take().as_str().and_then(|text| serde_json::from_str(text).ok());
-        let sequence = sequence.ok_or("a record without source.sequence")?;
-        let before: Option<u64> = sequence[0].as_ref().and_then(|text| text.parse().ok());
-        if before.is_some_and(|before| before > lsn && !snapshots.contains(&before))
-            || sequence[1] != Some(lsn.to_string())
-        {
-            return Err(format!("at {lsn} the sequence is {sequence:?}"));
-        }
+        value["source"]["sequence"].take();
         streamed.push((position, value));
     }
     let (distinct, repeats) = without_repeats(&streamed)?;
