@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pgcdc-event", &[]),
     ("pgcdc-format", &["pgcdc-event"]),
     ("pgcdc-kafka", &["pgcdc-event"]),
+    ("pgcdc-metrics", &[]),
     ("pgcdc-transform", &["pgcdc-format"]),
     ("pgcdc-capture", &["pgcdc-config", "pgcdc-event", "pgcdc-format", "pgcdc-kafka", "pgcdc-transform"]),
     ("pgcdc-sinks", &["pgcdc-config", "pgcdc-event", "pgcdc-format", "pgcdc-kafka"]),
