@@ -256,7 +256,7 @@ fn nearest(name: &str) -> Option<&'static str> {
 /// A broker that is away is a warning here: librdkafka reconnects by itself, and whoever waits for it
 /// reports the failure that matters.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Logging;
+pub(crate) struct Logging;
 
 impl ClientContext for Logging {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

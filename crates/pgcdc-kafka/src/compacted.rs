@@ -9,7 +9,7 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::topics::{blocking, describe_with};
-use crate::{ClientProperties, Direct, Error, HeaderBytes, Logging, Place, Producer, Result, Sent, direct};
+use crate::{ClientProperties, Error, Logging, Producer, Result, Sent, Topic};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -56,33 +56,19 @@ pub async fn read_compacted_settled(
 /// Writes records into a compacted topic, one after the other, over one connection.
 #[derive(Debug)]
 pub struct CompactedWriter {
-    carrier: Carrier,
-    topic: String,
-}
-
-#[derive(Debug)]
-enum Carrier {
-    /// Our own producer, and the topic's number there.
-    Own(Box<Direct>, usize),
-    Librdkafka(Producer),
+    producer: Box<Producer>,
+    topic: Topic,
+    name: String,
 }
 
 impl CompactedWriter {
-    /// A writer of `topic`, which is there. Connects with the first record.
+    /// A writer of `topic`, which must exist. Connects with the first record.
     ///
     /// # Errors
     /// When the properties make no producer.
     pub fn new(client: &ClientProperties, topic: &str) -> Result<Self> {
-        let properties = client.connection();
-        let carrier = match direct::why_not(&properties) {
-            None => {
-                let mut producer = Box::new(Direct::new(&properties)?);
-                let number = producer.topic(topic);
-                Carrier::Own(producer, number)
-            }
-            Some(_) => Carrier::Librdkafka(Producer::new(&properties)?),
-        };
-        Ok(Self { carrier, topic: topic.to_owned() })
+        let mut producer = Box::new(Producer::of_single_records(&client.connection())?);
+        Ok(Self { topic: producer.topic(topic)?, producer, name: topic.to_owned() })
     }
 
     /// Writes a record; durable when this returns.
@@ -93,30 +79,15 @@ impl CompactedWriter {
         const LIMIT: Duration = Duration::from_secs(60);
         let end = Instant::now() + LIMIT;
         let (mut delivered, mut sent) = (Vec::new(), false);
-        let none = HeaderBytes::new();
         while delivered.is_empty() {
             if !sent {
-                let (key, value) = (Some(key), Some(value));
-                let taken = match &mut self.carrier {
-                    Carrier::Own(producer, topic) => {
-                        producer.send(*topic, Place::default(), key, value, &none, 0)
-                    }
-                    Carrier::Librdkafka(producer) => {
-                        producer.send(&producer.topic(&self.topic)?, key, value, None, 0)
-                    }
-                };
-                sent = taken? == Sent::Queued;
+                sent = self.producer.send_beside(&self.topic, key, value)? == Sent::Queued;
             }
-            match &mut self.carrier {
-                Carrier::Own(producer, _) => {
-                    producer.send_now();
-                    producer.poll(&mut delivered)?;
-                }
-                Carrier::Librdkafka(producer) => producer.poll(&mut delivered)?,
-            }
+            self.producer.push();
+            self.producer.poll(&mut delivered)?;
             if Instant::now() >= end {
                 return Err(Error::other(
-                    format!("nothing could be written to topic {:?} within 60 s", self.topic),
+                    format!("nothing could be written to topic {:?} within 60 s", self.name),
                     true,
                 ));
             }

@@ -5,6 +5,8 @@ use std::fmt;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
+use crate::Code;
+
 /// A failure of Kafka, or of what was asked of it.
 ///
 /// Opaque: callers decide by the predicates. Values of properties are never part of the text, since
@@ -13,11 +15,46 @@ pub struct Error(Box<Kind>);
 
 #[derive(Debug)]
 enum Kind {
-    Configuration { message: String },
-    Client { what: String, fenced: bool, fatal: bool, code: Option<RDKafkaErrorCode>, source: KafkaError },
-    Topic { what: String, code: Option<RDKafkaErrorCode> },
-    Other { what: String, transient: bool },
+    Configuration {
+        message: String,
+    },
+    Client {
+        what: String,
+        fenced: bool,
+        fatal: bool,
+        code: Option<Code>,
+        source: Cause,
+    },
+    /// `reason` is the code in librdkafka's words.
+    Topic {
+        what: String,
+        code: Code,
+        reason: String,
+    },
+    Other {
+        what: String,
+        transient: bool,
+    },
 }
+
+/// Who reported a failure.
+#[derive(Debug)]
+enum Cause {
+    Librdkafka(KafkaError),
+    Direct(Refusal),
+}
+
+/// An error code that our own producer was answered with, or that it found by itself.
+#[derive(Debug)]
+struct Refusal(Code);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message production error: {}", self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 impl Error {
     /// A mistake in what the user wrote.
@@ -28,11 +65,11 @@ impl Error {
 
     /// A failure that librdkafka reported while doing `what`.
     #[must_use]
-    pub fn client(what: impl Into<String>, source: KafkaError) -> Self {
+    pub(crate) fn client(what: impl Into<String>, source: KafkaError) -> Self {
         if let KafkaError::ClientConfig(_, description, name, _) = &source {
             return Self::configuration(describe_rejection(name, description));
         }
-        let code = source.rdkafka_error_code();
+        let code = source.rdkafka_error_code().map(Code::from);
         let reported_fatal = match &source {
             KafkaError::Transaction(error) => error.is_fatal(),
             KafkaError::MessageConsumptionFatal(_) => true,
@@ -43,12 +80,25 @@ impl Error {
             fenced: code.is_some_and(is_fenced),
             fatal: reported_fatal || code.is_some_and(is_fatal),
             code,
-            source,
+            source: Cause::Librdkafka(source),
         }))
     }
 
+    /// A failure with a code that our own producer met while doing `what`.
+    pub(crate) fn refused(what: impl Into<String>, code: Code) -> Self {
+        Self(Box::new(Kind::Client {
+            what: what.into(),
+            fenced: is_fenced(code),
+            fatal: is_fatal(code),
+            code: Some(code),
+            source: Cause::Direct(Refusal(code)),
+        }))
+    }
+
+    /// A failure that librdkafka reported for one topic.
     pub(crate) fn topic(what: impl Into<String>, code: RDKafkaErrorCode) -> Self {
-        Self(Box::new(Kind::Topic { what: what.into(), code: Some(code) }))
+        let reason = code.to_string();
+        Self(Box::new(Kind::Topic { what: what.into(), code: code.into(), reason }))
     }
 
     pub(crate) fn other(what: impl Into<String>, transient: bool) -> Self {
@@ -67,7 +117,7 @@ impl Error {
         match &*self.0 {
             Kind::Configuration { .. } => false,
             Kind::Client { fatal, fenced, code, .. } => !fatal && !fenced && code.is_none_or(is_transient),
-            Kind::Topic { code, .. } => code.is_some_and(is_transient),
+            Kind::Topic { code, .. } => is_transient(*code),
             Kind::Other { transient, .. } => *transient,
         }
     }
@@ -90,19 +140,20 @@ impl Error {
         self.code().and_then(hint_of)
     }
 
-    /// librdkafka's code, when there is one.
+    /// Kafka's error code, when there is one.
     #[must_use]
-    pub fn code(&self) -> Option<RDKafkaErrorCode> {
+    pub fn code(&self) -> Option<Code> {
         match &*self.0 {
-            Kind::Client { code, .. } | Kind::Topic { code, .. } => *code,
+            Kind::Client { code, .. } => *code,
+            Kind::Topic { code, .. } => Some(*code),
             Kind::Configuration { .. } | Kind::Other { .. } => None,
         }
     }
 }
 
 /// What a person can do about a code.
-fn hint_of(code: RDKafkaErrorCode) -> Option<&'static str> {
-    use RDKafkaErrorCode as C;
+fn hint_of(code: Code) -> Option<&'static str> {
+    use Code as C;
     Some(match code {
         // What brokers answer to a record without a key in a compacted topic, almost always.
         C::InvalidRecord => {
@@ -141,8 +192,8 @@ fn describe_rejection(name: &str, description: &str) -> String {
 }
 
 /// Codes after which somebody else owns what this client thought it owned.
-fn is_fenced(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as C;
+fn is_fenced(code: Code) -> bool {
+    use Code as C;
     matches!(
         code,
         C::Fenced | C::ProducerFenced | C::InvalidProducerEpoch | C::FencedInstanceId | C::FencedMemberEpoch
@@ -150,8 +201,8 @@ fn is_fenced(code: RDKafkaErrorCode) -> bool {
 }
 
 /// Codes that end the client.
-fn is_fatal(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as C;
+fn is_fatal(code: Code) -> bool {
+    use Code as C;
     is_fenced(code)
         || matches!(
             code,
@@ -166,9 +217,8 @@ fn is_fatal(code: RDKafkaErrorCode) -> bool {
 
 /// Codes that time alone may mend. What is not listed is taken as permanent, so that a mistake is
 /// shown rather than retried for ever.
-#[must_use]
-pub fn is_transient(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as C;
+fn is_transient(code: Code) -> bool {
+    use Code as C;
     matches!(
         code,
         C::BrokerTransportFailure
@@ -215,8 +265,8 @@ impl fmt::Display for Error {
         match &*self.0 {
             Kind::Configuration { message } => f.write_str(message),
             Kind::Client { what, .. } => write!(f, "could not {what}"),
-            Kind::Topic { what, code: Some(code) } => write!(f, "{what}: {code}"),
-            Kind::Topic { what, code: None } | Kind::Other { what, .. } => f.write_str(what),
+            Kind::Topic { what, reason, .. } => write!(f, "{what}: {reason}"),
+            Kind::Other { what, .. } => f.write_str(what),
         }
     }
 }
@@ -230,7 +280,8 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.0 {
-            Kind::Client { source, .. } => Some(source),
+            Kind::Client { source: Cause::Librdkafka(source), .. } => Some(source),
+            Kind::Client { source: Cause::Direct(source), .. } => Some(source),
             _ => None,
         }
     }
@@ -252,6 +303,11 @@ mod tests {
             Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge));
         assert!(!large.is_transient() && !large.is_fatal());
         let keyless = Error::client("send", KafkaError::MessageProduction(RDKafkaErrorCode::InvalidRecord));
+        // Our own producer's errors read as librdkafka's, and mean the same.
+        let ours = Error::refused("send", Code::MessageSizeTooLarge);
+        let reason = |error: &Error| std::error::Error::source(error).map(ToString::to_string);
+        assert_eq!((ours.to_string(), reason(&ours)), (large.to_string(), reason(&large)));
+        assert_eq!(ours.code(), large.code());
         assert!(keyless.hint().is_some_and(|hint| hint.contains("compacted") && hint.contains("key")));
     }
 }

@@ -1,13 +1,13 @@
 //! What both sides of pgcdc need of Kafka: the client's properties, its errors, topics, reading.
 //!
-//! The only crate that talks to librdkafka's configuration and admin surface. It knows no Debezium
+//! The only shipped crate that names librdkafka (`rdkafka`): its errors, types and calls end here. It knows no Debezium
 //! and no Postgres: bytes are bytes here.
 //!
 //! In reading order: [`ClientProperties`] turns what a user wrote (Java's or librdkafka's names)
 //! into a client's configuration; [`topics`] creates and describes topics; [`read_compacted`] reads
-//! a small compacted topic as a map; [`Producer`] sends without blocking;
-//! [`Transactions`] makes its records visible together; [`consumer`] is a group member that drains before it lets go;
-//! [`Error`] says whether waiting helps.
+//! a small compacted topic as a map; [`Producer`] sends without blocking, in transactions or without;
+//! [`DeadLetterSender`] sends one record and waits until it is durable; [`consumer`] is a group member that drains before it lets go;
+//! [`Error`] says whether waiting helps, and has Kafka's [`Code`].
 //!
 //! ```
 //! use pgcdc_kafka::ClientProperties;
@@ -17,24 +17,24 @@
 //! ```
 
 mod client;
+mod code;
 mod compacted;
 pub mod consumer;
-pub mod direct;
+mod dead_letter;
 mod error;
 mod java;
 mod known;
 mod native;
 pub mod producer;
 pub mod topics;
-pub mod transaction;
 
-pub use client::{ClientProperties, Logging, unknown as unknown_property};
+pub(crate) use client::Logging;
+pub use client::{ClientProperties, unknown as unknown_property};
+pub use code::Code;
 pub use compacted::{CompactedWriter, read_compacted, read_compacted_settled};
-pub use direct::{Direct, HeaderBytes};
-pub use error::{Error, is_transient};
-pub use native::{Headers, Topic};
-pub use producer::{Place, Producer, Sent};
-pub use transaction::Transactions;
+pub use dead_letter::{DeadLetter, DeadLetterSender};
+pub use error::Error;
+pub use producer::{Place, Producer, Sent, Topic};
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

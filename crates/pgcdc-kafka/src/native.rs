@@ -30,14 +30,14 @@ use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::consumer::Context;
-use crate::producer::{Place, Reports};
+use crate::producer::{Place, librdkafka::Reports};
 
 /// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
 const UNASSIGNED: i32 = -1;
 
 /// A record's headers.
 #[derive(Debug)]
-pub struct Headers(NonNull<rd_kafka_headers_t>);
+pub(crate) struct Headers(NonNull<rd_kafka_headers_t>);
 
 // SAFETY: an owned list without ties to a thread; nothing changes it by a shared reference.
 unsafe impl Send for Headers {}
@@ -50,13 +50,13 @@ impl Headers {
     /// # Panics
     /// When there is no memory for it, as other collections do.
     #[must_use]
-    pub fn with_capacity(count: usize) -> Self {
+    pub(crate) fn with_capacity(count: usize) -> Self {
         // SAFETY: has no preconditions; librdkafka itself aborts when there is no memory.
         Self::owned(unsafe { rd_kafka_headers_new(count) })
     }
 
     /// Appends a header; `None` is a null value.
-    pub fn add(&mut self, name: &str, value: Option<&[u8]>) {
+    pub(crate) fn add(&mut self, name: &str, value: Option<&[u8]>) {
         let (bytes, length) = parts(value);
         // SAFETY: the list is ours; name and value are copied, with their lengths given.
         unsafe {
@@ -93,7 +93,7 @@ impl Drop for Headers {
 }
 
 /// A topic of one producer.
-pub struct Topic {
+pub(crate) struct Topic {
     handle: NonNull<rd_kafka_topic_t>,
     name: String,
     /// The client must outlive the handle.
@@ -130,7 +130,7 @@ impl Topic {
 
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -303,19 +303,27 @@ fn parts(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ClientProperties, Producer};
+    use crate::producer::librdkafka::Librdkafka;
+    use crate::{ClientProperties, Place};
 
     #[test]
     fn handles_and_headers_are_made_copied_and_dropped() {
         let properties = ClientProperties::parse([("bootstrap.servers", "127.0.0.1:1")]).unwrap();
-        let producer = Producer::new(&properties).unwrap();
+        let producer = Librdkafka::new(&properties).unwrap();
         assert!(producer.topic("a\0b").is_err());
         let topic = producer.topic("t").unwrap();
         let mut headers = Headers::with_capacity(1);
         headers.add("name", Some(b"value"));
         headers.add("null", None);
         for handle in 0..100 {
-            let sent = producer.send(&topic, Some(b"k"), Some(b"v"), Some(headers.clone()), handle);
+            let sent = producer.send(
+                &topic,
+                Place::default(),
+                Some(b"k"),
+                Some(b"v"),
+                Some(headers.clone()),
+                handle,
+            );
             assert_eq!(sent.unwrap(), crate::Sent::Queued);
         }
         assert!(

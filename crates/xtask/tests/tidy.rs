@@ -73,6 +73,24 @@ fn one_folder_names_the_replication_client() {
 }
 
 #[test]
+fn one_crate_names_librdkafka() {
+    let mut users = Vec::new();
+    for entry in std::fs::read_dir(root().join("crates")).expect("a folder") {
+        let folder = entry.expect("an entry").path();
+        if folder.ends_with("pgcdc-kafka") || folder.ends_with("xtask") {
+            continue;
+        }
+        visit(&folder.join("src"), &mut |path, text| {
+            let names = |line: &str| line.contains("rdkafka::") && !line.contains("librdkafka::");
+            if text.lines().any(names) {
+                users.push(path.to_owned());
+            }
+        });
+    }
+    assert!(users.is_empty(), "pgcdc-kafka has types of its own for them: {users:?}");
+}
+
+#[test]
 fn documents_name_files_that_exist() {
     for document in ["GUARANTEES.md", "ARCHITECTURE.md", "README.md"] {
         let text = std::fs::read_to_string(root().join(document)).expect(document);

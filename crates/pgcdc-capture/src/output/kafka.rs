@@ -1,10 +1,9 @@
 use std::collections::HashMap;
 
 use pgcdc_event::{Record, TopicId};
-use pgcdc_kafka::ClientProperties;
+use pgcdc_kafka::{ClientProperties, Code, Producer, Topic};
 
 use super::Sent;
-use super::carrier::{Carrier, Target};
 use super::held::{Held, Released};
 use super::making::{Making, There};
 use crate::config::Settings;
@@ -14,12 +13,12 @@ use crate::{Error, Result};
 /// Records to Kafka: idempotent, acks=all, polled inline.
 #[derive(Debug)]
 pub(crate) struct KafkaOutput {
-    pub(super) carrier: Carrier,
+    pub(super) producer: Producer,
     topics: Vec<Known>,
     ids: HashMap<String, TopicId>,
     making: Making,
     /// Topics that are there now, while records for them are still held back.
-    made: HashMap<TopicId, Target>,
+    made: HashMap<TopicId, Topic>,
     /// Records whose topics are being made.
     held: Held,
     /// With transactions nothing is held back here: a commit would miss it.
@@ -39,7 +38,7 @@ enum State {
     New,
     /// It is being looked for, and made if it is missing.
     Making,
-    There(Target),
+    There(Topic),
 }
 
 impl KafkaOutput {
@@ -50,9 +49,9 @@ impl KafkaOutput {
             tracing::warn!("{warning}");
         }
         let transactional = settings.exactly_once.is_some();
-        let carrier = Carrier::new(&properties, &context, transactional)?;
+        let producer = Producer::new(&properties, &context).map_err(kafka_error)?;
         Ok(Self {
-            carrier,
+            producer,
             topics: Vec::new(),
             ids: HashMap::new(),
             making: Making::new(properties, settings.topic.creation.clone()),
@@ -81,7 +80,9 @@ impl KafkaOutput {
     #[inline]
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
         match self.topics.get(record.topic.0 as usize) {
-            Some(Known { state: State::There(target), .. }) => self.carrier.send(target, record, sequence),
+            Some(Known { state: State::There(topic), .. }) => {
+                send(&mut self.producer, topic, record, sequence)
+            }
             _ => self.hold(record, sequence),
         }
     }
@@ -101,7 +102,7 @@ impl KafkaOutput {
 
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         self.handles.clear();
-        self.carrier.poll(&mut self.handles)?;
+        self.producer.poll(&mut self.handles).map_err(kafka_error)?;
         delivered.extend(self.handles.iter().map(|&handle| Sequence(handle as u64)));
         self.advance()
     }
@@ -109,7 +110,7 @@ impl KafkaOutput {
     /// Sends what waits for more, if it is time; called when there is nothing more for now, or no room for it (`full`).
     /// True when that took about a millisecond.
     pub(crate) fn send_now(&mut self, full: bool) -> Result<bool> {
-        self.carrier.send_now(full)
+        self.producer.send_now(full).map_err(kafka_error)
     }
 
     /// Takes in which topics are there now, and sends what waited for them.
@@ -117,28 +118,46 @@ impl KafkaOutput {
         for There { name, most } in self.making.poll()? {
             if let Some(id) = self.ids.get(&name) {
                 // Not before: the producer asks for what it is told of, and a broker may make it in its own way then.
-                let target = self.carrier.topic(&name)?;
-                self.carrier.limit_batches(&target, most);
-                self.made.insert(*id, target);
+                let topic = self.producer.topic(&name).map_err(kafka_error)?;
+                self.producer.limit_batches(&topic, most);
+                self.made.insert(*id, topic);
             }
         }
-        if !self.made.values().any(|target| self.carrier.is_known(target)) {
+        if !self.made.values().any(|topic| self.producer.is_known(topic)) {
             return Ok(());
         }
         let all = self.held.release(|record, sequence| {
-            let target = self.made.get(&record.topic).filter(|target| self.carrier.is_known(target));
-            let Some(target) = target else { return Ok(Released::Later) };
-            match self.carrier.send(target, record, sequence)? {
+            let topic = self.made.get(&record.topic).filter(|topic| self.producer.is_known(topic));
+            let Some(topic) = topic else { return Ok(Released::Later) };
+            match send(&mut self.producer, topic, record, sequence)? {
                 Sent::Queued => Ok(Released::Gone),
                 Sent::Full => Ok(Released::Full),
             }
         });
         if all? {
-            for (id, target) in self.made.extract_if(|_, target| self.carrier.is_known(target)) {
-                self.topics[id.0 as usize].state = State::There(target);
+            for (id, topic) in self.made.extract_if(|_, topic| self.producer.is_known(topic)) {
+                self.topics[id.0 as usize].state = State::There(topic);
             }
         }
         Ok(())
+    }
+}
+
+/// Hands a record to the producer, with its sequence as the handle.
+#[inline]
+fn send(producer: &mut Producer, topic: &Topic, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
+    let handle =
+        usize::try_from(sequence.0).map_err(|_| Error::fatal("more transactions than can be counted"))?;
+    producer.send(topic, record, handle).map(Sent::from).map_err(kafka_error)
+}
+
+impl From<pgcdc_kafka::Sent> for Sent {
+    #[inline]
+    fn from(sent: pgcdc_kafka::Sent) -> Self {
+        match sent {
+            pgcdc_kafka::Sent::Queued => Self::Queued,
+            pgcdc_kafka::Sent::Full => Self::Full,
+        }
     }
 }
 
@@ -169,11 +188,11 @@ pub(crate) fn kafka_error(error: pgcdc_kafka::Error) -> Error {
     let text = error.to_string();
     let ours = if error.is_configuration() {
         Error::configuration(text)
-    } else if error.code() == Some(rdkafka::types::RDKafkaErrorCode::UnknownTopicOrPartition) {
+    } else if error.code() == Some(Code::UnknownTopicOrPartition) {
         Error::transient(format!("{text}: the brokers do not know it any more")).with_hint(
             "was it deleted? The connector makes it again, as topic.creation.* says; records that it had are gone",
         )
-    } else if error.code() == Some(rdkafka::types::RDKafkaErrorCode::MessageSizeTooLarge) {
+    } else if error.code() == Some(Code::MessageSizeTooLarge) {
         Error::fatal(text).with_hint(
             "raise producer.override.max.request.size here and max.message.bytes of the topic (message.max.bytes of the broker)",
         )

@@ -1,10 +1,8 @@
 //! Where records go: Kafka, standard output, or a channel to an embedding program.
 
-mod carrier;
 mod channel;
 mod held;
 mod kafka;
-mod linger;
 mod making;
 mod stdout;
 mod transaction;

@@ -12,12 +12,11 @@
 use std::time::{Duration, Instant};
 
 use pgcdc_event::Record;
-use rdkafka::types::RDKafkaErrorCode as Code;
+use pgcdc_kafka::{Code, Topic};
 
 use super::Sent;
-use super::carrier::Target;
 use super::held::{Held, Released};
-use super::kafka::KafkaOutput;
+use super::kafka::{KafkaOutput, kafka_error};
 use super::transaction_pace::Pace;
 use crate::config::ExactlyOnce;
 use crate::ledger::{Ledger, Sequence};
@@ -44,7 +43,7 @@ pub(crate) struct TransactionalOutput {
     ending: Runs,
     ending_since: Instant,
     /// Where offsets go.
-    offsets: Option<(String, Target)>,
+    offsets: Option<(String, Topic)>,
     /// Records that wait for the next transaction.
     held: Held,
     /// What the last committed or ending transaction said.
@@ -72,7 +71,7 @@ impl TransactionalOutput {
     /// Fences whoever wrote with the same transactional id, and begins.
     pub(crate) async fn open(mut kafka: KafkaOutput, settings: &ExactlyOnce) -> Result<Self> {
         let id = settings.transactional_id.clone();
-        let begun = kafka.carrier.begin_transactions(settings.timeout).await;
+        let begun = kafka.producer.begin_transactions(settings.timeout).await.map_err(kafka_error);
         begun.map_err(|error| explain(&id, Duration::ZERO, settings.timeout, error))?;
         tracing::info!(
             transactional.id = id,
@@ -129,15 +128,15 @@ impl TransactionalOutput {
         match self.state {
             State::Open => true,
             State::Closing(_) => false,
-            State::Ending => self.kafka.carrier.runs_ahead(),
+            State::Ending => self.kafka.producer.runs_ahead(),
         }
     }
 
     /// Takes in what is committed, and moves on what waits. Ends no transaction that is open.
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         if matches!(self.state, State::Ending) {
-            let ended = self.kafka.carrier.has_committed().map_err(|error| self.fail(error))?;
-            if !ended && !self.kafka.carrier.runs_ahead() {
+            let ended = self.kafka.producer.has_committed().map_err(|error| self.fail(kafka_error(error)))?;
+            if !ended && !self.kafka.producer.runs_ahead() {
                 return Ok(());
             }
             if ended {
@@ -147,14 +146,14 @@ impl TransactionalOutput {
                 }
                 self.state = State::Open;
                 self.committed = self.written;
-                if !self.kafka.carrier.runs_ahead() {
+                if !self.kafka.producer.runs_ahead() {
                     self.pace.restart(Instant::now());
                 }
                 tracing::debug!(held = self.held.len(), "it is committed");
             }
         }
         self.handles.clear();
-        self.kafka.carrier.poll(&mut self.handles).map_err(|error| self.fail(error))?;
+        self.kafka.producer.poll(&mut self.handles).map_err(|error| self.fail(kafka_error(error)))?;
         self.kafka.advance()?;
         self.release()?;
         self.close()
@@ -188,26 +187,30 @@ impl TransactionalOutput {
             return Ok(());
         }
         let now = Instant::now();
-        self.kafka.carrier.commit();
+        self.kafka.producer.commit();
         self.state = State::Ending;
         self.ending_since = now - self.pace.age(now);
         std::mem::swap(&mut self.runs, &mut self.ending);
-        if self.kafka.carrier.runs_ahead() {
+        if self.kafka.producer.runs_ahead() {
             self.pace.restart(now);
         }
         Ok(())
     }
 
     fn write(&mut self, OffsetRecord { topic, key, value }: &OffsetRecord) -> Result<Sent> {
-        let carrier = &mut self.kafka.carrier;
+        let producer = &mut self.kafka.producer;
         let target = match &mut self.offsets {
             Some((known, target)) if known == topic => target,
-            offsets => &mut offsets.insert((topic.clone(), carrier.topic(topic)?)).1,
+            offsets => {
+                let target = producer.topic(topic).map_err(kafka_error)?;
+                &mut offsets.insert((topic.clone(), target)).1
+            }
         };
-        if !carrier.is_known(target) {
+        if !producer.is_known(target) {
             return Ok(Sent::Full);
         }
-        carrier.send_beside(target, key.as_bytes(), value.as_bytes())
+        let sent = producer.send_beside(target, key.as_bytes(), value.as_bytes());
+        sent.map(Sent::from).map_err(kafka_error)
     }
 
     /// Whether the open transaction may end here and now, because it is time to. `looked`: all that was there has
@@ -245,11 +248,11 @@ impl TransactionalOutput {
     pub(crate) async fn abort(mut self) {
         let end = Instant::now() + ABORT_LIMIT;
         while matches!(self.state, State::Ending) && Instant::now() < end {
-            match self.kafka.carrier.has_committed() {
+            match self.kafka.producer.has_committed() {
                 Ok(false) => tokio::time::sleep(Duration::from_millis(1)).await,
                 Ok(true) => {
                     self.state = State::Open;
-                    if !self.kafka.carrier.runs_ahead() {
+                    if !self.kafka.producer.runs_ahead() {
                         return;
                     }
                 }
@@ -257,7 +260,7 @@ impl TransactionalOutput {
             }
         }
         if !self.pace.is_empty() || matches!(self.state, State::Ending) {
-            self.kafka.carrier.abort(ABORT_LIMIT).await;
+            self.kafka.producer.abort(ABORT_LIMIT).await;
         }
     }
 
@@ -272,12 +275,12 @@ impl TransactionalOutput {
 
     /// The same for a record that was refused: the producer knows better why it takes none.
     fn refused(&mut self, error: Error) -> Error {
-        if let Some(fatal) = self.kafka.carrier.fatal_error() {
-            return self.fail(fatal);
+        if let Some(fatal) = self.kafka.producer.fatal_error() {
+            return self.fail(kafka_error(fatal));
         }
         self.handles.clear();
-        if let Err(why) = self.kafka.carrier.poll(&mut self.handles) {
-            return self.fail(why);
+        if let Err(why) = self.kafka.producer.poll(&mut self.handles) {
+            return self.fail(kafka_error(why));
         }
         if of_kafka(&error).is_some_and(|source| source.code() == Some(Code::State)) {
             return Error::transient(

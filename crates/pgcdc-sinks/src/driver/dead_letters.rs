@@ -2,18 +2,11 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::PoisonError;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use pgcdc_kafka::consumer::{Message, Partition};
 use pgcdc_kafka::topics::{TopicSpec, describe, ensure};
-use pgcdc_kafka::{ClientProperties, Logging};
-use rdkafka::ClientConfig;
-use rdkafka::error::KafkaError;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
-use rdkafka::types::RDKafkaErrorCode;
+use pgcdc_kafka::{ClientProperties, Code, DeadLetter, DeadLetterSender};
 use tokio::sync::Mutex;
 
 use super::Rejections;
@@ -31,11 +24,7 @@ use crate::Error;
 pub struct DeadLetters {
     sink: String,
     client: ClientProperties,
-    /// What the producer is made of.
-    producing: ClientConfig,
-    /// Made for the first dead letter: mostly there is none, and an idle one keeps a thread busy. Made again when it reports
-    /// that it can go on no more.
-    producer: std::sync::Mutex<Option<FutureProducer<Logging>>>,
+    sender: DeadLetterSender,
     /// Topics that are known to exist.
     ensured: Mutex<HashSet<String>>,
 }
@@ -50,41 +39,18 @@ impl DeadLetters {
     /// For one sink. Nothing is connected yet.
     #[must_use]
     pub fn new(sink: &str, client: &ClientProperties) -> Self {
-        let client = client.connection();
-        let mut properties = client.clone();
-        properties
-            .set("acks", "all")
-            .set("enable.idempotence", "true")
-            .set("message.max.bytes", "104857600") // whatever was read must be writable; the broker decides
-            .set("partitioner", "murmur2_random")
-            .set("linger.ms", "0");
-        let producing = properties.config();
         Self {
             sink: sink.to_owned(),
-            client,
-            producing,
-            producer: Default::default(),
+            client: client.connection(),
+            sender: DeadLetterSender::new(client),
             ensured: Mutex::default(),
         }
     }
 
-    fn producer(&self) -> Result<FutureProducer<Logging>, KafkaError> {
-        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(producer) = &*producer {
-            return Ok(producer.clone());
-        }
-        let made: FutureProducer<Logging> = self.producing.create_with_context(Logging)?;
-        *producer = Some(made.clone());
-        Ok(made)
-    }
-
-    /// After a failure nothing is taken for granted: the topic may be gone, and the producer of no use any more.
+    /// After a failure, looks for the topic again and drops a broken producer: the topic may be gone.
     async fn forget(&self, topic: &str) {
         self.ensured.lock().await.remove(topic);
-        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
-        if producer.as_ref().is_some_and(|producer| producer.client().fatal_error().is_some()) {
-            *producer = None;
-        }
+        self.sender.renew_if_broken();
     }
 
     /// Makes the topic with as many partitions as its source, if it is missing.
@@ -132,12 +98,8 @@ impl DeadLetters {
                 Err(error) => error,
             };
             kept = match kept.less() {
-                Some(less) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                    less
-                }
+                Some(less) if error.code() == Some(Code::MessageSizeTooLarge) => less,
                 _ => {
-                    let error =
-                        pgcdc_kafka::Error::client(format!("write a dead letter to {topic:?}"), error);
                     return Err(Error::because(
                         format!("sink {:?}: no dead letter for {partition} at {}", self.sink, message.offset),
                         error,
@@ -176,11 +138,14 @@ impl DeadLetters {
         message: &Message,
         reason: &str,
         kept: Kept,
-    ) -> Result<(), KafkaError> {
-        let mut headers = OwnedHeaders::new();
+    ) -> Result<(), pgcdc_kafka::Error> {
+        let mut letter = DeadLetter::new(topic)
+            .key(message.key().filter(|_| kept != Kept::Nothing))
+            .value(message.value().filter(|_| kept == Kept::Everything))
+            .timestamp_ms(message.timestamp_ms);
         if kept != Kept::Nothing {
             for (name, value) in message.headers() {
-                headers = headers.insert(Header { key: &name, value: value.as_deref() });
+                letter = letter.header(&name, value.as_deref());
             }
         }
         let (id, offset) = (partition.id.to_string(), message.offset.to_string());
@@ -197,35 +162,16 @@ impl DeadLetters {
             ("__connect.errors.exception.message", reason),
         ];
         for (name, value) in added {
-            headers = headers.insert(Header { key: name, value: Some(value) });
+            letter = letter.header(name, Some(value.as_bytes()));
         }
         let omitted = match kept {
             Kept::Everything => None,
             Kept::KeyAndHeaders => Some("value"),
             Kept::Nothing => Some("key, value and headers"),
         };
-        if omitted.is_some() {
-            headers = headers.insert(Header { key: "__pgcdc.error.omitted", value: omitted });
+        if let Some(omitted) = omitted {
+            letter = letter.header("__pgcdc.error.omitted", Some(omitted.as_bytes()));
         }
-        let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).headers(headers);
-        if let Some(key) = message.key().filter(|_| kept != Kept::Nothing) {
-            record = record.key(key);
-        }
-        if let Some(value) = message.value().filter(|_| kept == Kept::Everything) {
-            record = record.payload(value);
-        }
-        if let Some(timestamp) = message.timestamp_ms {
-            record = record.timestamp(timestamp);
-        }
-        self.producer()?.send(record, Duration::from_secs(30)).await.map(drop).map_err(|(error, _)| error)
-    }
-}
-
-impl Drop for DeadLetters {
-    fn drop(&mut self) {
-        // Nothing is in flight: every send was awaited, or its record comes again.
-        if let Some(producer) = &*self.producer.lock().unwrap_or_else(PoisonError::into_inner) {
-            producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
-        }
+        self.sender.send(letter).await
     }
 }

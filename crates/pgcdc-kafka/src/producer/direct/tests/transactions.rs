@@ -279,7 +279,6 @@ fn who_takes_over_fences_and_aborts() {
 
 #[test]
 fn what_cannot_be_taken_over_is_said() {
-    use rdkafka::types::RDKafkaErrorCode as Code;
     for (mood, expect) in
         [(50, Code::InvalidTransactionTimeout), (53, Code::TransactionalIdAuthorizationFailed)]
     {

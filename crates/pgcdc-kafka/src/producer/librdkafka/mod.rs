@@ -1,5 +1,7 @@
-//! A producer that never blocks and allocates nothing per record: polled by its owner's own loop,
+//! librdkafka's producer, in a form that never blocks and allocates nothing per record: polled by its owner's own loop,
 //! with a plain number as each record's handle.
+
+mod transactions;
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,41 +14,26 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::{ClientProperties, Error, Headers, Logging, Result, Topic, native};
+pub(super) use self::transactions::Transactions;
+use super::{Place, Sent};
+pub(super) use crate::native::{Headers, Topic};
+use crate::{ClientProperties, Error, Logging, Result, native};
 
 /// Bytes of keys and values that may be on their way at once, unless the properties say otherwise.
 const QUEUE: usize = 16 << 20;
 
-/// What became of a record that was handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// It is on its way; a report follows.
-    Queued,
-    /// The queue is full (`queue.buffering.max.*`): poll, wait, and hand it over again.
-    Full,
-}
-
-/// Where a record goes within its topic, and its time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The partition; chosen by the key's hash when there is none.
-    pub partition: Option<i32>,
-    /// Milliseconds since 1970; now when there is none.
-    pub timestamp_ms: Option<i64>,
-}
-
 /// An idempotent producer with acks=all. A clone is the same producer.
 #[derive(Clone)]
-pub struct Producer {
+pub(crate) struct Librdkafka {
     client: Arc<BaseProducer<Reports>>,
     /// Bytes of keys and values that were handed over and not yet reported.
     queued: Arc<AtomicUsize>,
     most_queued: usize,
 }
 
-impl std::fmt::Debug for Producer {
+impl std::fmt::Debug for Librdkafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Producer").field("queued", &self.client.in_flight_count()).finish()
+        f.debug_struct("Librdkafka").field("queued", &self.client.in_flight_count()).finish()
     }
 }
 
@@ -106,7 +93,7 @@ impl ProducerContext for Reports {
     }
 }
 
-impl Producer {
+impl Librdkafka {
     /// Connects lazily: an unreachable broker shows when records are not delivered.
     ///
     /// Defaults where the properties are silent: idempotence and acks=all (which cannot be weakened),
@@ -114,7 +101,7 @@ impl Producer {
     ///
     /// # Errors
     /// When the properties do not go together.
-    pub fn new(properties: &ClientProperties) -> Result<Self> {
+    pub(crate) fn new(properties: &ClientProperties) -> Result<Self> {
         let mut properties = properties.clone();
         properties
             .set("enable.idempotence", "true")
@@ -139,7 +126,7 @@ impl Producer {
     ///
     /// # Errors
     /// When no topic can be called so.
-    pub fn topic(&self, name: &str) -> Result<Topic> {
+    pub(crate) fn topic(&self, name: &str) -> Result<Topic> {
         Topic::new(&self.client, name).ok_or_else(|| {
             Error::client(
                 format!("{name:?} is no topic's name"),
@@ -153,23 +140,7 @@ impl Producer {
     /// # Errors
     /// When the record can never be sent (too large, no such topic), or the producer is broken.
     #[inline]
-    pub fn send(
-        &self,
-        topic: &Topic,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        headers: Option<Headers>,
-        handle: usize,
-    ) -> Result<Sent> {
-        self.send_to(topic, Place::default(), key, value, headers, handle)
-    }
-
-    /// As [`send`](Self::send), to a partition and with a time where they are given.
-    ///
-    /// # Errors
-    /// As there.
-    #[inline]
-    pub fn send_to(
+    pub(crate) fn send(
         &self,
         topic: &Topic,
         place: Place,
@@ -198,13 +169,13 @@ impl Producer {
     }
 
     /// Sends what lingers for more to come, whatever `linger.ms` says. Waits for a millisecond.
-    pub fn send_now(&self) {
+    pub(crate) fn send_now(&self) {
         native::send_now(&self.client);
     }
 
     /// Bytes of keys and values that were handed over and not yet reported.
     #[must_use]
-    pub fn queued_bytes(&self) -> usize {
+    pub(crate) fn queued_bytes(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
 
@@ -213,7 +184,7 @@ impl Producer {
     /// # Errors
     /// When a record was not delivered for good: the producer must then be dropped, and what it
     /// had not reported be sent again by another.
-    pub fn poll(&self, delivered: &mut Vec<usize>) -> Result<()> {
+    pub(crate) fn poll(&self, delivered: &mut Vec<usize>) -> Result<()> {
         loop {
             let before = self.client.in_flight_count();
             self.client.poll(std::time::Duration::ZERO);
@@ -236,7 +207,7 @@ impl Producer {
 
     /// Records that were handed over and not yet reported.
     #[must_use]
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         usize::try_from(self.client.in_flight_count()).unwrap_or(0)
     }
 }

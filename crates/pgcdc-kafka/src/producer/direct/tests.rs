@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{Direct, HeaderBytes, why_not};
 use crate::producer::{Place, Sent};
-use crate::{ClientProperties, Error};
+use crate::{ClientProperties, Code, Error};
 
 /// A topic's partitions in the model.
 const PARTITIONS: i32 = 3;
@@ -387,7 +387,7 @@ fn refusals_and_lost_connections_cost_time_and_nothing_else() {
 fn what_cannot_be_delivered_is_said() {
     let too_large = model(&[Mood::Refuse(10)]);
     let error = drive(&mut producer(too_large.port, &[]), 1, 10).unwrap_err();
-    assert_eq!(error.code(), Some(rdkafka::types::RDKafkaErrorCode::MessageSizeTooLarge));
+    assert_eq!(error.code(), Some(Code::MessageSizeTooLarge));
     assert!(error.to_string().contains("\"t0\""), "{error}");
 
     let late = [("delivery.timeout.ms", "300"), ("request.timeout.ms", "100"), ("linger.ms", "0")];
@@ -395,7 +395,7 @@ fn what_cannot_be_delivered_is_said() {
     assert_eq!(why_not(&properties).as_deref(), Some("linger.ms"));
     let nobody = model(&[Mood::Deaf]);
     let error = drive(&mut producer(nobody.port, &late[..2]), 1, 10).unwrap_err();
-    assert_eq!(error.code(), Some(rdkafka::types::RDKafkaErrorCode::MessageTimedOut));
+    assert_eq!(error.code(), Some(Code::MessageTimedOut));
     assert!(error.is_transient());
 }
 
@@ -410,7 +410,7 @@ fn a_record_that_is_too_large_is_refused_at_once() {
     let value = vec![b'x'; 5001];
     let sent = producer.send(topic, Place::default(), None, Some(&value), &headers(), 0);
     let error = sent.unwrap_err();
-    assert_eq!(error.code(), Some(rdkafka::types::RDKafkaErrorCode::MessageSizeTooLarge));
+    assert_eq!(error.code(), Some(Code::MessageSizeTooLarge));
     let nowhere = Place { partition: Some(PARTITIONS), timestamp_ms: None };
     assert!(producer.send(topic, nowhere, None, None, &headers(), 0).is_err());
 }

@@ -2,10 +2,7 @@
 //!
 //! Source: Kafka's documentation, "Protocol Guide", error codes.
 
-use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode as Code;
-
-use crate::Error;
+use crate::{Code, Error};
 
 /// What follows from an error code.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +30,7 @@ pub(super) fn fate(error: i16) -> Fate {
     }
 }
 
-/// librdkafka's name of those codes that somebody decides by.
+/// The code of a broker's error number, where somebody decides by it.
 pub(super) fn code(error: i16) -> Code {
     match error {
         3 | 100 => Code::UnknownTopicOrPartition,
@@ -62,15 +59,15 @@ pub(super) fn code(error: i16) -> Code {
 
 /// A record for a topic cannot be delivered.
 pub(super) fn undelivered(topic: &str, code: Code) -> Error {
-    Error::client(format!("deliver a record to topic {topic:?}"), KafkaError::MessageProduction(code))
+    Error::refused(format!("deliver a record to topic {topic:?}"), code)
 }
 
-/// Something else was refused.
+/// A broker refused a request other than one with records.
 pub(super) fn refused(what: &str, code: Code) -> Error {
-    Error::client(what, KafkaError::MessageProduction(code))
+    Error::refused(what, code)
 }
 
-/// An answer that is none.
+/// A malformed answer.
 pub(super) fn malformed() -> Error {
     Error::other("a broker's answer could not be read: is it a Kafka broker of version 2.1 or later?", true)
 }

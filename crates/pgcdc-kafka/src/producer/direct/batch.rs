@@ -16,7 +16,7 @@ const LARGE: usize = 4 << 20;
 
 /// A record's headers as they stand in it: their number, and each name and value with its length.
 #[derive(Clone, Debug, Default)]
-pub struct HeaderBytes {
+pub(crate) struct HeaderBytes {
     count: i64,
     bytes: Vec<u8>,
 }
@@ -24,25 +24,25 @@ pub struct HeaderBytes {
 impl HeaderBytes {
     /// None.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Forgets them; keeps the memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.count = 0;
         self.bytes.clear();
     }
 
     /// Appends one; `None` is a null value.
-    pub fn add(&mut self, name: &str, value: Option<&[u8]>) {
+    pub(crate) fn add(&mut self, name: &str, value: Option<&[u8]>) {
         self.count += 1;
         put_bytes(&mut self.bytes, Some(name.as_bytes()));
         put_bytes(&mut self.bytes, value);
     }
 
     /// Appends all of others.
-    pub fn extend(&mut self, others: &Self) {
+    pub(crate) fn extend(&mut self, others: &Self) {
         self.count += others.count;
         self.bytes.extend_from_slice(&others.bytes);
     }

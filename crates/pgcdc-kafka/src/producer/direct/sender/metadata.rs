@@ -2,14 +2,12 @@
 
 use std::time::Instant;
 
-use rdkafka::types::RDKafkaErrorCode as Code;
-
 use super::super::Event;
 use super::super::failure::{self, Fate};
 use super::super::protocol::{Answer, Metadata};
 use super::super::state::{Broker, Part, Topic};
 use super::{BACKOFF, GONE, SOON, Sender, UNKNOWN};
-use crate::Error;
+use crate::{Code, Error};
 
 impl Sender {
     pub(super) fn want_metadata(&mut self) {

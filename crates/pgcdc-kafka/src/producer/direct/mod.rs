@@ -27,15 +27,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::mpsc;
 
 use self::batch::Batch;
-pub use self::batch::HeaderBytes;
-use crate::producer::{Place, Sent};
-use crate::transaction::OPEN_LIMIT;
-use crate::{ClientProperties, Error, Result};
+pub(super) use self::batch::HeaderBytes;
+use super::{Place, Sent, TAKE_OVER_LIMIT};
+use crate::{ClientProperties, Code, Error, Result};
 
 /// Bytes of batches that may be there at once, unless `buffer.memory` is set: what is on its way is compressed.
 const QUEUE: usize = 12 << 20;
@@ -126,8 +123,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Which of the properties this producer does not know; `None` when it may be used.
-#[must_use]
-pub fn why_not(properties: &ClientProperties) -> Option<String> {
+pub(super) fn why_not(properties: &ClientProperties) -> Option<String> {
     if let Some(other) = properties.names().find(|name| !KNOWN.contains(name)) {
         let plaintext = other == "security.protocol"
             && properties.get(other).is_some_and(|value| value.eq_ignore_ascii_case("plaintext"));
@@ -148,7 +144,7 @@ fn compression(properties: &ClientProperties) -> &str {
 
 /// See the [module](self). It blocks nobody and is polled by its owner's own loop.
 #[derive(Debug)]
-pub struct Direct {
+pub(super) struct Direct {
     topics: Vec<Topic>,
     slots: Vec<Slot>,
     /// Slots with an open batch that is not empty.
@@ -202,7 +198,7 @@ impl Direct {
     ///
     /// # Errors
     /// When a property's value means nothing, or there are no threads.
-    pub fn new(properties: &ClientProperties) -> Result<Self> {
+    pub(super) fn new(properties: &ClientProperties) -> Result<Self> {
         // What is no number was refused when the properties were parsed.
         let set = |name: &str| properties.get(name).and_then(|value| value.parse::<usize>().ok());
         let number = |name: &str, default: usize| set(name).unwrap_or(default);
@@ -264,7 +260,7 @@ impl Direct {
     }
 
     /// A topic to send to, by its number; [`is_known`](Self::is_known) once brokers have said where it is.
-    pub fn topic(&mut self, name: &str) -> usize {
+    pub(super) fn topic(&mut self, name: &str) -> usize {
         self.topics.push(Topic { name: name.to_owned(), slots: Vec::new(), sticky: 0, most: self.largest });
         // When the thread is gone it has said why.
         let _ = self.commands.send(Command::Topic(name.to_owned()));
@@ -273,7 +269,7 @@ impl Direct {
 
     /// Tells how many bytes the broker takes of a topic in one batch (`max.message.bytes`). A record that is larger by
     /// itself still goes, alone: compressed it may be small enough.
-    pub fn limit_batches(&mut self, topic: usize, most: usize) {
+    pub(super) fn limit_batches(&mut self, topic: usize, most: usize) {
         if let Some(topic) = self.topics.get_mut(topic) {
             topic.most = most.saturating_sub(FRAME).min(self.largest);
         }
@@ -281,7 +277,7 @@ impl Direct {
 
     /// Whether records can be sent to a topic.
     #[must_use]
-    pub fn is_known(&self, topic: usize) -> bool {
+    pub(super) fn is_known(&self, topic: usize) -> bool {
         self.topics.get(topic).is_some_and(|topic| !topic.slots.is_empty())
     }
 
@@ -290,7 +286,7 @@ impl Direct {
     /// # Errors
     /// When the record can never be sent: it is too large, or its partition is none.
     #[inline]
-    pub fn send(
+    pub(super) fn send(
         &mut self,
         topic: usize,
         place: Place,
@@ -384,7 +380,7 @@ impl Direct {
     }
 
     /// Sends what waits for more to come.
-    pub fn send_now(&mut self) {
+    pub(super) fn send_now(&mut self) {
         let mut open = std::mem::take(&mut self.open);
         for at in open.drain(..) {
             self.close(at);
@@ -397,8 +393,8 @@ impl Direct {
     ///
     /// # Errors
     /// When no coordinator answers within a minute, or the brokers refuse the id or its timeout.
-    pub async fn take_over(&mut self) -> Result<()> {
-        let end = Instant::now() + OPEN_LIMIT;
+    pub(super) async fn take_over(&mut self) -> Result<()> {
+        let end = Instant::now() + TAKE_OVER_LIMIT;
         let _ = self.commands.send(Command::TakeOver);
         while !self.ready {
             if Instant::now() >= end {
@@ -412,7 +408,7 @@ impl Direct {
 
     /// Commits the transaction, with all records so far, and begins the next: what is sent from now on belongs to that
     /// one, and goes when this is [done](Self::has_ended). One at a time.
-    pub fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         self.send_now();
         let _ = self.commands.send(Command::Commit);
     }
@@ -422,14 +418,14 @@ impl Direct {
     /// # Errors
     /// When it has not, and never will: the producer must be dropped then. What the brokers make of it is told by what a
     /// reader of committed records finds once another has [taken over](Self::take_over).
-    pub fn has_ended(&mut self) -> Result<bool> {
+    pub(super) fn has_ended(&mut self) -> Result<bool> {
         self.poll(&mut Vec::new())?;
         Ok(std::mem::take(&mut self.ended))
     }
 
     /// Ends the transaction without its records, so that readers need not wait for its timeout. Returns when that is
     /// done, or cannot be done within `limit`.
-    pub async fn abort(mut self, limit: Duration) {
+    pub(super) async fn abort(mut self, limit: Duration) {
         let end = Instant::now() + limit;
         for at in self.open.drain(..) {
             self.slots[at].batch = Batch::default();
@@ -459,7 +455,7 @@ impl Direct {
     ///
     /// # Errors
     /// As there.
-    pub fn wait(&mut self, limit: Duration, delivered: &mut Vec<usize>) -> Result<()> {
+    pub(super) fn wait(&mut self, limit: Duration, delivered: &mut Vec<usize>) -> Result<()> {
         match self.events.recv_timeout(limit) {
             Ok(event) => self.take(event, delivered),
             Err(_) => Ok(()),
@@ -471,7 +467,7 @@ impl Direct {
     /// # Errors
     /// When a record was not delivered for good: the producer must then be dropped, and what it had not reported be sent
     /// again by another.
-    pub fn poll(&mut self, delivered: &mut Vec<usize>) -> Result<()> {
+    pub(super) fn poll(&mut self, delivered: &mut Vec<usize>) -> Result<()> {
         // A table that is seldom written must not wait for those that are, nor what is confirmed for it.
         if !self.open.is_empty() && self.opened.elapsed() >= AGE {
             self.send_now();
@@ -523,17 +519,14 @@ impl Direct {
 
     /// Bytes of batches that are not durable.
     #[must_use]
-    pub fn queued_bytes(&self) -> usize {
+    pub(super) fn queued_bytes(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
 
     #[cold]
     fn refused(&self, topic: usize, bytes: usize, code: Code) -> Error {
         let name = &self.topics[topic].name;
-        Error::client(
-            format!("send a record of {bytes} bytes to topic {name:?}"),
-            KafkaError::MessageProduction(code),
-        )
+        Error::refused(format!("send a record of {bytes} bytes to topic {name:?}"), code)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Kafka transactions of a [`Producer`]: begun, ended off the caller's thread, aborted.
+//! Kafka transactions of a [`Librdkafka`]: begun, ended off the caller's thread, aborted.
 //!
 //! ```text
 //!  open ─▶ (records) ─▶ end ──▶ has_ended ─▶ (records) ─▶ …
@@ -14,19 +14,18 @@ use rdkafka::producer::Producer as _;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
+use super::super::TAKE_OVER_LIMIT;
+use super::Librdkafka;
 use crate::topics::blocking;
-use crate::{Error, Producer, Result};
-
-/// How long the brokers may take to find a coordinator and end what was open before.
-pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(60);
+use crate::{Error, Result};
 
 /// How long one blocking call lasts before it is taken up again.
 const SLICE: Duration = Duration::from_secs(5);
 
 /// The transactions of one producer whose properties have a `transactional.id`.
 #[derive(Debug)]
-pub struct Transactions {
-    producer: Producer,
+pub(crate) struct Transactions {
+    producer: Librdkafka,
     /// How long a transaction may take to end before it counts as failed.
     limit: Duration,
     ending: Option<oneshot::Receiver<Result<()>>>,
@@ -38,10 +37,10 @@ impl Transactions {
     ///
     /// # Errors
     /// When no coordinator answers within a minute, or the brokers refuse the id or its timeout.
-    pub async fn open(producer: Producer, limit: Duration) -> Result<Self> {
+    pub(crate) async fn open(producer: Librdkafka, limit: Duration) -> Result<Self> {
         let same = producer.clone();
         blocking(move || {
-            let end = Instant::now() + OPEN_LIMIT;
+            let end = Instant::now() + TAKE_OVER_LIMIT;
             resume(end, || same.client().init_transactions(SLICE))
                 .and_then(|()| same.client().begin_transaction())
                 .map_err(|error| failure(&same, "take the transactional id over", error))
@@ -52,7 +51,7 @@ impl Transactions {
 
     /// Ends the transaction: flushes and commits it and begins the next, on another thread. Nothing may be sent until
     /// [`has_ended`](Self::has_ended) says so. Must be called within a tokio runtime.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         let (producer, limit) = (self.producer.clone(), self.limit);
         let (sender, receiver) = oneshot::channel();
         self.ending = Some(receiver);
@@ -67,7 +66,7 @@ impl Transactions {
     /// # Errors
     /// When it is not committed: the producer is of no use then. What the broker makes of it is told by what a reader
     /// of committed records finds after the next [`open`](Self::open).
-    pub fn has_ended(&mut self) -> Result<bool> {
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
         let Some(ending) = &mut self.ending else { return Ok(false) };
         let ended = match ending.try_recv() {
             Err(TryRecvError::Empty) => return Ok(false),
@@ -80,7 +79,7 @@ impl Transactions {
 
     /// Ends the transaction without its records, so that readers need not wait for its timeout. Returns when that is
     /// done, or cannot be done within `limit`.
-    pub async fn abort(self, limit: Duration) {
+    pub(crate) async fn abort(self, limit: Duration) {
         let aborted = blocking(move || {
             let end = Instant::now() + limit;
             while Instant::now() < end {
@@ -104,7 +103,7 @@ impl Transactions {
 }
 
 /// What the helper does.
-fn end(producer: &Producer, until: Instant) -> Result<()> {
+fn end(producer: &Librdkafka, until: Instant) -> Result<()> {
     let client = producer.client();
     let mut delivered = Vec::new();
     while producer.in_flight() > 0 {
@@ -136,7 +135,7 @@ fn may_resume(error: &RDKafkaError) -> bool {
 }
 
 /// The client's own reason for its end, where it has one, says more than the call that met it.
-fn failure(producer: &Producer, what: &str, error: KafkaError) -> Error {
+fn failure(producer: &Librdkafka, what: &str, error: KafkaError) -> Error {
     producer.fatal_error().unwrap_or_else(|| {
         let reason = match &error {
             KafkaError::Transaction(error) => error.string(),
@@ -146,18 +145,18 @@ fn failure(producer: &Producer, what: &str, error: KafkaError) -> Error {
     })
 }
 
-impl Producer {
+impl Librdkafka {
     /// As [`poll`](Self::poll), for a producer with transactions: a failure tells the client's own reason.
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
-    pub fn poll_transaction(&self, delivered: &mut Vec<usize>) -> Result<()> {
+    pub(crate) fn poll_transaction(&self, delivered: &mut Vec<usize>) -> Result<()> {
         self.poll(delivered).map_err(|error| self.fatal_error().unwrap_or(error))
     }
 
     /// Why the client can not be used any more, if so.
     #[must_use]
-    pub fn fatal_error(&self) -> Option<Error> {
+    pub(crate) fn fatal_error(&self) -> Option<Error> {
         let (code, reason) = self.client().client().fatal_error()?;
         Some(Error::client(format!("write to Kafka: {reason}"), KafkaError::Global(code)))
     }

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 
-use rdkafka::types::RDKafkaErrorCode as Code;
 use tokio::sync::mpsc;
 
 use self::transaction::Transactional;
@@ -22,7 +21,7 @@ use super::failure::{self, Fate};
 use super::protocol::{Answer, Request};
 use super::state::{Asked, Broker, Link, Part, Pending, Topic, Waiting};
 use super::{Command, Event, Options, TAKE_OVER};
-use crate::Error;
+use crate::{Code, Error};
 
 /// Requests with batches on their way to one broker.
 const REQUESTS: usize = 5;

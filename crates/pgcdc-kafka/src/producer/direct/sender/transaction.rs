@@ -11,14 +11,12 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::types::RDKafkaErrorCode as Code;
-
 use super::super::failure::{self, CONCURRENT, Fate};
 use super::super::protocol::{Answer, Request};
 use super::super::state::{Asked, Broker, Part, Pending};
 use super::super::{Event, TAKE_OVER};
 use super::{BACKOFF, SOON, Sender};
-use crate::Error;
+use crate::{Code, Error};
 
 const NOT_COORDINATOR: i16 = 16;
 /// A partition was not added, for another one could not be.

@@ -1,0 +1,138 @@
+//! Sends a single record and waits until it is durable: for records that come so seldom that a producer of their own is
+//! made only when the first one does.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig};
+
+use crate::{ClientProperties, Error, Logging, Result};
+
+/// How long a record may wait for room in the producer's queue.
+const ROOM_LIMIT: Duration = Duration::from_secs(30);
+
+/// One record for a [`DeadLetterSender`].
+#[derive(Debug)]
+pub struct DeadLetter<'a> {
+    topic: &'a str,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    timestamp_ms: Option<i64>,
+    headers: OwnedHeaders,
+}
+
+impl<'a> DeadLetter<'a> {
+    /// A record for `topic` with neither key, value nor headers. Its time is now.
+    #[must_use]
+    pub fn new(topic: &'a str) -> Self {
+        Self { topic, key: None, value: None, timestamp_ms: None, headers: OwnedHeaders::new() }
+    }
+
+    /// Sets the key; its hash decides the partition, as Java's default partitioner would.
+    #[must_use]
+    pub fn key(mut self, key: Option<&'a [u8]>) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// Sets the value; `None` is a null value.
+    #[must_use]
+    pub fn value(mut self, value: Option<&'a [u8]>) -> Self {
+        self.value = value;
+        self
+    }
+
+    /// Sets the record's time, in milliseconds since 1970; `None` is now.
+    #[must_use]
+    pub fn timestamp_ms(mut self, timestamp_ms: Option<i64>) -> Self {
+        self.timestamp_ms = timestamp_ms;
+        self
+    }
+
+    /// Appends a header; `None` is a null value.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: Option<&[u8]>) -> Self {
+        self.headers = self.headers.insert(Header { key: name, value });
+        self
+    }
+}
+
+/// Sends [`DeadLetter`]s with acks=all, each durable when its call returns.
+pub struct DeadLetterSender {
+    configuration: ClientConfig,
+    /// Made for the first record, since an idle producer keeps a thread busy. Made again when it reports that it can not
+    /// go on.
+    producer: Mutex<Option<FutureProducer<Logging>>>,
+}
+
+impl fmt::Debug for DeadLetterSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetterSender").finish_non_exhaustive()
+    }
+}
+
+impl DeadLetterSender {
+    /// Takes from `client` only where the brokers are and how to log in. Nothing is connected yet.
+    #[must_use]
+    pub fn new(client: &ClientProperties) -> Self {
+        let mut properties = client.connection();
+        properties
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("message.max.bytes", "104857600") // whatever was read must be writable; the broker decides
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "0");
+        Self { configuration: properties.config(), producer: Mutex::default() }
+    }
+
+    /// Sends a record and waits until it is durable.
+    ///
+    /// # Errors
+    /// When the producer cannot be made, its queue is full for half a minute, or the record is not delivered. The caller
+    /// then calls [`renew_if_broken`](Self::renew_if_broken).
+    pub async fn send(&self, letter: DeadLetter<'_>) -> Result<()> {
+        let DeadLetter { topic, key, value, timestamp_ms, headers } = letter;
+        let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).headers(headers);
+        record.key = key;
+        record.payload = value;
+        record.timestamp = timestamp_ms;
+        let failed = |error: KafkaError| Error::client(format!("write a dead letter to {topic:?}"), error);
+        let producer = self.producer().map_err(failed)?;
+        producer.send(record, ROOM_LIMIT).await.map(drop).map_err(|(error, _)| failed(error))
+    }
+
+    /// Drops a producer that can send no more, so that the next record gets a new one.
+    pub fn renew_if_broken(&self) {
+        let mut producer = self.lock();
+        if producer.as_ref().is_some_and(|producer| producer.client().fatal_error().is_some()) {
+            *producer = None;
+        }
+    }
+
+    fn producer(&self) -> Result<FutureProducer<Logging>, KafkaError> {
+        let mut producer = self.lock();
+        if let Some(producer) = &*producer {
+            return Ok(producer.clone());
+        }
+        let made: FutureProducer<Logging> = self.configuration.create_with_context(Logging)?;
+        *producer = Some(made.clone());
+        Ok(made)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<FutureProducer<Logging>>> {
+        self.producer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for DeadLetterSender {
+    fn drop(&mut self) {
+        // Nothing is in flight: every send was awaited, or its record comes again.
+        if let Some(producer) = &*self.lock() {
+            producer.purge(PurgeConfig::default().queue().inflight());
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The producer of records to Kafka: one face, behind which either of two clients works.
+//!
+//! ```text
+//!               ┌▶ direct      our own: fast with many tables, without TLS, SASL and seldom used properties
+//!  Producer ────┤
+//!               └▶ librdkafka  knows every property
+//! ```
+//! The properties decide ([`Producer::new`]), and the log says at INFO which client it is and why. Everything that differs
+//! between the two stays in this folder: headers, topics, transactions, how long a batch lingers.
+
+mod direct;
+mod headers;
+pub(crate) mod librdkafka;
+mod linger;
+
+use std::time::{Duration, Instant};
+
+use pgcdc_event::Record;
+
+use self::direct::{Direct, HeaderBytes};
+use self::headers::{DirectHeaders, LibrdkafkaHeaders};
+use self::librdkafka::{Librdkafka, Transactions};
+use self::linger::{Linger, Look};
+use crate::{ClientProperties, Error, Result};
+
+/// How long to wait for an answer to what was just sent.
+const ANSWER: Duration = Duration::from_millis(1);
+
+/// How long the brokers may take to find a transaction coordinator and to end the transaction that was open before.
+const TAKE_OVER_LIMIT: Duration = Duration::from_secs(60);
+
+/// What became of a record that was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The record is on its way; a report follows.
+    Queued,
+    /// The queue is full (`queue.buffering.max.*`): poll, wait, and hand the record over again.
+    Full,
+}
+
+/// Where a record goes within its topic, and its time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The partition; `None` lets the key's hash choose.
+    pub partition: Option<i32>,
+    /// Milliseconds since 1970; `None` is now.
+    pub timestamp_ms: Option<i64>,
+}
+
+/// A topic that records can be sent to, as the [`Producer`] that made it knows it.
+#[derive(Debug)]
+pub struct Topic(Target);
+
+#[derive(Debug)]
+enum Target {
+    /// The topic's number.
+    Direct(usize),
+    Librdkafka(librdkafka::Topic),
+}
+
+/// An idempotent producer with acks=all that blocks nobody: its owner's loop polls it.
+///
+/// Each record carries a number, its handle, that [`poll`](Self::poll) returns once the record is durable.
+///
+/// ```
+/// use pgcdc_kafka::{ClientProperties, Producer};
+/// let properties = ClientProperties::parse([("bootstrap.servers", "127.0.0.1:9092")])?;
+/// let mut producer = Producer::new(&properties, &[])?;
+/// let topic = producer.topic("shop.public.orders")?;
+/// // No broker has said yet which partitions the topic has.
+/// assert!(!producer.is_known(&topic));
+/// # Ok::<(), pgcdc_kafka::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Producer {
+    client: Client,
+    /// Records that the client took, since the start.
+    handed: u64,
+    /// Records that are durable, since the start.
+    delivered: u64,
+    /// Decides when an unfinished batch goes; `None` where the client decides.
+    linger: Option<Linger>,
+    /// Handles that arrived during [`send_now`](Self::send_now); the next poll returns them.
+    arrived: Vec<usize>,
+}
+
+#[derive(Debug)]
+enum Client {
+    Direct { producer: Box<Direct>, headers: DirectHeaders },
+    Librdkafka { producer: Librdkafka, headers: LibrdkafkaHeaders, transactions: Option<Transactions> },
+}
+
+impl Producer {
+    /// Chooses the client that the properties need. No broker needs to be there yet.
+    ///
+    /// `context` are the headers that every record of the stream has. A `transactional.id` among the properties makes a
+    /// producer with transactions: call [`begin_transactions`](Self::begin_transactions) before anything is sent.
+    ///
+    /// # Errors
+    /// When the properties do not go together.
+    pub fn new(properties: &ClientProperties, context: &[(String, String)]) -> Result<Self> {
+        let transactional = properties.get("transactional.id").is_some();
+        let lingers = properties.get("linger.ms").is_none() && !transactional;
+        let limit = if transactional { linger::TRANSACTIONAL_MS } else { linger::LIMIT_MS };
+        match direct::why_not(properties) {
+            None => tracing::info!(
+                client = "pgcdc",
+                "pgcdc's own Kafka producer sends the records: it knows all properties that are set"
+            ),
+            Some(property) => tracing::info!(
+                client = "librdkafka",
+                property,
+                "librdkafka sends the records: pgcdc's own Kafka producer does not know this property, or its value"
+            ),
+        }
+        let mut properties = properties.clone();
+        if direct::why_not(&properties).is_some() {
+            properties.set_default("linger.ms", limit);
+        }
+        let client = Client::new(&properties, context)?;
+        let linger = lingers.then(|| Linger::new(Instant::now()));
+        Ok(Self { linger, ..Self::with(client) })
+    }
+
+    /// A producer for single records, each of which goes as soon as [`push`](Self::push) is called.
+    ///
+    /// # Errors
+    /// When the properties do not go together.
+    pub(crate) fn of_single_records(properties: &ClientProperties) -> Result<Self> {
+        Client::new(properties, &[]).map(Self::with)
+    }
+
+    fn with(client: Client) -> Self {
+        Self { client, handed: 0, delivered: 0, linger: None, arrived: Vec::new() }
+    }
+
+    /// Takes the transactional id over, which fences whoever had it and aborts what it left open, and begins the first
+    /// transaction. `limit` is how long a transaction may last.
+    ///
+    /// # Errors
+    /// When no coordinator answers within a minute, or the brokers refuse the id or its timeout.
+    pub async fn begin_transactions(&mut self, limit: Duration) -> Result<()> {
+        match &mut self.client {
+            Client::Direct { producer, .. } => producer.take_over().await,
+            Client::Librdkafka { producer, transactions, .. } => {
+                *transactions = Some(Transactions::open(producer.clone(), limit).await?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Commits the transaction and begins the next one; [`has_committed`](Self::has_committed) says when that is done.
+    pub fn commit(&mut self) {
+        match &mut self.client {
+            Client::Direct { producer, .. } => producer.commit(),
+            Client::Librdkafka { transactions, .. } => {
+                if let Some(transactions) = transactions {
+                    transactions.end();
+                }
+            }
+        }
+    }
+
+    /// Whether the transaction that was to be committed is, and the next one has begun. True once.
+    ///
+    /// # Errors
+    /// When the transaction is not committed and never will be: drop the producer then.
+    pub fn has_committed(&mut self) -> Result<bool> {
+        match &mut self.client {
+            Client::Direct { producer, .. } => producer.has_ended(),
+            Client::Librdkafka { transactions: Some(transactions), .. } => transactions.has_ended(),
+            Client::Librdkafka { transactions: None, .. } => Ok(false),
+        }
+    }
+
+    /// Whether the producer takes records for the next transaction while it commits one.
+    #[must_use]
+    pub fn runs_ahead(&self) -> bool {
+        matches!(self.client, Client::Direct { .. })
+    }
+
+    /// Gives up what is in the open transaction; takes no longer than `limit`.
+    pub async fn abort(self, limit: Duration) {
+        match self.client {
+            Client::Direct { producer, .. } => producer.abort(limit).await,
+            Client::Librdkafka { transactions: Some(transactions), .. } => transactions.abort(limit).await,
+            Client::Librdkafka { transactions: None, .. } => {}
+        }
+    }
+
+    /// Why no record can be sent any more, if the client knows that by itself.
+    #[must_use]
+    pub fn fatal_error(&self) -> Option<Error> {
+        match &self.client {
+            Client::Direct { .. } => None,
+            Client::Librdkafka { producer, .. } => producer.fatal_error(),
+        }
+    }
+
+    /// A topic to send to. It must exist: the producer asks brokers about it, and a broker may create it on its own terms.
+    ///
+    /// # Errors
+    /// When no topic can have this name.
+    pub fn topic(&mut self, name: &str) -> Result<Topic> {
+        Ok(Topic(match &mut self.client {
+            Client::Direct { producer, .. } => Target::Direct(producer.topic(name)),
+            Client::Librdkafka { producer, .. } => Target::Librdkafka(producer.topic(name)?),
+        }))
+    }
+
+    /// Tells how many bytes a batch of this topic may have (`max.message.bytes`), where that is known. librdkafka's
+    /// batches are cut by its own properties.
+    pub fn limit_batches(&mut self, topic: &Topic, most: Option<usize>) {
+        if let (Client::Direct { producer, .. }, Target::Direct(topic), Some(most)) =
+            (&mut self.client, &topic.0, most)
+        {
+            producer.limit_batches(*topic, most);
+        }
+    }
+
+    /// Whether records can be sent to a topic yet.
+    #[must_use]
+    pub fn is_known(&self, topic: &Topic) -> bool {
+        match (&self.client, &topic.0) {
+            (Client::Direct { producer, .. }, Target::Direct(topic)) => producer.is_known(*topic),
+            _ => true,
+        }
+    }
+
+    /// Hands a record over; its bytes are copied. `handle` comes back from [`poll`](Self::poll).
+    ///
+    /// # Errors
+    /// When the record can never be sent (too large, no such partition), or the producer is broken.
+    #[inline]
+    pub fn send(&mut self, topic: &Topic, record: &Record<'_>, handle: usize) -> Result<Sent> {
+        let place = Place { partition: record.partition, timestamp_ms: record.timestamp_ms };
+        let sent = match (&mut self.client, &topic.0) {
+            (Client::Direct { producer, headers }, Target::Direct(topic)) => {
+                producer.send(*topic, place, record.key, record.value, headers.of(record), handle)
+            }
+            (Client::Librdkafka { producer, headers, .. }, Target::Librdkafka(topic)) => {
+                producer.send(topic, place, record.key, record.value, headers.of(record), handle)
+            }
+            _ => Err(of_another_producer()),
+        }?;
+        if sent == Sent::Queued {
+            self.handed += 1;
+        }
+        Ok(sent)
+    }
+
+    /// Hands over a record without headers that is not one of the stream, such as an offset. Its handle is zero.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_beside(&mut self, topic: &Topic, key: &[u8], value: &[u8]) -> Result<Sent> {
+        let (place, key, value) = (Place::default(), Some(key), Some(value));
+        match (&mut self.client, &topic.0) {
+            (Client::Direct { producer, .. }, Target::Direct(topic)) => {
+                producer.send(*topic, place, key, value, &HeaderBytes::new(), 0)
+            }
+            (Client::Librdkafka { producer, .. }, Target::Librdkafka(topic)) => {
+                producer.send(topic, place, key, value, None, 0)
+            }
+            _ => Err(of_another_producer()),
+        }
+    }
+
+    /// Appends the handles of records that are durable now. Does not wait.
+    ///
+    /// # Errors
+    /// When a record can not be delivered: drop the producer then, and send what it has not reported by another.
+    pub fn poll(&mut self, handles: &mut Vec<usize>) -> Result<()> {
+        let before = handles.len();
+        handles.append(&mut self.arrived);
+        match &mut self.client {
+            Client::Direct { producer, .. } => producer.poll(handles),
+            Client::Librdkafka { producer, transactions: None, .. } => producer.poll(handles),
+            Client::Librdkafka { producer, transactions: Some(_), .. } => producer.poll_transaction(handles),
+        }?;
+        self.delivered += (handles.len() - before) as u64;
+        Ok(())
+    }
+
+    /// Sends unfinished batches, if it is time. Call it when there are no more records for now, or no room for more
+    /// (`full`). True when the call took about a millisecond.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn send_now(&mut self, full: bool) -> Result<bool> {
+        let Some(linger) = &mut self.linger else { return Ok(false) };
+        let bytes = match &self.client {
+            Client::Direct { producer, .. } => producer.queued_bytes(),
+            Client::Librdkafka { producer, .. } => producer.queued_bytes(),
+        };
+        let (handed, delivered) = (self.handed, self.delivered + self.arrived.len() as u64);
+        if !linger.is_due(Look { handed, delivered, bytes, full }, Instant::now()) {
+            return Ok(false);
+        }
+        match &mut self.client {
+            Client::Direct { producer, .. } => {
+                producer.send_now();
+                producer.wait(ANSWER, &mut self.arrived)?;
+            }
+            Client::Librdkafka { producer, .. } => producer.send_now(),
+        }
+        Ok(true)
+    }
+
+    /// Sends unfinished batches without a look at the time. librdkafka does so by itself after `linger.ms`.
+    pub(crate) fn push(&mut self) {
+        match &mut self.client {
+            Client::Direct { producer, .. } => producer.send_now(),
+            Client::Librdkafka { .. } => {}
+        }
+    }
+}
+
+impl Client {
+    fn new(properties: &ClientProperties, context: &[(String, String)]) -> Result<Self> {
+        Ok(if direct::why_not(properties).is_none() {
+            let producer = Box::new(Direct::new(properties)?);
+            Self::Direct { producer, headers: DirectHeaders::new(context) }
+        } else {
+            let producer = Librdkafka::new(properties)?;
+            Self::Librdkafka { producer, headers: LibrdkafkaHeaders::new(context), transactions: None }
+        })
+    }
+}
+
+#[cold]
+fn of_another_producer() -> Error {
+    Error::other("a topic of another producer", false)
+}
