@@ -1,4 +1,4 @@
-//! What the sender keeps: topics, their partitions, brokers, and what is on its way to them.
+//! The sender's state: topics, their partitions, brokers, and what is on its way to them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ const BATCHES: usize = 5;
 
 pub(super) struct Topic {
     pub(super) name: String,
-    /// Its partitions' places among all.
+    /// Its partitions, as indexes into `Sender::parts`.
     pub(super) parts: Vec<usize>,
-    /// Since when brokers do not know it.
+    /// Since when brokers say that they do not know the topic.
     pub(super) unknown: Option<Instant>,
 }
 
@@ -22,28 +22,28 @@ pub(super) struct Part {
     pub(super) number: i32,
     pub(super) leader: Option<i32>,
     pub(super) queue: VecDeque<Pending>,
-    /// So many left the queue at its front.
+    /// Batches removed from the front of `queue` since the start.
     pub(super) done: u64,
-    /// So many of the queue, from its front, were sent.
+    /// Batches at the front of `queue` that were sent; the rest still has to be.
     pub(super) sent: usize,
-    /// So many were sent and not answered.
+    /// Batches that were sent and are not answered yet.
     pub(super) in_flight: usize,
-    /// The leader has taken one since anything went wrong. Before, one is sent at a time: a broker that knows nothing of
-    /// a producer takes any number for its first, and so the second where the first was refused.
+    /// The leader has taken a batch since the last failure. Until then, one batch is sent at a time: a broker that does not
+    /// know the producer accepts any sequence number first, and so would take the second batch after it refused the first.
     pub(super) proven: bool,
-    /// One has to be sent again, once the others are answered.
+    /// A batch failed: send the queue again from its front, as soon as all batches in flight are answered.
     pub(super) again: bool,
-    /// It is parked, and not sent before its time.
+    /// The partition waits in `Sender::parked`, and nothing of it is sent before its time there.
     pub(super) parked: bool,
-    /// The transaction that it was added to last; they are counted from one.
+    /// The last transaction that the partition was added to; transactions are counted from one.
     pub(super) joined: u64,
-    /// It is to be added to the one that is open.
+    /// The partition has to be added to the open transaction before anything of it is sent.
     pub(super) joining: bool,
-    /// It is among those that its broker gets next.
+    /// The partition is in its leader's `ready` list.
     pub(super) listed: bool,
-    /// When an answer came last.
+    /// When the leader last took a batch; `None` after a failure.
     pub(super) answered: Option<Instant>,
-    /// The number of the next record.
+    /// The sequence number of the next record.
     pub(super) sequence: i32,
 }
 
@@ -77,13 +77,14 @@ impl Part {
         }
     }
 
-    /// Whether its broker may have another batch.
+    /// Whether another batch may be sent to the leader now.
     pub(super) fn has_more(&self) -> bool {
         let most = if self.proven { BATCHES } else { 1 };
         !self.again && !self.parked && self.in_flight < most && self.sent < self.queue.len()
     }
 
-    /// A batch has to be sent again; true when that can be now, and not only when others were answered.
+    /// Notes that a batch has to be sent again. True when the partition was parked for that: the caller says until when.
+    /// False while other batches are in flight, whose answers come first.
     pub(super) fn again(&mut self) -> bool {
         self.again = self.in_flight > 0;
         self.answered = None;
@@ -100,7 +101,7 @@ pub(super) struct Broker {
     pub(super) id: i32,
     pub(super) address: String,
     pub(super) link: Option<Link>,
-    /// Not to be connected to before.
+    /// No connection is opened before this time.
     pub(super) not_before: Instant,
     /// Connections that failed one after the other.
     pub(super) failures: u32,
@@ -131,7 +132,7 @@ pub(super) enum Asked {
     Join(Vec<usize>),
     /// The transaction's end.
     End,
-    /// Partitions, and which of their batches.
+    /// Partitions, each with the number of the batch that was sent.
     Produce(Vec<(usize, u64)>),
 }
 

@@ -24,7 +24,7 @@ impl Sender {
     }
 
     /// Takes in what brokers know.
-    pub(super) fn informed(&mut self, answer: Answer<'_>) -> Result<(), Error> {
+    pub(super) fn on_metadata(&mut self, answer: Answer<'_>) -> Result<(), Error> {
         let now = Instant::now();
         self.metadata_asked = false;
         self.metadata_at = now;
@@ -36,7 +36,7 @@ impl Sender {
                 Some(broker) if broker.address != address => {
                     broker.address = address;
                     if let Some(number) = broker.link.as_ref().map(|link| link.number) {
-                        self.lost(number, &std::io::Error::other("the broker has moved"));
+                        self.on_lost(number, &std::io::Error::other("the broker has moved"));
                     }
                 }
                 Some(_) => {}

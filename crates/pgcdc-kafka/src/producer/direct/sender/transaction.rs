@@ -261,7 +261,7 @@ impl Sender {
     }
 
     /// Takes in which broker coordinates.
-    pub(super) fn found(&mut self, answer: Answer<'_>) -> Result<(), Error> {
+    pub(super) fn on_coordinator(&mut self, answer: Answer<'_>) -> Result<(), Error> {
         self.coordinating(|transactional| transactional.coordinator_asked = false);
         let (error, id, address) = answer.find_coordinator().ok_or_else(failure::malformed)?;
         match failure::fate(error) {
@@ -278,7 +278,7 @@ impl Sender {
     }
 
     /// Takes in which partitions belong to the transaction now.
-    pub(super) fn joined(&mut self, parts: Vec<usize>, answer: Answer<'_>) -> Result<(), Error> {
+    pub(super) fn on_join(&mut self, parts: Vec<usize>, answer: Answer<'_>) -> Result<(), Error> {
         let mut failed = None;
         let mut again = None;
         let number = self.transactional.as_ref().map_or(0, |transactional| transactional.number);
@@ -321,7 +321,7 @@ impl Sender {
     }
 
     /// Takes in whether the transaction has ended.
-    pub(super) fn ended(&mut self, answer: Answer<'_>) -> Result<(), Error> {
+    pub(super) fn on_end(&mut self, answer: Answer<'_>) -> Result<(), Error> {
         self.coordinating(|transactional| transactional.unanswered(Asked::End));
         let error = answer.end().ok_or_else(failure::malformed)?;
         match failure::fate(error) {
