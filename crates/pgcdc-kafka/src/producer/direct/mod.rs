@@ -13,9 +13,11 @@
 //! else gets librdkafka ([`why_not`]).
 
 mod batch;
+mod command;
 mod connection;
 mod failure;
 mod lz4;
+mod options;
 mod partitioner;
 mod protocol;
 mod sender;
@@ -31,6 +33,9 @@ use tokio::sync::mpsc;
 
 use self::batch::Batch;
 pub(super) use self::batch::HeaderBytes;
+use self::command::{Command, Event, TAKE_OVER};
+use self::options::Options;
+pub(super) use self::options::why_not;
 use super::{Place, Sent, TAKE_OVER_LIMIT};
 use crate::{ClientProperties, Code, Error, Result};
 
@@ -48,99 +53,6 @@ const SPARE: usize = 2 << 20;
 const AGE: Duration = Duration::from_millis(100);
 /// How often to look, where somebody waits.
 const STEP: Duration = Duration::from_millis(1);
-const TAKE_OVER: &str = "take the transactional id over";
-const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
-
-/// What the sender is told.
-#[derive(Debug)]
-enum Command {
-    /// There is another topic; they are counted.
-    Topic(String),
-    /// Send this.
-    Batch { topic: usize, partition: usize, batch: Batch },
-    /// Take the transactional id over, and begin.
-    TakeOver,
-    /// End the transaction with what was sent so far; what comes belongs to the next.
-    Commit,
-    /// End it without that.
-    Abort,
-}
-
-/// What the sender tells.
-#[derive(Debug)]
-enum Event {
-    /// A topic has so many partitions now.
-    Partitions { topic: usize, count: usize },
-    /// The records with these handles are durable.
-    Durable(Vec<(usize, u32)>),
-    /// The transactional id is taken over.
-    Ready,
-    /// A transaction has ended.
-    Ended,
-    /// Memory that a batch no longer needs.
-    Spare(Vec<u8>),
-    /// Nothing more will be sent.
-    Failed(Error),
-}
-
-/// What the properties say.
-#[derive(Debug)]
-struct Options {
-    bootstrap: Vec<String>,
-    client_id: String,
-    /// Its name and timeout.
-    transactional: Option<(String, Duration)>,
-    compress: bool,
-    request_timeout: Duration,
-    delivery_timeout: Duration,
-    metadata_age: Duration,
-}
-
-/// Properties that this producer honours, or that mean nothing to it, in librdkafka's names.
-const KNOWN: &[&str] = &[
-    "acks",
-    "batch.size",
-    "bootstrap.servers",
-    "client.id",
-    "compression.codec",
-    "compression.type",
-    "delivery.timeout.ms",
-    "enable.idempotence",
-    "max.in.flight",
-    "max.in.flight.requests.per.connection",
-    "message.max.bytes",
-    "message.send.max.retries",
-    "message.timeout.ms",
-    "metadata.broker.list",
-    "queue.buffering.max.kbytes",
-    "request.required.acks",
-    "request.timeout.ms",
-    "retries",
-    "retry.backoff.ms",
-    "topic.metadata.refresh.interval.ms",
-    "transaction.timeout.ms",
-    "transactional.id",
-];
-
-/// Which of the properties this producer does not know; `None` when it may be used.
-pub(super) fn why_not(properties: &ClientProperties) -> Option<String> {
-    if let Some(other) = properties.names().find(|name| !KNOWN.contains(name)) {
-        let plaintext = other == "security.protocol"
-            && properties.get(other).is_some_and(|value| value.eq_ignore_ascii_case("plaintext"));
-        if !plaintext {
-            return Some(other.to_owned());
-        }
-    }
-    match compression(properties) {
-        "lz4" | "none" => None,
-        _ => Some("compression.type".to_owned()),
-    }
-}
-
-fn compression(properties: &ClientProperties) -> &str {
-    let set = properties.get("compression.type").or_else(|| properties.get("compression.codec"));
-    set.unwrap_or("lz4")
-}
 
 /// See the [module](self). It blocks nobody and is polled by its owner's own loop.
 #[derive(Debug)]
@@ -202,25 +114,7 @@ impl Direct {
         // What is no number was refused when the properties were parsed.
         let set = |name: &str| properties.get(name).and_then(|value| value.parse::<usize>().ok());
         let number = |name: &str, default: usize| set(name).unwrap_or(default);
-        let millis = |name: &str, default: usize| Duration::from_millis(number(name, default) as u64);
-        let servers = properties.get("bootstrap.servers").or_else(|| properties.get("metadata.broker.list"));
-        let bootstrap: Vec<String> = servers.unwrap_or_default().split(',').filter_map(address).collect();
-        if bootstrap.is_empty() {
-            return Err(Error::configuration("property \"bootstrap.servers\" names no server"));
-        }
-        // Zero is never.
-        let delivery = set("delivery.timeout.ms").or_else(|| set("message.timeout.ms")).unwrap_or(300_000);
-        let options = Options {
-            bootstrap,
-            client_id: properties.get("client.id").unwrap_or("pgcdc").chars().take(200).collect(),
-            transactional: properties
-                .get("transactional.id")
-                .map(|id| (id.chars().take(8000).collect(), millis("transaction.timeout.ms", 60_000))),
-            compress: compression(properties) != "none",
-            request_timeout: millis("request.timeout.ms", 30_000),
-            delivery_timeout: if delivery == 0 { NEVER } else { Duration::from_millis(delivery as u64) },
-            metadata_age: millis("topic.metadata.refresh.interval.ms", 300_000),
-        };
+        let options = Options::new(properties)?;
         let largest = number("message.max.bytes", 1_000_000);
         let queued = Arc::new(AtomicUsize::new(0));
         let (commands, receiver) = mpsc::unbounded_channel();
@@ -533,32 +427,4 @@ impl Direct {
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// `host:port` of an entry of `bootstrap.servers`, which may name a protocol and leave out the port.
-fn address(entry: &str) -> Option<String> {
-    let entry = entry.trim();
-    let entry = entry.split_once("://").map_or(entry, |(_, rest)| rest);
-    let has_port = entry.rsplit_once(':').is_some_and(|(host, port)| {
-        port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
-    });
-    match entry {
-        "" => None,
-        _ if has_port => Some(entry.to_owned()),
-        _ => Some(format!("{entry}:9092")),
-    }
-}
-
-#[cfg(test)]
-mod addresses {
-    #[test]
-    fn have_a_port() {
-        let of = |entry| super::address(entry);
-        assert_eq!(of(" k:19092 ").as_deref(), Some("k:19092"));
-        assert_eq!(of("PLAINTEXT://k:1").as_deref(), Some("k:1"));
-        assert_eq!(of("k").as_deref(), Some("k:9092"));
-        assert_eq!(of("[::1]:9093").as_deref(), Some("[::1]:9093"));
-        assert_eq!(of("[::1]").as_deref(), Some("[::1]:9092"));
-        assert_eq!(of(""), None);
-    }
 }

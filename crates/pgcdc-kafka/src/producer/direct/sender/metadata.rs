@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::Event;
+use super::super::command::Event;
 use super::super::failure::{self, Fate};
 use super::super::protocol::{Answer, Metadata};
 use super::super::state::{Broker, Part, Topic};

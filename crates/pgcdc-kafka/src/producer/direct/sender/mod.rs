@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use self::transaction::Transactional;
+use super::command::{Command, Event, TAKE_OVER};
 use super::connection::News;
 use super::failure::{self, Fate};
+use super::options::Options;
 use super::protocol::{Answer, Request};
 use super::state::{Asked, Broker, Part, Topic};
-use super::{Command, Event, Options, TAKE_OVER};
 use crate::{Code, Error};
 
 /// Requests with batches on their way to one broker.

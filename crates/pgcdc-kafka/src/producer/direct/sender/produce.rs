@@ -5,11 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::super::batch::{self, Batch};
+use super::super::command::Event;
 use super::super::connection::Segment;
 use super::super::failure::{self, Fate};
+use super::super::options::Options;
 use super::super::protocol::{Answer, Request};
 use super::super::state::{Asked, Pending, Waiting};
-use super::super::{Event, Options};
 use super::{BACKOFF, COPIED, FORGOTTEN, REQUEST, Sender};
 use crate::{Code, Error};
 

@@ -11,10 +11,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::command::{Event, TAKE_OVER};
 use super::super::failure::{self, CONCURRENT, Fate};
 use super::super::protocol::{Answer, Request};
 use super::super::state::{Asked, Broker, Part, Pending};
-use super::super::{Event, TAKE_OVER};
 use super::{BACKOFF, SOON, Sender};
 use crate::{Code, Error};
 
