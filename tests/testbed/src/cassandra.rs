@@ -1,8 +1,8 @@
-//! Apache Cassandra, one node, from Maven's jars.
+//! Apache Cassandra from Maven's jars: one node, alone or in a ring.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,6 +66,23 @@ pub struct CassandraOptions {
     pub authenticated: bool,
     /// Takes TLS connections alone.
     pub tls: Option<CassandraTls>,
+    /// The node's place in a ring; alone without one.
+    pub ring: Option<RingPlace>,
+}
+
+/// A node's place in a ring of several: see [`CassandraRing`](crate::CassandraRing).
+#[derive(Debug, Clone, Copy)]
+pub struct RingPlace {
+    /// The last byte of its address, 127.0.0.n; all nodes have the same ports. The first is the seed.
+    pub n: u8,
+    /// The port on which the nodes talk to each other.
+    pub storage_port: u16,
+}
+
+impl CassandraOptions {
+    fn host(&self) -> Ipv4Addr {
+        Ipv4Addr::new(127, 0, 0, self.ring.map_or(1, |ring| ring.n))
+    }
 }
 
 /// Certificates of a node, as PEM.
@@ -79,7 +96,7 @@ pub struct CassandraTls {
 
 impl Default for CassandraOptions {
     fn default() -> Self {
-        Self { heap_mb: 640, fsync: false, authenticated: false, tls: None }
+        Self { heap_mb: 640, fsync: false, authenticated: false, tls: None, ring: None }
     }
 }
 
@@ -87,6 +104,7 @@ impl Default for CassandraOptions {
 #[derive(Debug)]
 pub struct Cassandra {
     daemon: Daemon,
+    host: Ipv4Addr,
     is_tls: bool,
 }
 
@@ -105,17 +123,21 @@ impl Cassandra {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let config = dir.join("cassandra.yaml");
         let logback = dir.join("logback.xml");
-        let storage = previous_storage_port(&config).map_or_else(ports::free, Ok)?;
+        let storage = match options.ring {
+            Some(ring) => ring.storage_port,
+            None => previous_storage_port(&config).map_or_else(ports::free, Ok)?,
+        };
         fs::write(&config, yaml(dir, port, storage, &options))
             .with_context(|| format!("cannot write {}", config.display()))?;
         fs::write(&logback, LOGBACK).with_context(|| format!("cannot write {}", logback.display()))?;
-        let is_tls = options.tls.is_some();
+        let (host, is_tls) = (options.host(), options.tls.is_some());
         // Its own drain takes five seconds, and the commit log makes it unnecessary.
         let spec = Spec {
             stop_signal: "KILL".into(),
             ..Spec::new("Cassandra", java, arguments(dir, &jars, &options)?, port)
         };
-        Ok(Self { is_tls, daemon: Daemon::start(spec, dir, START_LIMIT, || is_ready(port, is_tls))? })
+        let daemon = Daemon::start(spec, dir, START_LIMIT, || is_ready(host, port, is_tls))?;
+        Ok(Self { daemon, host, is_tls })
     }
 
     /// Finds the Cassandra that an earlier program left running in `dir`.
@@ -123,7 +145,11 @@ impl Cassandra {
     /// # Errors
     /// As [`Daemon::attach`].
     pub fn attach(dir: impl AsRef<Path>) -> Result<Option<Self>> {
-        Ok(Daemon::attach(dir.as_ref())?.map(|daemon| Self { daemon, is_tls: false }))
+        Ok(Daemon::attach(dir.as_ref())?.map(|daemon| Self {
+            daemon,
+            host: Ipv4Addr::LOCALHOST,
+            is_tls: false,
+        }))
     }
 
     /// The port.
@@ -133,7 +159,7 @@ impl Cassandra {
 
     /// The address as sinks take it.
     pub fn contact_point(&self) -> String {
-        format!("127.0.0.1:{}", self.port())
+        format!("{}:{}", self.host, self.port())
     }
 
     /// Stops the node; acknowledged writes are kept.
@@ -157,8 +183,8 @@ impl Cassandra {
     /// # Errors
     /// As [`Cassandra::start`].
     pub fn restart(&mut self) -> Result<()> {
-        let (port, is_tls) = (self.port(), self.is_tls);
-        self.daemon.restart(START_LIMIT, || is_ready(port, is_tls))
+        let (host, port, is_tls) = (self.host, self.port(), self.is_tls);
+        self.daemon.restart(START_LIMIT, || is_ready(host, port, is_tls))
     }
 
     /// The process behind it.
@@ -197,10 +223,11 @@ fn yaml(dir: &Path, port: u16, storage: u16, options: &CassandraOptions) -> Stri
             tls.clients.display()
         )
     });
+    let (host, tokens) = (options.host(), if options.ring.is_some() { 4 } else { 1 });
     // Legacy means memory-mapped: what was marked as written is in the page cache, and so survives kill -9.
     format!(
         "cluster_name: pgcdc
-num_tokens: 1
+num_tokens: {tokens}
 partitioner: org.apache.cassandra.dht.Murmur3Partitioner
 data_file_directories: [{data}/data]
 commitlog_directory: {data}/commitlog
@@ -210,8 +237,8 @@ cdc_raw_directory: {data}/cdc_raw
 commitlog_sync: {sync}
 commitlog_disk_access_mode: legacy
 endpoint_snitch: SimpleSnitch
-listen_address: 127.0.0.1
-rpc_address: 127.0.0.1
+listen_address: {host}
+rpc_address: {host}
 native_transport_port: {port}
 storage_port: {storage}
 memtable_heap_space: 128MiB
@@ -241,13 +268,18 @@ fn arguments(dir: &Path, jars: &Path, options: &CassandraOptions) -> Result<Vec<
         .collect();
     args.push(format!("-javaagent:{}", jamm.display()));
     args.extend([format!("-Xms{}m", options.heap_mb), format!("-Xmx{}m", options.heap_mb)]);
+    args.extend(match options.ring {
+        Some(_) => ["-XX:+UseSerialGC", "-Dcassandra.ring_delay_ms=5000"].map(str::to_owned).to_vec(),
+        // A node alone has nobody to gossip with, and nobody to wait for.
+        None => {
+            ["-XX:+UseG1GC", "-Dcassandra.skip_wait_for_gossip_to_settle=0", "-Dcassandra.ring_delay_ms=100"]
+                .map(str::to_owned)
+                .to_vec()
+        }
+    });
     args.extend(
         [
-            "-XX:+UseG1GC",
             "-Djdk.attach.allowAttachSelf=true",
-            // A node alone has nobody to gossip with, and nobody to wait for.
-            "-Dcassandra.skip_wait_for_gossip_to_settle=0",
-            "-Dcassandra.ring_delay_ms=100",
             "-Dcassandra.superuser_setup_delay_ms=0",
             "-Dcassandra-foreground=yes",
             "-Dio.netty.tryReflectionSetAccessible=true",
@@ -268,11 +300,11 @@ fn previous_storage_port(config: &Path) -> Option<u16> {
 }
 
 /// Sends OPTIONS of the native protocol, version 4, and expects SUPPORTED. A node with TLS is ready when it takes connections.
-fn is_ready(port: u16, is_tls: bool) -> bool {
+fn is_ready(host: Ipv4Addr, port: u16, is_tls: bool) -> bool {
     const OPTIONS: [u8; 9] = [4, 0, 0, 0, 5, 0, 0, 0, 0];
     const SUPPORTED: u8 = 6;
     let limit = Duration::from_secs(2);
-    let Ok(mut stream) = TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), limit) else {
+    let Ok(mut stream) = TcpStream::connect_timeout(&SocketAddr::from((host, port)), limit) else {
         return false;
     };
     if is_tls {

@@ -1,6 +1,6 @@
 //! Apache Kafka in KRaft mode, one broker that is its own controller, from Maven's jars.
 
-mod wire;
+pub(crate) mod wire;
 
 use std::fs;
 use std::path::{Path, PathBuf};

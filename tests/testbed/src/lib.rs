@@ -26,6 +26,7 @@
 
 pub mod cache;
 pub mod cassandra;
+pub mod clusters;
 pub mod connect;
 pub mod daemon;
 pub mod fault_proxy;
@@ -44,6 +45,7 @@ pub mod tools;
 mod watchdog;
 
 pub use cassandra::{Cassandra, CassandraOptions, CassandraTls};
+pub use clusters::{CassandraRing, KafkaCluster};
 pub use connect::{Connect, ConnectOptions};
 pub use fault_proxy::FaultProxy;
 pub use http_receiver::{HttpReceiver, Request, Response};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use pgcdc_testbed::{
-    Cassandra, CassandraOptions, Connect, ConnectOptions, Kafka, KafkaOptions, Postgres, PostgresOptions,
-    Redis, RedisOptions, Scratch,
+    Cassandra, CassandraOptions, CassandraRing, Connect, ConnectOptions, Kafka, KafkaCluster, KafkaOptions,
+    Postgres, PostgresOptions, Redis, RedisOptions, Scratch,
 };
 use serde_json::{Map, Value};
 
@@ -47,6 +47,27 @@ fn kafka_survives_kill9() -> Result<()> {
     ensure!(kafka.end_offset("nothing", 0)?.is_none());
     timed("  kill9 + restart", || kafka.kill9().and_then(|()| kafka.restart()))?;
     timed("  stop", || kafka.stop())
+}
+
+#[test]
+#[ignore = "starts real services"]
+fn three_brokers_go_on_with_two() -> Result<()> {
+    let scratch = Scratch::new("brokers")?;
+    let mut cluster = timed("start three brokers", || KafkaCluster::start(scratch.join("c"), 384))?;
+    ensure!(cluster.brokers()? == 3);
+    cluster.node(1).kill9()?;
+    timed("  two are left", || cluster.wait_for(2))?;
+    ensure!(cluster.node(0).end_offset("nothing", 0)?.is_none(), "the others answer");
+    timed("  three again", || cluster.node(1).restart().and_then(|()| cluster.wait_for(3)))
+}
+
+#[test]
+#[ignore = "starts real services"]
+fn three_nodes_of_cassandra_find_each_other() -> Result<()> {
+    let scratch = Scratch::new("ring")?;
+    let mut ring = timed("start three nodes", || CassandraRing::start(scratch.join("r")))?;
+    ensure!(ring.contact_points().len() == 3);
+    timed("  kill9 + restart of the third", || ring.node(2).kill9().and_then(|()| ring.node(2).restart()))
 }
 
 #[test]

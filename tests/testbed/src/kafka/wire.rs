@@ -17,9 +17,13 @@ const NOT_LEADER: i16 = 6;
 
 /// A broker that answers and that the controller has let in.
 pub(super) fn is_ready(port: u16) -> bool {
-    // No topic of this name is created: an empty list asks for all topics, as version 0 defines it.
-    let brokers = call(port, METADATA, 0, &0i32.to_be_bytes()).and_then(|answer| Cursor(&answer).i32());
-    brokers.is_ok_and(|count| count >= 1)
+    brokers(port).is_ok_and(|count| count >= 1)
+}
+
+/// How many brokers this one knows to be alive, itself among them.
+pub(crate) fn brokers(port: u16) -> Result<i32> {
+    // No topic is created: an empty list asks for all topics, as version 0 defines it.
+    call(port, METADATA, 0, &0i32.to_be_bytes()).and_then(|answer| Cursor(&answer).i32())
 }
 
 pub(super) fn end_offset(port: u16, topic: &str, partition: i32) -> Result<Option<u64>> {
