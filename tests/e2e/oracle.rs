@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use pgcdc_testbed::load::Random;
 use pgcdc_testbed::{Postgres, Process};
 
-use crate::chaos::Random;
 use crate::harness::{
     Connector, Database, LONG, Reader, Record, eventually, kafka, own_postgres, postgres_options,
     wait_streaming,

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use pgcdc_testbed::load::{Told, without_repeats};
 use pgcdc_testbed::{HttpReceiver, RedisClient, Request};
 use serde_json::Value;
 
-use super::order::without_repeats;
 use crate::harness::{Database, Record};
 use crate::services::{Cql, Fields};
 use crate::sinks::rig::{board, postgres_rows};
@@ -39,8 +39,17 @@ fn by_id(rows: Vec<Fields>) -> State {
     rows.into_iter().map(|row| (id(&row), row)).collect()
 }
 
+/// The state that a reader of the topic ends with.
+pub(super) fn of_kafka(records: &[Told]) -> State {
+    let mut state = State::new();
+    for record in records {
+        apply(&mut state, record.id, &record.value);
+    }
+    state
+}
+
 /// What a consumer that keeps the last row of each key does with a record.
-pub(super) fn apply(state: &mut State, id: i64, value: &Value) {
+fn apply(state: &mut State, id: i64, value: &Value) {
     let Some(after) = value["after"].as_object() else {
         state.remove(&id);
         return;

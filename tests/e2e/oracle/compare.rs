@@ -1,9 +1,9 @@
 //! Whether a topic holds what the server gave.
 
 use base64::Engine as _;
+use pgcdc_testbed::load::without_repeats;
 use serde_json::{Value, json};
 
-use crate::chaos::order::without_repeats;
 use crate::harness::Record;
 
 /// What a record says, without what another process may say differently.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use pgcdc_testbed::load::Random;
 use tokio_postgres::{Client, NoTls};
 
-use crate::chaos::Random;
 use crate::harness::Database;
 
 /// Sessions that write at the same time.

@@ -32,6 +32,7 @@ pub mod daemon;
 pub mod fault_proxy;
 pub mod http_receiver;
 pub mod kafka;
+pub mod load;
 pub mod locale;
 pub mod ports;
 pub mod postgres;

@@ -1,4 +1,11 @@
-//! The load: transactions of random changes, as fast as asked for, and a record of what was committed.
+//! A load for tests that break things: transactions of random changes to `engagement_events`, a history of the committed
+//! ones, and the comparison of a topic with that history.
+//!
+//! The program that runs the load says how statements reach the server, and reads the topic. `sql/engagement/schema.sql`
+//! has the tables.
+
+mod history;
+mod order;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::history::{Event, History};
-use crate::harness::{Database, Session};
+pub use history::{Event, History, Told, check};
+pub use order::without_repeats;
 
 /// Pause between two groups of transactions: some 250 changes a second in all.
 const PAUSE: Duration = Duration::from_millis(80);
@@ -15,10 +22,12 @@ const PAUSE: Duration = Duration::from_millis(80);
 const CONTENT: u64 = 20;
 
 /// A small random generator whose numbers depend on nothing but the seed (xorshift64*).
-pub(crate) struct Random(u64);
+#[derive(Debug)]
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// A generator; the same seed gives the same numbers.
+    pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
@@ -30,27 +39,29 @@ impl Random {
     }
 
     /// A number below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// Another generator, for another thread.
-    pub(crate) fn fork(&mut self) -> Self {
+    pub fn fork(&mut self) -> Self {
         Self::new(self.next())
     }
 }
 
 /// The running load.
-pub(super) struct Load {
+#[derive(Debug)]
+pub struct Load {
     stop: Arc<AtomicBool>,
     transactions: Arc<AtomicU64>,
     thread: JoinHandle<History>,
 }
 
 impl Load {
-    /// Writes content and `rows` events, then starts.
-    pub(super) fn start(database: &Database, rows: u32, random: Random) -> Self {
-        database.sql(&format!(
+    /// Writes content and `rows` events, then starts. `execute` runs statements in one session and returns when they are
+    /// committed; it panics when one fails.
+    pub fn start(rows: u32, random: Random, mut execute: impl FnMut(&str) + Send + 'static) -> Self {
+        execute(&format!(
             "INSERT INTO content SELECT md5('c' || n)::uuid, 'c' || n, 'Piece ' || n, 'video', n, now() FROM generate_series(0, {}) AS n;
              INSERT INTO engagement_events SELECT n, md5('c' || n % {CONTENT})::uuid, md5('u' || n)::uuid, 'play',
                date_trunc('milliseconds', now()) - n % 1200 * interval '1 second', n % 1000, 'v0', '{{\"n\": 1}}' FROM generate_series(1, {rows}) AS n",
@@ -58,7 +69,6 @@ impl Load {
         ));
         let (stop, transactions) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let mut writer = Writer {
-            session: Session::open(database),
             random,
             live: (1..=i64::from(rows)).collect(),
             toasted: HashSet::new(),
@@ -71,7 +81,7 @@ impl Load {
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 let group: String = (0..5).map(|_| writer.transaction()).collect();
-                writer.session.run(&group);
+                execute(&group);
                 committed.store(writer.transaction, Ordering::SeqCst);
                 std::thread::sleep(PAUSE);
             }
@@ -81,19 +91,21 @@ impl Load {
     }
 
     /// How many transactions are committed, at most: those that are under way count.
-    pub(super) fn transactions(&self) -> u64 {
+    pub fn transactions(&self) -> u64 {
         self.transactions.load(Ordering::SeqCst) + 5
     }
 
-    /// Ends the load; all that it tells is committed.
-    pub(super) fn stop(self) -> History {
+    /// Ends the load. All that the history tells is committed.
+    ///
+    /// # Panics
+    /// When a statement failed.
+    pub fn stop(self) -> History {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("every transaction was committed")
     }
 }
 
 struct Writer {
-    session: Session,
     random: Random,
     live: Vec<i64>,
     /// Rows with a value out of line. A changed key would lose it: Postgres does not log it again.

@@ -10,7 +10,7 @@ use std::fmt::Debug;
 ///
 /// # Errors
 /// The first record that breaks this, and how.
-pub(crate) fn without_repeats<T: Clone + Debug + PartialEq>(
+pub fn without_repeats<T: Clone + Debug + PartialEq>(
     records: &[(u64, T)],
 ) -> Result<(Vec<(u64, T)>, u64), String> {
     let mut distinct: Vec<(u64, T)> = Vec::new();

@@ -1,16 +1,14 @@
-//! What was committed, in order, and whether Kafka tells the same.
+//! The committed changes of each row, in order, and whether a topic tells the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::order::without_repeats;
-use super::state::{State, apply};
-use crate::harness::Record;
 
 /// What a committed change did to a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub enum Event {
     /// Written, inserted or updated; the row's column `device` has this version.
     Put(String),
     /// Gone.
@@ -19,37 +17,52 @@ pub(super) enum Event {
 
 /// Committed changes of each row, in order, with the number of the transaction.
 #[derive(Debug, Default)]
-pub(super) struct History {
-    pub(super) rows: BTreeMap<i64, Vec<(u64, Event)>>,
+pub struct History {
+    /// By the row's id: the number of the transaction, and the change.
+    pub rows: BTreeMap<i64, Vec<(u64, Event)>>,
 }
 
 impl History {
-    pub(super) fn len(&self) -> usize {
+    /// How many changes there are.
+    pub fn len(&self) -> usize {
         self.rows.values().map(Vec::len).sum()
     }
 
-    pub(super) fn transactions(&self) -> u64 {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The number of the last transaction.
+    pub fn transactions(&self) -> u64 {
         self.rows.values().flatten().map(|(transaction, _)| *transaction).max().unwrap_or(0)
     }
 }
 
-/// Compares the topic with the history and returns the state that a reader of the topic ends with.
+/// One record of the topic.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Its partition.
+    pub partition: i32,
+    /// `id` of its key.
+    pub id: i64,
+    /// Debezium's envelope; null for a tombstone.
+    pub value: Value,
+}
+
+/// Compares a topic, each partition's records in order, with the history.
+///
+/// `streamed_from`: the last transaction that the snapshot may hold. `restarts`: how often capture was killed.
 ///
 /// # Errors
 /// The first row whose records are wrong, and how.
-pub(super) fn check(
-    records: &[Record],
-    history: &History,
-    streamed_from: u64,
-    restarts: u64,
-) -> Result<State, String> {
-    let mut by_key: BTreeMap<i64, Vec<&Record>> = BTreeMap::new();
+pub fn check(records: &[Told], history: &History, streamed_from: u64, restarts: u64) -> Result<(), String> {
+    let mut by_id: BTreeMap<i64, Vec<&Told>> = BTreeMap::new();
     for record in records {
-        by_key.entry(key(record)).or_default().push(record);
+        by_id.entry(record.id).or_default().push(record);
     }
     commits_before_are_told(records, restarts)?;
-    let mut state = State::new();
-    for (id, records) in &by_key {
+    for (id, records) in &by_id {
         let partitions: Vec<i32> = records.iter().map(|record| record.partition).collect();
         if partitions.iter().any(|partition| *partition != partitions[0]) {
             return Err(format!("row {id} is in several partitions: {partitions:?}"));
@@ -57,16 +70,13 @@ pub(super) fn check(
         let told = of_row(records, restarts).map_err(|why| format!("row {id}: {why}"))?;
         let committed = history.rows.get(id).map_or(&[][..], Vec::as_slice);
         compare(&told, committed, streamed_from).map_err(|why| format!("row {id}: {why}"))?;
-        for record in records {
-            apply(&mut state, *id, &record.json());
-        }
     }
     let silent = history.rows.iter().find(|(id, committed)| {
-        !by_key.contains_key(id) && committed.iter().any(|(transaction, _)| *transaction > streamed_from)
+        !by_id.contains_key(id) && committed.iter().any(|(transaction, _)| *transaction > streamed_from)
     });
     match silent {
         Some((id, committed)) => Err(format!("row {id} is not there at all: {committed:?}")),
-        None => Ok(state),
+        None => Ok(()),
     }
 }
 
@@ -76,10 +86,11 @@ pub(super) fn check(
 /// transaction that a process reads is the exception: the snapshot's or the stored offset's position stands there. That
 /// position may lie within the transaction (the server was idle for a moment while the transaction was open), but never
 /// behind its end. There is at most one such transaction for each start of a process.
-fn commits_before_are_told(records: &[Record], restarts: u64) -> Result<(), String> {
+fn commits_before_are_told(records: &[Told], restarts: u64) -> Result<(), String> {
     let mut first_lsn: BTreeMap<u64, u64> = BTreeMap::new();
     let mut within: Vec<(u64, u64, u64)> = Vec::new();
-    for value in records.iter().map(Record::json).filter(|value| !value.is_null() && value["op"] != "r") {
+    let streamed = |value: &&Value| !value.is_null() && value["op"] != "r";
+    for value in records.iter().map(|record| &record.value).filter(streamed) {
         let source = &value["source"];
         let number =
             |name: &str| source[name].as_u64().ok_or_else(|| format!("a record without source.{name}"));
@@ -112,12 +123,12 @@ fn commits_before_are_told(records: &[Record], restarts: u64) -> Result<(), Stri
 }
 
 /// The streamed changes of one row, each once.
-fn of_row(records: &[&Record], restarts: u64) -> Result<Vec<Event>, String> {
+fn of_row(records: &[&Told], restarts: u64) -> Result<Vec<Event>, String> {
     let mut streamed = Vec::new();
     let mut position = 0;
     let mut snapshot = 0;
     for record in records {
-        let mut value = record.json();
+        let mut value = record.value.clone();
         // A tombstone belongs to the delete before it; every other record has a position of its own.
         if value.is_null() {
             streamed.push((position + 1, Value::Null));
@@ -176,9 +187,4 @@ fn compare(told: &[Event], committed: &[(u64, Event)], streamed_from: u64) -> Re
             && committed[..missing].iter().all(|(transaction, _)| *transaction <= streamed_from)
     });
     if agree { Ok(()) } else { Err(format!("Kafka tells {told:?}, committed was {committed:?}")) }
-}
-
-fn key(record: &Record) -> i64 {
-    let key: Option<Value> = record.key.as_deref().and_then(|key| serde_json::from_str(key).ok());
-    key.and_then(|key| key["id"].as_i64()).expect("the key holds the id")
 }
