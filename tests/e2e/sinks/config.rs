@@ -71,6 +71,13 @@ fn two_sinks_of_one_name() {
 }
 
 #[test]
+fn a_topic_is_a_name_and_no_regular_expression() {
+    let start = RIGHT.find("topics = [\"").expect("topics") + "topics = [\"".len();
+    let text = format!("{}^{}", &RIGHT[..start], &RIGHT[start..]);
+    check(&text, &["\"topics\" takes names", "regular expression"]);
+}
+
+#[test]
 fn missing_keys_and_wrong_types() {
     let without = |start: &str| -> String {
         RIGHT.lines().filter(|line| !line.starts_with(start)).map(|line| format!("{line}\n")).collect()

@@ -199,6 +199,29 @@ fn a_partition_that_was_paused_when_it_went_is_read_when_it_comes_back() {
     end(first);
 }
 
+/// A letter has its record's time. The broker deletes old records after a week by default, and refuses times in the future.
+#[test]
+fn letters_of_old_records_stay_and_a_time_in_the_future_stops_nobody() {
+    const HOUR_MS: i64 = 3_600_000;
+    let (topic, receiver) = (Topic::create("times", 1), HttpReceiver::start(0).expect("it listens"));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let now = i64::try_from(now.as_millis()).expect("before the year 200000");
+    topic.write_at(now - 30 * 24 * HOUR_MS, "{\"id\":1}", "old");
+    topic.write_at(now + 24 * HOUR_MS, "{\"id\":2}", "from tomorrow");
+    topic.rows(0, &points(0, 3));
+    let sink = SinkFile::new().http(&topic.name, &receiver.url("/api"), "").start();
+    receiver.wait_for(3, Duration::from_secs(60)).expect("the records behind them arrive");
+    let dead = topic.dead_letters(2);
+    end(sink);
+    assert_eq!(topic.setting_of_dead_letters("retention.ms").as_deref(), Some("-1"));
+    for (letter, (value, omitted)) in dead.iter().zip([("old", None), ("from tomorrow", Some("timestamp"))]) {
+        assert_eq!(letter.value.as_deref(), Some(value));
+        let found = letter.headers.iter().find(|(name, _)| name == "__pgcdc.error.omitted");
+        let found = found.and_then(|(_, value)| value.as_deref());
+        assert_eq!(found, omitted.map(str::as_bytes), "{value}");
+    }
+}
+
 #[test]
 fn records_that_are_no_changes_go_to_the_dead_letters_and_stop_nobody() {
     let (topic, receiver) = (Topic::create("no_changes", 2), HttpReceiver::start(0).expect("it listens"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgcdc_testbed::{Kafka, Process, RedisClient};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
@@ -128,7 +128,9 @@ impl Topic {
         let name = format!("by-hand-{}.public.{name}", next());
         let admin: AdminClient<DefaultClientContext> = client(kafka()).create().expect("an admin client");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let spec = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        let spec = NewTopic::new(&name, partitions, TopicReplication::Fixed(1))
+            // Records may be written with any time.
+            .set("message.timestamp.after.max.ms", "9223372036854775807");
         let made = runtime.block_on(admin.create_topics([&spec], &AdminOptions::new()));
         made.expect("the broker answers").remove(0).expect("the topic can be made");
         // The broker alone decides what is too large.
@@ -159,6 +161,25 @@ impl Topic {
             self.producer.send(record).map_err(|(error, _)| error).expect("the producer's queue has room");
         }
         self.producer.flush(Duration::from_secs(30)).expect("the broker takes the records");
+    }
+
+    /// Writes a record to partition 0 with a time of its own, in milliseconds since 1970.
+    pub(crate) fn write_at(&self, time_ms: i64, key: &str, value: &str) {
+        let record =
+            BaseRecord::<str, str>::to(&self.name).partition(0).timestamp(time_ms).key(key).payload(value);
+        self.producer.send(record).map_err(|(error, _)| error).expect("the producer's queue has room");
+        self.producer.flush(Duration::from_secs(30)).expect("the broker takes the record");
+    }
+
+    /// A setting of its dead letter topic.
+    pub(crate) fn setting_of_dead_letters(&self, setting: &str) -> Option<String> {
+        let name = format!("{}.dlq", self.name);
+        let admin: AdminClient<DefaultClientContext> = client(kafka()).create().expect("an admin client");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let topic = ResourceSpecifier::Topic(&name);
+        let answer = runtime.block_on(admin.describe_configs([&topic], &AdminOptions::new()));
+        let config = answer.expect("the broker answers").remove(0).expect("the topic is there");
+        config.get(setting).and_then(|entry| entry.value.clone())
     }
 
     /// Writes one envelope per row, all to `partition`.

@@ -154,6 +154,44 @@ fn a_table_that_is_dropped_or_loses_a_column_makes_no_dead_letters() {
 }
 
 #[test]
+fn a_table_that_gets_a_column_or_other_types_is_looked_up_again() {
+    const CHANGED: &str = "the table's columns changed";
+    let (cql, topic) = (Cql::connect(), Topic::create("altered", 1));
+    let keyspace = format!("altered_{}", next());
+    cql.make_keyspace(&keyspace);
+    cql.run(&format!("CREATE TABLE {keyspace}.events (id bigint PRIMARY KEY, n bigint)"));
+    let lines = format!("contact_points = [\"{}\"]\nkeyspace = \"{keyspace}\"", cassandra().contact_point());
+    let sink = SinkFile::new().sink("events", "cassandra", &topic.name, &lines).start();
+    let write =
+        |id: i64| topic.rows(0, &[Change::new("c", id, 100 + id as u64, json!({"n": 5, "m": "new"}))]);
+    let value = |id: i64, column: &str| {
+        let rows = cql.rows(&keyspace, "events");
+        let row = rows.into_iter().find(|row| row["id"] == Some(id.to_string()))?;
+        row.get(column).cloned().flatten()
+    };
+    // Each row that is written looks at the schema; the driver reads it anew every ten seconds.
+    let mut id = 1;
+    let mut eventually_writes = |column: &str, wanted: &str| {
+        eventually(LONG, "a row of the changed table", || {
+            id += 1;
+            write(id);
+            eventually(LONG, "the row is there", || value(id, "id").is_some());
+            value(id, column).is_some_and(|found| found == wanted)
+        });
+    };
+    write(1);
+    eventually(LONG, "the first row is there", || value(1, "n").as_deref() == Some("5"));
+    cql.run(&format!("ALTER TABLE {keyspace}.events ADD m text"));
+    eventually_writes("m", "new");
+    assert!(sink.stderr().contains(CHANGED), "{}", sink.stderr());
+    cql.run(&format!("DROP TABLE {keyspace}.events"));
+    cql.run(&format!("CREATE TABLE {keyspace}.events (id bigint PRIMARY KEY, n double)"));
+    eventually_writes("n", "5");
+    expect_no_dead_letter(&sink);
+    end(sink);
+}
+
+#[test]
 fn what_redis_refuses_to_everybody_is_waited_for() {
     let topic = Topic::create("redis_wait", 1);
     let redis = Redis::start(scratch_dir("own-redis"), 0, RedisOptions::default()).expect("Redis starts");

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use pgcdc_format::decode::{Change, Field, Placeholder, Row};
 use scylla::client::session::Session;
-use scylla::cluster::metadata::ColumnType;
+use scylla::cluster::metadata::{ColumnType, Table};
 use scylla::errors::PrepareError;
 use scylla::statement::Consistency;
 use scylla::statement::prepared::PreparedStatement;
@@ -21,6 +21,8 @@ pub(super) struct Target {
     columns: Vec<(String, ColumnType<'static>)>,
     /// How many of them are the primary key.
     keys: usize,
+    /// The table as the driver knew it.
+    shape: Shape,
     /// Whether its rows go by themselves: the size of a mutation cannot be told here, or the server took no batch.
     pub(super) is_solitary: AtomicBool,
     /// Whether the table was made here, and columns may be added to it.
@@ -43,6 +45,7 @@ impl Target {
         let Some(found) = state.get_keyspace(keyspace).and_then(|k| k.tables.get(table)) else {
             return Ok(None);
         };
+        let shape = Shape::of(found);
         let mut names: Vec<&String> = found.partition_key.iter().chain(&found.clustering_key).collect();
         let keys = names.len();
         let mut others: Vec<&String> = found.columns.keys().filter(|name| !names.contains(name)).collect();
@@ -86,7 +89,13 @@ impl Target {
         let is_solitary = AtomicBool::new(
             has_tablets || found.columns.values().any(|column| has_cells_within(&column.typ)),
         );
-        Ok(Some(Self { columns, keys, is_solitary, grows, row_bytes: AtomicUsize::new(256), upsert, delete }))
+        let row_bytes = AtomicUsize::new(256);
+        Ok(Some(Self { columns, keys, shape, is_solitary, grows, row_bytes, upsert, delete }))
+    }
+
+    /// Whether the driver now knows another table under the name: columns were added, or it was made again.
+    pub(super) fn is_stale(&self, now: Option<&Table>) -> bool {
+        now.is_none_or(|now| Shape::of(now) != self.shape)
     }
 
     /// Fields of a row for which a column is to be added.
@@ -139,6 +148,22 @@ impl Target {
             write_cql(&field, target, cells.next())?;
         }
         Ok(cells)
+    }
+}
+
+/// A table's columns with their types, sorted by name, and its primary key.
+#[derive(Debug, PartialEq)]
+struct Shape {
+    columns: Vec<(String, ColumnType<'static>)>,
+    key: Vec<String>,
+}
+
+impl Shape {
+    fn of(table: &Table) -> Self {
+        let mut columns: Vec<_> =
+            table.columns.iter().map(|(name, column)| (name.clone(), column.typ.clone())).collect();
+        columns.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self { columns, key: table.partition_key.iter().chain(&table.clustering_key).cloned().collect() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use pgcdc_format::decode::{Change, Placeholder};
 use pgcdc_kafka::consumer::Partition;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use scylla::cluster::ClusterState;
 use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
 
 use super::CassandraConfig;
@@ -26,6 +27,10 @@ use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 /// Records that are converted at once, between looks at the answers.
 const PIECE: usize = 250;
 
+/// How old the driver's knowledge of the schema may be. A table that somebody changes is written to by its old columns
+/// and types for no longer than this.
+const SCHEMA_AGE: Duration = Duration::from_secs(10);
+
 /// A Cassandra sink.
 pub struct Cassandra {
     session: Session,
@@ -33,6 +38,8 @@ pub struct Cassandra {
     placeholder: Placeholder,
     /// Tables met so far. The lock is held while one is made, so that partitions do not make it twice.
     targets: tokio::sync::Mutex<HashMap<String, Arc<Target>>>,
+    /// The schema with which `targets` were last compared.
+    compared: std::sync::Mutex<Weak<ClusterState>>,
     clock: Clock,
     advice: Advice,
 }
@@ -52,6 +59,7 @@ impl Cassandra {
         let mut builder = SessionBuilder::new()
             .known_nodes(&config.contact_points)
             .connection_timeout(Duration::from_secs(10))
+            .cluster_metadata_refresh_interval(SCHEMA_AGE)
             .tcp_nodelay(true);
         if let (Some(user), Some(password)) = (&config.username, &config.password) {
             builder = builder.user(user, password.expose());
@@ -81,6 +89,7 @@ impl Cassandra {
             config: config.clone(),
             placeholder,
             targets: tokio::sync::Mutex::default(),
+            compared: std::sync::Mutex::default(),
             clock: Clock::new(is_scylla),
             advice: Advice::default(),
         })
@@ -253,6 +262,30 @@ impl Cassandra {
         Ok(statements)
     }
 
+    /// Forgets tables that were changed, or made again, since they were prepared. Looks only when the driver has read the
+    /// schema anew.
+    async fn forget_changed_targets(&self) {
+        let state = self.session.get_cluster_state();
+        {
+            let mut compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+            if std::ptr::eq(compared.as_ptr(), Arc::as_ptr(&state)) {
+                return;
+            }
+            // A weak reference keeps the address taken, so that another state cannot be at the same one.
+            *compared = Arc::downgrade(&state);
+        }
+        let keyspace = state.get_keyspace(&self.config.keyspace);
+        let mut targets = self.targets.lock().await;
+        targets.retain(|name, target| {
+            let now = keyspace.and_then(|keyspace| keyspace.tables.get(name));
+            let stale = target.is_stale(now);
+            if stale {
+                tracing::info!(table = %name, "the table's columns changed; it is looked up again");
+            }
+            !stale
+        });
+    }
+
     async fn forget_targets(&self) {
         self.targets.lock().await.clear();
     }
@@ -294,6 +327,7 @@ impl Sink for Cassandra {
     }
 
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
+        self.forget_changed_targets().await;
         let mut outcome = Outcome { durable: true, rejected: Vec::new() };
         let written = self.statements(batch, &mut outcome.rejected).await;
         match written {

@@ -206,6 +206,11 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
     if topics.as_ref().is_some_and(|topics| topics.is_empty() || topics.iter().any(String::is_empty)) {
         section.mistake("\"topics\" must name at least one topic");
     }
+    if let Some(name) = topics.iter().flatten().find(|topic| topic.starts_with('^')) {
+        section.mistake(&format!(
+            "\"topics\" takes names: {name:?} would be a regular expression, and one that also matches the sink's own dead letter topics"
+        ));
+    }
     let batch_max = section.inner("batch", |batch| batch.optional_number("max", 1..=10_000));
     let retry =
         section.inner("retry", |retry| (retry.optional_duration("initial"), retry.optional_duration("max")));

@@ -19,6 +19,9 @@ use crate::Error;
 /// `.offset`, `.sink`, and the names under which Kafka Connect's own error handler writes the same:
 /// `__connect.errors.topic`, `.partition`, `.offset`, `.connector.name`, `.exception.message`.
 ///
+/// A topic that is made here keeps its records for good (`retention.ms=-1`). A time that the topic refuses, such as one in
+/// the future, is left out: the letter then has the time at which it was written, and `__pgcdc.error.omitted` says so.
+///
 /// A record that these headers make too large for the broker goes without its value, if need be without
 /// all that is its own; `__pgcdc.error.omitted` says so, and topic and offset say where it is whole.
 pub struct DeadLetters {
@@ -60,6 +63,8 @@ impl DeadLetters {
             return Ok(());
         }
         let mut spec = TopicSpec::new(topic);
+        // A dead letter has its record's time: with the broker's retention an old one would be deleted at once.
+        spec.config.insert("retention.ms".to_owned(), "-1".to_owned());
         if let Some(found) = describe(&self.client, source).await? {
             spec.partitions = found.partitions;
             spec.replication_factor = found.replication_factor;
@@ -91,14 +96,15 @@ impl DeadLetters {
         reason: &str,
     ) -> Result<(), Error> {
         self.ensure(&partition.topic, topic).await?;
-        let mut kept = Kept::Everything;
+        let mut kept = Kept { content: Content::Everything, time: true };
         loop {
             let error = match self.try_send(topic, partition, message, reason, kept).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            kept = match kept.less() {
-                Some(less) if error.code() == Some(Code::MessageSizeTooLarge) => less,
+            kept = match (error.code(), kept.content.less()) {
+                (Some(Code::MessageSizeTooLarge), Some(content)) => Kept { content, ..kept },
+                (Some(Code::InvalidTimestamp), _) if kept.time => Kept { time: false, ..kept },
                 _ => {
                     return Err(Error::because(
                         format!("sink {:?}: no dead letter for {partition} at {}", self.sink, message.offset),
@@ -111,8 +117,29 @@ impl DeadLetters {
 }
 
 /// What a dead letter keeps of its record.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    content: Content,
+    /// Whether it has the record's time.
+    time: bool,
+}
+
+impl Kept {
+    /// What the header `__pgcdc.error.omitted` says.
+    fn omitted(self) -> Option<&'static str> {
+        match (self.content, self.time) {
+            (Content::Everything, true) => None,
+            (Content::Everything, false) => Some("timestamp"),
+            (Content::KeyAndHeaders, true) => Some("value"),
+            (Content::KeyAndHeaders, false) => Some("value and timestamp"),
+            (Content::Nothing, true) => Some("key, value and headers"),
+            (Content::Nothing, false) => Some("key, value, headers and timestamp"),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kept {
+enum Content {
     Everything,
     /// All but the value: with our headers it is beyond the broker's limit.
     KeyAndHeaders,
@@ -120,7 +147,8 @@ enum Kept {
     Nothing,
 }
 
-impl Kept {
+impl Content {
+    /// The next smaller letter.
     fn less(self) -> Option<Self> {
         match self {
             Self::Everything => Some(Self::KeyAndHeaders),
@@ -140,10 +168,10 @@ impl DeadLetters {
         kept: Kept,
     ) -> Result<(), pgcdc_kafka::Error> {
         let mut letter = DeadLetter::new(topic)
-            .key(message.key().filter(|_| kept != Kept::Nothing))
-            .value(message.value().filter(|_| kept == Kept::Everything))
-            .timestamp_ms(message.timestamp_ms);
-        if kept != Kept::Nothing {
+            .key(message.key().filter(|_| kept.content != Content::Nothing))
+            .value(message.value().filter(|_| kept.content == Content::Everything))
+            .timestamp_ms(message.timestamp_ms.filter(|_| kept.time));
+        if kept.content != Content::Nothing {
             for (name, value) in message.headers() {
                 letter = letter.header(&name, value.as_deref());
             }
@@ -164,12 +192,7 @@ impl DeadLetters {
         for (name, value) in added {
             letter = letter.header(name, Some(value.as_bytes()));
         }
-        let omitted = match kept {
-            Kept::Everything => None,
-            Kept::KeyAndHeaders => Some("value"),
-            Kept::Nothing => Some("key, value and headers"),
-        };
-        if let Some(omitted) = omitted {
+        if let Some(omitted) = kept.omitted() {
             letter = letter.header("__pgcdc.error.omitted", Some(omitted.as_bytes()));
         }
         self.sender.send(letter).await

@@ -84,6 +84,13 @@ fn contribution<'r>(
     Ok(Some(Contribution { time_us, score, member }))
 }
 
+/// The largest score, so that no sum of a board's rows leaves the range of a double: Redis takes no NaN, and an infinite
+/// sum would stay.
+const LARGEST: f64 = 1e300;
+
+/// A field as a score's text; `None` when it is no number, or beyond what a board can add up.
+///
+/// A number that a double cannot tell from zero becomes `0`: Redis refuses such a text, in the middle of the script.
 fn number<'r>(field: &Field<'r, '_>) -> Option<Cow<'r, str>> {
     let number = match (field.value, field.semantic) {
         (_, Some(Semantic::Decimal(_) | Semantic::VariableScaleDecimal)) => {
@@ -93,5 +100,9 @@ fn number<'r>(field: &Field<'r, '_>) -> Option<Cow<'r, str>> {
         (Json::String(text), _) => Cow::Owned(Decimal::from_text(text)?.to_string()),
         _ => return None,
     };
-    number.parse::<f64>().ok().filter(|n| n.is_finite()).map(|_| number)
+    let value: f64 = number.parse().ok()?;
+    match value.is_normal() {
+        true => (value.abs() <= LARGEST).then_some(number),
+        false => (value.is_subnormal() || value == 0.0).then_some(Cow::Borrowed("0")),
+    }
 }

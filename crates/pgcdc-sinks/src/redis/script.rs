@@ -98,7 +98,10 @@ const ANSWERS: &[(&str, &str)] = &[
     ("READONLY", "\"url\" is that of a replica: write the primary's, or use redis-sentinel://"),
     ("MASTERDOWN", "the replica has lost its primary; write the primary's address as \"url\""),
     ("LOADING", "Redis is reading its data; it answers once it is done"),
-    ("OOM", "Redis has no memory left: raise maxmemory, or let it evict other keys"),
+    (
+        "OOM",
+        "Redis has no memory left: raise maxmemory, or free other keys; the keys of a leaderboard must not be evicted",
+    ),
     ("MISCONF", "Redis cannot save its data to disk: its log says why (is the disk full?)"),
     (
         "WRONGTYPE",
