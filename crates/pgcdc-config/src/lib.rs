@@ -16,9 +16,15 @@
 
 pub mod properties;
 
+mod nearest;
+mod provided;
 mod providers;
+mod section;
 
+pub use nearest::{Reach, nearest};
+pub use provided::Provided;
 pub use providers::{Environment, Unresolved, substitute, substitute_url};
+pub use section::{Section, did_you_mean, parse_duration};
 
 /// Text of a file's bytes: UTF-8, or ISO-8859-1 as Java's older property files are.
 #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use pgcdc_config::Reach;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -243,12 +244,7 @@ fn unknown_property(name: &str) -> String {
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
-    LIBRDKAFKA
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(name, known), *known))
-        .min()
-        .filter(|(distance, known)| *distance <= (known.len() / 3).max(2))
-        .map(|(_, known)| known)
+    pgcdc_config::nearest(name, LIBRDKAFKA.iter().copied(), Reach::Wide)
 }
 
 /// Sends librdkafka's own log to `tracing`, under target `librdkafka`.

@@ -13,7 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pgcdc-config", &[]),
     ("pgcdc-event", &[]),
     ("pgcdc-format", &["pgcdc-event"]),
-    ("pgcdc-kafka", &["pgcdc-event"]),
+    ("pgcdc-kafka", &["pgcdc-config", "pgcdc-event"]),
     ("pgcdc-metrics", &[]),
     ("pgcdc-transform", &["pgcdc-format"]),
     ("pgcdc-capture", &["pgcdc-config", "pgcdc-event", "pgcdc-format", "pgcdc-kafka", "pgcdc-transform"]),

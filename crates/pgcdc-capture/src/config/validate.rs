@@ -1,5 +1,7 @@
 //! A document against the table: every mistake and every warning.
 
+use pgcdc_config::Reach;
+
 use super::document::{Document, Entry};
 use super::filter::Patterns;
 use super::mistake::{Mistake, Warning};
@@ -125,14 +127,9 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// The name that takes the fewest slips of the hand to become `word`, if they are few.
+/// The name that `word` is most likely a misspelling of; see [`pgcdc_config::nearest`].
 pub(super) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let distance = |name: &str| {
-        let (a, b) = (word.to_ascii_lowercase(), name.to_ascii_lowercase());
-        strsim::damerau_levenshtein(&a.replace(['_', '-'], "."), &b.replace(['_', '-'], "."))
-    };
-    let (few, name) = names.map(|n| (distance(n), n)).min_by_key(|&(d, _)| d)?;
-    (few <= (word.len() / 6).clamp(1, 4)).then_some(name)
+    pgcdc_config::nearest(word, names, Reach::Close)
 }
 
 /// Whether the value is one that the property can have; Debezium's words if not.

@@ -1,7 +1,5 @@
 //! The configuration file: TOML, every mistake in one answer.
 
-mod provided;
-mod section;
 #[cfg(test)]
 mod tests;
 
@@ -9,11 +7,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use pgcdc_config::Environment;
+pub(crate) use pgcdc_config::Section;
+use pgcdc_config::{Environment, Provided, did_you_mean};
 use pgcdc_kafka::ClientProperties;
-
-use provided::Provided;
-pub(crate) use section::Section;
 
 use crate::order::NewHistory;
 use crate::{Error, Result};
@@ -228,7 +224,7 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
         Some(other) => {
             section.mistake(&format!(
                 "unknown type {other:?}{}; known are {}",
-                section::did_you_mean(other, TYPES),
+                did_you_mean(other, TYPES),
                 TYPES.join(", ")
             ));
             return None; // its other keys are those of a type that nobody knows

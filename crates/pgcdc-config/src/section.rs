@@ -1,12 +1,30 @@
-//! Reading a TOML table key by key, so that every mistake is found and unknown keys can be named.
+//! A TOML table read key by key, so that one answer has every mistake, unknown keys among them.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::{Table, Value};
 
-/// A table that is being read. Each accessor notes its key as known; [`Section::finish`] names the rest.
-pub(crate) struct Section<'t, 'm> {
+use crate::{Reach, nearest};
+
+/// A table that is being read.
+///
+/// Each accessor notes its key as known and answers `None` when the key is missing or has a wrong value. What is wrong goes to
+/// the list of mistakes, each with the section's place in front. [`Section::finish`] adds the keys that no accessor asked for.
+///
+/// ```
+/// use pgcdc_config::Section;
+///
+/// let table = "url = \"http://h\"\ntimout = \"5s\"".parse().expect("TOML");
+/// let mut mistakes = Vec::new();
+/// let mut section = Section::new("[[sink]] \"s\": ", &table, &mut mistakes);
+/// assert_eq!(section.text("url").as_deref(), Some("http://h"));
+/// assert_eq!(section.optional_duration("timeout"), None);
+/// section.finish();
+/// assert_eq!(mistakes, ["[[sink]] \"s\": unknown key \"timout\"; did you mean \"timeout\"?"]);
+/// ```
+#[derive(Debug)]
+pub struct Section<'t, 'm> {
     place: String,
     table: &'t Table,
     known: Vec<&'static str>,
@@ -14,11 +32,13 @@ pub(crate) struct Section<'t, 'm> {
 }
 
 impl<'t, 'm> Section<'t, 'm> {
-    pub(crate) fn new(place: &str, table: &'t Table, mistakes: &'m mut Vec<String>) -> Self {
+    /// Reads `table`. Mistakes begin with `place`, such as `[kafka] `, and are added to `mistakes`.
+    pub fn new(place: &str, table: &'t Table, mistakes: &'m mut Vec<String>) -> Self {
         Self { place: place.to_owned(), table, known: Vec::new(), mistakes }
     }
 
-    pub(crate) fn mistake(&mut self, what: &str) {
+    /// Notes a mistake of this section.
+    pub fn mistake(&mut self, what: &str) {
         self.mistakes.push(format!("{}{what}", self.place));
     }
 
@@ -47,20 +67,20 @@ impl<'t, 'm> Section<'t, 'm> {
         text
     }
 
-    /// A text that has to be there.
-    pub(crate) fn text(&mut self, key: &'static str) -> Option<String> {
+    /// A required text.
+    pub fn text(&mut self, key: &'static str) -> Option<String> {
         let value = self.required(key)?;
         self.as_text(key, value)
     }
 
-    /// A text that may be there.
-    pub(crate) fn optional_text(&mut self, key: &'static str) -> Option<String> {
+    /// An optional text.
+    pub fn optional_text(&mut self, key: &'static str) -> Option<String> {
         let value = self.get(key)?;
         self.as_text(key, value)
     }
 
-    /// A list of texts that has to be there.
-    pub(crate) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+    /// A required list of texts.
+    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
         let value = self.required(key)?;
         let texts = value.as_array().and_then(|array| {
             array.iter().map(|element| element.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
@@ -71,13 +91,13 @@ impl<'t, 'm> Section<'t, 'm> {
         texts
     }
 
-    /// A boolean, `false` when it is not there.
-    pub(crate) fn flag(&mut self, key: &'static str) -> bool {
+    /// An optional boolean, `false` when it is missing.
+    pub fn flag(&mut self, key: &'static str) -> bool {
         self.optional_flag(key).unwrap_or(false)
     }
 
-    /// A boolean that may be there.
-    pub(crate) fn optional_flag(&mut self, key: &'static str) -> Option<bool> {
+    /// An optional boolean.
+    pub fn optional_flag(&mut self, key: &'static str) -> Option<bool> {
         let value = self.get(key)?;
         if value.as_bool().is_none() {
             self.wrong_type(key, "true or false", value);
@@ -85,8 +105,8 @@ impl<'t, 'm> Section<'t, 'm> {
         value.as_bool()
     }
 
-    /// A whole number within a range.
-    pub(crate) fn optional_number(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
+    /// An optional whole number within a range.
+    pub fn optional_number(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.get(key)?;
         match value.as_integer() {
             Some(number) if range.contains(&number) => Some(number),
@@ -105,8 +125,8 @@ impl<'t, 'm> Section<'t, 'm> {
         }
     }
 
-    /// A list of whole numbers within a range, that may be there.
-    pub(crate) fn numbers(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<Vec<i64>> {
+    /// An optional list of whole numbers within a range. Numbers outside the range are mistakes, and still returned.
+    pub fn numbers(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<Vec<i64>> {
         let value = self.get(key)?;
         let numbers: Option<Vec<i64>> =
             value.as_array().and_then(|array| array.iter().map(Value::as_integer).collect());
@@ -121,13 +141,13 @@ impl<'t, 'm> Section<'t, 'm> {
         Some(numbers)
     }
 
-    /// A duration such as `"10m"`.
-    pub(crate) fn duration(&mut self, key: &'static str) -> Option<Duration> {
+    /// A required duration such as `"10m"`.
+    pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
         if self.required(key).is_some() { self.optional_duration(key) } else { None }
     }
 
-    /// A duration that may be there.
-    pub(crate) fn optional_duration(&mut self, key: &'static str) -> Option<Duration> {
+    /// An optional duration.
+    pub fn optional_duration(&mut self, key: &'static str) -> Option<Duration> {
         let text = self.optional_text(key)?;
         let duration = parse_duration(&text);
         if duration.is_none() {
@@ -136,13 +156,13 @@ impl<'t, 'm> Section<'t, 'm> {
         duration
     }
 
-    /// The raw value, for keys of more than one type.
-    pub(crate) fn raw(&mut self, key: &'static str) -> Option<&'t Value> {
+    /// An optional value of any type, for keys that take more than one type.
+    pub fn raw(&mut self, key: &'static str) -> Option<&'t Value> {
         self.get(key)
     }
 
-    /// A table that has to be there.
-    pub(crate) fn section(&mut self, key: &'static str) -> Option<&'t Table> {
+    /// A required table.
+    pub fn section(&mut self, key: &'static str) -> Option<&'t Table> {
         match self.get(key) {
             Some(Value::Table(table)) => Some(table),
             Some(other) => {
@@ -156,8 +176,8 @@ impl<'t, 'm> Section<'t, 'm> {
         }
     }
 
-    /// A list of tables that has to be there.
-    pub(crate) fn sections(&mut self, key: &'static str) -> Option<Vec<&'t Table>> {
+    /// A list of tables (`[[key]]`), empty when the key is missing.
+    pub fn sections(&mut self, key: &'static str) -> Option<Vec<&'t Table>> {
         let Some(value) = self.get(key) else { return Some(Vec::new()) };
         let tables =
             value.as_array().and_then(|array| array.iter().map(Value::as_table).collect::<Option<Vec<_>>>());
@@ -167,12 +187,8 @@ impl<'t, 'm> Section<'t, 'm> {
         tables
     }
 
-    /// Reads a table within this one, if it is there; its unknown keys are mistakes too.
-    pub(crate) fn inner<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Section<'_, '_>) -> T,
-    ) -> Option<T> {
+    /// Reads an optional table within this one with `read`; its unknown keys are mistakes too.
+    pub fn inner<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> Option<T> {
         let value = self.get(key)?;
         let Value::Table(table) = value else {
             self.wrong_type(key, "a table", value);
@@ -185,8 +201,8 @@ impl<'t, 'm> Section<'t, 'm> {
         Some(result)
     }
 
-    /// Names the keys that nobody asked for.
-    pub(crate) fn finish(mut self) {
+    /// Ends the reading: keys that no accessor asked for are mistakes, each with the nearest known key.
+    pub fn finish(mut self) {
         let table = self.table;
         for key in table.keys().filter(|key| !self.known.contains(&key.as_str())).collect::<Vec<_>>() {
             let hint = did_you_mean(key, &self.known);
@@ -196,18 +212,15 @@ impl<'t, 'm> Section<'t, 'm> {
 }
 
 /// `; did you mean "…"?`, or nothing when no known name is near.
-pub(crate) fn did_you_mean(name: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
-    match nearest {
-        Some((distance, known)) if distance <= (known.len() / 3).max(2) => {
-            format!("; did you mean {known:?}?")
-        }
-        _ => String::new(),
-    }
+#[must_use]
+pub fn did_you_mean(name: &str, known: &[&str]) -> String {
+    let near = nearest(name, known.iter().copied(), Reach::Wide);
+    near.map_or_else(String::new, |known| format!("; did you mean {known:?}?"))
 }
 
-/// `500ms`, `10s`, `10m`, `2h`, `1d`: a whole number above zero and its unit.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
+/// Reads a duration such as `500ms`, `10s`, `10m`, `2h` or `1d`: a whole number above zero and its unit.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let number: u64 = text[..split].parse().ok().filter(|n| *n > 0)?;
     let milliseconds = match text[split..].trim() {

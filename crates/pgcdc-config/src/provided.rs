@@ -1,15 +1,16 @@
-//! Config providers in the file: `${env:NAME}`, `${file:/path:key}`, `${file:/path}` and `${dir:/path:file}` in any text.
+//! Config providers in a TOML file: `${env:NAME}`, `${file:/path:key}`, `${file:/path}` and `${dir:/path:file}` in any text.
 
-use pgcdc_config::{Environment, substitute, substitute_url};
+use crate::{Environment, substitute, substitute_url};
 use toml::{Table, Value};
 
-/// Values that came from a provider. They may be secrets, so no mistake shows them.
+/// The values that came from config providers. They may be secrets, so no mistake may show them.
 #[derive(Default)]
-pub(super) struct Provided(Vec<String>);
+pub struct Provided(Vec<String>);
 
 impl Provided {
-    /// Puts in what the providers hold, in every text of the table; says which references lead nowhere.
-    pub(super) fn resolve(table: &mut Table, env: Environment<'_>, mistakes: &mut Vec<String>) -> Self {
+    /// Replaces the references in every text of the table; a reference that cannot be resolved is a mistake. A value of the key
+    /// `url` is escaped as [`substitute_url`] does.
+    pub fn resolve(table: &mut Table, env: Environment<'_>, mistakes: &mut Vec<String>) -> Self {
         let mut this = Self::default();
         for (name, value) in table.iter_mut() {
             match value {
@@ -74,12 +75,13 @@ impl Provided {
         }
     }
 
-    /// A mistake without the values that it quotes.
-    pub(super) fn hide(&self, mistake: &str) -> String {
+    /// Replaces the provided values that a mistake quotes by `****`.
+    #[must_use]
+    pub fn hide(&self, mistake: &str) -> String {
         let mut shown = mistake.to_owned();
         for value in self.0.iter().filter(|value| !value.is_empty()) {
             shown = shown.replace(&format!("{value:?}"), "\"****\"");
-            // A short one is part of many words; mistakes quote what they show.
+            // A value of up to three letters is part of many words, so only its quoted form is hidden.
             if value.len() >= 4 {
                 shown = shown.replace(value.as_str(), "****");
             }
