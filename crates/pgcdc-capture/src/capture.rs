@@ -1,17 +1,22 @@
-use std::path::Path;
+//! The entry point: what to capture, where to, and the handle on what runs.
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Document, Settings};
-use crate::connector::{Connector, default_offset_file};
+use crate::connector::Connector;
+use crate::context_headers::context_headers;
 use crate::metrics::Metrics;
 use crate::offsets::OffsetStore;
-use crate::output::{Changes, KafkaOutput, Output, StdoutOutput, channel, client_properties};
-use crate::{Error, Result};
+use crate::orders::Orders;
+use crate::output::{KafkaOutput, Output, StdoutOutput, channel, client_properties};
+use crate::status::{Reporter, Status};
+use crate::{Changes, Error, Result};
 
 /// Where Kafka Connect keeps offsets unless told otherwise.
 const DEFAULT_OFFSET_TOPIC: &str = "connect-offsets";
@@ -32,6 +37,7 @@ pub struct CaptureBuilder {
     settings: Settings,
     named_tables: Vec<String>,
     until_idle: Option<Duration>,
+    paused: bool,
     shutdown: CancellationToken,
 }
 
@@ -39,6 +45,8 @@ pub struct CaptureBuilder {
 #[derive(Debug)]
 pub struct Capture {
     metrics: Arc<Metrics>,
+    status: Status,
+    pause: watch::Sender<bool>,
     shutdown: CancellationToken,
     result: oneshot::Receiver<Result<()>>,
 }
@@ -78,6 +86,38 @@ impl Capture {
         &self.metrics
     }
 
+    /// What it is doing: a state to read and to wait for. See [`Status`] for an example.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.clone()
+    }
+
+    /// Asks it to pause, as Kafka Connect pauses a connector; returns at once. What was read is delivered and confirmed,
+    /// then the replication session ends and the state is [`Paused`](crate::State::Paused). The slot stays where it is and
+    /// keeps the server's WAL, so that nothing is lost.
+    ///
+    /// The stream pauses between two transactions; a transaction that takes longer than ten seconds is left in its middle
+    /// and read again after the pause. A snapshot that has begun is taken to its end first.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), pgcdc_capture::Error> {
+    /// use pgcdc_capture::{Capture, State};
+    /// let capture = Capture::from_file("connector.json".as_ref(), &[])?.to_kafka()?;
+    /// capture.pause();
+    /// capture.status().wait_for(|state| *state == State::Paused).await;
+    /// // Nothing is read, and the slot is free.
+    /// capture.resume();
+    /// # Ok(()) }
+    /// ```
+    pub fn pause(&self) {
+        self.pause.send_replace(true);
+    }
+
+    /// Ends a pause: the stream goes on from the position that was confirmed last. Does nothing when there is no pause.
+    pub fn resume(&self) {
+        self.pause.send_replace(false);
+    }
+
     /// Asks it to stop: what was read is delivered and confirmed first.
     pub fn stop(&self) {
         self.shutdown.cancel();
@@ -106,7 +146,13 @@ impl Drop for Capture {
 
 impl CaptureBuilder {
     fn new(settings: Settings) -> Self {
-        Self { settings, named_tables: Vec::new(), until_idle: None, shutdown: CancellationToken::new() }
+        Self {
+            settings,
+            named_tables: Vec::new(),
+            until_idle: None,
+            paused: false,
+            shutdown: CancellationToken::new(),
+        }
     }
 
     /// The resolved settings.
@@ -128,6 +174,13 @@ impl CaptureBuilder {
     #[must_use]
     pub fn until_idle(mut self, quiet: Duration) -> Self {
         self.until_idle = Some(quiet);
+        self
+    }
+
+    /// Starts paused: nothing is connected to before [`Capture::resume`].
+    #[must_use]
+    pub fn paused(mut self) -> Self {
+        self.paused = true;
         self
     }
 
@@ -184,10 +237,10 @@ impl CaptureBuilder {
     /// When the thread cannot be started.
     pub fn changes(self) -> Result<Changes> {
         let store = local_offsets(&self.settings);
-        let (output, changes) = channel();
+        let (output, events) = channel();
         // After a failure the next attempt goes on with the same reader.
         let capture = self.start(store, move |_| Ok(Output::Channel(output.attach())))?;
-        Ok(changes.owning(capture))
+        Ok(Changes::new(events, capture))
     }
 
     fn start(
@@ -203,13 +256,16 @@ impl CaptureBuilder {
             tracing::warn!("{warning}");
         }
         let metrics = Arc::new(Metrics::default());
+        let (reporter, status) = Reporter::new();
+        let (orders, pause) = Orders::new(self.shutdown.clone(), self.paused);
         let connector = Connector {
             settings: Arc::new(self.settings),
             metrics: Arc::clone(&metrics),
+            status: reporter,
             offsets,
             until_idle: self.until_idle,
             named_tables: self.named_tables,
-            shutdown: self.shutdown.clone(),
+            orders,
         };
         let (sender, result) = oneshot::channel();
         thread::Builder::new()
@@ -219,12 +275,12 @@ impl CaptureBuilder {
                 let _ = sender.send(run(&connector, make_output));
             })
             .map_err(|error| Error::fatal("the capture thread could not be started").with_source(error))?;
-        Ok(Capture { metrics, shutdown: self.shutdown, result })
+        Ok(Capture { metrics, status, pause, shutdown: self.shutdown, result })
     }
 }
 
-/// One thread and one runtime for the whole way from socket to producer: no hand-over per event,
-/// and a nap in it lets bytes pile up in the socket.
+/// Runs a connector on this thread, with a runtime of its own. One thread does everything from socket to producer, so that
+/// no change is handed from thread to thread, and a nap of it lets bytes pile up in the socket.
 fn run(connector: &Connector, make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -252,17 +308,12 @@ fn local_offsets(settings: &Settings) -> OffsetStore {
     }
 }
 
-/// The headers that Debezium gives every record (`extended.headers.enabled`).
-pub(crate) fn context_headers(settings: &Settings) -> Vec<(String, String)> {
-    let run = uuid::Uuid::now_v7().to_string();
-    [
-        ("__debezium.context.connectorLogicalName", settings.topic.prefix.as_str()),
-        ("__debezium.context.taskId", "0"),
-        ("__debezium.context.connectorName", "postgresql"),
-        ("__debezium.context.runId", run.as_str()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
+/// The file for offsets when none is configured and there is no Kafka to hold them.
+fn default_offset_file() -> Option<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state =
+        state.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
+    Some(state.join("pgcdc").join("offsets.json"))
 }
 
 fn configuration(error: crate::config::ConfigError) -> Error {

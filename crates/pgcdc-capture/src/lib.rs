@@ -7,7 +7,7 @@
 //! Path of the data: `connector` looks at slot and publication, takes the `snapshot` if one is
 //! due, then runs the `stream`: replication message → decode → encode → `output`; deliveries
 //! come back to the [`ledger`], and the position that it confirms goes to the server. That position
-//! is all that ever flows back.
+//! is all that ever flows back. What a capture is doing at the moment is its [`status`].
 
 pub mod config;
 mod connector;
@@ -18,21 +18,24 @@ mod output;
 mod postgres;
 pub mod preflight;
 mod snapshot;
+pub mod status;
 mod stream;
 
-mod backoff;
 mod capture;
+mod changes;
 mod clock;
+mod context_headers;
 mod error;
 mod known_keys;
+mod orders;
 mod outbox;
 mod position;
 mod registry;
 mod stage;
-mod start;
 mod tables;
 mod tolerance;
 
 pub use capture::{Capture, CaptureBuilder};
+pub use changes::Changes;
 pub use error::{Error, Result};
-pub use output::Changes;
+pub use status::{State, Status};

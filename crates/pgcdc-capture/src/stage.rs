@@ -14,9 +14,9 @@ use pgcdc_transform::data::{Kind, Record, Schema, Value};
 use pgcdc_transform::json::JsonReader;
 use pgcdc_transform::{Chain, Fault};
 
-use crate::capture::context_headers;
 use crate::clock::now_ns;
 use crate::config::{HeaderFormat, Settings};
+use crate::context_headers::context_headers;
 use crate::output::Output;
 use crate::registry::Registries;
 use crate::tolerance::Tolerance;

@@ -1,3 +1,5 @@
+//! Typed events to a program that embeds capture, through a bounded channel.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,64 +8,40 @@ use pgcdc_event::{ChangeEvent, TopicId};
 use tokio::sync::mpsc;
 
 use crate::ledger::Sequence;
-use crate::{Capture, Error, Result};
+use crate::{Error, Result};
 
-/// Events that may wait for the reader: the only bound is its pace, which reaches the server.
+/// Events that may wait for the reader. When they are as many, the stream waits, and the server with it.
 const CAPACITY: usize = 1024;
 
 /// Makes the two ends of an in-process output.
 #[must_use]
-pub(crate) fn channel() -> (ChannelOutput, Changes) {
+pub(crate) fn channel() -> (ChannelOutput, EventReader) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
     let taken = Arc::new(AtomicU64::new(0));
     let total = Arc::new(AtomicU64::new(0));
-    let changes = Changes { receiver, taken: Arc::clone(&taken), handed: 0, capture: None };
-    (ChannelOutput { sender, taken, total, sent: Vec::new(), reported: 0, ids: HashMap::new() }, changes)
+    let reader = EventReader { receiver, taken: Arc::clone(&taken), handed: 0 };
+    (ChannelOutput { sender, taken, total, sent: Vec::new(), reported: 0, ids: HashMap::new() }, reader)
 }
 
-/// The stream of changes for a program that embeds capture.
-///
-/// An event counts as processed, and may be confirmed to Postgres, when the next one is asked for
-/// (or [`confirm`](Self::confirm) is called): until then a crash brings it again.
+/// The reading end.
 #[derive(Debug)]
-pub struct Changes {
+pub(crate) struct EventReader {
     receiver: mpsc::Receiver<ChangeEvent>,
     taken: Arc<AtomicU64>,
     handed: u64,
-    /// The capture that feeds it; dropped, and so stopped, with it.
-    capture: Option<Capture>,
 }
 
-impl Changes {
-    pub(crate) fn owning(mut self, capture: Capture) -> Self {
-        self.capture = Some(capture);
-        self
-    }
-
-    /// Why the changes ended: call it after [`next`](Self::next) returned `None`.
-    ///
-    /// # Errors
-    /// The failure that ended capture, when it was not asked to stop.
-    pub async fn finished(&mut self) -> Result<()> {
-        match &mut self.capture {
-            Some(capture) => capture.finished().await,
-            None => Ok(()),
-        }
-    }
-
-    /// The next change; `None` when capture has ended.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<ChangeEvent> {
+impl EventReader {
+    /// The next event; `None` when no sending end is left. Events before it count as processed.
+    pub(crate) async fn next(&mut self) -> Option<ChangeEvent> {
         self.confirm();
         let event = self.receiver.recv().await?;
         self.handed += 1;
         Some(event)
     }
 
-    /// Says that everything handed out so far has been processed.
-    pub fn confirm(&mut self) {
+    /// Counts everything that was handed out so far as processed.
+    pub(crate) fn confirm(&mut self) {
         self.taken.store(self.handed, Ordering::Release);
     }
 }
@@ -83,7 +61,7 @@ pub(crate) struct ChannelOutput {
 }
 
 impl ChannelOutput {
-    /// A sending end for the next attempt: what the reader takes of the attempts before is not its own.
+    /// A sending end for the next attempt. Events of earlier attempts that the reader takes later are not counted for it.
     pub(crate) fn attach(&self) -> Self {
         Self {
             sender: self.sender.clone(),

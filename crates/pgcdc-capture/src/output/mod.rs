@@ -8,14 +8,12 @@ mod stdout;
 mod transaction;
 mod transaction_pace;
 
-pub use channel::Changes;
-
 use pgcdc_event::{ChangeEvent, Record, TopicId};
 
 use crate::Result;
 use crate::ledger::Sequence;
 
-pub(crate) use channel::{ChannelOutput, channel};
+pub(crate) use channel::{ChannelOutput, EventReader, channel};
 pub(crate) use kafka::{KafkaOutput, client_properties, kafka_error};
 pub(crate) use making::topic_spec;
 pub(crate) use stdout::StdoutOutput;

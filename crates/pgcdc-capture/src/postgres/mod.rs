@@ -33,7 +33,9 @@ pub(crate) use query::{Ask, Query, Row};
 pub(crate) use replication::{Replication, Wal};
 pub(crate) use rows::{Piece, RowReader};
 pub(crate) use server::identify as identify_server;
-pub(crate) use slot::{ExportedSlot, NewSlot, SlotState, drop_if_idle, inspect as inspect_slot};
+pub(crate) use slot::{
+    ExportedSlot, NewSlot, SlotState, drop_if_idle, drop_when_free, inspect as inspect_slot,
+};
 pub(crate) use sqlstate::classify;
 
 /// Quotes an identifier for SQL.

@@ -1,5 +1,7 @@
 //! Replication slots: what is there, what is made, what is dropped.
 
+use std::time::Duration;
+
 use pgcdc_event::Lsn;
 
 use super::{Query, Replication, quote_identifier, quote_literal};
@@ -126,4 +128,20 @@ pub(crate) async fn drop_if_idle(query: &Query, name: &str) -> Result<bool> {
         quote_literal(name)
     );
     Ok(!query.rows(&format!("drop replication slot {name}"), &sql).await?.is_empty())
+}
+
+/// Drops a slot once nobody reads from it: the walsender releases it a moment after its session has ended. Waits for up to
+/// five seconds; false when the slot is gone or still in use then.
+pub(crate) async fn drop_when_free(query: &Query, slot: &str) -> Result<bool> {
+    for _ in 0..100 {
+        if drop_if_idle(query, slot).await? {
+            return Ok(true);
+        }
+        let there = format!("SELECT 1 FROM pg_replication_slots WHERE slot_name = {}", quote_literal(slot));
+        if query.value("look up the replication slot", &there).await?.is_none() {
+            return Ok(false);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(false)
 }

@@ -4,10 +4,9 @@ use pgcdc_event::Lsn;
 
 use super::copy::import;
 use crate::config::{PublicationMode, Settings};
-use crate::connector::drop_when_free;
 use crate::postgres::{
-    CapturedTable, ExportedSlot, NewSlot, Query, Replication, RowReader, captured_tables, ensure_publication,
-    inspect_publication, set_identities,
+    CapturedTable, ExportedSlot, NewSlot, Query, Replication, RowReader, captured_tables, drop_when_free,
+    ensure_publication, inspect_publication, set_identities,
 };
 use crate::{Error, Result};
 

@@ -13,4 +13,4 @@ mod workers;
 pub(crate) use begin::{Begun, begin, publish};
 pub(crate) use copy::Snapshotter;
 pub(crate) use lock::policies_hint;
-pub(crate) use plan::{Decision, Known, decide};
+pub(crate) use plan::{Decision, Facts, plan};

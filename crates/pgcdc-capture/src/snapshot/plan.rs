@@ -1,17 +1,17 @@
-//! Whether a snapshot is due. Pure: what is known goes in, what to do comes out.
+//! Whether a snapshot is due, by `snapshot.mode`. Pure: [`Facts`] go in, a [`Decision`] comes out.
 
 use crate::config::{SnapshotMode, SnapshotParts as Parts};
 use crate::position::Mismatch;
 use crate::{Error, Result};
 
-/// What is known at the start.
+/// The facts on which the decision depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Known<'a> {
+pub(crate) struct Facts<'a> {
     /// The slot exists.
     pub(crate) slot: bool,
     /// An offset says that a snapshot was completed before.
     pub(crate) snapshot_completed: bool,
-    /// Why changes would be missing if the stream went on from the slot.
+    /// Why changes would be missing if the stream continued from the slot; `None` when none would.
     pub(crate) trouble: Option<&'a Mismatch>,
 }
 
@@ -22,9 +22,9 @@ pub(crate) enum Decision {
     Stream,
     /// Make the slot, and stream from where it starts.
     CreateAndStream,
-    /// Take a snapshot. `recreate`: drop the lost slot first. `stream`: go on streaming after it.
+    /// Take a snapshot. `recreate`: drop the lost slot first. `stream`: stream after the snapshot.
     Snapshot { recreate: bool, stream: bool },
-    /// `initial_only`, and it was done before; or `configuration_based` with neither data nor stream.
+    /// Nothing: `initial_only` whose snapshot was taken before, or `configuration_based` with neither data nor stream.
     Finished,
 }
 
@@ -32,8 +32,8 @@ pub(crate) enum Decision {
 ///
 /// # Errors
 /// When changes are missing, and the mode does not allow a snapshot to make up for them.
-pub(crate) fn decide(mode: SnapshotMode, known: Known<'_>, slot: &str) -> Result<Decision> {
-    let Known { slot: exists, snapshot_completed, trouble } = known;
+pub(crate) fn plan(mode: SnapshotMode, facts: Facts<'_>, slot: &str) -> Result<Decision> {
+    let Facts { slot: exists, snapshot_completed, trouble } = facts;
     let lost = matches!(trouble, Some(Mismatch::Lost { .. }));
     let snapshot = |recreate| Decision::Snapshot { recreate, stream: true };
     match (mode, trouble) {
@@ -81,11 +81,11 @@ mod tests {
         trouble: Option<&Mismatch>,
         expect: Option<Decision>,
     ) {
-        let known = Known { slot, snapshot_completed: completed, trouble };
-        match decide(mode, known, "my_slot") {
-            Ok(found) => assert_eq!(Some(found), expect, "{mode:?} {known:?}"),
+        let facts = Facts { slot, snapshot_completed: completed, trouble };
+        match plan(mode, facts, "my_slot") {
+            Ok(found) => assert_eq!(Some(found), expect, "{mode:?} {facts:?}"),
             Err(error) => {
-                assert_eq!(None, expect, "{mode:?} {known:?}: {error}");
+                assert_eq!(None, expect, "{mode:?} {facts:?}: {error}");
                 assert!(!error.is_transient() && error.to_string().contains("my_slot"), "{error}");
                 assert!(error.hint().is_some_and(|hint| hint.contains("when_needed")), "{error}");
             }

@@ -46,6 +46,15 @@ pub(super) struct Applier<'a> {
     xmin: Xmin,
 }
 
+/// What came before the stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    /// End of the transaction before the first one, where that is known.
+    pub(super) last_commit: Option<Lsn>,
+    /// Where the snapshot was taken; zero without one.
+    pub(super) snapshot_at: Lsn,
+}
+
 /// What tells of transactions.
 #[derive(Default)]
 struct Metadata {
@@ -69,7 +78,7 @@ impl<'a> Applier<'a> {
         tables: &'a mut Tables,
         outbox: &'a mut Outbox,
         metrics: &'a Arc<Metrics>,
-        (last_commit, snapshot_at): (Option<Lsn>, Lsn),
+        before: Before,
         xmin: Xmin,
     ) -> Result<Self> {
         let told = settings.transaction_metadata && !outbox.output.wants_events();
@@ -84,8 +93,8 @@ impl<'a> Applier<'a> {
             outbox,
             metrics,
             transaction: Transaction::default(),
-            last_commit,
-            snapshot_at,
+            last_commit: before.last_commit,
+            snapshot_at: before.snapshot_at,
             floor: Lsn::ZERO,
             batch: RecordBatch::new(),
             message_topic: None,

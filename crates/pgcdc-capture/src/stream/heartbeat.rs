@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::beside::Beside;
 use crate::config::{Connection, Settings};
 
-/// An action that fails each time is in the log this often.
+/// While the action keeps failing, that is logged once in this time.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 /// When the next heartbeat is due.
@@ -30,19 +30,17 @@ impl Heartbeat {
         Some(Self { topic: topic(), interval, next: Instant::now() + interval, action })
     }
 
-    /// How long until the next one.
-    pub(super) fn due_in(&self) -> Duration {
-        self.next.saturating_duration_since(Instant::now())
+    /// Waits until the next one is due; for ever where there are none.
+    pub(super) async fn due(heartbeat: Option<&mut Self>) {
+        let Some(heartbeat) = heartbeat else { return std::future::pending().await };
+        if Instant::now() < heartbeat.next {
+            tokio::time::sleep_until(heartbeat.next.into()).await;
+        }
     }
 
-    /// Whether one is due; counts it as sent.
-    pub(super) fn is_due(&mut self) -> bool {
-        let now = Instant::now();
-        let due = now >= self.next;
-        if due {
-            self.next = now + self.interval;
-        }
-        due
+    /// Notes that one was sent: the next is due after the interval.
+    pub(super) fn sent(&mut self) {
+        self.next = Instant::now() + self.interval;
     }
 
     /// Lets the action run, unless the one before is not done yet.
@@ -56,7 +54,7 @@ impl Heartbeat {
 /// Runs the statement on a session of its own, in a task of its own: whatever happens to it, the stream goes on.
 #[derive(Debug)]
 struct Action {
-    /// Holds one call: more would only pile up behind a lock.
+    /// Wakes the task. Holds one call, since more would only pile up behind a lock.
     wake: mpsc::Sender<()>,
     task: JoinHandle<()>,
 }

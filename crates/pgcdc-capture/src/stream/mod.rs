@@ -3,6 +3,7 @@
 mod apply;
 mod beside;
 mod heartbeat;
+mod input;
 mod numbering;
 mod pace;
 mod reselect;
@@ -10,4 +11,4 @@ mod run;
 mod typed;
 mod xmin;
 
-pub(crate) use run::Stream;
+pub(crate) use run::{Ended, Stream};

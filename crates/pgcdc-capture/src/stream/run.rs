@@ -1,27 +1,45 @@
+//! The loop of the stream: reads what is there, sends it on, confirms what is durable, waits for the next [`Input`].
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgcdc_event::Lsn;
 
-use super::apply::Applier;
+use super::apply::{Applier, Before};
 use super::heartbeat::Heartbeat;
+use super::input::{Input, Inputs, Question, Wait};
 use super::pace::{NAP, Pace};
 use super::xmin::Xmin;
 use crate::Result;
 use crate::config::Settings;
 use crate::metrics::Metrics;
+use crate::orders::Orders;
 use crate::outbox::Outbox;
-use crate::postgres::{Query, Replication, Wal, quote_literal};
+use crate::postgres::{Query, Replication, Wal};
 use crate::tables::Tables;
 
 /// Messages taken before deliveries are looked at again.
 const DRAIN: u32 = 1024;
 
-/// So many at once are part of a backlog; fewer are the tail of a burst, whose readers wait.
+/// So many messages at once are part of a backlog. Fewer are the tail of a burst, whose readers wait for it.
 const BACKLOG: u32 = 100;
 
-/// How long the loop waits to hear how far the server is.
-const ASKED_LIMIT: Duration = Duration::from_secs(2);
+/// How long the loop waits for an input when nothing is in flight.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long it waits while records are in flight, whose deliveries are to be confirmed soon.
+const PATIENCE_IN_FLIGHT: Duration = Duration::from_millis(2);
+
+/// Why a stream ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Nothing is left to do: it was idle for long enough, or there was nothing to stream.
+    Done,
+    /// The owner wants a pause.
+    Paused,
+    /// The owner wants an end.
+    Stopped,
+}
 
 /// One run of the stream, from START_REPLICATION to an error, an end or a cancellation.
 ///
@@ -34,6 +52,8 @@ pub(crate) struct Stream<'a> {
     pub(crate) tables: &'a mut Tables,
     pub(crate) outbox: &'a mut Outbox,
     pub(crate) metrics: &'a Arc<Metrics>,
+    /// The order to pause; the order to stop is the caller's, who drops the future.
+    pub(crate) orders: Orders,
     /// `--until-idle`.
     pub(crate) until_idle: Option<Duration>,
     /// Position that must have been seen before the stream can count as idle.
@@ -45,33 +65,35 @@ pub(crate) struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Runs until an error, or until idle.
-    pub(crate) async fn run(&mut self) -> Result<()> {
+    /// Runs until an error, until a pause is wanted and no transaction is open, or until idle.
+    pub(crate) async fn run(&mut self) -> Result<Ended> {
         let now = Instant::now();
         let xmin = Xmin::start(self.settings, self.query).await?;
         let output = &mut self.outbox.output;
         let heartbeat = Heartbeat::new(self.settings, || {
             output.topic(&self.settings.heartbeat.topic(&self.settings.topic))
         });
+        let before = Before { last_commit: self.last_commit, snapshot_at: self.snapshot_at };
         let run = Run {
-            settings: self.settings,
-            replication: self.replication,
-            query: self.query,
             applier: Applier::new(
                 self.settings,
                 self.query,
                 self.tables,
                 self.outbox,
                 self.metrics,
-                (self.last_commit, self.snapshot_at),
+                before,
                 xmin,
             )?,
+            inputs: Inputs {
+                replication: self.replication,
+                heartbeat,
+                orders: self.orders.clone(),
+                question: Question::new(self.query, &self.settings.slot.name, now),
+            },
             metrics: self.metrics,
             until_idle: self.until_idle,
             catch_up: self.catch_up,
-            heartbeat,
             last_change: now,
-            asked: now,
             pace: Pace::new(now),
         };
         run.run().await
@@ -80,59 +102,65 @@ impl Stream<'_> {
 
 /// The loop, and what it keeps between messages.
 struct Run<'a> {
-    settings: &'a Settings,
-    replication: &'a mut Replication,
-    query: &'a Query,
     applier: Applier<'a>,
+    inputs: Inputs<'a>,
     metrics: &'a Arc<Metrics>,
     until_idle: Option<Duration>,
     catch_up: Lsn,
-    heartbeat: Option<Heartbeat>,
     last_change: Instant,
-    /// When the server was last asked how far it is.
-    asked: Instant,
     pace: Pace,
 }
 
 impl Run<'_> {
-    async fn run(mut self) -> Result<()> {
+    async fn run(mut self) -> Result<Ended> {
         loop {
-            let (drained, bytes) = self.drain().await?;
-            self.applier.flush().await?;
-            self.acknowledge()?;
-            self.beat().await?;
-            if drained == DRAIN {
-                tokio::task::yield_now().await;
-                continue;
+            let wait = self.turn().await?;
+            if self.is_idle() {
+                return Ok(Ended::Done);
             }
-            let nap = self.pace.nap_after(drained, bytes, Instant::now());
-            // Amid a backlog more is there at once, and small batches would go one after the other.
-            let more = drained >= BACKLOG && self.pace.is_fast();
-            let sent = !more && self.applier.outbox.output.send_now(false)?;
-            if sent || nap {
-                // Nobody reads while bytes pile up in the socket.
-                if !sent {
-                    std::thread::sleep(NAP);
+            match self.inputs.next(wait, !self.in_transaction()).await? {
+                Input::Pause => return Ok(Ended::Paused),
+                Input::Heartbeat => self.beat().await?,
+                Input::ServerAt(position) => {
+                    self.applier.seen = self.applier.seen.max(position.unwrap_or_default());
                 }
-                tokio::task::yield_now().await;
-                continue;
-            }
-            match tokio::time::timeout(self.patience(), self.replication.receive()).await {
-                Ok(wal) => self.take(wal?).await?,
-                Err(_) => self.acknowledge()?,
-            }
-            // Not only when nothing came: other databases' load keeps the server talking without a change for us.
-            if self.is_idle().await? {
-                return Ok(());
+                Input::Wal(wal) => self.take(wal).await?,
+                Input::Turn => {}
             }
         }
     }
 
-    /// Takes what is there without waiting for the server, up to a limit; returns how many messages and bytes.
+    /// Takes what is there without waiting, sends it on and confirms what is durable. Returns how long to wait for more.
+    async fn turn(&mut self) -> Result<Wait> {
+        let (drained, bytes) = self.drain().await?;
+        self.applier.flush().await?;
+        self.acknowledge()?;
+        if drained == DRAIN {
+            return Ok(Wait::Yield);
+        }
+        let nap = self.pace.nap_after(drained, bytes, Instant::now());
+        // Amid a backlog more is there at once, and small batches would go one after the other.
+        let more = drained >= BACKLOG && self.pace.is_fast();
+        if !more && self.applier.outbox.output.send_now(false)? {
+            return Ok(Wait::Yield);
+        }
+        if nap {
+            // Nobody reads while bytes pile up in the socket.
+            std::thread::sleep(NAP);
+            return Ok(Wait::Yield);
+        }
+        let in_flight = self.applier.outbox.ledger().in_flight().records > 0;
+        Ok(Wait::UpTo(if in_flight { PATIENCE_IN_FLIGHT } else { PATIENCE }))
+    }
+
+    /// Takes what is there without waiting for the server, up to a limit; returns how many messages and bytes. Stops at the
+    /// end of a transaction when a pause is wanted.
     async fn drain(&mut self) -> Result<(u32, usize)> {
         let (mut drained, mut bytes) = (0, 0);
+        let pausing = self.inputs.orders.is_paused();
         while drained < DRAIN
-            && let Some(wal) = self.replication.try_receive()?
+            && (!pausing || self.in_transaction())
+            && let Some(wal) = self.inputs.replication.try_receive()?
         {
             if let Wal::Data { data, .. } = &wal {
                 bytes += data.len();
@@ -148,9 +176,9 @@ impl Run<'_> {
         match wal {
             Wal::Data { lsn, data } => {
                 let large = data.len() > Replication::LARGE;
-                self.applier.take(lsn, self.replication.bytes(data)).await?;
+                self.applier.take(lsn, self.inputs.replication.bytes(data)).await?;
                 if large {
-                    self.replication.release();
+                    self.inputs.replication.release();
                 }
                 if self.applier.gathered() >= Replication::LARGE {
                     self.applier.flush().await?;
@@ -167,54 +195,35 @@ impl Run<'_> {
         self.applier.flush().await?;
         self.applier.outbox.settle().await?;
         self.acknowledge()?;
-        self.replication.admit();
+        self.inputs.replication.admit();
         Ok(())
     }
 
-    /// How long to wait for the next message before looking after other things.
-    fn patience(&self) -> Duration {
-        let mut patience = Duration::from_millis(250);
-        if self.applier.outbox.ledger().in_flight().records > 0 {
-            patience = Duration::from_millis(2);
-        }
-        if let Some(heartbeat) = &self.heartbeat {
-            patience = patience.min(heartbeat.due_in());
-        }
-        patience
+    fn in_transaction(&self) -> bool {
+        self.applier.outbox.ledger().in_transaction()
     }
 
-    async fn is_idle(&mut self) -> Result<bool> {
-        let Some(limit) = self.until_idle else { return Ok(false) };
-        let ledger = self.applier.outbox.ledger();
-        let done = !ledger.in_transaction() && ledger.in_flight().records == 0;
+    /// Whether `--until-idle` is fulfilled: no change for so long, everything delivered, and the server's position of the
+    /// start was passed. Not only looked at when nothing comes: load on other databases makes the server send keepalives
+    /// all the time, without a change for us.
+    fn is_idle(&mut self) -> bool {
+        let Some(limit) = self.until_idle else { return false };
+        let done = !self.in_transaction() && self.applier.outbox.ledger().in_flight().records == 0;
         if !done || self.last_change.elapsed() < limit {
-            return Ok(false);
+            return false;
         }
         if self.applier.seen >= self.catch_up {
-            return Ok(true);
+            return true;
         }
-        // A server that still reads old WAL says nothing for a while: ask it how far it is.
-        if self.asked.elapsed() < Duration::from_secs(1) {
-            return Ok(false);
-        }
-        self.asked = Instant::now();
-        let sql = format!(
-            "SELECT r.sent_lsn FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
-             WHERE s.slot_name = {}",
-            quote_literal(&self.settings.slot.name)
-        );
-        // Somebody may hold a catalog's lock: the stream does not wait for that.
-        let asked = self.query.value("read how far the server has come", &sql);
-        let Ok(sent) = tokio::time::timeout(ASKED_LIMIT, asked).await else { return Ok(false) };
-        self.applier.seen = self.applier.seen.max(sent?.and_then(|lsn| lsn.parse().ok()).unwrap_or_default());
-        Ok(false)
+        self.inputs.question.ask();
+        false
     }
 
-    /// Takes deliveries in and confirms what they complete.
+    /// Takes deliveries in and confirms the positions that they complete.
     fn acknowledge(&mut self) -> Result<()> {
         self.applier.outbox.poll()?;
         let confirmed = self.applier.outbox.confirmable()?;
-        self.replication.confirm(confirmed);
+        self.inputs.replication.confirm(confirmed);
         let changes = self.applier.take_changes();
         if changes > 0 {
             self.last_change = Instant::now();
@@ -225,13 +234,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sends a heartbeat when one is due. Its action writes WAL that comes back as a commit, which keeps a position moving
-    /// that nobody else would confirm.
+    /// Sends a heartbeat. Its action writes WAL that comes back as a commit; confirming that commit keeps the slot moving
+    /// when nothing else changes in the database.
     async fn beat(&mut self) -> Result<()> {
-        let Some(heartbeat) = &mut self.heartbeat else { return Ok(()) };
-        if !heartbeat.is_due() {
-            return Ok(());
-        }
+        let Some(heartbeat) = &mut self.inputs.heartbeat else { return Ok(()) };
+        heartbeat.sent();
         heartbeat.act();
         let topic = heartbeat.topic;
         self.applier.heartbeat(topic).await

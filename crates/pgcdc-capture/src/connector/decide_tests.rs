@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Document;
+use crate::position::Server;
 use crate::position::{Point, Reached};
 
 const REQUIRED: &[(&str, &str)] = &[
@@ -58,7 +59,7 @@ fn stored_in(database: &str, slot: Option<&str>, timeline: Option<u32>) -> Offse
 }
 
 fn start(pairs: &[(&str, &str)], slot: Option<&SlotState>, stored: Option<Offset>) -> Result<Start> {
-    Found { slot, stored, server: &server(), implicit: false }.decide(&settings(pairs))
+    decide(&Known { slot: slot.cloned(), stored, server: server(), implicit: false }, &settings(pairs))
 }
 
 #[track_caller]
@@ -144,9 +145,8 @@ fn a_slot_that_is_gone_is_noticed() {
     refused(&[], None, stored_in("7/5", Some("other"), Some(2)));
     let start = start(&[("offset.mismatch.strategy", "trust_slot")], None, Some(stored(100)));
     assert_eq!(start.expect("it starts").decision, Decision::CreateAndStream);
-    let (server, settings) = (server(), settings(&[]));
-    let found = Found { slot: None, stored: Some(stored(100)), server: &server, implicit: true };
-    let start = found.decide(&settings).expect("a first start");
+    let known = Known { slot: None, stored: Some(stored(100)), server: server(), implicit: true };
+    let start = decide(&known, &settings(&[])).expect("a first start");
     assert_eq!(start.decision, Decision::Snapshot { recreate: false, stream: true });
     assert_eq!(start.offset, None);
 }
@@ -179,11 +179,10 @@ fn another_database_and_another_timeline_are_noticed() {
     let shared = Offset { lsn: lsn(40), written: lsn(40), ..stored_in("7/5", Some("my_slot"), Some(1)) };
     assert!(streams(&[], 40, shared).changed, "the timeline is noted");
 
-    let (server, settings) = (server(), settings(&[]));
     for (implicit, snapshot_completed) in [(true, true), (false, false)] {
         let stored = Some(Offset { snapshot_completed, ..stored_in("8/5", Some("my_slot"), Some(2)) });
-        let found = Found { slot: Some(&at), stored, server: &server, implicit };
-        let start = found.decide(&settings).expect("a first start");
+        let known = Known { slot: Some(at.clone()), stored, server: server(), implicit };
+        let start = decide(&known, &settings(&[])).expect("a first start");
         assert_eq!(
             (start.decision, start.offset),
             (Decision::Snapshot { recreate: false, stream: true }, None)
@@ -210,9 +209,8 @@ fn offsets_of_others_are_understood() {
 #[test]
 fn a_standby_that_is_behind_is_waited_for() {
     let server = Server { in_recovery: true, end: lsn(90), ..server() };
-    let settings = settings(&[]);
-    let found = Found { slot: Some(&slot(60)), stored: Some(stored(100)), server: &server, implicit: false };
-    assert!(found.decide(&settings).expect_err("not yet").is_transient());
+    let known = Known { slot: Some(slot(60)), stored: Some(stored(100)), server, implicit: false };
+    assert!(decide(&known, &settings(&[])).expect_err("not yet").is_transient());
 }
 
 #[test]
@@ -249,7 +247,7 @@ fn a_snapshot_that_is_given_up_counts_as_complete() {
 #[test]
 fn an_offset_of_a_standby_names_no_timeline() {
     let server = Server { in_recovery: true, ..server() };
-    let found = Found { slot: Some(&slot(100)), stored: Some(stored(100)), server: &server, implicit: false };
-    let found = found.decide(&settings(&[])).expect("it streams");
+    let known = Known { slot: Some(slot(100)), stored: Some(stored(100)), server, implicit: false };
+    let found = decide(&known, &settings(&[])).expect("it streams");
     assert_eq!(found.offset.and_then(|offset| offset.home?.timeline), Some(0));
 }

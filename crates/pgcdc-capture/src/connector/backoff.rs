@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Exponential back-off with jitter, from a tenth of the configured pause to six times it. Begins anew after a session that
-/// streamed for longer than the pause that would be next: an idle session that breaks after an hour has not failed an hour
-/// long.
+/// Exponential back-off with jitter, from a tenth of the configured pause to six times it.
+///
+/// The pauses start over after a try that confirmed a position, and after a session that streamed for longer than the next
+/// pause: a session that was idle for an hour and then broke is a first failure, not one of a long row.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     wait: Duration,
@@ -16,7 +17,7 @@ pub(crate) struct Backoff {
     failures: u32,
 }
 
-/// Since when a try has streamed; not yet, until [`begins`](Self::begins) is called.
+/// When the current try began to stream, if it has. Set by [`begins`](Self::begins).
 #[derive(Debug, Default)]
 pub(crate) struct Streaming(Cell<Option<Instant>>);
 
@@ -37,8 +38,8 @@ impl Backoff {
         Self { wait, ceiling: (wait / 10).max(Duration::from_millis(100)), failures: 0 }
     }
 
-    /// Takes in how the failed try went: how long it streamed, and whether it confirmed something. Returns how many have
-    /// failed in a row by now, this one included.
+    /// Notes a failed try: how long it streamed, and whether it confirmed a position. Returns how many tries have failed in
+    /// a row, this one included.
     pub(crate) fn failed(&mut self, streamed: Duration, confirmed: bool) -> u32 {
         if confirmed || streamed > self.ceiling.max(self.wait) {
             *self = Self::new(self.wait);

@@ -1,0 +1,171 @@
+//! One connector's life: look, snapshot if due, stream; after a failure that passes, again.
+//!
+//! ```text
+//!           ┌──────────── transient error: back-off with jitter ────────────┐
+//!           ▼                                                               │
+//!  look ─▶ decide ─▶ prepare ─▶ snapshot? ─▶ stream ─▶ stop, idle or pause ─┴▶ drained
+//!           ▲                                                                    │
+//!           └──────────────────────────── resume ◀───────────────────────────────┘
+//! ```
+//!
+//! Each step is a file: [`look`] reads slot, offset and server; [`decide`] is pure; `prepare` makes slot and tables ready;
+//! `snapshot` takes one; `stream` runs the stream and drains it. [`backoff`] says how long to wait after a failure.
+
+mod backoff;
+mod decide;
+mod look;
+mod prepare;
+mod snapshot;
+mod stream;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use self::backoff::{Backoff, Streaming};
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::offsets::OffsetStore;
+use crate::orders::Orders;
+use crate::output::{Output, TransactionalOutput};
+use crate::postgres::{Query, publication_gaps, set_identities};
+use crate::snapshot::publish;
+use crate::status::{Reporter, Retry, State};
+use crate::stream::Ended;
+use crate::{Error, Result};
+
+use self::prepare::Prepared;
+
+/// What a connector runs with.
+pub(crate) struct Connector {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) status: Reporter,
+    pub(crate) offsets: OffsetStore,
+    pub(crate) until_idle: Option<Duration>,
+    /// Tables that must exist, as `schema.table`; for those named one by one.
+    pub(crate) named_tables: Vec<String>,
+    pub(crate) orders: Orders,
+}
+
+impl Connector {
+    /// Runs until stopped, idle, or a failure that does not pass, and reports the end. `make_output` is called for each
+    /// attempt, since a broken producer is replaced, not mended.
+    pub(crate) async fn run(&self, make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
+        let result = self.attempts(make_output).await;
+        self.status.ended(&result);
+        result
+    }
+
+    async fn attempts(&self, mut make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
+        let mut backoff = Backoff::new(self.settings.retry.wait);
+        let mut since = SystemTime::now();
+        loop {
+            if self.orders.is_paused() && !self.pause().await {
+                return Ok(());
+            }
+            self.status.tries();
+            let before = Metrics::get(&self.metrics.confirmed_lsn);
+            let streaming = Streaming::default();
+            let error = match Box::pin(self.attempt(&mut make_output, &streaming)).await {
+                Ok(Ended::Paused) => continue,
+                Ok(Ended::Done | Ended::Stopped) => return Ok(()),
+                Err(error) if !error.is_transient() || self.orders.is_stopped() => return Err(error),
+                Err(error) => error,
+            };
+            let confirmed = Metrics::get(&self.metrics.confirmed_lsn) > before;
+            let failures = backoff.failed(streaming.duration(), confirmed);
+            if self.settings.retry.max_retries.is_some_and(|most| failures > most) {
+                return Err(error);
+            }
+            if failures == 1 {
+                since = SystemTime::now();
+            }
+            if !self.wait(&error, backoff.pause(), failures, since).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until the owner resumes; false when it stops the connector instead.
+    async fn pause(&self) -> bool {
+        let mut orders = self.orders.clone();
+        self.status.set(State::Paused);
+        tracing::info!(slot = self.settings.slot.name, "paused");
+        tokio::select! {
+            biased;
+            () = self.orders.stopped() => false,
+            () = orders.resumed() => {
+                tracing::info!(slot = self.settings.slot.name, "resumed");
+                true
+            }
+        }
+    }
+
+    /// Waits before the next attempt; false when the owner stops the connector meanwhile. A pause ends the wait.
+    async fn wait(&self, error: &Error, pause: Duration, failures: u32, since: SystemTime) -> bool {
+        Metrics::add(&self.metrics.restarts, 1);
+        tracing::warn!(
+            error = %error,
+            hint = error.hint(),
+            failures_in_a_row = failures,
+            retries_at_most = self.settings.retry.max_retries,
+            again_in_ms = pause.as_millis(),
+            "connector failed; it starts again"
+        );
+        let next = SystemTime::now().checked_add(pause);
+        self.status.set(State::Retrying(Retry { failure: error.into(), since, failures, next }));
+        let mut orders = self.orders.clone();
+        tokio::select! {
+            biased;
+            () = self.orders.stopped() => false,
+            () = orders.paused() => true,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    /// One attempt, from the first connection to an end or an error. A pause does not interrupt a snapshot: it would have
+    /// to be taken again, and its rows would come twice.
+    async fn attempt(
+        &self,
+        make_output: &mut impl FnMut(&Settings) -> Result<Output>,
+        streaming: &Streaming,
+    ) -> Result<Ended> {
+        let work = async {
+            let output = make_output(&self.settings)?;
+            self.begin(output).await
+        };
+        let prepared = tokio::select! {
+            biased;
+            () = self.orders.stopped() => return Ok(Ended::Stopped),
+            prepared = work => prepared?,
+        };
+        match prepared {
+            None => Ok(Ended::Done),
+            Some(prepared) => self.stream(prepared, streaming).await,
+        }
+    }
+
+    /// Everything before the stream: tables, publication, replica identities, then [`prepare`](Self::prepare).
+    async fn begin(&self, mut output: Output) -> Result<Option<Prepared>> {
+        // The server to read from, of several, may be another one than at the last attempt.
+        self.settings.connection.chosen.forget();
+        let query = Query::connect(&self.settings.connection).await?;
+        let mut captured = self.captured(&query).await?;
+        publish(&query, &self.settings, &mut captured).await?;
+        for gap in publication_gaps(&query, &self.settings, &captured).await? {
+            let publication = &self.settings.publication.name;
+            tracing::warn!(hint = gap.remedy, "publication {publication} {}", gap.what);
+        }
+        set_identities(&query, &self.settings.identities, &mut captured).await?;
+        if let Some(on) = &self.settings.exactly_once {
+            let Output::Kafka(kafka) = output else { return Err(only_kafka()) };
+            output = Output::Transactional(Box::new(TransactionalOutput::open(*kafka, on).await?));
+        }
+        self.prepare(query, captured, output).await
+    }
+}
+
+fn only_kafka() -> Error {
+    Error::configuration("exactly.once.support=required: only Kafka has transactions")
+        .with_hint("set exactly.once.support=requested for an output other than Kafka")
+}

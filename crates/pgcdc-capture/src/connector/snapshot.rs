@@ -1,0 +1,67 @@
+//! The step that takes the initial snapshot. How its rows are read is [`crate::snapshot`]'s.
+
+use pgcdc_event::Lsn;
+
+use super::Connector;
+use super::prepare::{Prepared, offset_at};
+use crate::Result;
+use crate::offsets::Offset;
+use crate::postgres::CapturedTable;
+use crate::snapshot::{Begun, Snapshotter, begin};
+use crate::status::State;
+
+impl Connector {
+    /// Takes the snapshot at the start of a slot: of the connector's own slot if that is made now, else of a temporary
+    /// slot, from whose start the existing slot is then read.
+    ///
+    /// After an `interrupted` snapshot the slot is read from that snapshot's position. Rows that it sent and that were
+    /// deleted since are not in the new snapshot; only the stream can tell that they are gone.
+    pub(super) async fn snapshot(
+        &self,
+        prepared: &mut Prepared,
+        captured: &[CapturedTable],
+        reuse: bool,
+        interrupted: Option<Lsn>,
+        stream: bool,
+    ) -> Result<()> {
+        let settings = &self.settings;
+        if !settings.snapshot.delay.is_zero() {
+            tokio::time::sleep(settings.snapshot.delay).await;
+        }
+        let temporary = format!("pgcdc_snapshot_{:016x}", fastrand::u64(..));
+        let mut slot = self.new_slot(reuse || !stream, true);
+        if slot.temporary {
+            slot.name = &temporary;
+        }
+        let Begun { session, made, name, reader, tables } =
+            begin(&prepared.query, settings, captured, slot).await?;
+        self.within_guardrail(&tables)?;
+        tracing::info!(slot = slot.name, at = %made.consistent_point, "snapshot begins");
+        self.status.set(State::Snapshotting);
+        if interrupted.is_none() {
+            let at = offset_at(made.consistent_point, &prepared.home);
+            prepared.outbox.store(&self.offsets, &Offset { snapshot_completed: false, ..at }).await?;
+        }
+        let rows = Snapshotter {
+            settings,
+            tables: &mut prepared.tables,
+            outbox: &mut prepared.outbox,
+            metrics: &self.metrics,
+        }
+        .run(reader, &name, made.consistent_point, &tables)
+        .await?;
+        // After an interrupted snapshot the stream begins there, and nothing of it is written yet.
+        self.started(prepared, interrupted.filter(|_| reuse).unwrap_or(made.consistent_point)).await?;
+        tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
+        session.stop().await;
+        // The snapshot's rows belong to no transaction: close what they left open in the ledger.
+        prepared.outbox.ledger_mut().idle(Lsn::ZERO);
+        prepared.snapshot_at = made.consistent_point;
+        if reuse {
+            prepared.start = interrupted.unwrap_or(made.consistent_point);
+            // Changes between the two snapshots are older than the rows of the second.
+            prepared.last_commit = interrupted;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! The step that streams, and the drain at its end.
+
+use std::time::Duration;
+
+use pgcdc_event::Lsn;
+
+use super::Connector;
+use super::backoff::Streaming;
+use super::prepare::{Prepared, offset_at};
+use crate::known_keys::KnownKeys;
+use crate::offsets::{Home, Offset, Pauses};
+use crate::outbox::Outbox;
+use crate::postgres::{Query, Replication, drop_when_free};
+use crate::status::State;
+use crate::stream::{Ended, Stream};
+use crate::{Error, Result};
+
+/// How long a stop or a pause may take to get everything that was read delivered and confirmed.
+const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a pause waits for the end of the open transaction. A longer transaction is left in its middle, and all of it is
+/// read again after the pause.
+const TRANSACTION_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the last write of offsets may take.
+const LAST_WORD: Duration = Duration::from_secs(5);
+
+/// What a stream leaves behind to be drained.
+struct Session {
+    keys: KnownKeys,
+    query: Query,
+    outbox: Outbox,
+    replication: Replication,
+    home: Home,
+}
+
+impl Connector {
+    /// Streams until stopped, paused, idle or failed, then drains.
+    pub(super) async fn stream(&self, prepared: Prepared, streaming: &Streaming) -> Result<Ended> {
+        let Prepared { mut tables, keys, mut outbox, query, start, last_commit, snapshot_at, home, offset } =
+            prepared;
+        keys.save_or_warn(&self.offsets).await;
+        if let Some(offset) = offset {
+            outbox.stream_from(&self.offsets, offset, Pauses::new(self.settings.report_interval()));
+        }
+        let mut replication = tokio::select! {
+            biased;
+            () = self.orders.stopped() => return Ok(Ended::Stopped),
+            session = self.start_replication(start) => session?,
+        };
+        let catch_up = current_position(&query).await?;
+        self.say_streaming();
+        streaming.begins();
+        let mut stream = Stream {
+            settings: &self.settings,
+            replication: &mut replication,
+            query: &query,
+            tables: &mut tables,
+            outbox: &mut outbox,
+            metrics: &self.metrics,
+            orders: self.orders.clone(),
+            until_idle: self.until_idle,
+            catch_up,
+            last_commit,
+            snapshot_at,
+        };
+        let ended = tokio::select! {
+            biased;
+            () = self.orders.stopped() => Ok(Ended::Stopped),
+            ended = Box::pin(stream.run()) => ended,
+            () = self.pause_overdue() => Ok(Ended::Paused),
+            () = keys.keep(&self.offsets) => Ok(Ended::Stopped),
+        };
+        self.drain(Session { keys, query, outbox, replication, home }, ended).await
+    }
+
+    async fn start_replication(&self, start: Lsn) -> Result<Replication> {
+        let mut session = Replication::connect(&self.settings, &self.settings.slot.name, start).await?;
+        session.start().await?;
+        Ok(session)
+    }
+
+    fn say_streaming(&self) {
+        if self.settings.slot.manual {
+            tracing::warn!(
+                slot = self.settings.slot.name,
+                hint = "move it with pg_replication_slot_advance while the connector is stopped",
+                "lsn.flush.mode=manual: nothing is confirmed, and the server keeps all WAL from the slot's position on"
+            );
+        }
+        tracing::info!(slot = self.settings.slot.name, "streaming");
+        self.status.set(State::Streaming);
+    }
+
+    /// Waits until a pause is wanted, and then for as long as the stream may take to come to the end of a transaction.
+    async fn pause_overdue(&self) {
+        let mut orders = self.orders.clone();
+        orders.paused().await;
+        tokio::time::sleep(TRANSACTION_LIMIT).await;
+    }
+
+    /// Gets everything that was read delivered and confirmed, and ends the session. After a failure too, for what did arrive,
+    /// so that little comes twice.
+    async fn drain(&self, session: Session, ended: Result<Ended>) -> Result<Ended> {
+        let Session { keys, query, mut outbox, mut replication, home } = session;
+        if matches!(ended, Ok(Ended::Done | Ended::Stopped)) {
+            self.status.set(State::Stopping);
+        }
+        let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
+        let drained = outbox.settle_complete(limit).await;
+        let confirmed = if matches!(drained, Ok(true)) {
+            self.last_word(&mut outbox).await
+        } else {
+            outbox.confirmable()
+        };
+        if let Ok(confirmed) = confirmed {
+            replication.confirm(confirmed);
+        }
+        replication.stop().await;
+        let _ =
+            tokio::time::timeout(LAST_WORD, self.keep_keys(&keys, &query, outbox.ledger().confirmed())).await;
+        if !matches!((&ended, &drained), (Ok(_), Ok(true))) {
+            outbox.close().await;
+            let ended = ended?;
+            drained?;
+            tracing::warn!(
+                "some records were not acknowledged in time; they will be sent again after the next start"
+            );
+            return Ok(ended);
+        }
+        let (ended, confirmed) = (ended?, confirmed?);
+        if ended == Ended::Paused {
+            tracing::info!(confirmed = %confirmed, "drained");
+            return Ok(ended);
+        }
+        if self.settings.slot.drop_on_stop {
+            self.drop_slot(&query, &mut outbox, &home).await?;
+        }
+        tracing::info!(confirmed = %confirmed, "drained and stopped");
+        Ok(ended)
+    }
+
+    /// `slot.drop.on.stop`: drops the slot, and stores an offset with which the next start begins anew.
+    async fn drop_slot(&self, query: &Query, outbox: &mut Outbox, home: &Home) -> Result<()> {
+        let slot = &self.settings.slot.name;
+        let dropped = drop_when_free(query, slot).await?;
+        tracing::info!(slot, dropped, "slot.drop.on.stop");
+        let last = Offset { snapshot_completed: false, ..offset_at(Lsn::ZERO, home) };
+        let stored = tokio::time::timeout(LAST_WORD, outbox.store(&self.offsets, &last)).await;
+        if !matches!(stored, Ok(Ok(()))) {
+            tracing::warn!(
+                slot,
+                "the offset could not be written: the next start will miss the slot that was dropped"
+            );
+        }
+        Ok(())
+    }
+
+    /// Writes the last offset, which must be durable before the server hears of it; returns the position that the server
+    /// may be told.
+    async fn last_word(&self, outbox: &mut Outbox) -> Result<Lsn> {
+        let late = || Err(Error::transient(format!("no answer within {} s", LAST_WORD.as_secs())));
+        let finished = tokio::time::timeout(LAST_WORD, outbox.finish()).await.unwrap_or_else(|_| late());
+        finished.or_else(|error| {
+            tracing::warn!(%error, "the last offset could not be written; what came since the one before will come again");
+            outbox.confirmable()
+        })
+    }
+
+    /// Writes the tables' keys. They are read anew first, unless changes still wait in the slot that may need an older key.
+    async fn keep_keys(&self, keys: &KnownKeys, query: &Query, confirmed: Lsn) {
+        if current_position(query).await.is_ok_and(|here| here <= confirmed)
+            && let Err(error) = keys.refresh(query).await
+        {
+            tracing::debug!(%error, "the tables' keys could not be read again");
+        }
+        keys.save_or_warn(&self.offsets).await;
+    }
+}
+
+async fn current_position(query: &Query) -> Result<Lsn> {
+    let sql =
+        "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END";
+    let text = query.value("read the server's position", sql).await?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
+}

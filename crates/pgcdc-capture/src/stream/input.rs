@@ -1,0 +1,140 @@
+//! The inputs of the stream's loop, and their order.
+//!
+//! Everything that the loop reacts to is an [`Input`], and [`Inputs::next`] is the only place where it waits. When several
+//! inputs are there at once, the first of this list wins:
+//!
+//! 1. [`Input::Pause`]: rare, and nothing of what is read after it would be kept.
+//! 2. [`Input::Heartbeat`]: small and due at a time. A server that always has more to send must not hold it back.
+//! 3. [`Input::ServerAt`]: an answer that is there already.
+//! 4. [`Input::Wal`]: the server's next message.
+//! 5. [`Input::Turn`]: nothing else came; the loop looks at its deliveries.
+//!
+//! Statements that take their time run beside the loop: `heartbeat.action.query` and the slot's xmin in tasks of their own
+//! (`heartbeat.rs`, `xmin.rs`), the look at a silent server in `postgres/replication/silence.rs`.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use pgcdc_event::Lsn;
+
+use super::heartbeat::Heartbeat;
+use crate::Result;
+use crate::orders::Orders;
+use crate::postgres::{Query, Replication, Wal, quote_literal};
+
+/// How long an answer to [`Question`] is waited for.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// The server is asked again after this time at the earliest.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
+
+/// Something for the loop to react to.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// The owner wants a pause.
+    Pause,
+    /// A heartbeat is due.
+    Heartbeat,
+    /// How far the server has come; `None` when it did not answer in time.
+    ServerAt(Option<Lsn>),
+    /// A message of the replication stream.
+    Wal(Wal),
+    /// Nothing else came for as long as the loop wanted to wait.
+    Turn,
+}
+
+/// How long the loop waits for an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Not at all, since more messages are there: other tasks get their turn, and the loop goes on.
+    Yield,
+    /// Up to this time.
+    UpTo(Duration),
+}
+
+/// Where inputs come from.
+pub(super) struct Inputs<'a> {
+    pub(super) replication: &'a mut Replication,
+    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) orders: Orders,
+    pub(super) question: Question<'a>,
+}
+
+impl Inputs<'_> {
+    /// The next input. A pause is one only where it `may_pause`, between transactions.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped, and neither by the arms that do not win: each source keeps its state.
+    pub(super) async fn next(&mut self, wait: Wait, may_pause: bool) -> Result<Input> {
+        let Self { replication, heartbeat, orders, question } = self;
+        tokio::select! {
+            biased;
+            () = orders.paused(), if may_pause => Ok(Input::Pause),
+            () = Heartbeat::due(heartbeat.as_mut()), if heartbeat.is_some() => Ok(Input::Heartbeat),
+            answer = question.answer(), if question.is_asked() => Ok(Input::ServerAt(answer?)),
+            wal = replication.receive(), if wait != Wait::Yield => Ok(Input::Wal(wal?)),
+            () = wait.over() => Ok(Input::Turn),
+        }
+    }
+}
+
+impl Wait {
+    async fn over(self) {
+        match self {
+            Self::Yield => tokio::task::yield_now().await,
+            Self::UpTo(time) => tokio::time::sleep(time).await,
+        }
+    }
+}
+
+/// Asks the server how far it has come in its WAL. A walsender that still reads old WAL says nothing by itself for a while.
+pub(super) struct Question<'a> {
+    query: &'a Query,
+    slot: &'a str,
+    asked: Instant,
+    answer: Option<Answer<'a>>,
+}
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Option<Lsn>>> + 'a>>;
+
+impl<'a> Question<'a> {
+    pub(super) fn new(query: &'a Query, slot: &'a str, now: Instant) -> Self {
+        Self { query, slot, asked: now, answer: None }
+    }
+
+    /// Asks, unless the question is open or was asked just now.
+    pub(super) fn ask(&mut self) {
+        if self.is_asked() || self.asked.elapsed() < ASKED_AGAIN {
+            return;
+        }
+        self.asked = Instant::now();
+        self.answer = Some(Box::pin(sent_position(self.query, self.slot)));
+    }
+
+    fn is_asked(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// Waits for the answer; for ever when nothing was asked.
+    async fn answer(&mut self) -> Result<Option<Lsn>> {
+        let Some(answer) = &mut self.answer else { return std::future::pending().await };
+        let position = answer.as_mut().await;
+        self.answer = None;
+        position
+    }
+}
+
+/// The position up to which the slot's walsender has sent. `None` when the server does not answer in time: a session that
+/// holds a lock on a catalog must not hold the stream up.
+async fn sent_position(query: &Query, slot: &str) -> Result<Option<Lsn>> {
+    let sql = format!(
+        "SELECT r.sent_lsn FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid
+         WHERE s.slot_name = {}",
+        quote_literal(slot)
+    );
+    let asked = query.value("read how far the server has come", &sql);
+    match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+        Ok(sent) => Ok(sent?.and_then(|lsn| lsn.parse().ok())),
+        Err(_) => Ok(None),
+    }
+}
