@@ -10,6 +10,7 @@ mod history;
 mod limits;
 mod liveness;
 mod locks;
+mod pause;
 mod pooler;
 mod position;
 mod publication_age;

@@ -92,8 +92,11 @@ fn one_crate_names_librdkafka() {
 
 #[test]
 fn documents_name_files_that_exist() {
-    for document in ["GUARANTEES.md", "ARCHITECTURE.md", "README.md"] {
-        let text = std::fs::read_to_string(root().join(document)).expect(document);
+    let chapters = std::fs::read_dir(root().join("docs")).expect("docs/").flatten();
+    let chapters = chapters.map(|entry| format!("docs/{}", entry.file_name().to_string_lossy()));
+    let documents = ["GUARANTEES.md", "ARCHITECTURE.md", "README.md", "SECURITY.md"].map(str::to_owned);
+    for document in documents.into_iter().chain(chapters) {
+        let text = std::fs::read_to_string(root().join(&document)).expect("a document");
         for word in text.split('`').skip(1).step_by(2) {
             let path = word.trim_end_matches('/');
             let names_file = path.starts_with("tests/")
@@ -104,6 +107,17 @@ fn documents_name_files_that_exist() {
                 assert!(root().join(path).exists(), "{document} names {path}, which is not there");
             }
         }
+    }
+}
+
+#[test]
+fn documents_stay_short() {
+    for (document, most) in [("README.md", 150), ("ARCHITECTURE.md", 250)] {
+        let lines = std::fs::read_to_string(root().join(document)).expect(document).lines().count();
+        assert!(
+            lines <= most,
+            "{document} has {lines} lines; what goes beyond {most} has a chapter in docs/"
+        );
     }
 }
 
