@@ -118,7 +118,7 @@ impl Capture {
         self.pause.send_replace(false);
     }
 
-    /// Asks it to stop: what was read is delivered and confirmed first.
+    /// Asks it to stop. It first delivers and confirms all changes that it has read.
     pub fn stop(&self) {
         self.shutdown.cancel();
     }

@@ -17,8 +17,8 @@ use crate::stage::Stage;
 /// Bytes of records that are gathered before they go to the output.
 pub(crate) const GATHERED: usize = 64 * 1024;
 
-/// How long to wait for room in the output. Short, and by the runtime's clock: the task that tells
-/// the server how far we are shares the thread, and goes on meanwhile.
+/// How long to sleep until the output may have room. Short, and a sleep of the runtime: the task that sends standby
+/// statuses shares the thread and runs meanwhile.
 const ROOM: Duration = Duration::from_millis(1);
 
 /// How long the end of a session waits for an offset that is being written.
@@ -35,7 +35,7 @@ pub(crate) struct Outbox {
     stage: Option<Box<Stage>>,
     /// A change's records are handed over in part.
     half: bool,
-    /// What exactly-once needs beside an output with transactions.
+    /// The position and the offset that exactly-once writes with each Kafka transaction; `Some` for `Output::Transactional`.
     once: Option<Box<Once>>,
     /// At-least-once: writes the offset before the server is told; none while a snapshot is taken.
     bound: Option<Bound>,
@@ -218,14 +218,14 @@ impl Outbox {
         Ok(())
     }
 
-    /// Takes in what is durable by now, and ends a Kafka transaction whose time has come. Does not wait. Called when
-    /// what was there has been read.
+    /// Tells the ledger which records are durable by now, and ends a Kafka transaction whose time has come. Does not wait.
+    /// Called when all bytes that the socket had are read.
     pub(crate) fn poll(&mut self) -> Result<()> {
         self.receive()?;
         if self.once.is_some() { self.end_if_due(true) } else { Ok(()) }
     }
 
-    /// Takes in what is durable by now.
+    /// Tells the ledger which records are durable by now.
     fn receive(&mut self) -> Result<()> {
         self.output.poll(&mut self.delivered)?;
         for sequence in self.delivered.drain(..) {

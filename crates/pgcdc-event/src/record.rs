@@ -112,7 +112,7 @@ impl RecordBatch {
         &mut self.bytes
     }
 
-    /// The end of what was appended so far.
+    /// The number of bytes appended so far.
     #[must_use]
     pub fn position(&self) -> usize {
         self.bytes.len()

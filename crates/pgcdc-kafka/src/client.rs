@@ -144,7 +144,7 @@ impl ClientProperties {
         self.entries.get(name).map(String::as_str)
     }
 
-    /// The names of what was set, librdkafka's.
+    /// The names of all properties that are set, as librdkafka has them.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }

@@ -38,7 +38,7 @@ pub async fn read_compacted(
 
 /// As [`read_compacted`], but waits until every transaction that was open when the call was made has ended.
 ///
-/// Another writer's open transaction hides what was committed after it began: whoever must know the last committed value
+/// Another writer's open transaction hides records that were committed after it began: whoever must know the last committed value
 /// has to wait for it, at most for its timeout.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use crate::Code;
 
-/// A failure of Kafka, or of what was asked of it.
+/// A failure of a Kafka client, a broker, or a request to one.
 ///
 /// Opaque: callers decide by the predicates. Values of properties are never part of the text, since
 /// some of them are secrets.

@@ -192,7 +192,7 @@ pub trait Sink: Send + Sync + fmt::Debug {
         1
     }
 
-    /// The partition is another process's now: forget what was kept for it.
+    /// The partition now belongs to another process: forget all state kept for it.
     async fn released(&self, _partition: &Partition) {}
 
     /// Ends background work and connections.

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// The most recently used of what was computed, as Connect's `LRUCache`.
+/// Keeps the most recently used results, as Connect's `LRUCache` does.
 ///
 /// Some of Debezium's transforms cache by less than their answer depends on, and what a record looks like follows
 /// from that: the bounds are part of the behaviour, not only of the cost.

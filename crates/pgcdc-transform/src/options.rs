@@ -233,7 +233,7 @@ impl<'a> Options<'a> {
         !self.problems.is_empty()
     }
 
-    /// What was wrong, and what was set but never asked for.
+    /// All mistakes, and a warning for each option that no transform asked for.
     pub(crate) fn finish(self) -> (Vec<Problem>, Vec<String>) {
         let unknown = self.properties.iter().filter(|(key, _)| key.starts_with(&self.prefix));
         let unknown = unknown.filter(|(key, _)| !self.used.contains(key)).map(|(key, _)| key.clone());

@@ -22,11 +22,20 @@
 //! # }
 //! ```
 //!
-//! This crate is a façade: [`capture`] is Postgres → Kafka, [`sinks`] Kafka → stores, [`event`] the
+//! This crate is a façade: [`capture`] is Postgres → Kafka, `sinks` Kafka → stores, [`event`] the
 //! words of both. Its binary is the same two, on a command line.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `cli` (default) | the binary, with `sinks` |
+//! | `sinks` | the module `sinks`, with the clients of Cassandra and Redis |
+//! | `kafka-tls` | TLS and SASL/SCRAM to Kafka |
+//!
+//! A program that only captures takes `default-features = false`.
 
 pub use pgcdc_capture as capture;
 pub use pgcdc_event as event;
+#[cfg(feature = "sinks")]
 pub use pgcdc_sinks as sinks;
 
 pub use pgcdc_capture::{Capture, CaptureBuilder, Changes};

@@ -196,7 +196,7 @@ fn can_run(
     Ok((here, skipped))
 }
 
-/// Prints the differences; fails when there is one that is not known, or a known one that is none.
+/// Prints the differences. Fails on a difference that `pending.toml` does not list, and on a listed one that is gone.
 fn judge(
     options: &Options,
     mut pending: Pending,

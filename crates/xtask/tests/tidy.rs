@@ -121,6 +121,22 @@ fn documents_stay_short() {
     }
 }
 
+/// A program that embeds capture alone pays for no store's client.
+#[test]
+fn the_library_without_features_has_no_sinks() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "-p", "pgcdc", "--no-default-features", "-e", "normal", "--prefix", "none", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo tree runs");
+    let tree = String::from_utf8_lossy(&output.stdout);
+    let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(names.contains("pgcdc-capture"), "{tree}{}", String::from_utf8_lossy(&output.stderr));
+    for heavy in ["scylla", "fred", "clap", "pgcdc-sinks"] {
+        assert!(!names.contains(heavy), "{heavy} is in the tree of pgcdc without features");
+    }
+}
+
 fn visit(folder: &Path, look: &mut impl FnMut(&Path, &str)) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

@@ -22,7 +22,7 @@ const SERVER: &[(&str, &str)] = &[
     ("debezium.sink.kafka.producer.", "producer."),
 ];
 
-/// The same document in the words of today, and what was said in others.
+/// The same document with the names of Debezium 3.7, and a note for each name that was an earlier one.
 pub(super) fn understood(written: &Document) -> (Document, Vec<Mistake>) {
     let mut notes = written.notes.clone();
     let mut document = written.clone();

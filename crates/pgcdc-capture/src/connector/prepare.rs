@@ -86,7 +86,7 @@ impl Connector {
         Ok(())
     }
 
-    /// Looks, decides, and does what was decided; `None` when there is nothing to stream.
+    /// Looks at the server, decides how to start, and does it. `None` when there is nothing to stream.
     pub(super) async fn prepare(
         &self,
         query: Query,

@@ -267,7 +267,7 @@ impl Catalog {
         let before = self.types.remove(&oid);
         self.load_types(&mut query, std::iter::once(oid)).await?;
         if let (false, Some(before)) = (self.types.contains_key(&oid), before) {
-            // It was dropped meanwhile: what was known of it stays.
+            // The table was dropped meanwhile: keep the description that we have.
             self.types.insert(oid, before);
         }
         self.pg_type(oid)

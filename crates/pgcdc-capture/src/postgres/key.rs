@@ -63,7 +63,7 @@ pub(super) fn choose(evidence: Evidence<'_>) -> Vec<usize> {
 
 /// Whether transaction `made` began after transaction `xid`. Numbers wrap: as in PostgreSQL, at most half a turn apart.
 pub(super) fn is_younger(made: u32, xid: u32) -> bool {
-    // Those below 3 stand for what was there from the beginning.
+    // Transaction ids below 3 mark rows that exist since the cluster was made.
     made >= 3 && made != xid && made.wrapping_sub(xid) < u32::MAX / 2
 }
 

@@ -54,7 +54,7 @@ pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<Publicat
     Ok(Some(PublicationState { all_tables, publishes, via_root, owned, tables }))
 }
 
-/// Makes the publication what `publication.autocreate.mode` wants; returns what was done.
+/// Creates or changes the publication as `publication.autocreate.mode` says. Returns what it did, for the log.
 pub(crate) async fn ensure(
     query: &Query,
     wanted: &Publication,

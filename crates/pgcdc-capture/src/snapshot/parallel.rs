@@ -76,11 +76,11 @@ impl Parallel {
 }
 
 impl Snapshotter<'_> {
-    /// Takes in what the workers read of one table; its last row stays pending. `before` encodes the row that is
-    /// pending now.
+    /// Sends the rows that the workers read of one table, and leaves its last row pending. `before` encodes the row that
+    /// is pending at the start, which belongs to the table before.
     ///
-    /// The row that comes first of all opens the table and goes out before anything else. Of the others that came as they
-    /// are one stays pending, while batches pass it, so that one is left for the marker of the last.
+    /// The table's first row goes out before all others, since it carries the *first* marker. After that one unencoded row
+    /// is kept back while batches go out, so that a row remains to carry the table's *last* marker.
     pub(super) async fn in_parallel(
         &mut self,
         mut parts: Parts<'_>,

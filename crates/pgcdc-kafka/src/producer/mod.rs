@@ -23,7 +23,7 @@ use self::librdkafka::{Librdkafka, Transactions};
 use self::linger::{Linger, Look};
 use crate::{ClientProperties, Error, Result};
 
-/// How long to wait for an answer to what was just sent.
+/// How long to wait for the broker's answer to the batches that were just sent.
 const ANSWER: Duration = Duration::from_millis(1);
 
 /// How long the brokers may take to find a transaction coordinator and to end the transaction that was open before.

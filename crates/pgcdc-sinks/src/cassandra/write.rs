@@ -194,7 +194,7 @@ impl Cassandra {
                 }
             }
             flight.look()?;
-            // The driver's own tasks send what was handed to them.
+            // Let the driver's own tasks run: they send the requests.
             tokio::task::yield_now().await;
         }
         for request in requests.rest() {

@@ -52,7 +52,7 @@ impl Packed {
                 self.text(contribution.score.as_bytes());
                 self.text(contribution.member.as_bytes());
             }
-            // A tombstone takes away only what was stored without an order.
+            // A tombstone removes only a row that was stored without an order.
             None => {
                 [if tombstone { "t" } else { "d" }, "0", "0", ""].iter().for_each(|t| self.text(t.as_bytes()))
             }

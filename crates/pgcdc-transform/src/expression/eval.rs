@@ -7,7 +7,7 @@ use crate::Fault;
 use crate::data::{Decimal, Record, Value};
 use crate::java::show;
 
-/// What an expression gives: a value, or a part of the record that is none.
+/// The result of an expression: a value, or a part of the record (its key, its headers) that is not a value by itself.
 #[derive(Debug)]
 enum Found {
     Value(Value),

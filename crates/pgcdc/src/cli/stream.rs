@@ -29,7 +29,7 @@ pub(crate) struct StreamArgs {
     #[command(flatten)]
     pub(crate) from: Source,
 
-    /// Write JSON lines to standard output in place of Kafka; what was flushed is acknowledged.
+    /// Write JSON lines to standard output in place of Kafka; flushed lines are acknowledged.
     #[arg(long)]
     stdout: bool,
 

@@ -280,7 +280,7 @@ impl Replication {
         }
     }
 
-    /// The next event of what was read. Source: PostgreSQL manual, "Streaming Replication Protocol".
+    /// The next event in the bytes that were read. Source: PostgreSQL manual, "Streaming Replication Protocol".
     #[inline]
     fn next(&mut self) -> Result<Option<Wal>> {
         loop {

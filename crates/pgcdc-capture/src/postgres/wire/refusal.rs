@@ -55,15 +55,15 @@ pub(super) fn at_login(sqlstate: &str, what: &str, message: &str, replication: b
     Error::configuration(text).with_hint(hint)
 }
 
-/// A session whose settings are not those that it asked for: values would be printed in other forms.
+/// The session has other settings than it asked for, so that the server would print values in other forms.
 pub(super) fn settings_lost(what: &str, name: &str, asked: &str, found: &str) -> Error {
     Error::configuration(format!("{what}: the session asked for {name} = {asked}, and has {found}")).with_hint(
         "a connection pooler drops the startup parameter options (PgBouncer: ignore_startup_parameters): set database.hostname and database.port to the server itself",
     )
 }
 
-/// A refusal of a command. One that replication sessions know, and that is called a mistake of syntax, went to a session
-/// that is none.
+/// A refusal of a command of the replication protocol. When the server calls it a syntax error, the session is no replication
+/// session: a connection pooler stands between.
 pub(super) fn of_command(what: &str, payload: &[u8]) -> Error {
     let fields = ErrorFields::parse(payload);
     let error = wire(what, &PgWireError::Server(fields.to_error_string()));

@@ -207,7 +207,7 @@ async fn one(
     Ok((Session { stream: link.stream, greeting: greeting.messages.clone() }, greeting))
 }
 
-/// The first of the settings asked for that the server reports otherwise: its name, what was asked, and what it is.
+/// The first setting that the server reports with another value than we asked for: name, asked value, reported value.
 fn lost_setting<'a>(options: &'a str, greeting: &'a Greeting) -> Option<(&'a str, &'a str, &'a str)> {
     let same = |a: &str, b: &str| {
         let plain = |text: &str| text.replace([' ', '\\'], "").to_ascii_lowercase();

@@ -15,7 +15,7 @@ pub(super) enum Command {
     Batch { topic: usize, partition: usize, batch: Batch },
     /// Take the transactional id over, and begin.
     TakeOver,
-    /// End the transaction with what was sent so far; what comes belongs to the next.
+    /// End the transaction with the batches sent so far. Later batches belong to the next one.
     Commit,
     /// End it without that.
     Abort,

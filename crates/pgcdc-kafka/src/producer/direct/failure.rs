@@ -7,17 +7,17 @@ use crate::{Code, Error};
 /// What follows from an error code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is done.
+    /// The request succeeded.
     Done,
-    /// The same again, a little later.
+    /// Try the same request again, a little later.
     Again,
-    /// The same again, once it is known who leads the partition.
+    /// Ask who leads the partition, then try the same request again.
     NotLeader,
     /// Trying again would not help.
     Failed(Code),
 }
 
-/// The transaction before is not done with yet.
+/// CONCURRENT_TRANSACTIONS: the coordinator still completes the transaction before.
 pub(super) const CONCURRENT: i16 = 51;
 
 pub(super) fn fate(error: i16) -> Fate {

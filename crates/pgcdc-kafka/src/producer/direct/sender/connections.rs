@@ -53,7 +53,7 @@ impl Sender {
         self.brokers.iter_mut().find(is_it)
     }
 
-    /// A connection is gone; what was on its way over it is sent again.
+    /// A connection is gone. The batches that were on their way over it are sent again.
     pub(super) fn on_lost(&mut self, number: u64, error: &std::io::Error) {
         let now = Instant::now();
         let Some(broker) = self.broker_of(number) else { return };
