@@ -125,7 +125,17 @@ fn documents_stay_short() {
 #[test]
 fn the_library_without_features_has_no_sinks() {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "-p", "pgcdc", "--no-default-features", "-e", "normal", "--prefix", "none", "--offline"])
+        .args([
+            "tree",
+            "-p",
+            "pgcdc",
+            "--no-default-features",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo tree runs");

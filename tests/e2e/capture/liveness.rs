@@ -75,7 +75,8 @@ fn a_walsender_that_waits_for_a_lock_is_waited_for() {
     // Autovacuum of a catalog makes new sessions read all catalogs, the locked ones too, and then nobody can log in.
     let (server, _dir) = own_postgres(postgres_options().setting("autovacuum", "off"));
     let (database, connector) = table_of(Database::create_on(&server, "held_decoding"));
-    let mut process = streaming(&connector);
+    // A new session has to read catalogs here, which takes its time on a busy machine.
+    let mut process = streaming(&connector.set(SHORT.0, "1000"));
     let mut reader = Reader::new(kafka(), &[&database.topic("t")]);
     let mut holder = Session::open(&database);
     holder.run("BEGIN; LOCK TABLE pg_publication_rel, pg_publication IN ACCESS EXCLUSIVE MODE; SELECT 1");
