@@ -92,11 +92,18 @@ impl Connector {
         self.status.set(State::Streaming);
     }
 
-    /// Waits until a pause is wanted, and then for as long as the stream may take to come to the end of a transaction.
+    /// Waits until a pause has been wanted for as long as the stream may take to come to the end of a transaction. A pause
+    /// that is taken back before does not count.
     async fn pause_overdue(&self) {
         let mut orders = self.orders.clone();
-        orders.paused().await;
-        tokio::time::sleep(TRANSACTION_LIMIT).await;
+        loop {
+            orders.paused().await;
+            tokio::select! {
+                biased;
+                () = orders.resumed() => {}
+                () = tokio::time::sleep(TRANSACTION_LIMIT) => return,
+            }
+        }
     }
 
     /// Gets everything that was read delivered and confirmed, and ends the session. After a failure too, for what did arrive,
