@@ -101,23 +101,26 @@ impl Producer {
     pub fn new(properties: &ClientProperties, context: &[(String, String)]) -> Result<Self> {
         let transactional = properties.get("transactional.id").is_some();
         let lingers = properties.get("linger.ms").is_none() && !transactional;
-        let limit = if transactional { linger::TRANSACTIONAL_MS } else { linger::LIMIT_MS };
-        match direct::why_not(properties) {
-            None => tracing::info!(
-                client = "pgcdc",
-                "pgcdc's own Kafka producer sends the records: it knows all properties that are set"
-            ),
-            Some(property) => tracing::info!(
-                client = "librdkafka",
-                property,
-                "librdkafka sends the records: pgcdc's own Kafka producer does not know this property, or its value"
-            ),
-        }
-        let mut properties = properties.clone();
-        if direct::why_not(&properties).is_some() {
-            properties.set_default("linger.ms", limit);
-        }
-        let client = Client::new(&properties, context)?;
+        let client = match direct::why_not(properties) {
+            None => {
+                tracing::info!(
+                    client = "pgcdc",
+                    "pgcdc's own Kafka producer sends the records: it knows all properties that are set"
+                );
+                Client::direct(properties, context)
+            }
+            Some(property) => {
+                tracing::info!(
+                    client = "librdkafka",
+                    property,
+                    "librdkafka sends the records: pgcdc's own Kafka producer does not know this property, or its value"
+                );
+                let mut properties = properties.clone();
+                let limit = if transactional { linger::TRANSACTIONAL_MS } else { linger::LIMIT_MS };
+                properties.set_default("linger.ms", limit);
+                Client::librdkafka(&properties, context)
+            }
+        }?;
         let linger = lingers.then(|| Linger::new(Instant::now()));
         Ok(Self { linger, ..Self::with(client) })
     }
@@ -127,7 +130,11 @@ impl Producer {
     /// # Errors
     /// When the properties do not go together.
     pub(crate) fn of_single_records(properties: &ClientProperties) -> Result<Self> {
-        Client::new(properties, &[]).map(Self::with)
+        let client = match direct::why_not(properties) {
+            None => Client::direct(properties, &[]),
+            Some(_) => Client::librdkafka(properties, &[]),
+        };
+        client.map(Self::with)
     }
 
     fn with(client: Client) -> Self {
@@ -317,14 +324,14 @@ impl Producer {
 }
 
 impl Client {
-    fn new(properties: &ClientProperties, context: &[(String, String)]) -> Result<Self> {
-        Ok(if direct::why_not(properties).is_none() {
-            let producer = Box::new(Direct::new(properties)?);
-            Self::Direct { producer, headers: DirectHeaders::new(context) }
-        } else {
-            let producer = Librdkafka::new(properties)?;
-            Self::Librdkafka { producer, headers: LibrdkafkaHeaders::new(context), transactions: None }
-        })
+    fn direct(properties: &ClientProperties, context: &[(String, String)]) -> Result<Self> {
+        let producer = Box::new(Direct::new(properties)?);
+        Ok(Self::Direct { producer, headers: DirectHeaders::new(context) })
+    }
+
+    fn librdkafka(properties: &ClientProperties, context: &[(String, String)]) -> Result<Self> {
+        let producer = Librdkafka::new(properties)?;
+        Ok(Self::Librdkafka { producer, headers: LibrdkafkaHeaders::new(context), transactions: None })
     }
 }
 
