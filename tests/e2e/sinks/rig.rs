@@ -126,8 +126,7 @@ impl Topic {
     /// Makes a topic named `name` and a number, with so many partitions, on the shared broker.
     pub(crate) fn create(name: &str, partitions: i32) -> Self {
         let name = format!("by-hand-{}.public.{name}", next());
-        let admin: AdminClient<DefaultClientContext> = client(kafka()).create().expect("an admin client");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (admin, runtime) = admin();
         let spec = NewTopic::new(&name, partitions, TopicReplication::Fixed(1))
             // Records may be written with any time.
             .set("message.timestamp.after.max.ms", "9223372036854775807");
@@ -140,8 +139,7 @@ impl Topic {
 
     /// Deletes the topic and makes it again, empty.
     pub(crate) fn make_again(&self, partitions: i32) {
-        let admin: AdminClient<DefaultClientContext> = client(kafka()).create().expect("an admin client");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (admin, runtime) = admin();
         let gone = runtime.block_on(admin.delete_topics(&[&self.name], &AdminOptions::new()));
         gone.expect("the broker answers").remove(0).expect("the topic can be deleted");
         let spec = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1));
@@ -174,8 +172,7 @@ impl Topic {
     /// A setting of its dead letter topic.
     pub(crate) fn setting_of_dead_letters(&self, setting: &str) -> Option<String> {
         let name = format!("{}.dlq", self.name);
-        let admin: AdminClient<DefaultClientContext> = client(kafka()).create().expect("an admin client");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (admin, runtime) = admin();
         let topic = ResourceSpecifier::Topic(&name);
         let answer = runtime.block_on(admin.describe_configs([&topic], &AdminOptions::new()));
         let config = answer.expect("the broker answers").remove(0).expect("the topic is there");
@@ -196,6 +193,13 @@ impl Topic {
         let mut reader = Reader::new(kafka(), &[&format!("{}.dlq", self.name)]);
         reader.read(count, Duration::from_secs(60)).to_vec()
     }
+}
+
+/// An admin client of the shared broker, and the runtime that its calls need.
+fn admin() -> (AdminClient<DefaultClientContext>, tokio::runtime::Runtime) {
+    let admin = client(kafka()).create().expect("an admin client");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    (admin, runtime)
 }
 
 fn client(kafka: &Kafka) -> ClientConfig {
