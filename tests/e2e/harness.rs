@@ -6,7 +6,6 @@
 //!       └────────── compare ◀── Reader (Kafka) ◀──────────┘
 //! ```
 
-pub(crate) mod certificates;
 mod database;
 mod reader;
 mod run;

@@ -2,20 +2,19 @@
 
 use std::path::Path;
 
-use pgcdc_testbed::Registry;
+use pgcdc_testbed::{Authority, Registry};
 use serde_json::json;
 
 use super::{avro, decode, stop, streaming};
-use crate::harness::certificates::{authority, signed};
 use crate::harness::{Database, LONG, Reader, kafka, pgcdc, scratch_dir};
 
 #[test]
 fn the_registry_s_certificate_is_checked_against_the_truststore() {
     let dir = scratch_dir("registry-tls");
-    std::fs::create_dir_all(&dir).expect("a directory");
-    let ours = authority(&dir, "ours");
-    let (certificate, key) = signed(&dir, &ours, "server", "IP:127.0.0.1");
-    let registry = Registry::start_tls(dir.join("registry"), &certificate, &key).expect("it starts");
+    let ours = Authority::create(&dir, "ours").expect("an authority");
+    let server = ours.sign("server", "IP:127.0.0.1").expect("a certificate");
+    let registry =
+        Registry::start_tls(dir.join("registry"), &server.certificate, &server.key).expect("it starts");
     let url = registry.tls_url().expect("a port with TLS");
 
     let database = Database::create("avro_tls");
@@ -27,7 +26,8 @@ fn the_registry_s_certificate_is_checked_against_the_truststore() {
             .set("key.converter.schema.registry.ssl.truststore.location", &roots)
             .set("value.converter.schema.registry.ssl.truststore.location", &roots)
     };
-    for roots in [None, Some(authority(&dir, "other"))] {
+    let other = Authority::create(&dir, "other").expect("an authority").certificate();
+    for roots in [None, Some(other)] {
         let file = trusting(roots.as_deref()).write();
         let finished = pgcdc(&[
             "check",
@@ -41,7 +41,7 @@ fn the_registry_s_certificate_is_checked_against_the_truststore() {
         assert!(text.contains(&url) && text.contains("certificate"), "{text}");
     }
 
-    let process = streaming(&trusting(Some(&ours)));
+    let process = streaming(&trusting(Some(&ours.certificate())));
     database.sql("INSERT INTO t VALUES (1, 'one')");
     let records = Reader::new(kafka(), &[&database.topic("t")]).read(1, LONG).to_vec();
     let values = decode(&registry, records.iter().map(|record| record.raw_value.as_deref()));

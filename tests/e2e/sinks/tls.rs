@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pgcdc_testbed::{Cassandra, CassandraOptions, CassandraTls};
+use pgcdc_testbed::certificates::Pair;
+use pgcdc_testbed::{Authority, Cassandra, CassandraOptions, CassandraTls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -11,26 +12,26 @@ use scylla::client::session_builder::SessionBuilder;
 use serde_json::json;
 
 use super::rig::{Change, SinkFile, Topic, end};
-use crate::harness::certificates::{authority, signed};
 use crate::harness::{LONG, eventually, pgcdc_in, scratch_dir};
 use crate::services::Cql;
 
 /// Certificates of a node, and those of a client.
 struct Certificates {
     ca: PathBuf,
-    client: (PathBuf, PathBuf),
+    client: Pair,
     node: CassandraTls,
 }
 
 /// The node's certificate has this name.
 fn certificates(dir: &Path, name: &str) -> Certificates {
-    let ca = authority(dir, "ca");
-    let (certificate, key) = signed(dir, &ca, "node", name);
+    let authority = Authority::create(dir, "ca").expect("an authority");
+    let ca = authority.certificate();
+    let Pair { certificate, key } = authority.sign("node", name).expect("a certificate");
     let both = dir.join("node-both.pem");
     let text = |path: &Path| std::fs::read_to_string(path).expect("PEM");
     std::fs::write(&both, text(&key) + &text(&certificate)).expect("a file");
     let node = CassandraTls { key_and_certificate: both, clients: ca.clone() };
-    Certificates { client: signed(dir, &ca, "client", "DNS:client"), ca, node }
+    Certificates { client: authority.sign("client", "DNS:client").expect("a certificate"), ca, node }
 }
 
 /// The test's own connection, as the superuser.
@@ -38,7 +39,7 @@ fn connect(store: &Cassandra, certificates: &Certificates) -> Cql {
     let mut roots = RootCertStore::empty();
     let pem = |path: &Path| CertificateDer::from_pem_file(path).expect("a certificate");
     roots.add(pem(&certificates.ca)).expect("an authority");
-    let (certificate, key) = &certificates.client;
+    let Pair { certificate, key } = &certificates.client;
     let key = PrivateKeyDer::from_pem_file(key).expect("a key");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -76,9 +77,9 @@ fn cassandra_with_certificates_on_both_sides_users_and_rights() {
         (from..to).map(|id| Change::new("c", id, 100 + id as u64, json!({"n": id}))).collect()
     };
     topic.rows(0, &rows(0, 50));
-    let other = scratch_dir("cassandra-tls-other");
-    let other = authority(&other, "other");
-    let (certificate, key) = &certificates.client;
+    let other =
+        Authority::create(scratch_dir("cassandra-tls-other"), "other").expect("an authority").certificate();
+    let Pair { certificate, key } = &certificates.client;
     let lines = |tls: &str, password: &str| {
         format!(
             "contact_points = [\"{}\"]\nkeyspace = \"k\"\nusername = \"sink\"\npassword = \"{password}\"\n{tls}",
@@ -124,7 +125,7 @@ fn the_name_in_cassandra_s_certificate_is_checked_unless_that_is_switched_off() 
     let store = Cassandra::start(dir.join("node"), 0, options).expect("Cassandra starts");
     let topic = Topic::create("cassandra_tls_name", 1);
     topic.rows(0, &[Change::new("c", 1, 100, json!({"n": 1}))]);
-    let (certificate, key) = &certificates.client;
+    let Pair { certificate, key } = &certificates.client;
     let file = |host: &str, more: &str| {
         let (ca, certificate, key) = (certificates.ca.display(), certificate.display(), key.display());
         let tls =

@@ -7,36 +7,107 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, bail};
 
 use crate::cassandra::{Cassandra, CassandraOptions, RingPlace};
+use crate::fault_proxy::FaultProxy;
 use crate::kafka::{Kafka, KafkaOptions, wire};
 use crate::ports;
+use crate::secure::{Listener, SecurePorts, Security};
 
 /// How many there are of each.
 const NODES: usize = 3;
 /// How long the others may take to notice that one has come or gone.
 const NOTICE: Duration = Duration::from_secs(60);
 
-/// Three brokers in KRaft mode. Topics have three replicas, of which two must have a record (`min.insync.replicas=2`).
+/// How to start several brokers.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// How many.
+    pub nodes: usize,
+    /// Heap of each in MiB.
+    pub heap_mb: u32,
+    /// Adds the listeners SSL, SASL_SSL and SASL_PLAINTEXT, users and access control lists.
+    pub security: Option<Security>,
+    /// Puts a [`FaultProxy`] before each broker: before `SASL_SSL` when there is `security`, else before a plaintext
+    /// listener of its own. Brokers reach each other directly, so a cut link is a cut between client and broker only.
+    pub proxied: bool,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self { nodes: NODES, heap_mb: 384, security: None, proxied: false }
+    }
+}
+
+/// Brokers in KRaft mode; three unless told otherwise. Topics have a replica on each, and all but one of these must have a
+/// record (`min.insync.replicas`).
 #[derive(Debug)]
 pub struct KafkaCluster {
     nodes: Vec<Kafka>,
+    ports: Vec<Ports>,
+    proxies: Vec<FaultProxy>,
+    security: Option<Security>,
+}
+
+/// The ports of one broker.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    plaintext: u16,
+    controller: u16,
+    secure: SecurePorts,
+    /// The plaintext listener behind the proxy.
+    client: u16,
+    /// The proxy's.
+    proxy: Option<u16>,
+}
+
+impl Ports {
+    fn free() -> Result<Self> {
+        Ok(Self {
+            plaintext: ports::free()?,
+            controller: ports::free()?,
+            secure: SecurePorts::free()?,
+            client: ports::free()?,
+            proxy: None,
+        })
+    }
+
+    /// The port behind the proxy.
+    fn behind(&self, options: &ClusterOptions) -> u16 {
+        match options.security {
+            Some(_) => self.secure.of(Listener::SaslSsl, self.plaintext),
+            None => self.client,
+        }
+    }
 }
 
 impl KafkaCluster {
     /// Starts three brokers in directories below `dir`, on free ports, each with `heap_mb` MiB.
     ///
     /// # Errors
-    /// As [`Kafka::start`], and when the three do not find each other within a minute.
+    /// As [`KafkaCluster::start_with`].
     pub fn start(dir: impl AsRef<Path>, heap_mb: u32) -> Result<Self> {
-        let ports: Vec<(u16, u16)> =
-            (0..NODES).map(|_| Ok((ports::free()?, ports::free()?))).collect::<Result<_>>()?;
+        Self::start_with(dir, &ClusterOptions { heap_mb, ..ClusterOptions::default() })
+    }
+
+    /// Starts brokers in directories below `dir`, on free ports.
+    ///
+    /// # Errors
+    /// As [`Kafka::start`], and when they do not find each other within a minute.
+    pub fn start_with(dir: impl AsRef<Path>, options: &ClusterOptions) -> Result<Self> {
+        let mut all: Vec<Ports> = (0..options.nodes).map(|_| Ports::free()).collect::<Result<_>>()?;
+        let mut proxies = Vec::new();
+        for ports in all.iter_mut().filter(|_| options.proxied) {
+            let proxy = FaultProxy::start(0, ports.behind(options))?;
+            ports.proxy = Some(proxy.port());
+            proxies.push(proxy);
+        }
         let voters: Vec<String> =
-            (1..).zip(&ports).map(|(id, (_, controller))| format!("{id}@127.0.0.1:{controller}")).collect();
-        // A broker is ready only when two of the three are there, so they start at the same time.
+            (1..).zip(&all).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
+        // A broker is ready only when most of them are there, so they start at the same time.
         let starting: Vec<_> = (1..)
-            .zip(&ports)
-            .map(|(id, (port, controller))| {
-                let (dir, port) = (dir.as_ref().join(format!("broker{id}")), *port);
-                let options = of_a_cluster(id, (port, *controller), &voters.join(","), heap_mb);
+            .zip(&all)
+            .map(|(id, ports)| {
+                let (dir, port) = (dir.as_ref().join(format!("broker{id}")), ports.plaintext);
+                let options = of_a_cluster(id, *ports, &voters.join(","), options);
                 thread::spawn(move || Kafka::start(dir, port, options))
             })
             .collect();
@@ -44,17 +115,44 @@ impl KafkaCluster {
             .into_iter()
             .map(|node| node.join().map_err(|_| anyhow!("the start of a broker panicked"))?)
             .collect::<Result<_>>()?;
-        let cluster = Self { nodes };
-        cluster.wait_for(NODES)?;
+        let cluster = Self { nodes, ports: all, proxies, security: options.security.clone() };
+        cluster.wait_for(options.nodes)?;
         Ok(cluster)
     }
 
-    /// What `bootstrap.servers` takes: all three.
+    /// What `bootstrap.servers` takes: all brokers, plaintext and without a proxy.
     pub fn bootstrap(&self) -> String {
         self.nodes.iter().map(Kafka::bootstrap).collect::<Vec<_>>().join(",")
     }
 
-    /// One broker, 0 to 2: to kill it, and to start it again.
+    /// What `bootstrap.servers` takes to reach all brokers by a listener.
+    pub fn bootstrap_of(&self, listener: Listener) -> String {
+        let port = |ports: &Ports| match ports.proxy {
+            Some(proxy) if listener == Listener::SaslSsl => proxy,
+            _ => ports.secure.of(listener, ports.plaintext),
+        };
+        addresses(self.ports.iter().map(port))
+    }
+
+    /// What `bootstrap.servers` takes to reach all brokers through their proxies.
+    pub fn bootstrap_proxied(&self) -> String {
+        addresses(self.proxies.iter().map(FaultProxy::port))
+    }
+
+    /// The proxy before one broker.
+    ///
+    /// # Panics
+    /// When the cluster was started without proxies.
+    pub fn proxy(&self, at: usize) -> &FaultProxy {
+        &self.proxies[at]
+    }
+
+    /// Certificates and users, when the cluster has them.
+    pub fn security(&self) -> Option<&Security> {
+        self.security.as_ref()
+    }
+
+    /// One broker, from 0: to kill it, and to start it again.
     pub fn node(&mut self, at: usize) -> &mut Kafka {
         &mut self.nodes[at]
     }
@@ -89,23 +187,48 @@ impl KafkaCluster {
     }
 }
 
-/// Settings of one broker among three; they override those of a broker alone.
-fn of_a_cluster(id: usize, (port, controller): (u16, u16), voters: &str, heap_mb: u32) -> KafkaOptions {
-    let listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
-    let three = ["offsets.topic", "transaction.state.log", "default", "share.coordinator.state.topic"];
-    let two =
-        ["transaction.state.log.min.isr", "min.insync.replicas", "share.coordinator.state.topic.min.isr"];
-    let mut options = KafkaOptions { heap_mb, ..KafkaOptions::default() }
+fn addresses(ports: impl Iterator<Item = u16>) -> String {
+    ports.map(|port| format!("127.0.0.1:{port}")).collect::<Vec<_>>().join(",")
+}
+
+/// Settings of one broker among several; they override those of a broker alone.
+fn of_a_cluster(id: usize, ports: Ports, voters: &str, cluster: &ClusterOptions) -> KafkaOptions {
+    let Ports { plaintext, controller, client, .. } = ports;
+    let replicas = cluster.nodes.to_string();
+    let in_sync = cluster.nodes.saturating_sub(1).max(1).to_string();
+    let mut options = KafkaOptions { heap_mb: cluster.heap_mb, ..KafkaOptions::default() }
         .setting("node.id", &id.to_string())
         .setting("controller.quorum.voters", voters)
-        .setting("listeners", &listeners)
         // A broker that stops in order hands its partitions over.
         .setting("controlled.shutdown.enable", "true");
-    for of in three {
-        options = options.setting(&format!("{of}.replication.factor"), "3");
+    options = match (&cluster.security, ports.proxy) {
+        (Some(security), proxy) => security.apply(options, plaintext, controller, ports.secure, proxy),
+        (None, None) => options.setting(
+            "listeners",
+            &format!("PLAINTEXT://127.0.0.1:{plaintext},CONTROLLER://127.0.0.1:{controller}"),
+        ),
+        (None, Some(proxy)) => options
+            .setting(
+                "listeners",
+                &format!("PLAINTEXT://127.0.0.1:{plaintext},CLIENT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}"),
+            )
+            .setting(
+                "advertised.listeners",
+                &format!("PLAINTEXT://127.0.0.1:{plaintext},CLIENT://127.0.0.1:{proxy}"),
+            )
+            .setting(
+                "listener.security.protocol.map",
+                "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,CLIENT:PLAINTEXT",
+            )
+            .setting("inter.broker.listener.name", "PLAINTEXT"),
+    };
+    for of in ["offsets.topic", "transaction.state.log", "default", "share.coordinator.state.topic"] {
+        options = options.setting(&format!("{of}.replication.factor"), &replicas);
     }
-    for name in two {
-        options = options.setting(name, "2");
+    for name in
+        ["transaction.state.log.min.isr", "min.insync.replicas", "share.coordinator.state.topic.min.isr"]
+    {
+        options = options.setting(name, &in_sync);
     }
     options
 }

@@ -2,19 +2,23 @@
 //!
 //! ```text
 //!            cut()                    hold()
-//! refusing ◀──────── passing ────────────────▶ holding      resume() leads back to passing from both
+//! refusing ◀──────── passing ────────────────▶ holding      resume() leads back to passing
+//!                       └──── slow(rate) ────▶ slow
 //! ```
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Passing,
+    /// This many bytes a second of each connection and direction.
+    Slow(u32),
     Holding,
     Refusing,
     Closed,
@@ -40,13 +44,23 @@ impl Shared {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Waits while traffic is held; says whether bytes may pass.
-    fn may_pass(&self) -> bool {
+    /// Waits while traffic is held, and as long as `bytes` take on a slow link; says whether they may pass.
+    fn may_pass(&self, bytes: usize) -> bool {
         let mut state = self.lock();
         while state.mode == Mode::Holding {
             state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
-        state.mode == Mode::Passing
+        let mode = state.mode;
+        drop(state);
+        match mode {
+            Mode::Passing => true,
+            Mode::Slow(rate) => {
+                let micros = bytes as u64 * 1_000_000 / u64::from(rate.max(1));
+                std::thread::sleep(Duration::from_micros(micros));
+                true
+            }
+            Mode::Holding | Mode::Refusing | Mode::Closed => false,
+        }
     }
 }
 
@@ -92,6 +106,11 @@ impl FaultProxy {
     /// Keeps connections open, yet lets no byte pass in either direction, as a network that drops packets.
     pub fn hold(&self) {
         self.set(Mode::Holding, false);
+    }
+
+    /// Lets this many bytes a second pass, of each connection and direction.
+    pub fn slow(&self, bytes_per_second: u32) {
+        self.set(Mode::Slow(bytes_per_second), false);
     }
 
     /// Lets everything pass again.
@@ -153,7 +172,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).unwrap_or(0);
-        if !shared.may_pass() || read == 0 || to.write_all(&buffer[..read]).is_err() {
+        if !shared.may_pass(read) || read == 0 || to.write_all(&buffer[..read]).is_err() {
             break;
         }
     }

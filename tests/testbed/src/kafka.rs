@@ -27,33 +27,45 @@ rootLogger.appenderRef.f.ref=f
 
 /// The directory with Kafka's jars, and Kafka Connect's among them; downloaded when it is not there.
 pub(crate) fn jars() -> Result<PathBuf> {
-    cache::entry(&cache::dir(), &format!("kafka-{VERSION}"), |into| {
-        cache::maven(
-            &[
-                ("org.apache.kafka", "kafka_2.13", VERSION),
-                ("org.apache.kafka", "kafka-tools", VERSION),
-                ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3"),
-                ("org.apache.logging.log4j", "log4j-core", "2.24.3"),
-            ],
-            into,
-        )
+    jars_of(VERSION)
+}
+
+fn jars_of(version: &str) -> Result<PathBuf> {
+    cache::entry(&cache::dir(), &format!("kafka-{version}"), |into| {
+        let mut artifacts =
+            vec![("org.apache.kafka", "kafka_2.13", version), ("org.apache.kafka", "kafka-tools", version)];
+        if version.starts_with('4') {
+            artifacts.push(("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3"));
+            artifacts.push(("org.apache.logging.log4j", "log4j-core", "2.24.3"));
+        }
+        cache::maven(&artifacts, into)
     })
 }
 
 /// How to start Kafka.
 #[derive(Debug, Clone)]
 pub struct KafkaOptions {
+    /// The release, for instance `4.3.1`. The oldest that starts in KRaft mode is 3.3.
+    pub version: &'static str,
     /// Maximum heap in MiB.
     pub heap_mb: u32,
     /// The port clients are sent to, when a proxy stands before the broker.
     pub advertised_port: Option<u16>,
     /// Lines for `server.properties` beyond the testbed's own, which they override.
     pub settings: Vec<(String, String)>,
+    /// Names and passwords of users with SCRAM credentials. They are written when the storage is formatted.
+    pub scram: Vec<(String, String)>,
 }
 
 impl Default for KafkaOptions {
     fn default() -> Self {
-        Self { heap_mb: 768, advertised_port: None, settings: Vec::new() }
+        Self {
+            version: VERSION,
+            heap_mb: 768,
+            advertised_port: None,
+            settings: Vec::new(),
+            scram: Vec::new(),
+        }
     }
 }
 
@@ -80,7 +92,7 @@ impl Kafka {
     pub fn start(dir: impl AsRef<Path>, port: u16, options: KafkaOptions) -> Result<Self> {
         let dir = dir.as_ref();
         let java = tools::java()?;
-        let jars = jars()?;
+        let jars = jars_of(options.version)?;
         let port = ports::or_free(port)?;
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let properties = dir.join("server.properties");
@@ -95,7 +107,7 @@ impl Kafka {
             format!("{}/*", jars.display()),
         ];
         if !dir.join("data/meta.properties").exists() {
-            format_storage(&java, &jvm, &properties)?;
+            format_storage(&java, &jvm, &properties, &options.scram)?;
         }
         let mut args: Vec<String> =
             ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExplicitGCInvokesConcurrent"]
@@ -222,13 +234,19 @@ fn previous_controller(properties: &Path) -> Option<u16> {
     text.lines().find_map(|line| line.strip_prefix("controller.quorum.voters=1@127.0.0.1:"))?.parse().ok()
 }
 
-fn format_storage(java: &Path, jvm: &[String], properties: &Path) -> Result<()> {
+fn format_storage(java: &Path, jvm: &[String], properties: &Path, scram: &[(String, String)]) -> Result<()> {
+    let credentials = scram.iter().flat_map(|(name, password)| {
+        ["SCRAM-SHA-256", "SCRAM-SHA-512"].into_iter().flat_map(move |mechanism| {
+            ["--add-scram".to_owned(), format!("{mechanism}=[name={name},password={password}]")]
+        })
+    });
     let output = Command::new(java)
         .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m"])
         .args(jvm)
         // One broker per directory: its cluster id need not differ from others'.
         .args(["kafka.tools.StorageTool", "format", "-t", "pgcdcTestbedAAAAAAAAAA", "-c"])
         .arg(properties)
+        .args(credentials)
         .output()
         .with_context(|| format!("cannot run {}", java.display()))?;
     if !output.status.success() {

@@ -26,6 +26,7 @@
 
 pub mod cache;
 pub mod cassandra;
+pub mod certificates;
 pub mod clusters;
 pub mod connect;
 pub mod daemon;
@@ -41,12 +42,14 @@ pub mod python;
 pub mod redis;
 pub mod registry;
 pub mod scratch;
+pub mod secure;
 pub mod signal;
 pub mod tools;
 mod watchdog;
 
 pub use cassandra::{Cassandra, CassandraOptions, CassandraTls};
-pub use clusters::{CassandraRing, KafkaCluster};
+pub use certificates::Authority;
+pub use clusters::{CassandraRing, ClusterOptions, KafkaCluster};
 pub use connect::{Connect, ConnectOptions};
 pub use fault_proxy::FaultProxy;
 pub use http_receiver::{HttpReceiver, Request, Response};
@@ -56,3 +59,4 @@ pub use process::Process;
 pub use redis::{Redis, RedisClient, RedisOptions};
 pub use registry::Registry;
 pub use scratch::Scratch;
+pub use secure::{Listener, Security};

@@ -56,6 +56,17 @@ pub fn java() -> Result<PathBuf> {
     found().context("installed openjdk-17-jre-headless, yet found no Java 17; set JAVA_HOME to one")
 }
 
+/// Finds `keytool` beside the `java` of [`java`].
+///
+/// # Errors
+/// When there is none.
+pub fn keytool() -> Result<PathBuf> {
+    let java = java()?;
+    let real = java.canonicalize().unwrap_or(java);
+    let beside = real.with_file_name("keytool");
+    if beside.is_file() { Ok(beside) } else { find("keytool").context("there is no keytool beside java") }
+}
+
 fn is_17(java: &Path) -> bool {
     Command::new(java)
         .arg("-version")
