@@ -13,10 +13,9 @@ use crate::connector::Connector;
 use crate::context_headers::context_headers;
 use crate::metrics::Metrics;
 use crate::offsets::OffsetStore;
-use crate::orders::Orders;
 use crate::output::{KafkaOutput, Output, StdoutOutput, channel, client_properties};
-use crate::status::{Reporter, Status};
 use crate::{Changes, Error, Result};
+use pgcdc_lifecycle::{Orders, Reporter, Status};
 
 /// Where Kafka Connect keeps offsets unless told otherwise.
 const DEFAULT_OFFSET_TOPIC: &str = "connect-offsets";

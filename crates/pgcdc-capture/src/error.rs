@@ -31,6 +31,12 @@ enum Kind {
     Closed,
 }
 
+impl From<&Error> for pgcdc_lifecycle::Failure {
+    fn from(error: &Error) -> Self {
+        Self { error: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+}
+
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind, message: message.into(), hint: None, source: None }))

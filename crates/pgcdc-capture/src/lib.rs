@@ -18,7 +18,6 @@ mod output;
 mod postgres;
 pub mod preflight;
 mod snapshot;
-pub mod status;
 mod stream;
 
 mod capture;
@@ -27,7 +26,6 @@ mod clock;
 mod context_headers;
 mod error;
 mod known_keys;
-mod orders;
 mod outbox;
 mod position;
 mod registry;
@@ -38,4 +36,6 @@ mod tolerance;
 pub use capture::{Capture, CaptureBuilder};
 pub use changes::Changes;
 pub use error::{Error, Result};
-pub use status::{State, Status};
+/// What a capture is doing, for anybody who watches it.
+pub use pgcdc_lifecycle as status;
+pub use pgcdc_lifecycle::{Failure, Retry, State, Status};

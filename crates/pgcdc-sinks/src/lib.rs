@@ -24,7 +24,6 @@
 #[cfg(not(any(feature = "cassandra", feature = "redis", feature = "http")))]
 compile_error!("pgcdc-sinks without a store is nothing: enable one of the features cassandra, redis, http");
 
-mod backoff;
 mod beginning;
 mod config;
 pub mod driver;

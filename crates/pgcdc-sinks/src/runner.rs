@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use pgcdc_kafka::consumer::{Assignment, Event, Member, Partition, Start};
+use pgcdc_lifecycle::{Backoff, sleep};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::backoff::{Backoff, sleep};
 use crate::beginning::Beginnings;
 use crate::driver::{Breaker, DeadLetters, Driver, Flood, Outage};
 use crate::order::NewHistory;
@@ -93,7 +93,7 @@ async fn open(config: &SinkConfig, stop: &CancellationToken) -> Result<Option<Ar
                     let hint = error.hint.as_deref().unwrap_or_default();
                     tracing::warn!(sink = %config.name, for_s = since.as_secs(), error = %error, hint, "the store is not there; trying again");
                 }
-                if !sleep(backoff.next(), stop).await {
+                if !sleep(backoff.pause(), stop).await {
                     return Ok(None);
                 }
             }
@@ -176,7 +176,7 @@ pub async fn run_with(
                 if began.elapsed() > config.retry_max {
                     backoff.reset(); // it had begun well; what ended it is another trouble
                 }
-                let wait = backoff.next();
+                let wait = backoff.pause();
                 tracing::warn!(sink = %config.name, error = %error.in_full(), hint = error.hint().unwrap_or_default(), wait_ms = wait.as_millis(), "starting the sink again");
                 if !sleep(wait, &stop).await {
                     break Ok(());
@@ -311,7 +311,7 @@ async fn ask(driver: &Driver, partition: &Partition) -> Result<Start> {
                     let hint = error.hint.as_deref().unwrap_or_default();
                     tracing::warn!(sink = %driver.name, %partition, error = %error, hint, "the sink does not say where to begin; asking again");
                 }
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.pause()).await;
             }
         }
     }

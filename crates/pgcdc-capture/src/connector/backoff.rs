@@ -1,20 +1,18 @@
-//! The pauses between one try and the next.
+//! How long a connector waits between one try and the next.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Exponential back-off with jitter, from a tenth of the configured pause to six times it.
+/// Pauses from a tenth of the configured pause to six times it, doubled by each failure, each at least half of what it may be.
 ///
 /// The pauses start over after a try that confirmed a position, and after a session that streamed for longer than the next
 /// pause: a session that was idle for an hour and then broke is a first failure, not one of a long row.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     wait: Duration,
-    ceiling: Duration,
-    /// Failures in a row.
-    failures: u32,
+    pauses: pgcdc_lifecycle::Backoff,
 }
 
 /// When the current try began to stream, if it has. Set by [`begins`](Self::begins).
@@ -35,25 +33,26 @@ impl Streaming {
 
 impl Backoff {
     pub(crate) fn new(wait: Duration) -> Self {
-        Self { wait, ceiling: (wait / 10).max(Duration::from_millis(100)), failures: 0 }
+        let (first, longest) = (wait / 10, wait.saturating_mul(6));
+        let pauses = pgcdc_lifecycle::Backoff::new(
+            first.max(Duration::from_millis(100)),
+            longest.max(Duration::from_secs(1)),
+        );
+        Self { wait, pauses: pauses.at_least(0.5) }
     }
 
     /// Notes a failed try: how long it streamed, and whether it confirmed a position. Returns how many tries have failed in
     /// a row, this one included.
     pub(crate) fn failed(&mut self, streamed: Duration, confirmed: bool) -> u32 {
-        if confirmed || streamed > self.ceiling.max(self.wait) {
-            *self = Self::new(self.wait);
+        if confirmed || streamed > self.pauses.limit().max(self.wait) {
+            self.pauses.reset();
         }
-        self.failures = self.failures.saturating_add(1);
-        self.failures
+        self.pauses.failures().saturating_add(1)
     }
 
     /// How long to wait before the next try.
     pub(crate) fn pause(&mut self) -> Duration {
-        let half = self.ceiling / 2;
-        let pause = half + half.mul_f64(fastrand::f64());
-        self.ceiling = (self.ceiling * 2).min((self.wait * 6).max(Duration::from_secs(1)));
-        pause
+        self.pauses.pause()
     }
 }
 

@@ -21,15 +21,15 @@ mod stream;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use pgcdc_lifecycle::{Orders, Reporter, Retry, State};
+
 use self::backoff::{Backoff, Streaming};
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::offsets::OffsetStore;
-use crate::orders::Orders;
 use crate::output::{Output, TransactionalOutput};
 use crate::postgres::{Query, publication_gaps, set_identities};
 use crate::snapshot::publish;
-use crate::status::{Reporter, Retry, State};
 use crate::stream::Ended;
 use crate::{Error, Result};
 
@@ -52,7 +52,9 @@ impl Connector {
     /// attempt, since a broken producer is replaced, not mended.
     pub(crate) async fn run(&self, make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
         let result = self.attempts(make_output).await;
-        self.status.ended(&result);
+        // A reader that went away ends a capture without a failure.
+        let failure = result.as_ref().err().filter(|error| !error.is_closed());
+        self.status.ended(failure.map(Into::into));
         result
     }
 

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::offsets::Offset;
 use crate::postgres::CapturedTable;
 use crate::snapshot::{Begun, Snapshotter, begin};
-use crate::status::State;
+use pgcdc_lifecycle::State;
 
 impl Connector {
     /// Takes the snapshot at the start of a slot: of the connector's own slot if that is made now, else of a temporary

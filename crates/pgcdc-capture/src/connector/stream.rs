@@ -11,9 +11,9 @@ use crate::known_keys::KnownKeys;
 use crate::offsets::{Home, Offset, Pauses};
 use crate::outbox::Outbox;
 use crate::postgres::{Query, Replication, drop_when_free};
-use crate::status::State;
 use crate::stream::{Ended, Stream};
 use crate::{Error, Result};
+use pgcdc_lifecycle::State;
 
 /// How long a stop or a pause may take to get everything that was read delivered and confirmed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);

@@ -19,8 +19,8 @@ use pgcdc_event::Lsn;
 
 use super::heartbeat::Heartbeat;
 use crate::Result;
-use crate::orders::Orders;
 use crate::postgres::{Query, Replication, Wal, quote_literal};
+use pgcdc_lifecycle::Orders;
 
 /// How long an answer to [`Question`] is waited for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);

@@ -13,10 +13,10 @@ use super::xmin::Xmin;
 use crate::Result;
 use crate::config::Settings;
 use crate::metrics::Metrics;
-use crate::orders::Orders;
 use crate::outbox::Outbox;
 use crate::postgres::{Query, Replication, Wal};
 use crate::tables::Tables;
+use pgcdc_lifecycle::Orders;
 
 /// Messages taken before deliveries are looked at again.
 const DRAIN: u32 = 1024;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pgcdc_format::decode::Decoder;
 use pgcdc_kafka::consumer::{Message, Partition};
+use pgcdc_lifecycle::{Backoff, sleep};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +25,6 @@ pub use outage::Outage;
 
 use flood::Flow;
 
-use crate::backoff::{Backoff, sleep};
 use crate::order::NewHistory;
 use crate::order::history::{Fall, History};
 use crate::sink::SinkErrorKind;
@@ -255,7 +255,7 @@ impl Driver {
             backoff.reset();
         }
         let opened = self.breaker.failed(now);
-        let wait = backoff.next();
+        let wait = backoff.pause();
         let wait = error.retry_after.unwrap_or(wait);
         let hint = error.hint.as_deref().unwrap_or_default();
         let (failures, wait_ms) = (backoff.failures(), wait.as_millis());
@@ -364,7 +364,7 @@ impl Driver {
                 let hint = error.hint().unwrap_or_default();
                 tracing::warn!(sink = %self.name, %partition, offset, for_s = since.as_secs(), error = %error.in_full(), hint, "could not write a dead letter; trying again");
             }
-            if !sleep(backoff.next(), stop).await {
+            if !sleep(backoff.pause(), stop).await {
                 return Ok(false);
             }
         }

@@ -1,44 +1,62 @@
-//! What the owner of a capture tells it to do while it runs: stop, pause, resume.
+//! What its owner tells a connector or a sink to do while it runs: stop, pause, resume.
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The receiving end. Cloned for each place that waits for an order.
+/// The receiving end of an owner's orders. Cloned for each place that waits for one.
+///
+/// ```
+/// use pgcdc_lifecycle::Orders;
+/// use tokio_util::sync::CancellationToken;
+///
+/// let stop = CancellationToken::new();
+/// let (orders, pause) = Orders::new(stop.clone(), false);
+/// pause.send_replace(true);
+/// assert!(orders.is_paused() && !orders.is_stopped());
+/// stop.cancel();
+/// assert!(orders.is_stopped());
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Orders {
+pub struct Orders {
     shutdown: CancellationToken,
     pause: watch::Receiver<bool>,
 }
 
 impl Orders {
-    /// Orders by a token that is cancelled to stop; the sender says whether the capture is to pause.
-    pub(crate) fn new(shutdown: CancellationToken, paused: bool) -> (Self, watch::Sender<bool>) {
+    /// `shutdown` is cancelled to stop. The sender that is returned says whether to pause; it begins with `paused`.
+    #[must_use]
+    pub fn new(shutdown: CancellationToken, paused: bool) -> (Self, watch::Sender<bool>) {
         let (sender, pause) = watch::channel(paused);
         (Self { shutdown, pause }, sender)
     }
 
-    /// Whether the capture was told to stop.
-    pub(crate) fn is_stopped(&self) -> bool {
+    /// Whether the order to stop was given.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
         self.shutdown.is_cancelled()
     }
 
     /// Waits for the order to stop.
-    pub(crate) async fn stopped(&self) {
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing; the same holds for the other waits.
+    pub async fn stopped(&self) {
         self.shutdown.cancelled().await;
     }
 
-    /// Whether the capture is to pause.
-    pub(crate) fn is_paused(&self) -> bool {
+    /// Whether it is to pause.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
         *self.pause.borrow()
     }
 
     /// Waits for the order to pause.
-    pub(crate) async fn paused(&mut self) {
+    pub async fn paused(&mut self) {
         self.wait_for(true).await;
     }
 
     /// Waits for the order to go on.
-    pub(crate) async fn resumed(&mut self) {
+    pub async fn resumed(&mut self) {
         self.wait_for(false).await;
     }
 

@@ -1,48 +1,56 @@
-//! What a capture is doing right now, readable and watchable from any thread.
+//! What a connector or a sink is doing right now, readable and watchable from any thread.
 //!
 //! ```text
 //!              ┌────────────────────────── resume ───────────────────────────┐
 //!              ▼                                                             │
 //!          Starting ──▶ Snapshotting ──▶ Streaming ──▶ Paused ───────────────┘
-//!              │             │               │
+//!              │        (a connector)     (a sink:         │
+//!              │             │             Running)        │
 //!              └─────────────┴───────────────┼──▶ Stopping ──▶ Finished
 //!                            ▲               │
 //!   transient error:     Retrying            └──▶ Failed (an error that does not pass, from any state)
 //! ```
 //!
-//! A capture stays `Retrying` while it waits and while it tries again, until it reads rows or changes again. So "how long has
-//! this been failing" is one look at one state.
+//! `Retrying` stays while it waits and while it tries again, until data flows again. So "how long has this been failing" is
+//! one look at one state.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use crate::Error;
-
-/// What a capture is doing. See the [diagram](crate::status).
+/// What a connector or a sink is doing.
+///
+/// ```text
+/// connector: Starting ─▶ Snapshotting ─▶ Streaming ─▶ Stopping ─▶ Finished
+/// sink:      Starting ─▶ Running ─▶ Stopping ─▶ Finished
+/// both, from any state but the last: ─▶ Retrying ─▶ back; ─▶ Paused ─▶ Starting; ─▶ Failed
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
-    /// It connects, and looks at slot, publication and offset.
+    /// It connects. A connector looks at slot, publication and offset; a sink opens its store.
     Starting,
-    /// It reads the rows of a snapshot.
+    /// A connector: it reads the rows of a snapshot.
     Snapshotting,
-    /// It streams changes.
+    /// A connector: it streams changes.
     Streaming,
+    /// A sink: it is a member of its group, and the store takes records.
+    Running,
     /// It failed, and tries again by itself.
     Retrying(Retry),
-    /// It was told to [pause](crate::Capture::pause). It has no replication session, and the slot keeps its position.
+    /// It was told to pause. A connector has no replication session, and its slot keeps the position. A sink has left its
+    /// group, which keeps the offsets.
     Paused,
-    /// It was told to stop, and waits until everything that it has read is delivered and confirmed.
+    /// It was told to stop, and finishes what it has in hand: a connector delivers and confirms, a sink writes and commits.
     Stopping,
     /// It has ended because of an error that does not pass by itself.
     Failed(Failure),
-    /// It has ended as it should: stopped, idle, or nothing was left to do.
+    /// It has ended as it should: it was stopped, or nothing was left to do.
     Finished,
 }
 
-/// An error, as [`Error`] shows it.
+/// An error, for people to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What went wrong, and where.
@@ -51,7 +59,7 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
-/// Since when and why a capture tries again.
+/// Since when and why it tries again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// The latest failure.
@@ -72,6 +80,7 @@ impl State {
             Self::Starting => "starting",
             Self::Snapshotting => "snapshotting",
             Self::Streaming => "streaming",
+            Self::Running => "running",
             Self::Retrying(_) => "retrying",
             Self::Paused => "paused",
             Self::Stopping => "stopping",
@@ -97,26 +106,21 @@ impl fmt::Display for State {
     }
 }
 
-impl From<&Error> for Failure {
-    fn from(error: &Error) -> Self {
-        Self { error: error.to_string(), hint: error.hint().map(str::to_owned) }
-    }
-}
-
-/// Follows the state of a running capture. Clones are independent of each other and of the capture.
+/// Follows the state of a connector or a sink. Clones are independent of each other.
 ///
 /// States may be skipped when they follow each other faster than they are read; the latest never is.
 ///
-/// ```no_run
-/// # async fn example() -> Result<(), pgcdc_capture::Error> {
-/// use pgcdc_capture::Capture;
-/// let capture = Capture::from_file("connector.json".as_ref(), &[])?.to_kafka()?;
-/// let mut status = capture.status();
-/// println!("{}", status.now());
-/// while let Some(state) = status.changed().await {
-///     println!("{state}");
-/// }
-/// # Ok(()) }
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use pgcdc_lifecycle::{Reporter, State};
+///
+/// let (reporter, mut status) = Reporter::new();
+/// reporter.set(State::Running);
+/// reporter.ended(None);
+/// drop(reporter);
+/// assert_eq!(status.changed().await, Some(State::Finished));
+/// assert_eq!(status.changed().await, None);
+/// # });
 /// ```
 #[derive(Clone, Debug)]
 pub struct Status(watch::Receiver<State>);
@@ -128,8 +132,8 @@ impl Status {
         self.0.borrow().clone()
     }
 
-    /// Waits for another state than the one that was read last; `None` once the capture has ended and its last state was
-    /// read.
+    /// Waits for another state than the one that was read last; `None` once it has ended and its last state
+    /// was read.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -138,7 +142,7 @@ impl Status {
         Some(self.0.borrow_and_update().clone())
     }
 
-    /// Waits for a state that `wanted` accepts, the present one included; `None` when the capture ends without it.
+    /// Waits for a state that `wanted` accepts, the present one included; `None` when it ends without it.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -148,19 +152,20 @@ impl Status {
     }
 }
 
-/// The writing end. Dropped before an end was reported, it reports a failure: the thread has panicked.
+/// The writing end of a [`Status`]. Dropped before an end was reported, it reports a failure: its owner has panicked.
 #[derive(Debug)]
-pub(crate) struct Reporter(watch::Sender<State>);
+pub struct Reporter(watch::Sender<State>);
 
 impl Reporter {
-    /// A capture that is starting.
-    pub(crate) fn new() -> (Self, Status) {
+    /// A connector or sink that is starting.
+    #[must_use]
+    pub fn new() -> (Self, Status) {
         let (sender, receiver) = watch::channel(State::Starting);
         (Self(sender), Status(receiver))
     }
 
     /// Reports a state, unless it is the present one already.
-    pub(crate) fn set(&self, state: State) {
+    pub fn set(&self, state: State) {
         self.0.send_if_modified(|now| {
             let changed = *now != state;
             *now = state;
@@ -169,7 +174,7 @@ impl Reporter {
     }
 
     /// The next try begins: the state stays `Retrying`, now without a time to wait for.
-    pub(crate) fn tries(&self) {
+    pub fn tries(&self) {
         self.0.send_if_modified(|now| match now {
             State::Retrying(retry) => retry.next.take().is_some(),
             now => {
@@ -180,19 +185,43 @@ impl Reporter {
         });
     }
 
-    /// Reports the end. A reader that went away ends a capture without a failure.
-    pub(crate) fn ended(&self, result: &Result<(), Error>) {
-        self.set(match result {
-            Err(error) if !error.is_closed() => State::Failed(error.into()),
-            _ => State::Finished,
+    /// Data flows again: ends `Starting` and `Retrying`, and leaves every other state as it is.
+    pub fn flows(&self) {
+        self.0.send_if_modified(|now| {
+            let changed = matches!(now, State::Starting | State::Retrying(_));
+            if changed {
+                *now = State::Running;
+            }
+            changed
         });
+    }
+
+    /// A try failed, and the next one begins after `wait`. `since` and the count of failures go on from the failures before;
+    /// the first one begins them. One that is pausing or stopping keeps that state.
+    pub fn failed(&self, failure: Failure, wait: Duration) {
+        let now_is = SystemTime::now();
+        self.0.send_if_modified(|now| {
+            let (since, failures) = match now {
+                State::Retrying(retry) => (retry.since, retry.failures),
+                State::Starting | State::Snapshotting | State::Streaming | State::Running => (now_is, 0),
+                State::Paused | State::Stopping | State::Failed(_) | State::Finished => return false,
+            };
+            let next = now_is.checked_add(wait);
+            *now = State::Retrying(Retry { failure, since, failures: failures.saturating_add(1), next });
+            true
+        });
+    }
+
+    /// Reports the end, and the failure that caused it if there was one.
+    pub fn ended(&self, failure: Option<Failure>) {
+        self.set(failure.map_or(State::Finished, State::Failed));
     }
 }
 
 impl Drop for Reporter {
     fn drop(&mut self) {
         if !self.0.borrow().is_end() {
-            let error = "the capture thread ended without a result".to_owned();
+            let error = "it ended without a result".to_owned();
             self.set(State::Failed(Failure { error, hint: None }));
         }
     }
@@ -224,21 +253,44 @@ mod tests {
     async fn the_end_is_seen_and_nothing_after_it() {
         let (reporter, mut status) = Reporter::new();
         let mut other = status.clone();
-        reporter.ended(&Err(Error::fatal("the slot is lost").with_hint("drop it")));
-        drop(reporter);
         let failure = Failure { error: "the slot is lost".into(), hint: Some("drop it".into()) };
+        reporter.ended(Some(failure.clone()));
+        drop(reporter);
         assert_eq!(status.changed().await, Some(State::Failed(failure)));
         assert_eq!(status.changed().await, None);
         assert_eq!(other.wait_for(|state| *state == State::Streaming).await, None);
     }
 
     #[tokio::test]
-    async fn a_reader_that_went_away_is_no_failure_and_a_panic_is_one() {
+    async fn an_end_without_a_report_is_a_failure() {
         let (reporter, mut status) = Reporter::new();
-        reporter.ended(&Err(Error::closed("the pipe is closed")));
+        reporter.ended(None);
         assert_eq!(status.wait_for(State::is_end).await, Some(State::Finished));
         let (reporter, mut status) = Reporter::new();
         drop(reporter);
         assert_eq!(status.wait_for(State::is_end).await.map(|state| state.name()), Some("failed"));
+    }
+
+    #[test]
+    fn failures_in_a_row_are_counted_until_data_flows() {
+        let failure = || Failure { error: "no route to host".into(), hint: None };
+        let (reporter, status) = Reporter::new();
+        reporter.flows();
+        for count in 1..4 {
+            reporter.failed(failure(), Duration::from_secs(1));
+            let State::Retrying(retry) = status.now() else { panic!("{}", status.now()) };
+            assert!(
+                retry.failures == count && retry.next.is_some_and(|next| next > retry.since),
+                "{retry:?}"
+            );
+        }
+        reporter.flows();
+        assert_eq!(status.now(), State::Running);
+        for state in [State::Paused, State::Stopping, State::Finished] {
+            reporter.set(state.clone());
+            reporter.failed(failure(), Duration::ZERO);
+            reporter.flows();
+            assert_eq!(status.now(), state);
+        }
     }
 }
