@@ -6,7 +6,7 @@ use crate::{Code, Error};
 
 /// What follows from an error code.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Outcome {
     /// The request succeeded.
     Done,
     /// Try the same request again, a little later.
@@ -17,20 +17,29 @@ pub(super) enum Fate {
     Failed(Code),
 }
 
-/// CONCURRENT_TRANSACTIONS: the coordinator still completes the transaction before.
-pub(super) const CONCURRENT: i16 = 51;
+/// The broker does not coordinate transactions yet.
+pub(super) const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+/// Another broker coordinates the transactions of this id.
+pub(super) const NOT_COORDINATOR: i16 = 16;
+/// The coordinator still completes the transaction before.
+pub(super) const CONCURRENT_TRANSACTIONS: i16 = 51;
+/// A partition was not added to a transaction because another one of the request could not be.
+pub(super) const OPERATION_NOT_ATTEMPTED: i16 = 55;
 
-pub(super) fn fate(error: i16) -> Fate {
+/// What follows from a broker's error number.
+pub(super) fn outcome(error: i16) -> Outcome {
     match error {
         // A batch that the broker had already: its first answer was lost.
-        0 | 46 => Fate::Done,
-        2 | 7 | 8 | 13..=15 | 19 | 20 | 41 | CONCURRENT | 89 => Fate::Again,
-        3 | 5 | 6 | 9 | 16 | 56 | 72 | 74 | 75 | 100 => Fate::NotLeader,
-        _ => Fate::Failed(code(error)),
+        0 | 46 => Outcome::Done,
+        2 | 7 | 8 | 13..=COORDINATOR_NOT_AVAILABLE | 19 | 20 | 41 | CONCURRENT_TRANSACTIONS | 89 => {
+            Outcome::Again
+        }
+        3 | 5 | 6 | 9 | NOT_COORDINATOR | 56 | 72 | 74 | 75 | 100 => Outcome::NotLeader,
+        _ => Outcome::Failed(code(error)),
     }
 }
 
-/// The code of a broker's error number, where somebody decides by it.
+/// The code of a broker's error number; [`Code::Unknown`] where nobody decides by it.
 pub(super) fn code(error: i16) -> Code {
     match error {
         3 | 100 => Code::UnknownTopicOrPartition,

@@ -13,17 +13,22 @@
 //! else gets librdkafka ([`why_not`]).
 
 mod batch;
+mod broker;
 mod command;
 mod connection;
 mod failure;
+mod flow;
 mod lz4;
 mod options;
+mod partition;
 mod partitioner;
 mod protocol;
 mod sender;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timing;
+mod transactional;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc as std_mpsc};
@@ -126,7 +131,7 @@ impl Direct {
         std::thread::Builder::new()
             .name("pgcdc-kafka".to_owned())
             .spawn(move || {
-                runtime.block_on(sender::Sender::run(options, receiver, sender, count));
+                runtime.block_on(sender::run(options, receiver, sender, count));
                 // A host's name may still be looked up.
                 runtime.shutdown_background();
             })

@@ -1,154 +1,78 @@
-//! The sender's state: topics, their partitions, brokers, and what is on its way to them.
+//! What the sending thread knows: topics, their partitions, brokers, and what it has yet to ask them.
+//!
+//! The handlers that change this state are in [`sender`](super::sender), a file for each kind of request.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc as std_mpsc;
 use std::time::Instant;
 
-use super::connection::Connection;
+use tokio::sync::mpsc;
 
-/// Batches of a partition on their way: as many as a broker knows again.
-const BATCHES: usize = 5;
+use super::broker::Broker;
+use super::command::Event;
+use super::connection::News;
+use super::options::Options;
+use super::partition::{PartitionState, TopicState};
+use super::transactional::Transactional;
 
-pub(super) struct Topic {
-    pub(super) name: String,
-    /// Its partitions, as indexes into `Sender::parts`.
-    pub(super) parts: Vec<usize>,
-    /// Since when brokers say that they do not know the topic.
-    pub(super) unknown: Option<Instant>,
-}
-
-pub(super) struct Part {
-    pub(super) topic: usize,
-    pub(super) number: i32,
-    pub(super) leader: Option<i32>,
-    pub(super) queue: VecDeque<Pending>,
-    /// Batches removed from the front of `queue` since the start.
-    pub(super) done: u64,
-    /// Batches at the front of `queue` that were sent; the rest still has to be.
-    pub(super) sent: usize,
-    /// Batches that were sent and are not answered yet.
-    pub(super) in_flight: usize,
-    /// The leader has taken a batch since the last failure. Until then, one batch is sent at a time: a broker that does not
-    /// know the producer accepts any sequence number first, and so would take the second batch after it refused the first.
-    pub(super) proven: bool,
-    /// A batch failed: send the queue again from its front, as soon as all batches in flight are answered.
-    pub(super) again: bool,
-    /// The partition waits in `Sender::parked`, and nothing of it is sent before its time there.
-    pub(super) parked: bool,
-    /// The last transaction that the partition was added to; transactions are counted from one.
-    pub(super) joined: u64,
-    /// The partition has to be added to the open transaction before anything of it is sent.
-    pub(super) joining: bool,
-    /// The partition is in its leader's `ready` list.
-    pub(super) listed: bool,
-    /// When the leader last took a batch; `None` after a failure.
-    pub(super) answered: Option<Instant>,
-    /// The sequence number of the next record.
-    pub(super) sequence: i32,
-}
-
-pub(super) struct Pending {
-    pub(super) bytes: Arc<Vec<u8>>,
-    pub(super) count: i32,
-    pub(super) handles: Vec<(usize, u32)>,
-    pub(super) since: Instant,
-    pub(super) numbered: bool,
-    pub(super) durable: bool,
-}
-
-impl Part {
-    pub(super) fn new(topic: usize, number: i32) -> Self {
-        Self {
-            topic,
-            number,
-            leader: None,
-            queue: VecDeque::new(),
-            done: 0,
-            sent: 0,
-            in_flight: 0,
-            proven: false,
-            answered: None,
-            again: false,
-            parked: false,
-            joined: 0,
-            joining: false,
-            listed: false,
-            sequence: 0,
-        }
-    }
-
-    /// Whether another batch may be sent to the leader now.
-    pub(super) fn has_more(&self) -> bool {
-        let most = if self.proven { BATCHES } else { 1 };
-        !self.again && !self.parked && self.in_flight < most && self.sent < self.queue.len()
-    }
-
-    /// Notes that a batch has to be sent again. True when the partition was parked for that: the caller says until when.
-    /// False while other batches are in flight, whose answers come first.
-    pub(super) fn again(&mut self) -> bool {
-        self.again = self.in_flight > 0;
-        self.answered = None;
-        self.proven = false;
-        if !self.again {
-            self.sent = 0;
-            self.parked = true;
-        }
-        !self.again
-    }
-}
-
-pub(super) struct Broker {
-    pub(super) id: i32,
-    pub(super) address: String,
-    pub(super) link: Option<Link>,
-    /// No connection is opened before this time.
-    pub(super) not_before: Instant,
-    /// Connections that failed one after the other.
-    pub(super) failures: u32,
-    /// Partitions with something to send.
-    pub(super) ready: VecDeque<usize>,
-}
-
-pub(super) struct Link {
-    pub(super) number: u64,
-    pub(super) connection: Connection,
-    pub(super) up: bool,
-    /// When it was opened, or an answer came last.
-    pub(super) heard: Instant,
-    pub(super) waiting: VecDeque<Waiting>,
-}
-
-pub(super) struct Waiting {
+/// The sending thread's half of the producer.
+pub(super) struct Sender {
+    pub(super) options: Options,
+    /// What the caller's half is told.
+    pub(super) events: std_mpsc::Sender<Event>,
+    /// Bytes of all batches that are not durable, shared with the caller's half.
+    pub(super) queued: Arc<AtomicUsize>,
+    /// Where connections report; the receiving end is in the sender's loop.
+    pub(super) news: mpsc::UnboundedSender<News>,
+    /// Numbered in the order in which the caller named them.
+    pub(super) topics: Vec<TopicState>,
+    /// Indexes into `topics`.
+    pub(super) by_name: HashMap<String, usize>,
+    pub(super) partitions: Vec<PartitionState>,
+    /// The first is the server of `bootstrap.servers` in use, with id -1. The brokers that metadata names follow.
+    pub(super) brokers: Vec<Broker>,
+    /// Which of `bootstrap.servers` is asked next; counts on without end.
+    pub(super) bootstrap: usize,
+    /// Connections opened since the start: the number of the last one.
+    pub(super) links: u64,
+    /// Requests sent since the start: the number of the last one.
     pub(super) correlation: i32,
-    pub(super) asked: Asked,
-    pub(super) since: Instant,
+    /// `None` for a producer without transactions.
+    pub(super) transactional: Option<Transactional>,
+    /// Batches in the partitions' queues. Batches of the next transaction are not counted.
+    pub(super) pending: usize,
+    /// The producer's id and epoch, once brokers have given them.
+    pub(super) identity: Option<(i64, i16)>,
+    /// The request for `identity` is on its way.
+    pub(super) identity_asked: bool,
+    /// `identity` is not asked for before this time.
+    pub(super) identity_at: Instant,
+    pub(super) metadata: MetadataState,
+    /// Partitions to look at again, each at a time.
+    pub(super) parked: Vec<(Instant, usize)>,
+    /// Memory to compress into.
+    pub(super) scratch: Vec<u8>,
 }
 
-pub(super) enum Asked {
-    Identity,
-    Metadata,
-    Coordinator,
-    /// Partitions that are to be added to the transaction.
-    Join(Vec<usize>),
-    /// The transaction's end.
-    End,
-    /// Partitions, each with the number of the batch that was sent.
-    Produce(Vec<(usize, u64)>),
+/// When brokers and leaders are asked for.
+pub(super) struct MetadataState {
+    /// Ask at this time; `None` when the leaders of all partitions in use are known.
+    pub(super) wanted: Option<Instant>,
+    /// The request is on its way.
+    pub(super) asked: bool,
+    /// Answers in a row that did not name every leader.
+    pub(super) tries: u32,
+    /// Ask for all topics, not only for those without a leader.
+    pub(super) of_all: bool,
+    /// When the last answer came.
+    pub(super) at: Instant,
 }
 
-impl Broker {
-    pub(super) fn new(id: i32, address: String, now: Instant) -> Self {
-        Self { id, address, link: None, not_before: now, failures: 0, ready: VecDeque::new() }
-    }
-
-    pub(super) fn is_busy(&self) -> bool {
-        !self.ready.is_empty() || self.link.as_ref().is_some_and(|link| !link.waiting.is_empty())
-    }
-}
-
-impl Link {
-    /// Requests with batches on their way.
-    pub(super) fn requests(&self) -> usize {
-        self.waiting.iter().filter(|waiting| matches!(waiting.asked, Asked::Produce(_))).count()
+impl MetadataState {
+    /// Asks at once.
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { wanted: Some(now), asked: false, tries: 0, of_all: false, at: now }
     }
 }

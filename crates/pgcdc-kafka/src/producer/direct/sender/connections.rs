@@ -1,16 +1,18 @@
-//! The connections to brokers: opened when there is something to send, asked, and lost.
+//! Connections to brokers: opened when there is something to send, used for requests, and lost.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::super::broker::{Asked, Broker, Link, Waiting};
 use super::super::connection::{Connection, News, Segment};
 use super::super::failure;
 use super::super::protocol::{Answer, Request};
-use super::super::state::{Asked, Broker, Link, Waiting};
-use super::{BACKOFF, LONGEST_BACKOFF, Sender};
+use super::super::state::Sender;
+use super::super::timing::{BACKOFF, LONGEST_BACKOFF};
 use crate::Error;
 
 impl Sender {
+    /// Takes in what a connection reports: it is open, it has an answer, or it is lost.
     pub(super) fn on_news(&mut self, news: News) -> Result<(), Error> {
         match news {
             News::Up(number) => {
@@ -23,37 +25,36 @@ impl Sender {
                 self.on_lost(number, &error);
                 Ok(())
             }
-            News::Answer(number, bytes) => {
-                let Some(broker) = self.broker_of(number) else { return Ok(()) };
-                broker.failures = 0;
-                let Some(link) = &mut broker.link else { return Ok(()) };
-                link.heard = Instant::now();
-                let mut answer = Answer(&bytes);
-                let correlation = answer.i32();
-                let Some(waiting) =
-                    link.waiting.pop_front().filter(|waiting| Some(waiting.correlation) == correlation)
-                else {
-                    return Err(failure::malformed());
-                };
-                match waiting.asked {
-                    Asked::Identity => self.on_identity(answer),
-                    Asked::Metadata => self.on_metadata(answer),
-                    Asked::Produce(parts) => self.on_produce(parts, answer),
-                    Asked::Coordinator => self.on_coordinator(answer),
-                    Asked::Join(parts) => self.on_join(parts, answer),
-                    Asked::End => self.on_end(answer),
-                }
-            }
+            News::Answer(number, bytes) => self.on_answer(number, &bytes),
         }
     }
 
-    /// Whose connection that is.
+    /// Gives an answer to the handler of the oldest request over this connection.
+    fn on_answer(&mut self, number: u64, bytes: &[u8]) -> Result<(), Error> {
+        let Some(broker) = self.broker_of(number) else { return Ok(()) };
+        broker.failures = 0;
+        let Some(link) = &mut broker.link else { return Ok(()) };
+        link.heard = Instant::now();
+        let mut answer = Answer(bytes);
+        let correlation = answer.i32();
+        let waiting = link.waiting.pop_front().filter(|waiting| Some(waiting.correlation) == correlation);
+        match waiting.ok_or_else(failure::malformed)?.asked {
+            Asked::Identity => self.on_identity(answer),
+            Asked::Metadata => self.on_metadata(answer),
+            Asked::Produce(batches) => self.on_produce(batches, answer),
+            Asked::Coordinator => self.on_coordinator(answer),
+            Asked::Join(partitions) => self.on_join(partitions, answer),
+            Asked::End => self.on_end(answer),
+        }
+    }
+
+    /// The broker that the connection with this number goes to; `None` when the connection was given up.
     pub(super) fn broker_of(&mut self, number: u64) -> Option<&mut Broker> {
         let is_it = |broker: &&mut Broker| broker.link.as_ref().is_some_and(|link| link.number == number);
         self.brokers.iter_mut().find(is_it)
     }
 
-    /// A connection is gone. The batches that were on their way over it are sent again.
+    /// Forgets a connection that is gone. Requests that were on their way over it are sent again.
     pub(super) fn on_lost(&mut self, number: u64, error: &std::io::Error) {
         let now = Instant::now();
         let Some(broker) = self.broker_of(number) else { return };
@@ -62,57 +63,59 @@ impl Sender {
         broker.failures = (broker.failures + 1).min(8);
         let first = broker.failures == 1;
         let (id, address) = (broker.id, broker.address.clone());
-        let busy = !link.waiting.is_empty() || !broker.ready.is_empty() || !link.up;
+        let was_needed = !link.waiting.is_empty() || !broker.ready.is_empty() || !link.up;
         for at in std::mem::take(&mut broker.ready) {
-            self.parts[at].listed = false;
+            self.partitions[at].listed = None;
             self.parked.push((now + BACKOFF, at));
         }
         if let Some(transactional) = &mut self.transactional {
-            transactional.lost(id, now);
+            transactional.on_lost(id, now);
         }
         for waiting in link.waiting {
-            match waiting.asked {
-                Asked::Identity => self.identity_asked = false,
-                Asked::Metadata => {
-                    self.metadata_asked = false;
-                    self.want_metadata();
-                }
-                Asked::Produce(parts) => {
-                    for (at, _) in parts {
-                        let part = &mut self.parts[at];
-                        part.in_flight -= 1;
-                        if part.again() {
-                            self.parked.push((now + BACKOFF, at));
-                        }
-                    }
-                }
-                other => {
-                    if let Some(transactional) = &mut self.transactional {
-                        transactional.unanswered(other);
-                    }
-                }
-            }
+            self.on_unanswered(waiting.asked, now);
         }
         if id < 0 {
             self.bootstrap += 1;
         }
-        if busy {
+        if was_needed {
             if first {
                 tracing::warn!(broker = address, %error, "no connection to a Kafka broker; it is tried again");
             }
-            self.metadata_of_all = true;
+            self.metadata.of_all = true;
             self.want_metadata();
         }
     }
 
-    /// Asks whoever is connected; false when nobody is, yet.
+    /// Sends again what a request asked for whose answer will not come.
+    fn on_unanswered(&mut self, asked: Asked, now: Instant) {
+        match asked {
+            Asked::Identity => self.identity_asked = false,
+            Asked::Metadata => {
+                self.metadata.asked = false;
+                self.want_metadata();
+            }
+            Asked::Produce(batches) => {
+                for (at, _) in batches {
+                    self.partitions[at].flow.on_failed();
+                    self.settle(at, now);
+                }
+            }
+            other => {
+                if let Some(transactional) = &mut self.transactional {
+                    transactional.on_unanswered(other);
+                }
+            }
+        }
+    }
+
+    /// Sends a request to any broker. False when none is connected yet: then one of `bootstrap.servers` is connected to.
     pub(super) fn ask_any(
         &mut self,
         now: Instant,
         asked: Asked,
         request: impl FnOnce(i32) -> Request,
     ) -> bool {
-        // Whoever has least to do; among equals they take turns, as one may be cut off from the others.
+        // The broker with the fewest requests. Brokers with equally many take turns, since one may be cut off from the others.
         let count = self.brokers.len();
         let turn = self.correlation.unsigned_abs() as usize;
         let waiting = |at: &usize| {
@@ -121,7 +124,7 @@ impl Sender {
         };
         let up = (0..count).map(|at| (at + turn) % count).filter(|at| waiting(at).is_some());
         let Some(at) = up.min_by_key(waiting) else {
-            // The bootstrap servers know where everybody is, even when nobody is where he was.
+            // A server of `bootstrap.servers` knows the brokers' addresses even after all of them have changed.
             if self.brokers[0].link.is_none() {
                 let servers = &self.options.bootstrap;
                 self.brokers[0].address = servers[self.bootstrap % servers.len()].clone();
@@ -133,7 +136,7 @@ impl Sender {
         true
     }
 
-    /// Asks one that is connected.
+    /// Sends a request to a broker that is connected.
     pub(super) fn ask(
         &mut self,
         at: usize,
@@ -150,6 +153,7 @@ impl Sender {
         }
     }
 
+    /// Begins to connect to a broker, unless it failed a moment ago.
     pub(super) fn connect(&mut self, at: usize, now: Instant) {
         let broker = &mut self.brokers[at];
         if broker.not_before > now {

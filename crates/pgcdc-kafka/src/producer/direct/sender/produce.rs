@@ -5,23 +5,31 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::super::batch::{self, Batch};
+use super::super::broker::{Asked, Waiting};
 use super::super::command::Event;
 use super::super::connection::Segment;
-use super::super::failure::{self, Fate};
+use super::super::failure::{self, Outcome};
 use super::super::options::Options;
+use super::super::partition::Pending;
 use super::super::protocol::{Answer, Request};
-use super::super::state::{Asked, Pending, Waiting};
-use super::{BACKOFF, COPIED, FORGOTTEN, REQUEST, Sender};
+use super::super::state::Sender;
+use super::super::timing::{BACKOFF, FORGOTTEN};
 use crate::{Code, Error};
 
+/// Bytes of a request, unless one batch has more.
+const REQUEST: usize = 1 << 20;
+/// A batch of at most this is copied into its request rather than written by itself.
+const COPIED: usize = 64 << 10;
+
 impl Sender {
+    /// Compresses a batch and puts it into its partition's queue.
     pub(super) fn enqueue(&mut self, topic: usize, partition: usize, batch: Batch) {
-        let part = self.topics[topic].parts[partition];
+        let at = self.topics[topic].partitions[partition];
         let before = batch.len();
         let (sealed, rest) =
             batch.seal(self.options.compress, self.transactional.is_some(), &mut self.scratch);
         let after = sealed.bytes.len();
-        // What is left of it is in memory, no more.
+        // From here on only the compressed bytes are in memory.
         self.queued.fetch_add(after, Ordering::Relaxed);
         self.queued.fetch_sub(before, Ordering::Relaxed);
         if rest.capacity() > 0 {
@@ -35,80 +43,66 @@ impl Sender {
             numbered: false,
             durable: false,
         };
-        if let Some(pending) = self.of_this_transaction(part, pending) {
-            self.queue(part, pending);
+        if let Some(pending) = self.of_this_transaction(at, pending) {
+            self.queue(at, pending);
         }
     }
 
-    pub(super) fn queue(&mut self, part: usize, pending: Pending) {
+    /// Puts a batch of the open transaction into its partition's queue.
+    pub(super) fn queue(&mut self, at: usize, pending: Pending) {
         self.pending += 1;
-        self.parts[part].queue.push_back(pending);
-        self.list(part);
+        self.partitions[at].queue.push_back(pending);
+        self.list(at);
     }
 
-    /// Lets a partition's broker know that there is something for it.
+    /// Lets a partition's leader know that there is a batch for it, if one can be sent now.
     pub(super) fn list(&mut self, at: usize) {
-        let part = &mut self.parts[at];
-        if part.listed || !part.has_more() {
+        let partition = &mut self.partitions[at];
+        if partition.listed.is_some() || !partition.has_more() {
             return;
         }
         if let Some(transactional) = &mut self.transactional
-            && !transactional.admits(at, part)
+            && !transactional.admits(at, partition)
         {
             return;
         }
-        let broker = self.brokers.iter_mut().find(|broker| Some(broker.id) == part.leader);
-        match broker {
+        let leader = self.brokers.iter_mut().find(|broker| Some(broker.id) == partition.leader);
+        match leader {
             Some(broker) => {
-                part.listed = true;
+                partition.listed = partition.leader;
                 broker.ready.push_back(at);
             }
             None => self.want_metadata(),
         }
     }
 
-    pub(super) fn on_produce(
-        &mut self,
-        mut parts: Vec<(usize, u64)>,
-        answer: Answer<'_>,
-    ) -> Result<(), Error> {
+    /// Takes in which batches the leader has, and which have to be sent again.
+    pub(super) fn on_produce(&mut self, asked: Vec<(usize, u64)>, answer: Answer<'_>) -> Result<(), Error> {
         let now = Instant::now();
-        let asked_for: Vec<usize> = parts.iter().map(|(part, _)| *part).collect();
+        let mut unanswered = asked.clone();
         let mut failed = None;
         let read = answer.produce(|topic, partition, error| {
-            let Some(at) = self.part_of(topic, partition) else { return };
-            let Some(asked) = parts.iter().position(|(part, _)| *part == at) else { return };
-            let part = &mut self.parts[at];
-            match failure::fate(error) {
-                Fate::Done => {
-                    let (_, number) = parts.swap_remove(asked);
-                    part.in_flight -= 1;
-                    part.proven = !part.again;
-                    part.answered = Some(now);
-                    let pending = number
-                        .checked_sub(part.done)
-                        .and_then(|at| part.queue.get_mut(usize::try_from(at).ok()?));
-                    if let Some(pending) = pending {
+            let Some(at) = self.partition_of(topic, partition) else { return };
+            let Some(place) = unanswered.iter().position(|(asked, _)| *asked == at) else { return };
+            match failure::outcome(error) {
+                Outcome::Done => {
+                    let (_, number) = unanswered.swap_remove(place);
+                    let partition = &mut self.partitions[at];
+                    partition.flow.on_taken(now);
+                    if let Some(pending) = partition.batch(number) {
                         pending.durable = true;
                     }
                 }
-                Fate::Again => tracing::debug!(error, "a batch is sent again"),
-                Fate::NotLeader => {
+                Outcome::Again => tracing::debug!(error, "a batch is sent again"),
+                Outcome::NotLeader => {
                     tracing::debug!(error, "a batch is sent again, to whoever leads its partition");
-                    part.leader = None;
+                    self.partitions[at].leader = None;
                 }
-                // What is behind one that has to be sent again.
-                Fate::Failed(Code::OutOfOrderSequenceNumber) if part.again => {}
-                Fate::Failed(code) => {
-                    let code = match code {
-                        // Nobody takes the id of a producer without transactions: the broker has forgotten it, and
-                        // a new producer gets another.
-                        Code::InvalidProducerEpoch if self.transactional.is_none() => Code::UnknownProducerId,
-                        code => code,
-                    };
-                    let name = &self.topics[part.topic].name;
-                    tracing::warn!(topic = name, partition, error, "a broker refuses a batch");
-                    failed.get_or_insert_with(|| failure::undelivered(name, code));
+                // It came behind a batch that has to be sent again.
+                Outcome::Failed(Code::OutOfOrderSequenceNumber) if self.partitions[at].flow.is_draining() => {
+                }
+                Outcome::Failed(code) => {
+                    failed.get_or_insert_with(|| self.refused_batch(at, code, error));
                 }
             }
         });
@@ -116,77 +110,112 @@ impl Sender {
             return Err(error);
         }
         read.ok_or_else(failure::malformed)?;
-        // Those that are left have to be sent again.
-        for (at, _) in parts {
-            let part = &mut self.parts[at];
-            part.in_flight -= 1;
-            part.again = true;
+        for (at, _) in unanswered {
+            self.partitions[at].flow.on_failed();
             self.want_metadata();
         }
-        asked_for.into_iter().for_each(|part| self.settle(part, now));
+        asked.into_iter().for_each(|(at, _)| self.settle(at, now));
         Ok(())
     }
 
-    /// The place of a partition that an answer names.
-    pub(super) fn part_of(&self, topic: &str, partition: i32) -> Option<usize> {
+    /// The error of a batch that no leader will ever take.
+    #[cold]
+    fn refused_batch(&self, at: usize, code: Code, error: i16) -> Error {
+        let code = match code {
+            // Nobody can take the id of a producer without transactions: the broker has forgotten it, and a new producer
+            // gets another.
+            Code::InvalidProducerEpoch if self.transactional.is_none() => Code::UnknownProducerId,
+            code => code,
+        };
+        let partition = &self.partitions[at];
+        let topic = &self.topics[partition.topic].name;
+        tracing::warn!(topic, partition = partition.number, error, "a broker refuses a batch");
+        failure::undelivered(topic, code)
+    }
+
+    /// The index of a partition that an answer names.
+    pub(super) fn partition_of(&self, topic: &str, partition: i32) -> Option<usize> {
         let topic = self.topics.get(*self.by_name.get(topic)?)?;
-        topic.parts.get(usize::try_from(partition).ok()?).copied()
+        topic.partitions.get(usize::try_from(partition).ok()?).copied()
     }
 
-    /// Partitions as requests list them: those of a topic together.
-    pub(super) fn by_topic<'a>(&self, parts: &'a mut [usize]) -> Vec<&'a [usize]> {
-        parts.sort_unstable_by_key(|part| self.parts[*part].topic);
-        parts.chunk_by(|a, b| self.parts[*a].topic == self.parts[*b].topic).collect()
+    /// Groups partitions by their topic, as requests list them.
+    pub(super) fn by_topic<'a>(&self, partitions: &'a mut [usize]) -> Vec<&'a [usize]> {
+        partitions.sort_unstable_by_key(|at| self.partitions[*at].topic);
+        partitions.chunk_by(|a, b| self.partitions[*a].topic == self.partitions[*b].topic).collect()
     }
 
-    /// Lets go what is durable of a partition, and sends on.
+    /// Lets durable batches at the front of a partition's queue go, and sends on: the next batch, or all again from the
+    /// front when one failed.
     pub(super) fn settle(&mut self, at: usize, now: Instant) {
-        let part = &mut self.parts[at];
-        while part.queue.front().is_some_and(|first| first.durable)
-            && let Some(done) = part.queue.pop_front()
+        let partition = &mut self.partitions[at];
+        while partition.queue.front().is_some_and(|first| first.durable)
+            && let Some(done) = partition.queue.pop_front()
         {
-            part.done += 1;
-            part.sent = part.sent.saturating_sub(1);
+            partition.done += 1;
+            partition.sent = partition.sent.saturating_sub(1);
             self.pending -= 1;
             self.queued.fetch_sub(done.bytes.len(), Ordering::Relaxed);
             let _ = self.events.send(Event::Durable(done.handles));
         }
-        if !part.again {
+        let until = now + BACKOFF;
+        if partition.flow.park(until) {
+            partition.sent = 0;
+            self.parked.push((until, at));
+        } else {
             self.list(at);
-        } else if part.again() {
-            self.parked.push((now + BACKOFF, at));
         }
     }
 
-    /// One request with the batches of as many partitions as fit.
+    /// Sends one request with the batches of as many partitions as fit.
     pub(super) fn produce(&mut self, at: usize, identity: (i64, i16), now: Instant) {
-        let (mut parts, mut size) = (Vec::new(), 0);
+        let mut chosen = self.choose(at, now);
+        if chosen.is_empty() {
+            return;
+        }
+        let segments = self.write_produce(&mut chosen, identity);
+        let numbers = chosen.iter().map(|at| {
+            let partition = &self.partitions[*at];
+            (*at, partition.done + partition.sent as u64 - 1)
+        });
+        let asked = Asked::Produce(numbers.collect());
+        // Those with another batch wait for the next request.
+        chosen.into_iter().for_each(|partition| self.list(partition));
+        if let Some(link) = &mut self.brokers[at].link {
+            link.waiting.push_back(Waiting { correlation: self.correlation, asked, since: now });
+            link.connection.send(segments);
+        }
+    }
+
+    /// Takes partitions out of a broker's list, one batch each, until a request is full.
+    fn choose(&mut self, at: usize, now: Instant) -> Vec<usize> {
+        let (mut chosen, mut size) = (Vec::new(), 0);
         let broker = &mut self.brokers[at];
         while let Some(&next) = broker.ready.front() {
-            let part = &mut self.parts[next];
-            if part.answered.is_some_and(|at| part.in_flight == 0 && now.duration_since(at) > FORGOTTEN) {
-                part.proven = false;
-            }
-            let bytes = part.queue.get(part.sent).map_or(0, |pending| pending.bytes.len());
+            let partition = &mut self.partitions[next];
+            partition.flow.forget(now, FORGOTTEN);
+            let bytes = partition.queue.get(partition.sent).map_or(0, |pending| pending.bytes.len());
             if size > 0 && size + bytes > REQUEST {
                 break;
             }
             broker.ready.pop_front();
-            part.listed = false;
-            if part.leader != Some(broker.id) || !part.has_more() {
-                // It has moved, or waits: whoever changes that lists it again.
+            partition.listed = None;
+            if partition.leader != Some(broker.id) || !partition.has_more() {
+                // It has moved or waits since it was listed. It is listed again when that changes, or at the next look.
                 self.parked.push((now, next));
                 continue;
             }
             size += bytes;
-            part.in_flight += 1;
-            part.sent += 1;
-            parts.push(next);
+            partition.flow.on_sent();
+            partition.sent += 1;
+            chosen.push(next);
         }
-        if parts.is_empty() {
-            return;
-        }
-        let by_topic = self.by_topic(&mut parts);
+        chosen
+    }
+
+    /// Writes a request with the last batch of each partition that counts as sent, and groups `chosen` by topic.
+    fn write_produce(&mut self, chosen: &mut [usize], identity: (i64, i16)) -> Vec<Segment> {
+        let by_topic = self.by_topic(chosen);
         self.correlation = self.correlation.wrapping_add(1);
         let timeout = i32::try_from(self.options.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let Options { client_id, transactional, .. } = &self.options;
@@ -194,24 +223,24 @@ impl Sender {
         let mut request = Request::produce(self.correlation, client_id, id, timeout, by_topic.len());
         let (mut segments, mut all) = (Vec::new(), 0);
         for same in by_topic {
-            let topic = self.parts[same[0]].topic;
+            let topic = self.partitions[same[0]].topic;
             request.topic(&self.topics[topic].name, same.len());
             for at in same {
-                let part = &mut self.parts[*at];
-                let Some(first) = part.queue.get_mut(part.sent - 1) else { continue };
-                if !first.numbered {
-                    first.numbered = true;
-                    let bytes: &mut Vec<u8> = Arc::make_mut(&mut first.bytes);
-                    batch::number(bytes, identity, part.sequence);
-                    part.sequence = part.sequence.wrapping_add(first.count) & i32::MAX;
+                let partition = &mut self.partitions[*at];
+                let Some(batch) = partition.queue.get_mut(partition.sent - 1) else { continue };
+                if !batch.numbered {
+                    batch.numbered = true;
+                    let bytes: &mut Vec<u8> = Arc::make_mut(&mut batch.bytes);
+                    batch::number(bytes, identity, partition.sequence);
+                    partition.sequence = partition.sequence.wrapping_add(batch.count) & i32::MAX;
                 }
-                request.batch(part.number, first.bytes.len());
-                if first.bytes.len() <= COPIED {
-                    request.bytes.extend_from_slice(&first.bytes);
+                request.batch(partition.number, batch.bytes.len());
+                if batch.bytes.len() <= COPIED {
+                    request.bytes.extend_from_slice(&batch.bytes);
                 } else {
-                    all += request.bytes.len() + first.bytes.len();
+                    all += request.bytes.len() + batch.bytes.len();
                     segments.push(Segment::Own(std::mem::take(&mut request.bytes)));
-                    segments.push(Segment::Batch(Arc::clone(&first.bytes)));
+                    segments.push(Segment::Batch(Arc::clone(&batch.bytes)));
                 }
             }
         }
@@ -220,13 +249,6 @@ impl Sender {
         if let Some(Segment::Own(first)) = segments.first_mut() {
             first[..4].copy_from_slice(&u32::try_from(all - 4).unwrap_or(0).to_be_bytes());
         }
-        let numbers = parts.iter().map(|at| (*at, self.parts[*at].done + self.parts[*at].sent as u64 - 1));
-        let asked = Asked::Produce(numbers.collect());
-        // With what they have beyond that.
-        parts.into_iter().for_each(|part| self.list(part));
-        if let Some(link) = &mut self.brokers[at].link {
-            link.waiting.push_back(Waiting { correlation: self.correlation, asked, since: now });
-            link.connection.send(segments);
-        }
+        segments
     }
 }

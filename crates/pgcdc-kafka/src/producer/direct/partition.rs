@@ -1,0 +1,93 @@
+//! A topic's partitions, each with the batches that wait to be sent and those that are not durable yet.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::flow::Flow;
+
+/// A topic that the caller sends to.
+pub(super) struct TopicState {
+    pub(super) name: String,
+    /// Its partitions by their number, as indexes into `Sender::partitions`. Empty until brokers have told them.
+    pub(super) partitions: Vec<usize>,
+    /// Since when brokers say that they do not know the topic.
+    pub(super) unknown: Option<Instant>,
+}
+
+/// A partition with its queue of batches.
+pub(super) struct PartitionState {
+    /// Index into `Sender::topics`.
+    pub(super) topic: usize,
+    /// Its number within the topic.
+    pub(super) number: i32,
+    /// The leading broker's id, as far as it is known.
+    pub(super) leader: Option<i32>,
+    /// The id of the broker in whose `ready` list the partition is.
+    pub(super) listed: Option<i32>,
+    /// Batches that are not durable, in order.
+    pub(super) queue: VecDeque<Pending>,
+    /// Batches removed from the front of `queue` since the start.
+    pub(super) done: u64,
+    /// Batches at the front of `queue` that were sent; the rest still has to be.
+    pub(super) sent: usize,
+    pub(super) flow: Flow,
+    pub(super) membership: Membership,
+    /// The sequence number of the next record that is numbered.
+    pub(super) sequence: i32,
+}
+
+/// A batch that is not durable yet.
+pub(super) struct Pending {
+    /// The batch as it goes over the wire.
+    pub(super) bytes: Arc<Vec<u8>>,
+    /// Records in it.
+    pub(super) count: i32,
+    /// The records' handles, each with how many records in a row have it.
+    pub(super) handles: Vec<(usize, u32)>,
+    /// When it was closed.
+    pub(super) since: Instant,
+    /// It has its sequence number, which it keeps however often it is sent.
+    pub(super) numbered: bool,
+    /// The leader has it. It leaves the queue once the batches before it are durable, too.
+    pub(super) durable: bool,
+}
+
+impl PartitionState {
+    /// A partition of which nothing is known but that it exists.
+    pub(super) const fn new(topic: usize, number: i32) -> Self {
+        Self {
+            topic,
+            number,
+            leader: None,
+            listed: None,
+            queue: VecDeque::new(),
+            done: 0,
+            sent: 0,
+            flow: Flow::Idle,
+            membership: Membership::Outside,
+            sequence: 0,
+        }
+    }
+
+    /// Whether another batch can be sent to the leader now.
+    pub(super) fn has_more(&self) -> bool {
+        self.flow.may_send() && self.sent < self.queue.len()
+    }
+
+    /// The batch with this number; batches are counted from the start of the producer.
+    pub(super) fn batch(&mut self, number: u64) -> Option<&mut Pending> {
+        self.queue.get_mut(usize::try_from(number.checked_sub(self.done)?).ok()?)
+    }
+}
+
+/// Whether a partition belongs to the open transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Membership {
+    /// It belongs to no transaction yet.
+    Outside,
+    /// The coordinator is to add it, or has been asked to.
+    Joining,
+    /// The last transaction that it was added to; transactions are counted from one.
+    Joined(u64),
+}

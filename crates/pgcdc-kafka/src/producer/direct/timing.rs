@@ -1,0 +1,29 @@
+//! How long the sending thread waits for what.
+
+use std::time::Duration;
+
+/// Before something that failed is tried again.
+pub(super) const BACKOFF: Duration = Duration::from_millis(100);
+/// The longest pause before a broker is connected to again; pauses double with each failure.
+pub(super) const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// The first pause where a broker needs a moment only.
+const SOON: Duration = Duration::from_millis(2);
+/// How much longer the answer to a request may take than the broker was given for it.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
+/// A leader that was sent nothing for so long may have forgotten the producer.
+pub(super) const FORGOTTEN: Duration = Duration::from_secs(600);
+/// How long a leader may be out of reach before brokers are asked again who leads.
+pub(super) const AWAY: Duration = Duration::from_secs(1);
+/// How often the sender looks at what waits,
+pub(super) const TICK: Duration = Duration::from_millis(50);
+/// and how often when nothing does.
+pub(super) const IDLE_TICK: Duration = Duration::from_secs(5);
+/// How long brokers may name no leader for a topic that was there before.
+pub(super) const UNKNOWN: Duration = Duration::from_secs(30);
+/// How long brokers may say that a topic does not exist: whoever uses this producer makes it again.
+pub(super) const GONE: Duration = Duration::from_secs(10);
+
+/// A pause that doubles with each try, from 2 ms up to [`BACKOFF`].
+pub(super) fn growing(tries: u32) -> Duration {
+    (SOON * 2_u32.pow(tries.min(8))).min(BACKOFF)
+}
