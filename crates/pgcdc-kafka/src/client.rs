@@ -11,8 +11,8 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{DeliveryResult, ProducerContext};
 
-use crate::java::{self, Fate};
-use crate::known::LIBRDKAFKA;
+use crate::java::{self, Translation};
+use crate::known::{LIBRDKAFKA, is_secret};
 use crate::{Error, Result};
 
 /// The validated properties of one Kafka client, in librdkafka's names.
@@ -74,23 +74,23 @@ impl ClientProperties {
         let mut put = |name: &str, value: String| {
             self.entries.insert(name.to_owned(), value);
         };
-        match java::fate(name) {
+        match java::translation(name) {
             None => put(name, value_of(name, value)),
-            Some(Fate::Rename(to)) => put(to, value.trim().to_owned()),
-            Some(Fate::RenameBytesToKib(to)) => {
+            Some(Translation::Rename(to)) => put(to, value.trim().to_owned()),
+            Some(Translation::RenameBytesToKib(to)) => {
                 let bytes: u64 =
                     value.trim().parse().map_err(|_| format!("property {name:?} must be a whole number"))?;
                 put(to, bytes.div_ceil(1024).max(1).to_string());
             }
-            Some(Fate::Ignore) => {}
-            Some(Fate::Warn(reason)) => {
+            Some(Translation::Ignore) => {}
+            Some(Translation::Warn(reason)) => {
                 self.warnings.push(format!("property {name:?} has no effect: {reason}"))
             }
-            Some(Fate::Refuse(remedy)) => {
+            Some(Translation::Refuse(remedy)) => {
                 return Err(format!("property {name:?} is not supported: {remedy}"));
             }
-            Some(Fate::AssignmentStrategy) => put(name, java::assignment_strategy(value)?),
-            Some(Fate::Partitioner) => match value.rsplit('.').next().unwrap_or(value) {
+            Some(Translation::AssignmentStrategy) => put(name, java::assignment_strategy(value)?),
+            Some(Translation::Partitioner) => match value.rsplit('.').next().unwrap_or(value) {
                 "" | "DefaultPartitioner" => {}
                 "RoundRobinPartitioner" => put("partitioner", "random".to_owned()),
                 other => {
@@ -99,7 +99,7 @@ impl ClientProperties {
                     ));
                 }
             },
-            Some(Fate::Jaas) => {
+            Some(Translation::Jaas) => {
                 let (class, options) = java::jaas(value)
                     .ok_or_else(|| format!("property {name:?} is not of the form: <module class> required username=\"…\" password=\"…\";"))?;
                 if !class.ends_with("PlainLoginModule") && !class.ends_with("ScramLoginModule") {
@@ -206,7 +206,7 @@ impl fmt::Debug for ClientProperties {
 /// What to say of a property that neither Java's clients nor librdkafka has; `None` when it is known.
 #[must_use]
 pub fn unknown(name: &str) -> Option<String> {
-    if java::fate(name).is_some() {
+    if java::translation(name).is_some() {
         return None;
     }
     let mut one = ClientConfig::new();
@@ -225,11 +225,6 @@ fn value_of(name: &str, value: &str) -> String {
         _ if is_secret(name) => value.to_owned(),
         _ => value.trim().to_owned(),
     }
-}
-
-/// Whether a property's value must not be shown.
-pub(crate) fn is_secret(name: &str) -> bool {
-    ["password", "secret", "jaas", ".key", "token", "pem", "assertion"].iter().any(|part| name.contains(part))
 }
 
 const fn is_unknown(error: &KafkaError) -> bool {

@@ -180,7 +180,7 @@ fn hint_of(code: Code) -> Option<&'static str> {
 
 /// librdkafka's own words on a property, with the value left out when the property may be a secret.
 fn describe_rejection(name: &str, description: &str) -> String {
-    if crate::client::is_secret(name) {
+    if crate::known::is_secret(name) {
         return format!("property {name:?} has a value that librdkafka does not accept");
     }
     if description.to_ascii_lowercase().contains("requires") && description.contains("build") {

@@ -4,7 +4,7 @@
 //! that differs is one row here; everything else is passed on under its own name.
 
 /// What becomes of a Java property.
-pub(crate) enum Fate {
+pub(crate) enum Translation {
     /// The same meaning under another name.
     Rename(&'static str),
     /// Another name, and bytes become KiB (rounded up).
@@ -23,8 +23,8 @@ pub(crate) enum Fate {
     Partitioner,
 }
 
-pub(crate) fn fate(name: &str) -> Option<Fate> {
-    use Fate::{Ignore, Refuse, Rename, RenameBytesToKib, Warn};
+pub(crate) fn translation(name: &str) -> Option<Translation> {
+    use Translation::{Ignore, Refuse, Rename, RenameBytesToKib, Warn};
     Some(match name {
         "max.request.size" => Rename("message.max.bytes"),
         "buffer.memory" => RenameBytesToKib("queue.buffering.max.kbytes"),
@@ -71,9 +71,9 @@ pub(crate) fn fate(name: &str) -> Option<Fate> {
         "interceptor.classes" => Warn("Java interceptors cannot run here"),
         "config.providers" => Warn("configuration providers are resolved before properties reach the client"),
         "client.dns.lookup" => Rename("client.dns.lookup"),
-        "partition.assignment.strategy" => Fate::AssignmentStrategy,
-        "partitioner.class" => Fate::Partitioner,
-        "sasl.jaas.config" => Fate::Jaas,
+        "partition.assignment.strategy" => Translation::AssignmentStrategy,
+        "partitioner.class" => Translation::Partitioner,
+        "sasl.jaas.config" => Translation::Jaas,
         "ssl.truststore.location" | "ssl.truststore.password" => Refuse(
             "Java key stores cannot be read here: export the certificates as PEM \
              (keytool -exportcert -rfc, or openssl pkcs12 -nokeys) and set ssl.ca.location to that file",

@@ -173,3 +173,8 @@ pub(crate) const LIBRDKAFKA: &[&str] = &[
     "transaction.timeout.ms",
     "transactional.id",
 ];
+
+/// Whether a property's value must not be shown.
+pub(crate) fn is_secret(name: &str) -> bool {
+    ["password", "secret", "jaas", ".key", "token", "pem", "assertion"].iter().any(|part| name.contains(part))
+}

@@ -34,7 +34,7 @@ pub use code::Code;
 pub use compacted::{CompactedWriter, read_compacted, read_compacted_settled};
 pub use dead_letter::{DeadLetter, DeadLetterSender};
 pub use error::Error;
-pub use producer::{Place, Producer, Sent, Topic};
+pub use producer::{Producer, Sent, Topic};
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -5,6 +5,7 @@
 //! producer knows: with a thousand tables as much as everything else together.
 #![expect(unsafe_code, reason = "calls of librdkafka, each with what it relies on")]
 
+use std::any::Any;
 use std::ffi::{CString, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -24,13 +25,12 @@ use rdkafka::bindings::{
     rd_kafka_vtype_t,
 };
 use rdkafka::client::Client;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::consumer::Context;
-use crate::producer::{Place, librdkafka::Reports};
+use crate::producer::{Placement, librdkafka::Reports};
 
 /// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
 const UNASSIGNED: i32 = -1;
@@ -93,7 +93,7 @@ impl Drop for Headers {
 }
 
 /// A topic of one producer.
-pub(crate) struct Topic {
+pub(crate) struct TopicHandle {
     handle: NonNull<rd_kafka_topic_t>,
     name: String,
     /// The client must outlive the handle.
@@ -101,24 +101,24 @@ pub(crate) struct Topic {
 }
 
 // SAFETY: librdkafka's topic handles may be used by any thread ("rdkafka.h", threads).
-unsafe impl Send for Topic {}
+unsafe impl Send for TopicHandle {}
 // SAFETY: as above.
-unsafe impl Sync for Topic {}
+unsafe impl Sync for TopicHandle {}
 
-impl std::fmt::Debug for Topic {
+impl std::fmt::Debug for TopicHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Topic").field(&self.name).finish()
     }
 }
 
-impl Drop for Topic {
+impl Drop for TopicHandle {
     fn drop(&mut self) {
         // SAFETY: made by `new`, dropped once; the client is still there.
         unsafe { rd_kafka_topic_destroy(self.handle.as_ptr()) }
     }
 }
 
-impl Topic {
+impl TopicHandle {
     /// `None` when it is no name that Kafka could know.
     pub(crate) fn new(client: &Arc<BaseProducer<Reports>>, name: &str) -> Option<Self> {
         let text = CString::new(name).ok()?;
@@ -143,7 +143,7 @@ impl Topic {
     #[inline]
     pub(crate) fn produce(
         &self,
-        place: Place,
+        placement: Placement,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         headers: Option<Headers>,
@@ -160,9 +160,9 @@ impl Topic {
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
                 self.handle.as_ptr(),
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_PARTITION,
-                place.partition.unwrap_or(UNASSIGNED),
+                placement.partition.unwrap_or(UNASSIGNED),
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP,
-                place.timestamp_ms.unwrap_or(0),
+                placement.timestamp_ms.unwrap_or(0),
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
                 RD_KAFKA_MSG_F_COPY,
                 rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,
@@ -199,7 +199,7 @@ pub(crate) fn send_now(client: &BaseProducer<Reports>) {
 pub(crate) struct ReadMessage {
     // Before the consumer: fields are dropped in this order.
     message: BorrowedMessage<'static>,
-    _consumer: Arc<BaseConsumer<Context>>,
+    _consumer: Arc<dyn Any + Send + Sync>,
 }
 
 impl std::fmt::Debug for ReadMessage {
@@ -210,12 +210,15 @@ impl std::fmt::Debug for ReadMessage {
 
 impl ReadMessage {
     /// Keeps a message that this consumer has polled.
-    pub(crate) fn new(message: BorrowedMessage<'_>, consumer: &Arc<BaseConsumer<Context>>) -> Self {
+    pub(crate) fn new<C: ConsumerContext + 'static>(
+        message: BorrowedMessage<'_>,
+        consumer: &Arc<BaseConsumer<C>>,
+    ) -> Self {
         // SAFETY: what a message borrows is its consumer, which is kept and dropped after it. It may be used and dropped
         // on any thread (it is `Send` and `Sync`), and is lent out for no longer than `self`.
         let message =
             unsafe { std::mem::transmute::<BorrowedMessage<'_>, BorrowedMessage<'static>>(message) };
-        Self { message, _consumer: Arc::clone(consumer) }
+        Self { message, _consumer: Arc::<BaseConsumer<C>>::clone(consumer) }
     }
 
     /// The message.
@@ -303,8 +306,8 @@ fn parts(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ClientProperties;
     use crate::producer::librdkafka::Librdkafka;
-    use crate::{ClientProperties, Place};
 
     #[test]
     fn handles_and_headers_are_made_copied_and_dropped() {
@@ -318,7 +321,7 @@ mod tests {
         for handle in 0..100 {
             let sent = producer.send(
                 &topic,
-                Place::default(),
+                Placement::default(),
                 Some(b"k"),
                 Some(b"v"),
                 Some(headers.clone()),

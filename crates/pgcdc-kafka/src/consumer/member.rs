@@ -4,22 +4,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::rebalance::{Context, Slot};
-use super::{Event, Message, Partition, Progress, Refused};
+use super::event::Event;
+use super::message::{Message, Partition};
+use super::progress::Progress;
+use super::queue::Refused;
+use super::rebalance::{Context, Slot, commit};
 use crate::native::ReadMessage;
 use crate::{ClientProperties, Error, Result};
 
-/// Records that wait for one partition's worker.
-pub(super) const QUEUE_RECORDS: usize = 8192;
-/// Bytes that wait for one partition's worker.
-pub(super) const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 /// How long one poll of librdkafka waits.
 const POLL: Duration = Duration::from_millis(100);
 /// The same while a partition is paused, so that its worker does not run dry.
@@ -111,24 +110,6 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-    }
-}
-
-pub(super) fn commit(consumer: &BaseConsumer<Context>, mode: CommitMode) {
-    let durable = consumer.context().progress.take_uncommitted();
-    if durable.is_empty() {
-        return;
-    }
-    let mut list = TopicPartitionList::new();
-    for (partition, next, bookmark) in &durable {
-        let mut element = list.add_partition(&partition.topic, partition.id);
-        element.set_metadata(bookmark);
-        // Fails only for an offset below zero, which no record has.
-        let _ = element.set_offset(Offset::Offset(*next));
-    }
-    if let Err(error) = consumer.commit(&list, mode) {
-        // The records are read again after a restart; the sinks bear that.
-        tracing::warn!(%error, "could not commit offsets");
     }
 }
 

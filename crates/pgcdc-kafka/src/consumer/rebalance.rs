@@ -13,8 +13,10 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
-use super::member::{QUEUE_RECORDS, commit};
-use super::{Assignment, Event, Message, Partition, Progress, QueueSender, Start, queue};
+use super::event::{Assignment, Event, Start};
+use super::message::{Message, Partition};
+use super::progress::Progress;
+use super::queue::{QUEUE_RECORDS, QueueSender, queue};
 use crate::{Error, Result};
 
 /// How long looking at the ends of all partitions of an assignment may take: the member does not poll meanwhile.
@@ -31,7 +33,7 @@ pub(super) struct Slot {
     pub(super) paused: bool,
 }
 
-pub(crate) struct Context {
+pub(super) struct Context {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) progress: Progress,
     /// Used by the polling thread only, within and outside of the callback; never across `poll`.
@@ -202,4 +204,23 @@ fn check_end(
 fn partitions_of(list: &TopicPartitionList) -> Vec<Partition> {
     let elements = list.elements();
     elements.iter().map(|e| Partition { topic: e.topic().into(), id: e.partition() }).collect()
+}
+
+/// Commits what has become durable since the last commit.
+pub(super) fn commit(consumer: &BaseConsumer<Context>, mode: CommitMode) {
+    let durable = consumer.context().progress.take_uncommitted();
+    if durable.is_empty() {
+        return;
+    }
+    let mut list = TopicPartitionList::new();
+    for (partition, next, bookmark) in &durable {
+        let mut element = list.add_partition(&partition.topic, partition.id);
+        element.set_metadata(bookmark);
+        // Fails only for an offset below zero, which no record has.
+        let _ = element.set_offset(Offset::Offset(*next));
+    }
+    if let Err(error) = consumer.commit(&list, mode) {
+        // The records are read again after a restart; the sinks bear that.
+        tracing::warn!(%error, "could not commit offsets");
+    }
 }

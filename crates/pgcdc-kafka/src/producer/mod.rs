@@ -12,6 +12,7 @@ mod direct;
 mod headers;
 pub(crate) mod librdkafka;
 mod linger;
+mod record;
 
 use std::time::{Duration, Instant};
 
@@ -21,31 +22,12 @@ use self::direct::{Direct, HeaderBytes};
 use self::headers::{DirectHeaders, LibrdkafkaHeaders};
 use self::librdkafka::{Librdkafka, Transactions};
 use self::linger::{Linger, Look};
+pub(crate) use self::record::Placement;
+pub use self::record::Sent;
 use crate::{ClientProperties, Error, Result};
 
 /// How long to wait for the broker's answer to the batches that were just sent.
 const ANSWER: Duration = Duration::from_millis(1);
-
-/// How long the brokers may take to find a transaction coordinator and to end the transaction that was open before.
-const TAKE_OVER_LIMIT: Duration = Duration::from_secs(60);
-
-/// What became of a record that was handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// The record is on its way; a report follows.
-    Queued,
-    /// The queue is full (`queue.buffering.max.*`): poll, wait, and hand the record over again.
-    Full,
-}
-
-/// Where a record goes within its topic, and its time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// The partition; `None` lets the key's hash choose.
-    pub partition: Option<i32>,
-    /// Milliseconds since 1970; `None` is now.
-    pub timestamp_ms: Option<i64>,
-}
 
 /// A topic that records can be sent to, as the [`Producer`] that made it knows it.
 #[derive(Debug)]
@@ -55,7 +37,7 @@ pub struct Topic(Target);
 enum Target {
     /// The topic's number.
     Direct(usize),
-    Librdkafka(librdkafka::Topic),
+    Librdkafka(librdkafka::TopicHandle),
 }
 
 /// An idempotent producer with acks=all that blocks nobody: its owner's loop polls it.
@@ -240,13 +222,13 @@ impl Producer {
     /// When the record can never be sent (too large, no such partition), or the producer is broken.
     #[inline]
     pub fn send(&mut self, topic: &Topic, record: &Record<'_>, handle: usize) -> Result<Sent> {
-        let place = Place { partition: record.partition, timestamp_ms: record.timestamp_ms };
+        let placement = Placement { partition: record.partition, timestamp_ms: record.timestamp_ms };
         let sent = match (&mut self.client, &topic.0) {
             (Client::Direct { producer, headers }, Target::Direct(topic)) => {
-                producer.send(*topic, place, record.key, record.value, headers.of(record), handle)
+                producer.send(*topic, placement, record.key, record.value, headers.of(record), handle)
             }
             (Client::Librdkafka { producer, headers, .. }, Target::Librdkafka(topic)) => {
-                producer.send(topic, place, record.key, record.value, headers.of(record), handle)
+                producer.send(topic, placement, record.key, record.value, headers.of(record), handle)
             }
             _ => Err(of_another_producer()),
         }?;
@@ -261,13 +243,13 @@ impl Producer {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_beside(&mut self, topic: &Topic, key: &[u8], value: &[u8]) -> Result<Sent> {
-        let (place, key, value) = (Place::default(), Some(key), Some(value));
+        let (placement, key, value) = (Placement::default(), Some(key), Some(value));
         match (&mut self.client, &topic.0) {
             (Client::Direct { producer, .. }, Target::Direct(topic)) => {
-                producer.send(*topic, place, key, value, &HeaderBytes::new(), 0)
+                producer.send(*topic, placement, key, value, &HeaderBytes::new(), 0)
             }
             (Client::Librdkafka { producer, .. }, Target::Librdkafka(topic)) => {
-                producer.send(topic, place, key, value, None, 0)
+                producer.send(topic, placement, key, value, None, 0)
             }
             _ => Err(of_another_producer()),
         }

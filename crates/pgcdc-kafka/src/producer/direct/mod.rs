@@ -41,7 +41,7 @@ pub(super) use self::batch::HeaderBytes;
 use self::command::{Command, Event, TAKE_OVER};
 use self::options::Options;
 pub(super) use self::options::why_not;
-use super::{Place, Sent, TAKE_OVER_LIMIT};
+use super::record::{Placement, Sent, TAKE_OVER_LIMIT};
 use crate::{ClientProperties, Code, Error, Result};
 
 /// Bytes of batches that may be there at once, unless `buffer.memory` is set: what is on its way is compressed.
@@ -62,7 +62,7 @@ const STEP: Duration = Duration::from_millis(1);
 /// See the [module](self). It blocks nobody and is polled by its owner's own loop.
 #[derive(Debug)]
 pub(super) struct Direct {
-    topics: Vec<Topic>,
+    topics: Vec<TopicSlots>,
     slots: Vec<Slot>,
     /// Slots with an open batch that is not empty.
     open: Vec<usize>,
@@ -91,7 +91,7 @@ pub(super) struct Direct {
 }
 
 #[derive(Debug)]
-struct Topic {
+struct TopicSlots {
     name: String,
     /// Its partitions' slots.
     slots: Vec<usize>,
@@ -160,7 +160,12 @@ impl Direct {
 
     /// A topic to send to, by its number; [`is_known`](Self::is_known) once brokers have said where it is.
     pub(super) fn topic(&mut self, name: &str) -> usize {
-        self.topics.push(Topic { name: name.to_owned(), slots: Vec::new(), sticky: 0, most: self.largest });
+        self.topics.push(TopicSlots {
+            name: name.to_owned(),
+            slots: Vec::new(),
+            sticky: 0,
+            most: self.largest,
+        });
         // When the thread is gone it has said why.
         let _ = self.commands.send(Command::Topic(name.to_owned()));
         self.topics.len() - 1
@@ -188,7 +193,7 @@ impl Direct {
     pub(super) fn send(
         &mut self,
         topic: usize,
-        place: Place,
+        placement: Placement,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         headers: &HeaderBytes,
@@ -207,7 +212,7 @@ impl Direct {
             return Ok(Sent::Full);
         }
         let partitions = known.slots.len();
-        let partition = match (place.partition, key) {
+        let partition = match (placement.partition, key) {
             (Some(partition), _) => usize::try_from(partition).unwrap_or(usize::MAX),
             (None, _) if partitions == 1 => 0,
             (None, Some(key)) => partitioner::of_key(key, partitions),
@@ -219,7 +224,7 @@ impl Direct {
         if size > self.largest {
             return Err(self.refused(topic, size, Code::MessageSizeTooLarge));
         }
-        let timestamp = place.timestamp_ms.unwrap_or_else(now_ms);
+        let timestamp = placement.timestamp_ms.unwrap_or_else(now_ms);
         let most = known.most;
         let slot = &mut self.slots[at];
         if !slot.batch.is_empty() && slot.batch.len() + size > most {

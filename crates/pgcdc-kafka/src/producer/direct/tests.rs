@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Direct, HeaderBytes, why_not};
-use crate::producer::{Place, Sent};
+use crate::producer::{Placement, Sent};
 use crate::{ClientProperties, Code, Error};
 
 /// A topic's partitions in the model.
@@ -308,7 +308,7 @@ fn drive(producer: &mut Direct, topics: usize, count: usize) -> Result<Vec<usize
         let value = format!("{key} {handle} {}", "x".repeat(handle % 300));
         loop {
             let (key, value) = (Some(key.as_bytes()), Some(value.as_bytes()));
-            match producer.send(names[handle % topics], Place::default(), key, value, &headers, handle)? {
+            match producer.send(names[handle % topics], Placement::default(), key, value, &headers, handle)? {
                 Sent::Queued => break,
                 Sent::Full => producer.wait(Duration::from_millis(1), &mut durable)?,
             }
@@ -408,9 +408,9 @@ fn a_record_that_is_too_large_is_refused_at_once() {
         producer.wait(Duration::from_millis(10), &mut Vec::new()).unwrap();
     }
     let value = vec![b'x'; 5001];
-    let sent = producer.send(topic, Place::default(), None, Some(&value), &headers(), 0);
+    let sent = producer.send(topic, Placement::default(), None, Some(&value), &headers(), 0);
     let error = sent.unwrap_err();
     assert_eq!(error.code(), Some(Code::MessageSizeTooLarge));
-    let nowhere = Place { partition: Some(PARTITIONS), timestamp_ms: None };
+    let nowhere = Placement { partition: Some(PARTITIONS), timestamp_ms: None };
     assert!(producer.send(topic, nowhere, None, None, &headers(), 0).is_err());
 }

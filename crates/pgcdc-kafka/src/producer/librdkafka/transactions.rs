@@ -14,8 +14,8 @@ use rdkafka::producer::Producer as _;
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::super::TAKE_OVER_LIMIT;
-use super::Librdkafka;
+use super::super::record::TAKE_OVER_LIMIT;
+use super::client::Librdkafka;
 use crate::topics::blocking;
 use crate::{Error, Result};
 

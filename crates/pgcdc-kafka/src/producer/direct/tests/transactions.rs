@@ -166,7 +166,7 @@ fn drive(producer: &mut Direct, topics: &[usize], count: usize, each: usize) -> 
         let topic = topics[handle % topics.len()];
         while producer.send(
             topic,
-            Place::default(),
+            Placement::default(),
             Some(key.as_bytes()),
             Some(value.as_bytes()),
             &headers,
@@ -241,7 +241,7 @@ fn who_takes_over_fences_and_aborts() {
     drive(&mut first, &topics, 300, 300).unwrap();
     let headers = headers();
     let send = |producer: &mut Direct, topic| {
-        producer.send(topic, Place::default(), Some(b"00000"), Some(b"00000 300 "), &headers, 0).unwrap()
+        producer.send(topic, Placement::default(), Some(b"00000"), Some(b"00000 300 "), &headers, 0).unwrap()
     };
     // Half a transaction is with the broker.
     assert_eq!(send(&mut first, topics[0]), Sent::Queued);
@@ -301,7 +301,7 @@ fn what_fails_for_good_is_ended_by_another_that_takes_over() {
         let value = format!("00000 {handle} ");
         let send = |producer: &mut Direct| {
             let value = Some(value.as_bytes());
-            producer.send(topic, Place::default(), Some(b"00000"), value, &headers, handle)
+            producer.send(topic, Placement::default(), Some(b"00000"), value, &headers, handle)
         };
         while send(&mut producer).unwrap() == Sent::Full {
             assert!(Instant::now() < end);

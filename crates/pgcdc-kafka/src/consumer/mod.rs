@@ -1,0 +1,27 @@
+//! A member of a consumer group that drains before it lets go.
+//!
+//! librdkafka is polled by one thread of its own, so that a slow store never keeps the member from
+//! its group. Each assigned partition has a queue, bounded in records and bytes; a full one pauses
+//! its partition and nothing else. What the owner has to decide comes as a closed set of [`Event`]s,
+//! and the rebalance *waits* for the answer: where to start (a store may keep its own offsets), and,
+//! when a partition is taken away, that its worker has stopped. Only then are its offsets committed
+//! and the partition released.
+//!
+//! ```text
+//!   brokers ─▶ thread ─▶ queue per partition ─▶ the owner's worker ─▶ store
+//!                 ▲                                                     │
+//!                 └──────── commit ◀── Progress::durable(offset) ◀──────┘
+//! ```
+
+mod event;
+mod member;
+mod message;
+mod progress;
+mod queue;
+mod rebalance;
+
+pub use self::event::{Assignment, Event, Start};
+pub use self::member::Member;
+pub use self::message::{Headers, Message, Partition};
+pub use self::progress::Progress;
+pub use self::queue::{QueueSender, Records, Refused, queue};

@@ -1,0 +1,101 @@
+//! A partition's queue between the thread that reads from Kafka and the worker that writes to a store: bounded in records and
+//! bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::message::Message;
+
+/// Records that a partition's queue holds.
+pub(super) const QUEUE_RECORDS: usize = 8192;
+/// Bytes that a partition's queue holds. One record more may be in it, however large.
+const QUEUE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The receiving end of one partition's queue. Ends when the member stops reading the partition.
+#[derive(Debug)]
+pub struct Records {
+    queue: mpsc::Receiver<Message>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Records {
+    /// Waits for a record and takes those that are there behind it, at most `max`. Empty at the end.
+    ///
+    /// # Cancel safety
+    /// No record is lost when this future is dropped.
+    pub async fn next(&mut self, max: usize) -> Vec<Message> {
+        let mut batch = Vec::new();
+        self.queue.recv_many(&mut batch, max).await;
+        self.taken(&batch);
+        batch
+    }
+
+    /// Takes the records that are there, at most `max`; does not wait.
+    pub fn ready(&mut self, max: usize) -> Vec<Message> {
+        let mut batch = Vec::new();
+        while batch.len() < max {
+            let Ok(message) = self.queue.try_recv() else { break };
+            batch.push(message);
+        }
+        self.taken(&batch);
+        batch
+    }
+
+    fn taken(&self, batch: &[Message]) {
+        let size = batch.iter().map(Message::size).sum();
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+    }
+}
+
+/// A queue for one partition, for tests of workers: send messages, then drop the sender.
+#[must_use]
+pub fn queue(capacity: usize) -> (QueueSender, Records) {
+    let (sender, queue) = mpsc::channel(capacity);
+    let bytes = Arc::new(AtomicUsize::new(0));
+    (QueueSender { sender, bytes: Arc::clone(&bytes) }, Records { queue, bytes })
+}
+
+/// The sending end of [`queue`].
+#[derive(Debug)]
+pub struct QueueSender {
+    sender: mpsc::Sender<Message>,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl QueueSender {
+    /// Puts a message into the queue, or gives it back.
+    ///
+    /// # Errors
+    /// The message, with whether the other end is gone for good.
+    pub fn offer(&self, message: Message) -> Result<(), Refused> {
+        let size = message.size();
+        if self.bytes.load(Ordering::Relaxed) > QUEUE_BYTES {
+            return Err(Refused { message, closed: self.sender.is_closed() });
+        }
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+        self.sender.try_send(message).map_err(|error| {
+            self.bytes.fetch_sub(size, Ordering::Relaxed);
+            match error {
+                mpsc::error::TrySendError::Full(message) => Refused { message, closed: false },
+                mpsc::error::TrySendError::Closed(message) => Refused { message, closed: true },
+            }
+        })
+    }
+
+    /// Whether at least half of the queue is free: when a paused partition goes on.
+    pub(super) fn has_room(&self) -> bool {
+        self.sender.capacity() * 2 >= self.sender.max_capacity()
+            && self.bytes.load(Ordering::Relaxed) * 2 <= QUEUE_BYTES
+    }
+}
+
+/// A message that a queue did not take.
+#[derive(Debug)]
+pub struct Refused {
+    /// The message.
+    pub message: Message,
+    /// Whether nobody will ever take it.
+    pub closed: bool,
+}

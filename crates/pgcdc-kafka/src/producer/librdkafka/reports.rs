@@ -1,0 +1,71 @@
+//! Delivery reports, collected inside of librdkafka's `poll`, on the thread that polls.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::types::RDKafkaErrorCode;
+
+use crate::{Error, Logging};
+
+/// What librdkafka reported and the client has not taken yet.
+#[derive(Default)]
+pub(crate) struct Reports {
+    collected: Mutex<Collected>,
+}
+
+#[derive(Default)]
+pub(super) struct Collected {
+    /// Handles of records that are durable.
+    pub(super) delivered: Vec<usize>,
+    /// Bytes of their keys and values.
+    pub(super) bytes: usize,
+    /// Why a record was not delivered, or the client can not go on.
+    pub(super) failure: Option<Error>,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        Logging.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let fatal = error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal);
+        Logging.error(error.clone(), reason);
+        if fatal {
+            self.lock()
+                .failure
+                .get_or_insert_with(|| Error::client(format!("Kafka producer: {reason}"), error));
+        }
+    }
+}
+
+impl Reports {
+    /// What was reported and not taken yet.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, handle: usize) {
+        let mut collected = self.lock();
+        match result {
+            Ok(message) => {
+                collected.delivered.push(handle);
+                collected.bytes += message.key_len() + message.payload_len();
+            }
+            Err((error, message)) => {
+                let topic = message.topic();
+                collected.failure.get_or_insert_with(|| {
+                    Error::client(format!("deliver a record to topic {topic:?}"), error.clone())
+                });
+            }
+        }
+    }
+}
