@@ -4,14 +4,14 @@
 
 use super::lz4;
 
-/// Bytes before the records.
+/// Bytes of a batch's head, before the records.
 pub(super) const HEAD: usize = 61;
-/// Where the check sum begins: the attributes.
+/// Where the bytes under the check sum begin: at the attributes.
 const CHECKED: usize = 21;
 const MAGIC: u8 = 2;
 const LZ4: u16 = 3;
 const TRANSACTIONAL: u16 = 0x10;
-/// A batch of more bytes holds one huge record.
+/// A batch of more bytes than this holds one huge record.
 const LARGE: usize = 4 << 20;
 
 /// A record's headers as they stand in it: their number, and each name and value with its length.
@@ -22,51 +22,54 @@ pub(crate) struct HeaderBytes {
 }
 
 impl HeaderBytes {
-    /// None.
+    /// No headers.
     #[must_use]
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// Forgets them; keeps the memory.
+    /// Removes all headers, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.count = 0;
         self.bytes.clear();
     }
 
-    /// Appends one; `None` is a null value.
+    /// Appends a header; `None` is a null value.
     pub(crate) fn add(&mut self, name: &str, value: Option<&[u8]>) {
         self.count += 1;
         put_bytes(&mut self.bytes, Some(name.as_bytes()));
         put_bytes(&mut self.bytes, value);
     }
 
-    /// Appends all of others.
+    /// Appends all headers of another list.
     pub(crate) fn extend(&mut self, others: &Self) {
         self.count += others.count;
         self.bytes.extend_from_slice(&others.bytes);
     }
 }
 
-/// Records of one partition, being gathered.
+/// An open batch: records of one partition are appended to it.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
+    /// The head, still zeros, and the records.
     bytes: Vec<u8>,
+    /// Records.
     count: i32,
     first_timestamp: i64,
     last_timestamp: i64,
-    /// The records' handles, equal neighbours together.
+    /// The records' handles, each with how many records in a row have it.
     handles: Vec<(usize, u32)>,
 }
 
 impl Batch {
-    /// In memory that an earlier one had.
+    /// An empty batch, in memory that an earlier one had.
     pub(super) fn reusing(mut bytes: Vec<u8>, mut handles: Vec<(usize, u32)>) -> Self {
         bytes.clear();
         handles.clear();
         Self { bytes, handles, ..Self::default() }
     }
 
+    /// Whether it has no records.
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -76,7 +79,7 @@ impl Batch {
         self.bytes.len()
     }
 
-    /// The most that a record of this can take.
+    /// The most bytes that a record of this key, value and headers can take.
     pub(super) fn most(key: Option<&[u8]>, value: Option<&[u8]>, headers: &HeaderBytes) -> usize {
         // Six numbers of at most ten bytes.
         key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + headers.bytes.len() + 60
@@ -122,8 +125,8 @@ impl Batch {
         }
     }
 
-    /// Becomes what goes over the wire, but for what [`number`] fills in. Also returns memory that is left. `scratch` is
-    /// memory to compress into.
+    /// Compresses the batch and fills in its head, except for the fields that [`number`] sets. Also returns memory that is not
+    /// needed any more. `scratch` is memory to compress into.
     pub(super) fn seal(
         self,
         compress: bool,
@@ -135,7 +138,8 @@ impl Batch {
             (false, _) => (raw, Vec::new()),
             (true, large) => {
                 let mut own = Vec::new();
-                // A huge one is not copied once more; of others only what they need is kept.
+                // A huge batch is compressed into memory of its own. Others are compressed into `scratch`, and only the bytes
+                // that they need are copied.
                 let out = if large { &mut own } else { &mut *scratch };
                 out.clear();
                 out.reserve(raw.len() + raw.len() / 200 + 1024);
@@ -159,7 +163,7 @@ impl Batch {
     }
 }
 
-/// A batch as it goes over the wire.
+/// A closed batch, as it goes over the wire.
 #[derive(Debug)]
 pub(super) struct Sealed {
     pub(super) bytes: Vec<u8>,
@@ -168,7 +172,7 @@ pub(super) struct Sealed {
     pub(super) handles: Vec<(usize, u32)>,
 }
 
-/// Says in a sealed batch who sends it, and as which record of its partition.
+/// Fills in a sealed batch's producer id, epoch and first sequence number, and then the check sum.
 pub(super) fn number(batch: &mut [u8], (id, epoch): (i64, i16), sequence: i32) {
     batch[43..51].copy_from_slice(&id.to_be_bytes());
     batch[51..53].copy_from_slice(&epoch.to_be_bytes());
@@ -177,11 +181,13 @@ pub(super) fn number(batch: &mut [u8], (id, epoch): (i64, i16), sequence: i32) {
     batch[17..21].copy_from_slice(&sum.to_be_bytes());
 }
 
+/// Maps small numbers of either sign to small numbers.
 #[inline]
 fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
 
+/// Appends a number of variable length, seven bits a byte, the low ones first.
 #[inline]
 fn put_varint(out: &mut Vec<u8>, value: i64) {
     let mut rest = zigzag(value);
@@ -192,12 +198,14 @@ fn put_varint(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
+/// Bytes that [`put_varint`] writes.
 #[inline]
 fn varint_length(value: i64) -> usize {
     let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
     bits.div_ceil(7)
 }
 
+/// Appends a length and its bytes; `None` is a null.
 #[inline]
 fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     match bytes {
@@ -209,6 +217,7 @@ fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
+/// Bytes that [`put_bytes`] writes.
 #[inline]
 fn bytes_length(bytes: Option<&[u8]>) -> usize {
     bytes.map_or(1, |bytes| varint_length(bytes.len() as i64) + bytes.len())

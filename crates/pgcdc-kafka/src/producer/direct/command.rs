@@ -1,39 +1,39 @@
-//! The messages between the caller's half of the producer and the thread that sends.
+//! The messages between the caller's half of the producer and the sending thread.
 
 use super::batch::Batch;
 use crate::Error;
 
-/// The name of a step that errors report.
+/// What errors call the step in which a producer gets its transactional id.
 pub(super) const TAKE_OVER: &str = "take the transactional id over";
 
-/// What the sender is told.
+/// What the sending thread is told to do.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// There is another topic; they are counted.
+    /// Take in another topic. Topics are numbered in this order, from zero.
     Topic(String),
-    /// Send this.
+    /// Send this batch.
     Batch { topic: usize, partition: usize, batch: Batch },
-    /// Take the transactional id over, and begin.
+    /// Take the transactional id over, and begin the first transaction.
     TakeOver,
-    /// End the transaction with the batches sent so far. Later batches belong to the next one.
+    /// Commit the transaction with the batches so far. Later batches belong to the next one.
     Commit,
-    /// End it without that.
+    /// Abort the transaction.
     Abort,
 }
 
-/// What the sender tells.
+/// What the sending thread reports.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A topic has so many partitions now.
+    /// A topic has `count` partitions now.
     Partitions { topic: usize, count: usize },
-    /// The records with these handles are durable.
+    /// Records are durable: their handles, each with how many records in a row have it.
     Durable(Vec<(usize, u32)>),
     /// The transactional id is taken over.
     Ready,
     /// A transaction has ended.
     Ended,
-    /// Memory that a batch no longer needs.
+    /// Memory that a batch no longer needs, for reuse.
     Spare(Vec<u8>),
-    /// Nothing more will be sent.
+    /// The thread has ended for this reason: nothing more will be sent.
     Failed(Error),
 }

@@ -1,5 +1,5 @@
-//! A producer of our own, for what capture sends most: batches are written where records are encoded, and one request
-//! takes those of many partitions.
+//! pgcdc's own producer: it writes records straight into batches as they go over the wire, and one request takes the batches of
+//! many partitions.
 //!
 //! ```text
 //!  caller ── record ─▶ open batch of its partition ─┐ full, or told to      ┌▶ compress ─▶ number ─▶ request ─▶ broker
@@ -7,10 +7,14 @@
 //!  caller ◀─ poll ──────────────────────────────────────────── Event ◀──────────────────────────── durable ──────┘
 //! ```
 //!
-//! librdkafka takes half a dozen pieces of memory for a record, and sends each partition's batch with a request of its own,
-//! looking through all partitions in between: with a thousand tables that is most of the work. This one knows just what
-//! an idempotent producer with acks=all needs, with transactions or without, and neither TLS nor SASL: who sets anything
-//! else gets librdkafka ([`why_not`]).
+//! librdkafka allocates half a dozen pieces of memory for a record, and sends each partition's batch with a request of its own,
+//! looking through all partitions in between: with a thousand tables that is most of the work. This producer knows what an
+//! idempotent producer with acks=all needs, with transactions or without. A property that it does not know means librdkafka
+//! ([`why_not`]).
+//!
+//! In reading order: [`batch`] writes records, [`protocol`] requests and answers; [`flow`] decides how many batches of a
+//! partition may be in flight; [`state`] is what the sending thread knows, and [`sender`] the thread itself. This file is the
+//! caller's half.
 
 mod batch;
 mod broker;
@@ -44,79 +48,93 @@ pub(super) use self::options::why_not;
 use super::record::{Placement, Sent, TAKE_OVER_LIMIT};
 use crate::{ClientProperties, Code, Error, Result};
 
-/// Bytes of batches that may be there at once, unless `buffer.memory` is set: what is on its way is compressed.
+/// Bytes of batches that may be in memory at once, unless `buffer.memory` is set. Open batches count as they are, closed ones
+/// compressed.
 const QUEUE: usize = 12 << 20;
-/// A batch goes when it has so many bytes, unless `batch.size` is set.
+/// A batch of so many bytes is sent, unless `batch.size` is set.
 const BATCH: usize = 256 << 10;
-/// What a batch that compression does not make smaller grows by, at most.
+/// Bytes that a batch grows by at most when compression does not make it smaller.
 const FRAME: usize = 256;
-/// A partition whose last batch had more than this takes memory that another had.
+/// A partition whose last batch had more bytes than this reuses the memory of another partition's batch.
 const LARGE: usize = 64 << 10;
-/// Bytes of memory that is kept for such batches.
+/// Bytes of memory that are kept for reuse.
 const SPARE: usize = 2 << 20;
-/// A batch goes when it, or another that is open, is so old.
+/// All open batches are sent when the oldest of them has waited for so long.
 const AGE: Duration = Duration::from_millis(100);
-/// How often to look, where somebody waits.
+/// How often to poll while a caller waits.
 const STEP: Duration = Duration::from_millis(1);
 
-/// See the [module](self). It blocks nobody and is polled by its owner's own loop.
+/// The caller's half of the producer. It blocks nobody, and its owner's loop polls it.
 #[derive(Debug)]
 pub(super) struct Direct {
     topics: Vec<TopicSlots>,
+    /// The partitions of all topics.
     slots: Vec<Slot>,
-    /// Slots with an open batch that is not empty.
+    /// Slots whose open batch has records, as indexes into `slots`.
     open: Vec<usize>,
-    /// Since when there are any.
+    /// When the first of the open batches got its first record.
     opened: Instant,
-    /// Bytes of open batches.
+    /// Bytes in open batches.
     open_bytes: usize,
-    /// Bytes of all batches that are not durable.
+    /// Bytes of all batches that are not durable, open ones included. The sending thread counts it down.
     queued: Arc<AtomicUsize>,
+    /// The most that `queued` may be.
     most_queued: usize,
+    /// Bytes at which a batch is sent.
     batch_size: usize,
+    /// Bytes of the largest record that is taken (`max.request.size`).
     largest: usize,
     commands: mpsc::UnboundedSender<Command>,
     events: std_mpsc::Receiver<Event>,
-    /// The transactional id is taken over.
+    /// Whether the transactional id is taken over.
     ready: bool,
-    /// A transaction has ended since somebody asked.
+    /// Whether a transaction has ended since the caller last asked.
     ended: bool,
-    /// It failed, and will again.
+    /// Whether the producer failed for a reason that time does not mend.
     lasting: bool,
-    /// For another producer that ends this one's transaction.
+    /// Kept for another producer that aborts this one's transaction.
     properties: ClientProperties,
+    /// Memory of earlier batches, for reuse.
     spare: Vec<Vec<u8>>,
+    /// Memory of earlier batches' handles, for reuse.
     spare_handles: Vec<Vec<(usize, u32)>>,
+    /// Bytes of `spare`.
     spare_bytes: usize,
 }
 
+/// A topic, in the caller's half.
 #[derive(Debug)]
 struct TopicSlots {
     name: String,
-    /// Its partitions' slots.
+    /// Its partitions by their number, as indexes into `Direct::slots`. Empty until brokers have told them.
     slots: Vec<usize>,
-    /// Where records without a key go, until that batch is full.
+    /// Chooses the partition of records without a key; counts up with each batch that is closed.
     sticky: usize,
-    /// Bytes that the broker takes of it in one batch, as far as that is known.
+    /// Bytes of the largest batch that brokers take for it, as far as that is known.
     most: usize,
 }
 
+/// A partition with its open batch.
 #[derive(Debug)]
 struct Slot {
+    /// Index into `Direct::topics`.
     topic: usize,
+    /// Its number within the topic.
     partition: usize,
+    /// The open batch; without records when nothing waits.
     batch: Batch,
-    /// Bytes of the batch before.
+    /// Bytes of the batch before: the next one is likely to need as many.
     last: usize,
 }
 
 impl Direct {
-    /// Connects lazily, on a thread of its own: an unreachable broker shows when records are not delivered.
+    /// Starts the sending thread, which connects when there is something to ask. An unreachable broker shows by records that are
+    /// not delivered.
     ///
     /// # Errors
-    /// When a property's value means nothing, or there are no threads.
+    /// When a property's value cannot be understood, or no thread can be started.
     pub(super) fn new(properties: &ClientProperties) -> Result<Self> {
-        // What is no number was refused when the properties were parsed.
+        // A value that is not a number was refused when the properties were parsed.
         let set = |name: &str| properties.get(name).and_then(|value| value.parse::<usize>().ok());
         let number = |name: &str, default: usize| set(name).unwrap_or(default);
         let options = Options::new(properties)?;
@@ -158,7 +176,8 @@ impl Direct {
         })
     }
 
-    /// A topic to send to, by its number; [`is_known`](Self::is_known) once brokers have said where it is.
+    /// Adds a topic to send to, and returns its number. Records are taken once brokers have named its partitions
+    /// ([`is_known`](Self::is_known)).
     pub(super) fn topic(&mut self, name: &str) -> usize {
         self.topics.push(TopicSlots {
             name: name.to_owned(),
@@ -166,29 +185,29 @@ impl Direct {
             sticky: 0,
             most: self.largest,
         });
-        // When the thread is gone it has said why.
+        // A thread that is gone has said why by an event.
         let _ = self.commands.send(Command::Topic(name.to_owned()));
         self.topics.len() - 1
     }
 
-    /// Tells how many bytes the broker takes of a topic in one batch (`max.message.bytes`). A record that is larger by
-    /// itself still goes, alone: compressed it may be small enough.
+    /// Limits the batches of a topic to `most` bytes, which is what its brokers take (`max.message.bytes`). A larger record is
+    /// still sent, in a batch of its own: compressed it may be small enough.
     pub(super) fn limit_batches(&mut self, topic: usize, most: usize) {
         if let Some(topic) = self.topics.get_mut(topic) {
             topic.most = most.saturating_sub(FRAME).min(self.largest);
         }
     }
 
-    /// Whether records can be sent to a topic.
+    /// Whether brokers have named a topic's partitions, so that records are taken.
     #[must_use]
     pub(super) fn is_known(&self, topic: usize) -> bool {
         self.topics.get(topic).is_some_and(|topic| !topic.slots.is_empty())
     }
 
-    /// Takes a record; its bytes are copied. `handle` comes back from [`poll`](Self::poll).
+    /// Copies a record into its partition's open batch. `handle` comes back from [`poll`](Self::poll) once the record is durable.
     ///
     /// # Errors
-    /// When the record can never be sent: it is too large, or its partition is none.
+    /// When the record can never be sent: it is too large, or its topic has no such partition.
     #[inline]
     pub(super) fn send(
         &mut self,
@@ -205,7 +224,8 @@ impl Direct {
         let size = Batch::most(key, value, headers);
         let queued = self.queued.load(Ordering::Relaxed);
         if queued > 0 && queued + size > self.most_queued {
-            // What is on its way makes room. Only when nothing is do small batches go, which cost as much as large ones.
+            // Batches in flight will make room. Open ones are sent early only when nothing is in flight: a small batch costs as
+            // much as a large one.
             if queued <= self.open_bytes {
                 self.send_now();
             }
@@ -267,12 +287,13 @@ impl Direct {
         self.slots[at].batch = Batch::reusing(bytes, handles);
     }
 
+    /// Sends the batch of one slot.
     fn close_one(&mut self, at: usize) {
         self.open.retain(|open| *open != at);
         self.close(at);
     }
 
-    /// Gives the batch of a slot, which is no longer among the open ones, to the sender.
+    /// Hands the batch of a slot to the sending thread. The caller takes the slot out of `open`.
     fn close(&mut self, at: usize) {
         let slot = &mut self.slots[at];
         let batch = std::mem::take(&mut slot.batch);
@@ -283,7 +304,7 @@ impl Direct {
         let _ = self.commands.send(Command::Batch { topic, partition, batch });
     }
 
-    /// Sends what waits for more to come.
+    /// Sends all open batches.
     pub(super) fn send_now(&mut self) {
         let mut open = std::mem::take(&mut self.open);
         for at in open.drain(..) {
@@ -310,25 +331,24 @@ impl Direct {
         Ok(())
     }
 
-    /// Commits the transaction, with all records so far, and begins the next: what is sent from now on belongs to that
-    /// one, and goes when this is [done](Self::has_ended). One at a time.
+    /// Commits the transaction with all records so far, and begins the next one. Records handed over from now on belong to the
+    /// next, and are sent when this commit is [done](Self::has_ended). Only one commit may be under way.
     pub(super) fn commit(&mut self) {
         self.send_now();
         let _ = self.commands.send(Command::Commit);
     }
 
-    /// Whether a transaction has ended. True once.
+    /// Whether a transaction has ended since the last call that returned true.
     ///
     /// # Errors
-    /// When it has not, and never will: the producer must be dropped then. What the brokers make of it is told by what a
-    /// reader of committed records finds once another has [taken over](Self::take_over).
+    /// When it will never end by this producer: drop the producer then. Whether the brokers committed it shows in what a reader
+    /// of committed records finds once another producer has [taken over](Self::take_over).
     pub(super) fn has_ended(&mut self) -> Result<bool> {
         self.poll(&mut Vec::new())?;
         Ok(std::mem::take(&mut self.ended))
     }
 
-    /// Ends the transaction without its records, so that readers need not wait for its timeout. Returns when that is
-    /// done, or cannot be done within `limit`.
+    /// Aborts the open transaction, so that readers need not wait for its timeout. Returns when that is done, or after `limit`.
     pub(super) async fn abort(mut self, limit: Duration) {
         let end = Instant::now() + limit;
         for at in self.open.drain(..) {
@@ -339,7 +359,8 @@ impl Direct {
             match self.has_ended() {
                 Ok(false) => tokio::time::sleep(STEP).await,
                 Ok(true) => return,
-                // Nobody else would: what fails for a while is ended by the producer that comes next.
+                // No producer will follow a failure that lasts, so one is made here to abort the transaction. After any other
+                // failure the next producer does it when it takes over.
                 Err(_) if self.lasting => {
                     if let Ok(mut other) = Self::new(&self.properties) {
                         let limit = end.saturating_duration_since(Instant::now());
@@ -355,10 +376,10 @@ impl Direct {
         }
     }
 
-    /// Waits so long for something to be durable; [`poll`](Self::poll) has it then.
+    /// Waits at most `limit` for one event, and appends the handles of records that became durable by it.
     ///
     /// # Errors
-    /// As there.
+    /// As [`poll`](Self::poll).
     pub(super) fn wait(&mut self, limit: Duration, delivered: &mut Vec<usize>) -> Result<()> {
         match self.events.recv_timeout(limit) {
             Ok(event) => self.take(event, delivered),
@@ -369,10 +390,9 @@ impl Direct {
     /// Appends the handles of records that are durable now. Does not wait.
     ///
     /// # Errors
-    /// When a record was not delivered for good: the producer must then be dropped, and what it had not reported be sent
-    /// again by another.
+    /// When a record cannot be delivered: drop the producer then, and send the records that it has not reported by another.
     pub(super) fn poll(&mut self, delivered: &mut Vec<usize>) -> Result<()> {
-        // A table that is seldom written must not wait for those that are, nor what is confirmed for it.
+        // A record of a quiet table must not wait for its batch to fill: no position behind it can be confirmed before.
         if !self.open.is_empty() && self.opened.elapsed() >= AGE {
             self.send_now();
         }
@@ -387,6 +407,7 @@ impl Direct {
         }
     }
 
+    /// Takes in an event of the sending thread.
     fn take(&mut self, event: Event, delivered: &mut Vec<usize>) -> Result<()> {
         match event {
             Event::Durable(mut handles) => {
@@ -421,12 +442,13 @@ impl Direct {
         Ok(())
     }
 
-    /// Bytes of batches that are not durable.
+    /// Bytes of all batches that are not durable.
     #[must_use]
     pub(super) fn queued_bytes(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }
 
+    /// The error of a record that is not taken.
     #[cold]
     fn refused(&self, topic: usize, bytes: usize, code: Code) -> Error {
         let name = &self.topics[topic].name;
@@ -434,6 +456,7 @@ impl Direct {
     }
 }
 
+/// Milliseconds since 1970.
 fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -14,10 +14,10 @@ const INIT_PRODUCER_ID: (i16, i16) = (22, 1);
 const ADD_PARTITIONS: (i16, i16) = (24, 1);
 /// `EndTxn` version 1.
 const END: (i16, i16) = (26, 1);
-/// What a coordinator is asked for: transactions.
+/// `FindCoordinator` asks for the coordinator of transactions, not of a consumer group.
 const TRANSACTION: u8 = 1;
 
-/// A request being written, its size still to come.
+/// A request being written. Its first four bytes are its size, which [`finish`](Self::finish) fills in.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
@@ -30,14 +30,15 @@ impl Request {
         request
     }
 
-    /// Asks for an id to produce with; with a transactional id and its timeout, whoever had that before is fenced.
+    /// Asks for a producer id and epoch. With a transactional id and its timeout in milliseconds, the producer that had the id
+    /// before is fenced.
     pub(super) fn init_producer_id(
         correlation: i32,
         client: &str,
         transactional: Option<(&str, i32)>,
     ) -> Self {
         let mut request = Self::new(INIT_PRODUCER_ID, correlation, client);
-        // Without one the timeout means nothing.
+        // Without a transactional id the timeout means nothing.
         let (id, timeout_ms) = transactional.map_or((None, i32::MAX), |(id, timeout)| (Some(id), timeout));
         request.nullable(id).i32(timeout_ms);
         request
@@ -50,7 +51,7 @@ impl Request {
         request
     }
 
-    /// Adds partitions to a transaction, those of a topic together.
+    /// Adds partitions to a transaction, grouped by topic.
     pub(super) fn add_partitions(
         correlation: i32,
         client: &str,
@@ -82,7 +83,7 @@ impl Request {
         request
     }
 
-    /// Asks for brokers and for these topics, which are not made.
+    /// Asks for all brokers and for these topics. The brokers do not create a topic that is missing.
     pub(super) fn metadata<'a>(
         correlation: i32,
         client: &str,
@@ -97,7 +98,8 @@ impl Request {
         request
     }
 
-    /// Begins to send batches; [`topic`](Self::topic) and [`batch`](Self::batch) follow, so many as are said.
+    /// Begins a request with batches. Call [`topic`](Self::topic) for each of the `topics`, and after it
+    /// [`batch`](Self::batch) for each of its partitions.
     pub(super) fn produce(
         correlation: i32,
         client: &str,
@@ -111,22 +113,23 @@ impl Request {
         request
     }
 
-    /// A topic, and how many of its partitions follow.
+    /// Appends a topic's name, and how many of its partitions follow.
     pub(super) fn topic(&mut self, name: &str, partitions: usize) {
         self.string(name).i32(count(partitions));
     }
 
-    /// A partition, and the size of its batch, whose bytes come next.
+    /// Appends a partition and the size of its batch. The batch's bytes come next.
     pub(super) fn batch(&mut self, partition: i32, size: usize) {
         self.i32(partition).i32(count(size));
     }
 
-    /// Writes the size, once it is known how many bytes there are in all, some of them elsewhere.
+    /// Fills in the request's size. `all` is its length in bytes, the size field and bytes that are kept elsewhere included.
     pub(super) fn finish(&mut self, all: usize) {
         let size = count(all.saturating_sub(4)).to_be_bytes();
         self.bytes[..4].copy_from_slice(&size);
     }
 
+    /// Appends a number.
     fn i16(&mut self, value: i16) -> &mut Self {
         self.bytes.extend_from_slice(&value.to_be_bytes());
         self
@@ -142,6 +145,7 @@ impl Request {
         self
     }
 
+    /// Appends a text, or a null.
     fn nullable(&mut self, text: Option<&str>) -> &mut Self {
         match text {
             Some(text) => self.string(text),
@@ -149,6 +153,7 @@ impl Request {
         }
     }
 
+    /// Appends a text after its length.
     fn string(&mut self, text: &str) -> &mut Self {
         // Topics have at most 249 bytes, and ids are cut before.
         self.i16(i16::try_from(text.len()).unwrap_or(i16::MAX));
@@ -161,11 +166,12 @@ fn count(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-/// An answer, read from its front; `None` where it is too short.
+/// An answer, read from its front. Methods return `None` when it is too short.
 #[derive(Debug)]
 pub(super) struct Answer<'a>(pub(super) &'a [u8]);
 
 impl<'a> Answer<'a> {
+    /// The next number.
     pub(super) fn i16(&mut self) -> Option<i16> {
         self.0.split_off(..2)?.first_chunk().map(|two| i16::from_be_bytes(*two))
     }
@@ -182,6 +188,7 @@ impl<'a> Answer<'a> {
         self.0.split_off(..bytes).map(|_| ())
     }
 
+    /// The next text; empty for a null.
     fn string(&mut self) -> Option<&'a str> {
         let length = self.i16()?;
         let bytes = self.0.split_off(..usize::try_from(length).unwrap_or(0))?;
@@ -193,18 +200,19 @@ impl<'a> Answer<'a> {
         Some(usize::try_from(self.i32()?).unwrap_or(0))
     }
 
+    /// Skips a list of four-byte numbers.
     fn numbers(&mut self) -> Option<()> {
         let count = self.count()?;
         self.skip(count.checked_mul(4)?)
     }
 
-    /// Error code, producer's id and epoch.
+    /// Reads the answer to [`Request::init_producer_id`]: error code, producer id and epoch.
     pub(super) fn init_producer_id(mut self) -> Option<(i16, i64, i16)> {
         let _throttled = self.i32()?;
         Some((self.i16()?, self.i64()?, self.i16()?))
     }
 
-    /// Error code, and the coordinator's id and address.
+    /// Reads the answer to [`Request::find_coordinator`]: error code, and the coordinator's id and address.
     pub(super) fn find_coordinator(mut self) -> Option<(i16, i32, String)> {
         let _throttled = self.i32()?;
         let (error, _message) = (self.i16()?, self.string()?);
@@ -212,7 +220,7 @@ impl<'a> Answer<'a> {
         Some((error, id, format!("{host}:{port}")))
     }
 
-    /// Error code of each partition, by topic.
+    /// Reads the answer to [`Request::add_partitions`]: topic, partition and its error code, for each partition.
     pub(super) fn add_partitions(mut self, mut each: impl FnMut(&str, i32, i16)) -> Option<()> {
         let _throttled = self.i32()?;
         for _ in 0..self.count()? {
@@ -225,13 +233,13 @@ impl<'a> Answer<'a> {
         Some(())
     }
 
-    /// Error code.
+    /// Reads the answer to [`Request::end`]: the error code.
     pub(super) fn end(mut self) -> Option<i16> {
         let _throttled = self.i32()?;
         self.i16()
     }
 
-    /// What became of each batch: error code, by topic and partition in the order they are answered.
+    /// Reads the answer to [`Request::produce`]: topic, partition and error code, for each batch.
     pub(super) fn produce(mut self, mut each: impl FnMut(&str, i32, i16)) -> Option<()> {
         for _ in 0..self.count()? {
             let topic = self.string()?;
@@ -245,7 +253,7 @@ impl<'a> Answer<'a> {
         Some(())
     }
 
-    /// Brokers and topics.
+    /// Reads the answer to [`Request::metadata`].
     pub(super) fn metadata(mut self) -> Option<Metadata> {
         let _throttled = self.i32()?;
         let mut metadata = Metadata::default();
@@ -272,20 +280,21 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// What brokers know of the cluster.
+/// Brokers and topics of a cluster.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Metadata {
-    /// Their ids and addresses.
+    /// Each broker's id and address.
     pub(super) brokers: Vec<(i32, String)>,
     pub(super) topics: Vec<TopicMetadata>,
 }
 
-/// What brokers know of a topic.
+/// A topic and who leads its partitions.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TopicMetadata {
+    /// The error code; zero for a topic that is there.
     pub(super) error: i16,
     pub(super) name: String,
-    /// Each partition's number and leader.
+    /// Each partition's number, and its leader's id if it has one.
     pub(super) leaders: Vec<(i32, Option<i32>)>,
 }
 
