@@ -9,9 +9,7 @@ use pgcdc_format::avro::AvroOptions;
 use pgcdc_format::envelope::{
     AvroHalves, Change, Context, EnvelopeOptions, RelationEncoder, RowRef, TablePlan,
 };
-use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::pgoutput::{Message, Tuple, decode};
-use pgcdc_format::types::TypeOptions;
 
 /// So many different rows go through one iteration: more than a branch predictor learns by heart.
 pub(crate) const ROWS: u32 = 512;
@@ -166,21 +164,10 @@ pub(crate) enum Form {
 pub(crate) fn encoder(form: Form) -> RelationEncoder {
     let schemas = form == Form::JsonWithSchemas;
     let options = EnvelopeOptions {
-        topic_prefix: "engagement".into(),
-        database: "engagement".into(),
         key_schemas: schemas,
         value_schemas: schemas,
-        tombstones: true,
         context_headers: true,
-        skipped: "t".into(),
-        skip_unchanged: false,
-        types: TypeOptions::default(),
-        key_types: TypeOptions::default(),
-        schema_names: NameAdjustment::None,
-        field_names: NameAdjustment::None,
-        failures: Default::default(),
-        null_where_required: false,
-        unwrap: None,
+        ..EnvelopeOptions::new("engagement", "engagement")
     };
     let relation = Arc::new(relation());
     let plan = TablePlan {

@@ -1,96 +1,50 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use pgcdc_event::{HeaderName, Operation, RecordBatch, Relation, TopicId};
+use pgcdc_event::{HeaderName, Operation, RecordBatch, Relation, Snapshot, TopicId};
 
-use super::avro::{AvroHalves, AvroTable, Half};
+use super::avro::{AvroHalves, AvroTable, Half, Heads};
+use super::change::{Change, ChangeParts};
+use super::context::Context;
+use super::error::EncodeError;
 use super::flat::FlatPlan;
-use super::header::HeaderForm;
-use super::row::{KeyParts, RowEncoder};
-use super::source::{SOURCE_SCHEMA, TIMES_SCHEMA, TRANSACTION_SCHEMA, append_times};
-use super::transaction::append_block;
-use super::{Context, EncodeError, EnvelopeOptions, RowRef, SourceTemplate};
+use super::json::JsonEnvelope;
+use super::key::KeyTemplate;
+use super::options::{EnvelopeOptions, TablePlan};
+use super::row::{KeyParts, RowEncoder, RowRef};
 use crate::avro::{AvroError, AvroSchema};
-use crate::schema::Schema;
-use crate::types::{Shaping, write_json_string};
 
-/// What the connector decided about a table, beyond its relation.
-#[derive(Clone, Debug)]
-pub struct TablePlan {
-    /// The topic, as its output knows it.
-    pub topic: TopicId,
-    /// The topic's name, from which schema names are made.
-    pub topic_name: String,
-    /// Whether column `i` is part of the value (`column.include.list`, `column.exclude.list`).
-    pub included: Vec<bool>,
-    /// The key's columns in order: the primary key's, a unique index', or `message.key.columns`.
-    pub key: Vec<usize>,
-    /// A field with a constant text at the end of the key: tables that share a topic.
-    pub key_field: Option<(String, String)>,
-    /// The rule that shapes column `i`, where there is one (`column.mask.…`, `column.truncate.…`, …).
-    pub shaping: Vec<Option<Arc<Shaping>>>,
-    /// Whether the relation was read for a snapshot.
-    pub snapshot: bool,
-}
+const OLD_KEY: HeaderName = HeaderName::Static("__debezium.oldkey");
+const NEW_KEY: HeaderName = HeaderName::Static("__debezium.newkey");
 
-/// One change, borrowed from the wire.
-#[derive(Clone, Copy, Debug)]
-pub enum Change<'a> {
-    /// A new row; also a snapshot's (`r`).
-    Insert {
-        /// The new row.
-        new: RowRef<'a>,
-    },
-    /// A changed row.
-    Update {
-        /// Old values, and whether they are the whole row.
-        old: Option<(RowRef<'a>, bool)>,
-        /// The new row.
-        new: RowRef<'a>,
-    },
-    /// A deleted row.
-    Delete {
-        /// Old values.
-        old: RowRef<'a>,
-    },
-    /// The table was emptied.
-    Truncate,
-}
-
-/// A table's encoder: everything that does not depend on the row is settled.
+/// A table's encoder. [`compile`](Self::compile) settles everything that does not depend on the row, so that
+/// [`encode`](Self::encode) only appends a row's values between constant pieces of text.
 #[derive(Clone, Debug)]
 pub struct RelationEncoder {
     relation: Arc<Relation>,
     topic: TopicId,
     row: RowEncoder,
-    source: SourceTemplate,
     key: Option<KeyTemplate>,
-    /// Everything before `before`'s value.
-    head: Vec<u8>,
-    tail: &'static [u8],
+    json: JsonEnvelope,
     tombstones: bool,
     context_headers: bool,
     skipped: Skipped,
     skip_unchanged: bool,
+    /// The flattened form, which replaces the envelope where it is configured.
     flat: Option<FlatPlan>,
     avro: Option<Box<AvroTable>>,
-    new_key: KeyParts,
-    old_key: KeyParts,
+    /// Kept between changes for its memory.
+    keys: Keys,
 }
 
-#[derive(Clone, Debug)]
-struct KeyTemplate {
-    /// `{"schema":…,"payload":` or nothing.
-    head: Vec<u8>,
-    /// `{"id":` and then `,"other":`.
-    names: Vec<Vec<u8>>,
-    /// `,"name":"value"` of [`TablePlan::key_field`].
-    constant: Vec<u8>,
-    /// How the headers of a key change carry each column.
-    forms: Vec<HeaderForm>,
-    tail: &'static [u8],
+/// The keys of a change, gathered while its rows are written.
+#[derive(Clone, Debug, Default)]
+struct Keys {
+    new: KeyParts,
+    old: KeyParts,
 }
 
+/// The operations that make no record (`skipped.operations`).
 #[derive(Clone, Copy, Debug)]
 struct Skipped {
     create: bool,
@@ -108,22 +62,13 @@ impl RelationEncoder {
             .unwrap
             .as_ref()
             .map(|unwrap| FlatPlan::compile(unwrap, &row, &relation.name, &plan.topic_name, options));
-        let (head, tail): (_, &[u8]) = if options.value_schemas {
-            let mut head = br#"{"schema":"#.to_vec();
-            envelope_schema(&row, &plan.topic_name, options, &mut head);
-            head.extend_from_slice(br#","payload":{"before":"#);
-            (head, b"}}")
-        } else {
-            (br#"{"before":"#.to_vec(), b"}")
-        };
+        let json = JsonEnvelope::compile(&row, &relation.name, &plan.topic_name, options);
         Self {
-            source: SourceTemplate::compile(options, Some(&relation.name)),
             key: KeyTemplate::compile(&row, plan, options),
             relation,
             topic: plan.topic,
             row,
-            head,
-            tail,
+            json,
             tombstones: options.tombstones,
             context_headers: options.context_headers,
             skipped: Skipped {
@@ -135,13 +80,14 @@ impl RelationEncoder {
             skip_unchanged: options.skip_unchanged,
             flat,
             avro: None,
-            new_key: KeyParts::default(),
-            old_key: KeyParts::default(),
+            keys: Keys::default(),
         }
     }
 
-    /// The same, its records in Avro where `halves` says so; the options must be those of [`compile`](Self::compile), and
-    /// such halves without schemas in them. Each schema then needs its [number](Self::number).
+    /// Makes keys, values or both Avro, as `halves` says.
+    ///
+    /// `plan` and `options` must be those given to [`compile`](Self::compile), and a half that becomes Avro must not carry
+    /// a JSON schema there. Before the first record, each schema needs its [number](Self::number).
     ///
     /// # Errors
     /// When Avro has no form for a record's schema.
@@ -151,11 +97,15 @@ impl RelationEncoder {
         options: &EnvelopeOptions,
         halves: &AvroHalves,
     ) -> Result<Self, AvroError> {
-        self.avro = Some(Box::new(AvroTable::compile(&self, plan, options, halves)?));
+        let with_schemas = EnvelopeOptions { key_schemas: true, value_schemas: true, ..options.clone() };
+        let full = Self::compile(Arc::clone(&self.relation), plan, &with_schemas);
+        let heads = Heads { key: full.key_head(), value: full.value_head() };
+        let table = AvroTable::compile(&self.row, &self.relation.name, &heads, options, halves)?;
+        self.avro = Some(Box::new(table));
         Ok(self)
     }
 
-    /// The Avro schema of a half; `None` when it is not Avro, or not there.
+    /// The Avro schema of a half; `None` when that half is not Avro, or the table has no key.
     #[must_use]
     pub fn avro_schema(&self, half: Half) -> Option<&AvroSchema> {
         let avro = self.avro.as_ref()?;
@@ -163,13 +113,13 @@ impl RelationEncoder {
         half.as_ref().map(|half| half.converter().avro())
     }
 
-    /// Whether values go to Avro without JSON in between.
+    /// Whether values are written as Avro straight from the row, without JSON in between.
     #[must_use]
     pub fn is_direct(&self) -> bool {
         self.avro.as_ref().is_some_and(|avro| avro.direct.is_some())
     }
 
-    /// Gives a half's schema the number that the registry has for it.
+    /// Sets the number that the schema registry has for a half's schema.
     pub fn number(&mut self, half: Half, id: u32) {
         let Some(avro) = &mut self.avro else { return };
         let half = if half == Half::Key { &mut avro.key } else { &mut avro.value };
@@ -178,18 +128,14 @@ impl RelationEncoder {
         }
     }
 
-    pub(super) fn row(&self) -> &RowEncoder {
-        &self.row
-    }
-
-    /// What stands before a key's payload.
+    /// The text before a key's payload; `None` without a key.
     pub(super) fn key_head(&self) -> Option<&[u8]> {
-        self.key.as_ref().map(|key| &*key.head)
+        self.key.as_ref().map(KeyTemplate::head)
     }
 
-    /// What stands before a value's payload.
+    /// The text before a value's payload.
     pub(super) fn value_head(&self) -> &[u8] {
-        self.flat.as_ref().map_or(&self.head, FlatPlan::head)
+        self.flat.as_ref().map_or_else(|| self.json.head(), FlatPlan::head)
     }
 
     /// The table this encoder was compiled for.
@@ -198,40 +144,42 @@ impl RelationEncoder {
         &self.relation
     }
 
-    /// The type of the first enum column whose value is no label that this encoder knows: the type has got labels since.
+    /// The oid of the first enum type in the row whose value is a label that this encoder does not know, because it was
+    /// added to the type later.
     #[must_use]
     pub fn unknown_label(&self, row: RowRef<'_>) -> Option<u32> {
         self.row.unknown_label(row)
     }
 
-    /// Takes a row's labels of enum `type_oid` for known, so that [`unknown_label`](Self::unknown_label) does not name
-    /// them again: they are no longer in the catalog. Schemas stay as they are.
+    /// Takes the row's labels of enum `type_oid` as known, so that [`unknown_label`](Self::unknown_label) does not name
+    /// them again. For labels that the catalog no longer has. Schemas stay as they are.
     pub fn accept_labels(&mut self, type_oid: u32, row: RowRef<'_>) {
         self.row.accept_labels(type_oid, row);
     }
 
-    /// Whether the table has columns that [`unknown_label`](Self::unknown_label) looks at.
+    /// Whether the table has enum columns, at which [`unknown_label`](Self::unknown_label) looks.
     #[must_use]
     pub fn has_labels(&self) -> bool {
         self.row.has_labels()
     }
 
-    /// Appends a change's records: none when its operation is skipped, one, or for a changed key
-    /// up to three (delete, tombstone, create). Returns how many of them count in the transaction: all but tombstones,
-    /// also those that the flattened form drops.
+    /// Appends a change's records to `batch`: none when its operation is skipped, one or two usually, and up to three
+    /// (delete, tombstone, create) when the key changed.
+    ///
+    /// Returns how many records the transaction counts (`event_count`): all but tombstones, including the ones that the
+    /// flattened form drops.
     ///
     /// # Errors
-    /// When the row does not fit the relation. `batch` may then hold a part of the change.
+    /// When the row does not fit the relation, or a value cannot be written. `batch` may then hold a part of the change.
     pub fn encode(
         &mut self,
         change: Change<'_>,
         context: &Context<'_>,
         batch: &mut RecordBatch,
     ) -> Result<u64, EncodeError> {
-        let mut new_key = std::mem::take(&mut self.new_key);
-        let mut old_key = std::mem::take(&mut self.old_key);
-        let result = self.encode_with(change, context, batch, &mut new_key, &mut old_key);
-        (self.new_key, self.old_key) = (new_key, old_key);
+        let mut keys = std::mem::take(&mut self.keys);
+        let result = self.encode_with(change, context, batch, &mut keys);
+        self.keys = keys;
         result
     }
 
@@ -240,106 +188,125 @@ impl RelationEncoder {
         change: Change<'_>,
         context: &Context<'_>,
         batch: &mut RecordBatch,
-        new_key: &mut KeyParts,
-        old_key: &mut KeyParts,
+        keys: &mut Keys,
     ) -> Result<u64, EncodeError> {
         match change {
             Change::Insert { new } => {
                 let operation = match context.snapshot {
-                    pgcdc_event::Snapshot::False => Operation::Create,
+                    Snapshot::False => Operation::Create,
                     _ => Operation::Read,
                 };
                 if operation == Operation::Create && self.skipped.create {
                     return Ok(0);
                 }
-                let value = self.value(operation, None, Some(new), None, context, batch, new_key)?;
-                let key = self.key(new_key, batch)?;
-                self.push(operation, key, value, context, batch);
+                let parts = ChangeParts { after: Some(new), ..ChangeParts::new(operation, context) };
+                self.record(&parts, batch, &mut keys.new)?;
             }
             Change::Update { old: None, .. } if self.skipped.update => return Ok(0),
             Change::Update { old: None, new } => {
-                let value = self.value(Operation::Update, None, Some(new), None, context, batch, new_key)?;
-                let key = self.key(new_key, batch)?;
-                self.push(Operation::Update, key, value, context, batch);
+                let parts = ChangeParts { after: Some(new), ..ChangeParts::new(Operation::Update, context) };
+                self.record(&parts, batch, &mut keys.new)?;
             }
             Change::Update { old: Some((old, whole)), new } => {
-                return self.update(old, whole, new, context, batch, new_key, old_key);
+                let parts = ChangeParts {
+                    operation: Operation::Update,
+                    before: Some(old),
+                    after: Some(new),
+                    fallback: whole.then_some(old),
+                    context,
+                };
+                return self.update(old, new, &parts, batch, keys);
             }
             Change::Delete { .. } if self.skipped.delete => return Ok(0),
             Change::Delete { old } => {
-                let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
-                let key = self.key(old_key, batch)?;
-                self.push(Operation::Delete, key.clone(), value, context, batch);
+                let parts = ChangeParts { before: Some(old), ..ChangeParts::new(Operation::Delete, context) };
+                let value = self.value(&parts, batch, &mut keys.old)?;
+                let key = self.key(&keys.old, batch)?;
+                self.push(&parts, key.clone(), value, batch);
                 self.tombstone(key, None, context, batch);
             }
             Change::Truncate if self.skipped.truncate => return Ok(0),
             Change::Truncate if self.flat.is_some() => {}
             Change::Truncate => {
-                let value = self.value(Operation::Truncate, None, None, None, context, batch, new_key)?;
-                self.push(Operation::Truncate, None, value, context, batch);
+                let parts = ChangeParts::new(Operation::Truncate, context);
+                let value = self.value(&parts, batch, &mut keys.new)?;
+                self.push(&parts, None, value, batch);
             }
         }
         Ok(1)
     }
 
-    /// An update with old values: an `u`, or delete and create when the key changed.
-    #[expect(clippy::too_many_arguments, reason = "two rows and their two key buffers")]
+    /// Appends the one record of a change that keeps its key.
+    #[inline]
+    fn record(
+        &self,
+        parts: &ChangeParts<'_>,
+        batch: &mut RecordBatch,
+        keys: &mut KeyParts,
+    ) -> Result<(), EncodeError> {
+        let value = self.value(parts, batch, keys)?;
+        let key = self.key(keys, batch)?;
+        self.push(parts, key, value, batch);
+        Ok(())
+    }
+
+    /// Appends the records of an update with an old row: one `u`, or delete and create when the key changed. `parts` are
+    /// those of the `u`.
     fn update(
         &self,
         old: RowRef<'_>,
-        whole: bool,
         new: RowRef<'_>,
-        context: &Context<'_>,
+        parts: &ChangeParts<'_>,
         batch: &mut RecordBatch,
-        new_key: &mut KeyParts,
-        old_key: &mut KeyParts,
+        keys: &mut Keys,
     ) -> Result<u64, EncodeError> {
-        let fallback = whole.then_some(old);
-        if self.skip_unchanged && self.unchanged(old, new, fallback, batch, new_key)? {
+        let (fallback, context) = (parts.fallback, parts.context);
+        if self.skip_unchanged && self.unchanged(old, new, fallback, batch, &mut keys.new)? {
             return Ok(0);
         }
         if self.key.is_some() {
-            self.row.gather_key(old, None, old_key)?;
-            self.row.gather_key(new, fallback, new_key)?;
+            self.row.gather_key(old, None, &mut keys.old)?;
+            self.row.gather_key(new, fallback, &mut keys.new)?;
         }
-        if self.key.is_none() || new_key.same(old_key) {
+        if self.key.is_none() || keys.new.same(&keys.old) {
             if self.skipped.update {
                 return Ok(0);
             }
-            let value =
-                self.value(Operation::Update, Some(old), Some(new), fallback, context, batch, new_key)?;
-            let key = self.key(new_key, batch)?;
-            self.push(Operation::Update, key, value, context, batch);
+            self.record(parts, batch, &mut keys.new)?;
             return Ok(1);
         }
-        // Delete and create: whether updates are skipped says nothing about them.
-        let old_payload = self.key_payload(old_key, batch);
-        let new_payload = self.key_payload(new_key, batch);
+        // A skipped update says nothing about the delete and the create that a changed key makes.
+        let old_payload = self.key_payload(&keys.old, batch);
+        let new_payload = self.key_payload(&keys.new, batch);
         let mut counted = 0;
         if !self.skipped.delete {
-            let value = self.value(Operation::Delete, Some(old), None, None, context, batch, old_key)?;
-            let key = self.key(old_key, batch)?;
+            let parts = ChangeParts { before: Some(old), ..ChangeParts::new(Operation::Delete, context) };
+            let value = self.value(&parts, batch, &mut keys.old)?;
+            let key = self.key(&keys.old, batch)?;
             if self.emits(Operation::Delete) {
-                batch.header(HeaderName::Static("__debezium.newkey"), Some(new_payload.clone()));
+                batch.header(NEW_KEY, Some(new_payload.clone()));
             }
-            self.push(Operation::Delete, key.clone(), value, context, batch);
+            self.push(&parts, key.clone(), value, batch);
             self.tombstone(key, Some(new_payload), context, batch);
             counted += 1;
         }
         if !self.skipped.create {
             let context = if counted > 0 { &context.following() } else { context };
-            let value = self.value(Operation::Create, None, Some(new), fallback, context, batch, new_key)?;
-            let key = self.key(new_key, batch)?;
-            batch.header(HeaderName::Static("__debezium.oldkey"), Some(old_payload));
-            self.push(Operation::Create, key, value, context, batch);
+            let parts =
+                ChangeParts { after: Some(new), fallback, ..ChangeParts::new(Operation::Create, context) };
+            let value = self.value(&parts, batch, &mut keys.new)?;
+            let key = self.key(&keys.new, batch)?;
+            batch.header(OLD_KEY, Some(old_payload));
+            self.push(&parts, key, value, batch);
             counted += 1;
         }
         Ok(counted)
     }
 
-    /// Whether two rows have the same included columns, as they would be written, whatever their keys. Of an old row that
-    /// is not whole the columns that were not sent are null, as in Debezium's comparison: an update that changes the key
-    /// alone is left out when no key column is included and all included ones are null.
+    /// Whether the included columns of two rows are the same, as they would be written; the keys may differ.
+    ///
+    /// Where the old row is not whole, the columns that the server did not send count as null, as in Debezium's comparison.
+    /// So an update that changes only the key is left out when no key column is included and all included ones are null.
     fn unchanged(
         &self,
         old: RowRef<'_>,
@@ -362,15 +329,11 @@ impl RelationEncoder {
         self.flat.as_ref().is_none_or(|flat| flat.emits(operation))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call for each operation, all with the same parts")]
+    /// Appends a record's value in the configured form and gathers its key; `None` for a null value.
     #[inline]
     fn value(
         &self,
-        operation: Operation,
-        before: Option<RowRef<'_>>,
-        after: Option<RowRef<'_>>,
-        fallback: Option<RowRef<'_>>,
-        context: &Context<'_>,
+        parts: &ChangeParts<'_>,
         batch: &mut RecordBatch,
         key: &mut KeyParts,
     ) -> Result<Option<Range<usize>>, EncodeError> {
@@ -381,14 +344,13 @@ impl RelationEncoder {
                 let start = batch.position();
                 let out = batch.buffer();
                 out.extend_from_slice(half.head());
-                direct.append(self, operation, before, after, fallback, context, out, key)?;
+                direct.append(&self.row, parts, out, key)?;
                 return Ok(Some(start..batch.position()));
             }
-            let json = self.json_value(operation, before, after, fallback, context, batch, key)?;
-            let Some(json) = json else { return Ok(None) };
+            let Some(json) = self.json_value(parts, batch, key)? else { return Ok(None) };
             return half.replace(json, batch).map_err(|source| self.not_avro(source));
         }
-        self.json_value(operation, before, after, fallback, context, batch, key)
+        self.json_value(parts, batch, key)
     }
 
     #[cold]
@@ -396,46 +358,23 @@ impl RelationEncoder {
         EncodeError::Avro { table: self.relation.name.to_string(), source }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call for each operation, all with the same parts")]
     fn json_value(
         &self,
-        operation: Operation,
-        before: Option<RowRef<'_>>,
-        after: Option<RowRef<'_>>,
-        fallback: Option<RowRef<'_>>,
-        context: &Context<'_>,
+        parts: &ChangeParts<'_>,
         batch: &mut RecordBatch,
         key: &mut KeyParts,
     ) -> Result<Option<Range<usize>>, EncodeError> {
         let start = batch.position();
+        let out = batch.buffer();
         if let Some(flat) = &self.flat {
-            let out = batch.buffer();
-            let present = flat.append(&self.row, operation, before, after, fallback, context, out, key)?;
+            let present = flat.append(&self.row, parts, out, key)?;
             return Ok(present.then(|| start..batch.position()));
         }
-        let out = batch.buffer();
-        out.extend_from_slice(&self.head);
-        match before {
-            None => out.extend_from_slice(b"null"),
-            Some(row) => self.row.append(row, None, out, key)?,
-        }
-        out.extend_from_slice(br#","after":"#);
-        match after {
-            None => out.extend_from_slice(b"null"),
-            Some(row) => self.row.append(row, fallback, out, key)?,
-        }
-        out.extend_from_slice(br#","source":"#);
-        self.source.append(context, out);
-        out.extend_from_slice(br#","transaction":"#);
-        append_block(context, out);
-        out.extend_from_slice(br#","op":""#);
-        out.push(operation.letter() as u8);
-        out.extend_from_slice(br#"","#);
-        append_times(context.now_ns, out);
-        out.extend_from_slice(self.tail);
+        self.json.append(&self.row, parts, out, key)?;
         Ok(Some(start..batch.position()))
     }
 
+    /// Appends a record's key; `None` for a table without one.
     fn key(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Result<Option<Range<usize>>, EncodeError> {
         let Some(template) = &self.key else { return Ok(None) };
         let start = batch.position();
@@ -448,43 +387,42 @@ impl RelationEncoder {
                 parts.values().for_each(|field| out.extend_from_slice(field));
                 return Ok(Some(start..batch.position()));
             }
-            template.payload(parts, batch.buffer());
+            template.append_payload(parts, batch.buffer());
             return half.replace(start..batch.position(), batch).map_err(|source| self.not_avro(source));
         }
-        batch.buffer().extend_from_slice(&template.head);
-        template.payload(parts, batch.buffer());
-        batch.buffer().extend_from_slice(template.tail);
+        template.append(parts, batch.buffer());
         Ok(Some(start..batch.position()))
     }
 
-    /// The key without its schema, as the headers of a key change carry it.
+    /// Appends the key without its schema, as the headers of a key change carry it.
     fn key_payload(&self, parts: &KeyParts, batch: &mut RecordBatch) -> Range<usize> {
         let start = batch.position();
         if let Some(template) = &self.key {
-            template.header(parts, batch.buffer());
+            template.append_header(parts, batch.buffer());
         }
         start..batch.position()
     }
 
+    /// Completes a record, unless the flattened form has none for its operation.
     fn push(
         &self,
-        operation: Operation,
+        parts: &ChangeParts<'_>,
         key: Option<Range<usize>>,
         value: Option<Range<usize>>,
-        context: &Context<'_>,
         batch: &mut RecordBatch,
     ) {
-        if !self.emits(operation) {
+        if !self.emits(parts.operation) {
             return;
         }
-        // The transform's headers come after those that the connector gave the record.
+        // The transform's headers follow the headers that the connector gave the record.
         let context_at = self.context_headers.then(|| batch.open_headers());
         if let Some(flat) = &self.flat {
-            flat.push_headers(operation, context, batch);
+            flat.push_headers(parts.operation, parts.context, batch);
         }
         batch.push(self.topic, key, value, context_at);
     }
 
+    /// Completes a delete's tombstone, where the configuration asks for one.
     fn tombstone(
         &self,
         key: Option<Range<usize>>,
@@ -492,127 +430,16 @@ impl RelationEncoder {
         context: &Context<'_>,
         batch: &mut RecordBatch,
     ) {
-        let wanted = match &self.flat {
-            None => self.tombstones,
-            Some(flat) => self.tombstones && flat.keeps_tombstones(),
-        };
-        if wanted {
-            if let Some(new_key) = new_key {
-                batch.header(HeaderName::Static("__debezium.newkey"), Some(new_key));
-            }
-            let context_at = self.context_headers.then(|| batch.open_headers());
-            if let Some(flat) = &self.flat {
-                flat.push_tombstone_headers(context, batch);
-            }
-            batch.push(self.topic, key, None, context_at);
+        if !self.tombstones || self.flat.as_ref().is_some_and(|flat| !flat.keeps_tombstones()) {
+            return;
         }
+        if let Some(new_key) = new_key {
+            batch.header(NEW_KEY, Some(new_key));
+        }
+        let context_at = self.context_headers.then(|| batch.open_headers());
+        if let Some(flat) = &self.flat {
+            flat.push_tombstone_headers(context, batch);
+        }
+        batch.push(self.topic, key, None, context_at);
     }
-}
-
-impl KeyTemplate {
-    fn compile(row: &RowEncoder, plan: &TablePlan, options: &EnvelopeOptions) -> Option<Self> {
-        let schemas = options.key_schemas;
-        let fields: Vec<_> = plan.key.iter().filter_map(|&at| row.key_field(at)).collect();
-        if plan.key.is_empty() && plan.key_field.is_none() {
-            return None;
-        }
-        let mut head = Vec::new();
-        if schemas {
-            head.extend_from_slice(br#"{"schema":{"type":"struct","fields":["#);
-            for (at, (name, schema)) in fields.iter().enumerate() {
-                if at > 0 {
-                    head.push(b',');
-                }
-                schema.append_json(Some(name), &mut head);
-            }
-            if let Some((name, _)) = &plan.key_field {
-                if !fields.is_empty() {
-                    head.push(b',');
-                }
-                Schema::string().append_json(Some(name), &mut head);
-            }
-            head.extend_from_slice(br#"],"optional":false,"name":"#);
-            let name = options.schema_names.schema(&format!("{}.Key", plan.topic_name));
-            write_json_string(name.as_bytes(), &mut head);
-            head.extend_from_slice(br#"},"payload":"#);
-        }
-        let names = fields
-            .iter()
-            .enumerate()
-            .map(|(at, (name, _))| {
-                let mut fragment = vec![if at == 0 { b'{' } else { b',' }];
-                write_json_string(name.as_bytes(), &mut fragment);
-                fragment.push(b':');
-                fragment
-            })
-            .collect();
-        let forms = fields.iter().map(|(_, schema)| HeaderForm::of(schema)).collect();
-        let mut constant = Vec::new();
-        if let Some((name, value)) = &plan.key_field {
-            if !fields.is_empty() {
-                constant.push(b',');
-            }
-            write_json_string(name.as_bytes(), &mut constant);
-            constant.push(b':');
-            write_json_string(value.as_bytes(), &mut constant);
-        }
-        Some(Self { head, names, constant, forms, tail: if schemas { b"}" } else { b"" } })
-    }
-
-    fn header(&self, parts: &KeyParts, out: &mut Vec<u8>) {
-        if self.names.is_empty() {
-            out.push(b'{');
-        }
-        for ((name, form), value) in self.names.iter().zip(&self.forms).zip(parts.values()) {
-            out.extend_from_slice(name);
-            form.append(value, out);
-        }
-        out.extend_from_slice(&self.constant);
-        out.push(b'}');
-    }
-
-    fn payload(&self, parts: &KeyParts, out: &mut Vec<u8>) {
-        if self.names.is_empty() {
-            // All of the key's columns are of types that are left out.
-            out.push(b'{');
-        }
-        for (name, value) in self.names.iter().zip(parts.values()) {
-            out.extend_from_slice(name);
-            out.extend_from_slice(value);
-        }
-        out.extend_from_slice(&self.constant);
-        out.push(b'}');
-    }
-}
-
-/// The Connect schema of the whole envelope.
-fn envelope_schema(row: &RowEncoder, topic: &str, options: &EnvelopeOptions, out: &mut Vec<u8>) {
-    out.extend_from_slice(br#"{"type":"struct","fields":["#);
-    for field in ["before", "after"] {
-        row_schema(row, topic, options, out);
-        out.extend_from_slice(br#","field":""#);
-        out.extend_from_slice(field.as_bytes());
-        out.extend_from_slice(br#""},"#);
-    }
-    out.extend_from_slice(SOURCE_SCHEMA.as_bytes());
-    out.push(b',');
-    out.extend_from_slice(TRANSACTION_SCHEMA.as_bytes());
-    out.extend_from_slice(br#",{"type":"string","optional":false,"field":"op"},"#);
-    out.extend_from_slice(TIMES_SCHEMA.as_bytes());
-    out.extend_from_slice(br#"],"optional":false,"name":"#);
-    write_json_string(options.schema_names.schema(&format!("{topic}.Envelope")).as_bytes(), out);
-    out.extend_from_slice(br#","version":2}"#);
-}
-
-/// A row's schema, open at its end for a `field`.
-fn row_schema(row: &RowEncoder, topic: &str, options: &EnvelopeOptions, out: &mut Vec<u8>) {
-    out.extend_from_slice(br#"{"type":"struct","fields":["#);
-    for (at, (name, schema)) in row.fields().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        schema.append_json(Some(name), out);
-    }
-    out.extend_from_slice(br#"],"optional":true,"name":"#);
-    write_json_string(options.schema_names.schema(&format!("{topic}.Value")).as_bytes(), out);
 }

@@ -5,7 +5,8 @@ use crate::schema::{Kind, Schema};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
-/// How a header carries a key's column: as Connect's `SimpleHeaderConverter` writes values, which is nearly JSON.
+/// How a header of a key change (`__debezium.oldkey`, `__debezium.newkey`) carries a column of the key: as Connect's
+/// `SimpleHeaderConverter` writes values, which is nearly JSON.
 ///
 /// Source: `Values.convertToString` of Apache Kafka Connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,15 +15,17 @@ pub(super) enum HeaderForm {
     Same,
     /// In quotes; only quotes and backslashes are escaped.
     Text,
-    /// The number, not its bytes; what has `decimal.format=NUMERIC` is one already.
+    /// As a number of this scale, where the key has base64 of its bytes. A key with `decimal.format=NUMERIC` holds the
+    /// number already, which then stays.
     Decimal(u32),
     /// A number, or `NaN`, without quotes.
     Float,
-    /// A moment, by what its number times this is in milliseconds since 1970.
+    /// A date or time as text. The key's number times this is milliseconds since 1970.
     Moment(i64),
 }
 
 impl HeaderForm {
+    /// The form of a column with this schema.
     pub(super) fn of(schema: &Schema) -> Self {
         match (schema.name.as_deref(), &schema.kind) {
             (Some("org.apache.kafka.connect.data.Decimal"), _) => {
@@ -39,7 +42,7 @@ impl HeaderForm {
         }
     }
 
-    /// Appends a value, given as the JSON that the key has.
+    /// Appends a value, given as the key's JSON.
     pub(super) fn append(self, json: &[u8], out: &mut Vec<u8>) {
         let form = match self {
             Self::Same => None,
@@ -58,7 +61,7 @@ fn number(json: &[u8]) -> Option<i64> {
     std::str::from_utf8(json).ok()?.parse().ok()
 }
 
-/// Connect takes what is before the end of the first day for a time, and what is a whole number of days for a date.
+/// Milliseconds since 1970 as text. Connect writes a value before 1970-01-02 as a time, a whole number of days as a date.
 fn moment(millis: i64) -> String {
     let (day, rest) = (millis.div_euclid(MILLIS_PER_DAY), millis.rem_euclid(MILLIS_PER_DAY));
     let (year, month, date) = crate::types::civil_date(day);
@@ -71,7 +74,7 @@ fn moment(millis: i64) -> String {
     }
 }
 
-/// The digits of a decimal whose unscaled value is in base64; `BigDecimal.toString()`.
+/// The digits of a decimal whose unscaled value is in base64, as `BigDecimal.toString()` writes them.
 fn decimal(json: &[u8], scale: u32) -> Option<String> {
     let text = serde_json::from_slice::<String>(json).ok()?;
     let bytes = STANDARD.decode(text).ok()?;
@@ -79,7 +82,7 @@ fn decimal(json: &[u8], scale: u32) -> Option<String> {
     let digits = magnitude(&bytes, negative);
     let sign = if negative { "-" } else { "" };
     let scale = scale as usize;
-    // Below a millionth of its first digit, Java writes an exponent.
+    // Java writes an exponent for numbers below a millionth.
     let exponent = digits.len() as i64 - 1 - scale as i64;
     if exponent < -6 {
         let (first, rest) = digits.split_at(1);
@@ -98,7 +101,7 @@ fn decimal(json: &[u8], scale: u32) -> Option<String> {
 fn magnitude(bytes: &[u8], negative: bool) -> String {
     let mut digits = vec![0u8];
     for &byte in bytes {
-        // Of a negative number, the complement, to which one is added at the end.
+        // For a negative number: the complement, to which one is added at the end.
         let mut carry = u32::from(if negative { !byte } else { byte });
         for digit in &mut digits {
             carry += u32::from(*digit) << 8;

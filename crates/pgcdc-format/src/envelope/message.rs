@@ -5,13 +5,18 @@ use base64::engine::general_purpose::STANDARD;
 use pgcdc_event::{RecordBatch, TopicId};
 
 use super::avro::{AvroHalf, AvroHalves, Half};
-use super::source::SOURCE_SCHEMA;
-use super::transaction::{self, append_block};
-use super::{Context, EnvelopeOptions, SourceTemplate};
+use super::context::Context;
+use super::options::EnvelopeOptions;
+use super::schemas::{
+    HEARTBEAT_SCHEMA, MESSAGE_KEY_SCHEMA, SERVER_KEY_SCHEMA, SOURCE_SCHEMA, TRANSACTION_KEY_SCHEMA,
+    TRANSACTION_SCHEMA, TRANSACTION_VALUE_SCHEMA,
+};
+use super::source::SourceTemplate;
+use super::transaction_block::append_block;
 use crate::avro::{AvroError, AvroSchema};
 use crate::types::{BinaryMode, write_json_string};
 
-/// What does not come from a table.
+/// The kind of a record that no table's change makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageKind {
     /// A logical decoding message.
@@ -22,30 +27,32 @@ pub enum MessageKind {
     Transaction,
 }
 
-/// Encodes what does not come from a table: logical decoding messages, heartbeats, the begin and end of transactions.
+/// Encodes the records that no table's change makes: logical decoding messages, heartbeats, the begin and end of
+/// transactions.
+///
+/// ```
+/// use pgcdc_event::{RecordBatch, TopicId};
+/// use pgcdc_format::envelope::{EnvelopeOptions, MessageEncoder};
+///
+/// let encoder = MessageEncoder::compile(&EnvelopeOptions::new("shop", "shop"));
+/// let mut batch = RecordBatch::new();
+/// encoder.heartbeat(TopicId(0), 1_700_000_000_000_000_000, &mut batch)?;
+/// let record = batch.get(0).expect("one record");
+/// assert_eq!(record.key, Some(&br#"{"serverName":"shop"}"#[..]));
+/// assert_eq!(record.value, Some(&br#"{"ts_ms":1700000000000}"#[..]));
+/// # Ok::<(), pgcdc_format::avro::AvroError>(())
+/// ```
 #[derive(Debug)]
 pub struct MessageEncoder {
-    /// Keys and values of logical messages, of heartbeats, of transactions: those that are Avro.
+    /// The halves that are Avro, at [`slot`]`(kind, half)`.
     avro: [Option<AvroHalf>; 6],
     source: SourceTemplate,
     pub(super) key_schemas: bool,
     pub(super) value_schemas: bool,
     binary: BinaryMode,
+    /// A heartbeat's key.
     server: Vec<u8>,
 }
-
-const MESSAGE_KEY_SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"string","optional":true,"field":"prefix"}],"optional":false,"#,
-    r#""name":"io.debezium.connector.postgresql.MessageKey","version":1}"#,
-);
-const SERVER_KEY_SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"serverName"}],"optional":false,"#,
-    r#""name":"io.debezium.connector.common.ServerNameKey","version":1}"#,
-);
-const HEARTBEAT_SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"int64","optional":false,"field":"ts_ms"}],"optional":false,"#,
-    r#""name":"io.debezium.connector.common.Heartbeat","version":1}"#,
-);
 
 impl MessageEncoder {
     /// Compiles the constant parts.
@@ -64,10 +71,11 @@ impl MessageEncoder {
         }
     }
 
-    /// The same, its records in Avro where `halves` says so. Each schema then needs its [number](Self::number).
+    /// Makes keys, values or both Avro, as `halves` says. Before the first record, each schema needs its
+    /// [number](Self::number).
     ///
     /// # Errors
-    /// None that these schemas could have.
+    /// When Avro has no form for a schema, which is not so for any of these.
     pub fn with_avro(mut self, halves: &AvroHalves) -> Result<Self, AvroError> {
         let message = self.message_schema();
         let schemas = [
@@ -75,31 +83,31 @@ impl MessageEncoder {
             (&*message, &halves.value),
             (SERVER_KEY_SCHEMA, &halves.key),
             (HEARTBEAT_SCHEMA, &halves.value),
-            (transaction::KEY_SCHEMA, &halves.key),
-            (transaction::VALUE_SCHEMA, &halves.value),
+            (TRANSACTION_KEY_SCHEMA, &halves.key),
+            (TRANSACTION_VALUE_SCHEMA, &halves.value),
         ];
-        for (place, (schema, options)) in self.avro.iter_mut().zip(schemas) {
+        for (slot, (schema, options)) in self.avro.iter_mut().zip(schemas) {
             if let Some(options) = options {
-                *place = Some(AvroHalf::of_schema(schema.as_bytes(), options)?);
+                *slot = Some(AvroHalf::of_schema(schema.as_bytes(), options)?);
             }
         }
         Ok(self)
     }
 
-    /// The Avro schema of a half; `None` when it is not Avro.
+    /// The Avro schema of a half; `None` when that half is not Avro.
     #[must_use]
     pub fn avro_schema(&self, kind: MessageKind, half: Half) -> Option<&AvroSchema> {
-        self.avro[place(kind, half)].as_ref().map(|half| half.converter().avro())
+        self.avro[slot(kind, half)].as_ref().map(|half| half.converter().avro())
     }
 
-    /// Gives a half's schema the number that the registry has for it.
+    /// Sets the number that the schema registry has for a half's schema.
     pub fn number(&mut self, kind: MessageKind, half: Half, id: u32) {
-        if let Some(half) = &mut self.avro[place(kind, half)] {
+        if let Some(half) = &mut self.avro[slot(kind, half)] {
             half.number(id);
         }
     }
 
-    /// Puts Avro in the place of JSON.
+    /// Replaces the JSON at the buffer's end by Avro, where that half is Avro.
     pub(super) fn finish(
         &self,
         kind: MessageKind,
@@ -107,16 +115,16 @@ impl MessageEncoder {
         json: Range<usize>,
         batch: &mut RecordBatch,
     ) -> Result<Option<Range<usize>>, AvroError> {
-        match &self.avro[place(kind, half)] {
+        match &self.avro[slot(kind, half)] {
             None => Ok(Some(json)),
             Some(avro) => avro.replace(json, batch),
         }
     }
 
-    /// Appends the record of a `pg_logical_emit_message`.
+    /// Appends the record of a logical decoding message (`pg_logical_emit_message`).
     ///
     /// # Errors
-    /// When it has no form in Avro.
+    /// When the record has no form in Avro.
     pub fn logical(
         &self,
         topic: TopicId,
@@ -151,10 +159,10 @@ impl MessageEncoder {
         Ok(())
     }
 
-    /// Appends a heartbeat.
+    /// Appends a heartbeat of this time, in nanoseconds since 1970-01-01 UTC.
     ///
     /// # Errors
-    /// When it has no form in Avro.
+    /// When the record has no form in Avro.
     pub fn heartbeat(&self, topic: TopicId, now_ns: i64, batch: &mut RecordBatch) -> Result<(), AvroError> {
         let key = wrapped(self.key_schemas.then_some(SERVER_KEY_SCHEMA), batch, |out| {
             out.extend_from_slice(&self.server);
@@ -170,6 +178,7 @@ impl MessageEncoder {
         Ok(())
     }
 
+    /// A message's content in the form of `binary.handling.mode`.
     fn content(&self, content: &[u8]) -> String {
         match self.binary {
             BinaryMode::Bytes | BinaryMode::Base64 => STANDARD.encode(content),
@@ -178,6 +187,7 @@ impl MessageEncoder {
         }
     }
 
+    /// The schema of a logical message's value.
     fn message_schema(&self) -> String {
         let content = if self.binary == BinaryMode::Bytes { "bytes" } else { "string" };
         format!(
@@ -189,17 +199,17 @@ impl MessageEncoder {
                 r#""name":"io.debezium.connector.postgresql.Message","version":1,"field":"message"}}],"#,
                 r#""optional":false,"name":"io.debezium.connector.postgresql.MessageValue","version":1}}"#,
             ),
-            SOURCE_SCHEMA,
-            super::source::TRANSACTION_SCHEMA,
-            content
+            SOURCE_SCHEMA, TRANSACTION_SCHEMA, content
         )
     }
 }
 
-const fn place(kind: MessageKind, half: Half) -> usize {
+/// The index of a half in [`MessageEncoder::avro`].
+const fn slot(kind: MessageKind, half: Half) -> usize {
     2 * (kind as usize) + half as usize
 }
 
+/// Appends `payload`, within `{"schema":…,"payload":…}` when there is a schema. Returns where it stands.
 pub(super) fn wrapped(
     schema: Option<&str>,
     batch: &mut RecordBatch,

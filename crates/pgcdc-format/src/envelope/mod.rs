@@ -1,151 +1,73 @@
-//! Debezium's records: a row's change as `before`/`after`/`source`/`op`, or flattened, as JSON.
+//! Debezium's records: a row's change as `before`/`after`/`source`/`op`, or flattened, as JSON or Avro.
 //!
 //! A [`RelationEncoder`] is compiled once, when a table's `Relation` message arrives: field names
 //! are escaped, schemas and the constant parts of `source` rendered. A row then only appends its
 //! values between them. Source: Debezium's documentation of the PostgreSQL connector, "Data change
 //! events", and recordings of Debezium 3.7.0.Final (`tests/conformance`).
+//!
+//! Reading order: `options`, `context` and `change` are what an encoder is given; `encoder` decides which records a change
+//! makes. A record's value is then written by `json`, `flat` or `avro`, its columns by `row`, its key by `key`.
+//! `message` and `transaction` make the records that no table's change makes.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use pgcdc_event::{Column, PgType, RecordBatch, Relation, ReplicaIdentity, Snapshot, TableName, TopicId, TypeKind};
+//! use pgcdc_format::envelope::{Change, Context, EnvelopeOptions, RelationEncoder, RowRef, TablePlan};
+//!
+//! let int4 = PgType { oid: 23, schema: "pg_catalog".into(), name: "int4".into(), kind: TypeKind::Base };
+//! let id = Column {
+//!     name: "id".into(), pg_type: Arc::new(int4), typmod: -1, not_null: true, default: None,
+//!     key_position: Some(1), in_identity: true, generated: false, comment: None,
+//! };
+//! let relation = Relation {
+//!     oid: 16384, name: TableName::new("public", "orders"), identity: ReplicaIdentity::Default,
+//!     columns: vec![id], comment: None,
+//! };
+//! let plan = TablePlan {
+//!     topic: TopicId(0), topic_name: "shop.public.orders".into(), included: vec![true],
+//!     key: relation.primary_key(), key_field: None, shaping: Vec::new(), snapshot: true,
+//! };
+//! let options = EnvelopeOptions::new("shop", "shop");
+//! let mut encoder = RelationEncoder::compile(Arc::new(relation), &plan, &options);
+//!
+//! let new = RowRef::Copied { line: b"7", columns: &[Some((0, 1))] };
+//! let context = Context { snapshot: Snapshot::True, ..Context::default() };
+//! let mut batch = RecordBatch::new();
+//! encoder.encode(Change::Insert { new }, &context, &mut batch)?;
+//!
+//! let record = batch.get(0).expect("one record");
+//! assert_eq!(record.key, Some(&br#"{"id":7}"#[..]));
+//! assert!(record.value.is_some_and(|value| value.starts_with(br#"{"before":null,"after":{"id":7},"#)));
+//! # Ok::<(), pgcdc_format::envelope::EncodeError>(())
+//! ```
 
 mod avro;
+mod change;
+mod context;
 mod encoder;
+mod error;
 mod flat;
 mod header;
+mod json;
+mod key;
 mod message;
+mod options;
 mod row;
+mod schemas;
 mod source;
 mod transaction;
+mod transaction_block;
 
 pub use avro::{AvroHalves, Half};
-pub use encoder::{Change, RelationEncoder, TablePlan};
+pub use change::Change;
+pub use context::{Context, Ordinal};
+pub use encoder::RelationEncoder;
+pub use error::EncodeError;
 pub use flat::{AddField, DeleteHandling, FieldSection, Unwrap};
 pub use message::{MessageEncoder, MessageKind};
+pub use options::{EnvelopeOptions, TablePlan};
 pub use row::RowRef;
 pub use source::SourceTemplate;
-pub use transaction::Ordinal;
-
-use pgcdc_event::{Lsn, Snapshot};
-
-use crate::names::NameAdjustment;
-use crate::pgoutput::DecodeError;
-use crate::types::{Failures, TypeOptions, ValueError};
-
-/// What all tables of a connector have in common.
-#[derive(Clone, Debug)]
-pub struct EnvelopeOptions {
-    /// `topic.prefix`: `source.name`, and the first part of schema names.
-    pub topic_prefix: String,
-    /// `database.dbname`: `source.db`.
-    pub database: String,
-    /// `key.converter.schemas.enable`.
-    pub key_schemas: bool,
-    /// `value.converter.schemas.enable`.
-    pub value_schemas: bool,
-    /// `tombstones.on.delete`.
-    pub tombstones: bool,
-    /// `extended.headers.enabled`.
-    pub context_headers: bool,
-    /// Which operations are left out (`skipped.operations`): letters of `c`, `u`, `d`, `t`.
-    pub skipped: String,
-    /// `skip.messages.without.change`: no record for an update that changes no included column, as
-    /// far as the replica identity tells.
-    pub skip_unchanged: bool,
-    /// How values are written.
-    pub types: TypeOptions,
-    /// How keys are written.
-    pub key_types: TypeOptions,
-    /// `schema.name.adjustment.mode`.
-    pub schema_names: NameAdjustment,
-    /// `field.name.adjustment.mode`.
-    pub field_names: NameAdjustment,
-    /// Where values that cannot be converted are counted.
-    pub failures: Failures,
-    /// Whether a column that is NOT NULL may be null in a value: it may where values carry no schema.
-    pub null_where_required: bool,
-    /// The flattened form, where `ExtractNewRecordState` is configured.
-    pub unwrap: Option<Unwrap>,
-}
-
-/// Where and when a change happened, and when it is encoded.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Context<'a> {
-    /// Position of the change.
-    pub lsn: Lsn,
-    /// End of the last transaction that was complete before this one.
-    pub last_commit: Option<Lsn>,
-    /// The transaction.
-    pub xid: Option<u32>,
-    /// The slot's oldest transaction, where `xmin.fetch.interval.ms` asks for it.
-    pub xmin: Option<u32>,
-    /// Commit time, microseconds since 1970.
-    pub timestamp_us: i64,
-    /// Snapshot marker.
-    pub snapshot: Snapshot,
-    /// Where the transaction was first written, when it was replicated here.
-    pub origin: Option<(&'a str, Lsn)>,
-    /// Now, nanoseconds since 1970: the envelope's own `ts_ns`.
-    pub now_ns: i64,
-    /// Where the change stands in its transaction, for the `transaction` block; without, that is null.
-    pub ordinal: Option<Ordinal>,
-}
-
-impl Context<'_> {
-    /// The context of the record after one that counts, where a change makes two.
-    fn following(&self) -> Self {
-        let next = |ordinal: Ordinal| Ordinal { total: ordinal.total + 1, of_table: ordinal.of_table + 1 };
-        Self { ordinal: self.ordinal.map(next), ..*self }
-    }
-}
-
-/// A row that cannot be encoded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EncodeError {
-    /// The row's bytes are not a row.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// A value is not of its type's output format.
-    #[error("column {column} of {table}: {source}")]
-    Value {
-        /// `schema.table`.
-        table: String,
-        /// The column.
-        column: String,
-        /// What is wrong with it.
-        source: ValueError,
-    },
-    /// A record has no form in Avro.
-    #[error("a record of {table} in Avro: {source}")]
-    Avro {
-        /// `schema.table`.
-        table: String,
-        /// Why.
-        source: crate::avro::AvroError,
-    },
-    /// The row has another number of columns than its relation.
-    #[error("a row of {table} has {found} columns, its relation {expected}")]
-    ColumnCount {
-        /// `schema.table`.
-        table: String,
-        /// Columns of the relation.
-        expected: usize,
-        /// Columns of the row.
-        found: usize,
-    },
-    /// The server sent a value in binary, which was not asked for.
-    #[error("column {column} of {table} came in binary form")]
-    Binary {
-        /// `schema.table`.
-        table: String,
-        /// The column.
-        column: String,
-    },
-}
-
-impl EncodeError {
-    /// Whether the row is one, and only a value in it has no form in the record.
-    #[must_use]
-    pub const fn is_of_values(&self) -> bool {
-        matches!(self, Self::Value { .. } | Self::Avro { .. })
-    }
-}
 
 #[cfg(test)]
 mod tests;

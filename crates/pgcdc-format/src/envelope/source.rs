@@ -1,24 +1,28 @@
 use pgcdc_event::{Snapshot, TableName};
 
-use super::{Context, EnvelopeOptions};
+use super::context::Context;
+use super::options::EnvelopeOptions;
 use crate::types::write_json_string;
 
-/// What `source.version` says: the release whose form these records have.
+/// The value of `source.version`: the Debezium release whose form these records have.
 pub(super) const DEBEZIUM_VERSION: &str = "3.7.0.Final";
 
-/// The `source` block with its constant parts rendered.
+/// The `source` block of a table's records, with its constant parts rendered.
 #[derive(Clone, Debug)]
 pub struct SourceTemplate {
+    /// The text before `ts_ms`.
     head: Vec<u8>,
+    /// The text between `snapshot` and the positions of `sequence`.
     database: Vec<u8>,
+    /// The text between `ts_ns` and `txId`.
     table: Vec<u8>,
-    /// Debezium leaves `snapshot` null while it streams; what is seen is the schema's default, or with
-    /// `replace.null.with.default=false` the null.
+    /// `snapshot` while streaming. Debezium leaves the field null; a record then shows the schema's default, or null with
+    /// `replace.null.with.default=false`.
     streamed: &'static [u8],
 }
 
 impl SourceTemplate {
-    /// For a table, or for a logical message, whose schema and table are empty.
+    /// Compiles the block of a table, or with `None` of a logical message, whose schema and table are empty.
     #[must_use]
     pub fn compile(options: &EnvelopeOptions, table: Option<&TableName>) -> Self {
         let string = |text: &str, out: &mut Vec<u8>| write_json_string(text.as_bytes(), out);
@@ -111,37 +115,3 @@ pub(super) fn append_times(now_ns: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(br#","ts_ns":"#);
     out.extend_from_slice(digits.format(now_ns).as_bytes());
 }
-
-/// What `source.snapshot` may be.
-pub(super) const SNAPSHOT_VALUES: &str =
-    "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
-
-/// The Connect schema of the block, as a field named `source`.
-pub(super) const SOURCE_SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"version"},"#,
-    r#"{"type":"string","optional":false,"field":"connector"},{"type":"string","optional":false,"field":"name"},"#,
-    r#"{"type":"int64","optional":false,"field":"ts_ms"},{"type":"string","optional":true,"#,
-    r#""name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"true,first,first_in_data_collection,"#,
-    r#"last_in_data_collection,last,false,incremental"},"default":"false","field":"snapshot"},"#,
-    r#"{"type":"string","optional":false,"field":"db"},{"type":"string","optional":true,"field":"sequence"},"#,
-    r#"{"type":"int64","optional":true,"field":"ts_us"},{"type":"int64","optional":true,"field":"ts_ns"},"#,
-    r#"{"type":"string","optional":false,"field":"schema"},{"type":"string","optional":false,"field":"table"},"#,
-    r#"{"type":"int64","optional":true,"field":"txId"},{"type":"int64","optional":true,"field":"lsn"},"#,
-    r#"{"type":"int64","optional":true,"field":"xmin"},{"type":"string","optional":true,"field":"origin"},"#,
-    r#"{"type":"int64","optional":true,"field":"origin_lsn"}],"optional":false,"#,
-    r#""name":"io.debezium.connector.postgresql.Source","version":1,"field":"source"}"#,
-);
-
-/// The Connect schema of the `transaction` block.
-pub(super) const TRANSACTION_SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"id"},"#,
-    r#"{"type":"int64","optional":false,"field":"total_order"},"#,
-    r#"{"type":"int64","optional":false,"field":"data_collection_order"}],"optional":true,"#,
-    r#""name":"event.block","version":1,"field":"transaction"}"#,
-);
-
-/// The Connect schemas of the envelope's own times.
-pub(super) const TIMES_SCHEMA: &str = concat!(
-    r#"{"type":"int64","optional":true,"field":"ts_ms"},{"type":"int64","optional":true,"field":"ts_us"},"#,
-    r#"{"type":"int64","optional":true,"field":"ts_ns"}"#,
-);

@@ -1,32 +1,12 @@
-use pgcdc_event::{Lsn, RecordBatch, TopicId};
+use pgcdc_event::{RecordBatch, TopicId};
 
-use super::Context;
 use super::avro::Half;
+use super::context::Context;
 use super::message::{MessageEncoder, MessageKind, wrapped};
+use super::schemas::{TRANSACTION_KEY_SCHEMA, TRANSACTION_VALUE_SCHEMA};
+use super::transaction_block::{append_id, number};
 use crate::avro::AvroError;
 use crate::types::write_json_string;
-
-/// Where a change stands among those of its transaction, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ordinal {
-    /// Among all of the transaction's changes.
-    pub total: u64,
-    /// Among those of its table.
-    pub of_table: u64,
-}
-
-pub(super) const KEY_SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"id"}],"optional":false,"#,
-    r#""name":"io.debezium.connector.common.TransactionMetadataKey","version":1}"#,
-);
-pub(super) const VALUE_SCHEMA: &str = concat!(
-    r#"{"type":"struct","fields":[{"type":"string","optional":false,"field":"status"},"#,
-    r#"{"type":"string","optional":false,"field":"id"},{"type":"int64","optional":true,"field":"event_count"},"#,
-    r#"{"type":"array","items":{"type":"struct","fields":[{"type":"string","optional":false,"field":"data_collection"},"#,
-    r#"{"type":"int64","optional":false,"field":"event_count"}],"optional":true,"name":"event.collection","version":1},"#,
-    r#""optional":true,"field":"data_collections"},{"type":"int64","optional":false,"field":"ts_ms"}],"#,
-    r#""optional":false,"name":"io.debezium.connector.common.TransactionMetadataValue","version":1}"#,
-);
 
 /// The records that begin and end a transaction (`provide.transaction.metadata`).
 ///
@@ -35,7 +15,7 @@ impl MessageEncoder {
     /// Appends the record of a transaction's begin.
     ///
     /// # Errors
-    /// When it has no form in Avro.
+    /// When the record has no form in Avro.
     pub fn begin(
         &self,
         topic: TopicId,
@@ -47,10 +27,11 @@ impl MessageEncoder {
         })
     }
 
-    /// Appends the record of a transaction's end: how many changes it had, in all and of each table.
+    /// Appends the record of a transaction's end, with the number of its changes (`total`) and the number for each table
+    /// (`collections`: `schema.table` and count).
     ///
     /// # Errors
-    /// When it has no form in Avro.
+    /// When the record has no form in Avro.
     pub fn end<'a>(
         &self,
         topic: TopicId,
@@ -83,13 +64,13 @@ impl MessageEncoder {
         batch: &mut RecordBatch,
         counts: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), AvroError> {
-        let key = wrapped(self.key_schemas.then_some(KEY_SCHEMA), batch, |out| {
+        let key = wrapped(self.key_schemas.then_some(TRANSACTION_KEY_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"id":""#);
             append_id(context.xid, context.lsn, out);
             out.extend_from_slice(br#""}"#);
         });
         let key = self.finish(MessageKind::Transaction, Half::Key, key, batch)?;
-        let value = wrapped(self.value_schemas.then_some(VALUE_SCHEMA), batch, |out| {
+        let value = wrapped(self.value_schemas.then_some(TRANSACTION_VALUE_SCHEMA), batch, |out| {
             out.extend_from_slice(br#"{"status":""#);
             out.extend_from_slice(status.as_bytes());
             out.extend_from_slice(br#"","id":""#);
@@ -108,41 +89,16 @@ impl MessageEncoder {
     }
 }
 
-/// Appends the `transaction` block of a change, or null.
-#[inline]
-pub(super) fn append_block(context: &Context<'_>, out: &mut Vec<u8>) {
-    let Some(ordinal) = context.ordinal else {
-        out.extend_from_slice(b"null");
-        return;
-    };
-    out.extend_from_slice(br#"{"id":""#);
-    append_id(context.xid, context.lsn, out);
-    out.extend_from_slice(br#"","total_order":"#);
-    number(ordinal.total, out);
-    out.extend_from_slice(br#","data_collection_order":"#);
-    number(ordinal.of_table, out);
-    out.push(b'}');
-}
-
-/// Appends a transaction's id as Debezium writes it: the transaction's number and the position of what carries it.
-pub(super) fn append_id(xid: Option<u32>, lsn: Lsn, out: &mut Vec<u8>) {
-    let mut digits = itoa::Buffer::new();
-    out.extend_from_slice(xid.map_or("null", |xid| digits.format(xid)).as_bytes());
-    out.push(b':');
-    number(lsn.as_u64(), out);
-}
-
-fn number(value: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
+    use pgcdc_event::Lsn;
+
     use super::*;
+    use crate::envelope::EnvelopeOptions;
 
     #[test]
     fn begin_and_end_as_recorded() {
-        let encoder = MessageEncoder::compile(&super::super::tests::options());
+        let encoder = MessageEncoder::compile(&EnvelopeOptions::new("p", "db"));
         let context = Context {
             lsn: Lsn::new(1_188_090_440),
             xid: Some(3776),

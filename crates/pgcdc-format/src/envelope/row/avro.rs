@@ -1,6 +1,10 @@
 //! Rows in Avro's binary form.
 
-use super::{ColumnPlan, EncodeError, KeyParts, RowEncoder, RowRef, merged};
+use super::encoder::{Cell, RowEncoder};
+use super::key::KeyParts;
+use super::plan::ColumnPlan;
+use super::source::RowRef;
+use crate::envelope::error::EncodeError;
 use crate::pgoutput::TupleValue;
 use crate::schema::{Kind, Schema};
 use crate::types::{AvroCodec, Codec};
@@ -13,26 +17,28 @@ pub(in crate::envelope) struct AvroRow {
 
 #[derive(Clone, Debug)]
 struct AvroColumn {
+    /// Writes the column in the value; `None` when the value does not have it.
     codec: Option<AvroCodec>,
-    /// Where the key's bytes come from.
     key: KeyForm,
 }
 
+/// Where the bytes of a column in the key come from.
 #[derive(Clone, Debug)]
 enum KeyForm {
     /// The column is in no key.
     None,
-    /// As in the value.
+    /// They are the bytes in the value.
     Same,
-    /// Avro of its own: the column is not in the value, or otherwise in the key.
+    /// They are written apart: the value does not have the column, or has it in another form.
     Avro(AvroCodec),
-    /// The key is JSON.
+    /// They are JSON, as the key is.
     Json,
 }
 
 impl AvroRow {
-    /// For rows of this schema, which is that of the value's `after`. `None` when the row would not be of it.
-    /// `key`: the schema of the key's fields, in the key's order, where keys are Avro, too.
+    /// Compiles rows of `schema`, the schema of the value's `after`. `None` when the row's columns do not have that schema.
+    /// `key` holds the key's fields in the key's order, where keys are Avro, too. `replace_null` is
+    /// `replace.null.with.default` of values and of keys.
     pub(in crate::envelope) fn compile(
         row: &RowEncoder,
         schema: &Schema,
@@ -58,29 +64,24 @@ impl AvroRow {
     ) -> Result<(), EncodeError> {
         rows.fits(row)?;
         key.reset(rows.key_length);
-        let copied = matches!(row, RowRef::Copied { .. });
-        for ((plan, avro), value) in rows.columns.iter().zip(&self.columns).zip(merged(row, fallback)) {
-            let value = value?;
+        let copied = row.is_copied();
+        for ((plan, avro), value) in rows.columns.iter().zip(&self.columns).zip(row.merged(fallback)) {
+            let cell = Cell { plan, value: value?, copied };
             let start = out.len();
             if plan.in_value
                 && let (Some(codec), Some(avro)) = (&plan.codec, &avro.codec)
             {
-                append_value(rows, plan, codec, avro, value, copied, out)?;
+                append_cell(rows, cell, codec, avro, out)?;
             }
             let Some(slot) = plan.key_slot else { continue };
             match &avro.key {
                 KeyForm::None => {}
-                KeyForm::Same => key.put(slot, |bytes| {
-                    bytes.extend_from_slice(&out[start..]);
-                    Ok(())
-                })?,
+                KeyForm::Same => key.put_encoded(slot, &out[start..]),
                 KeyForm::Avro(avro) => key.put(slot, |bytes| match plan.in_key() {
-                    Some(codec) => append_value(rows, plan, codec, avro, value, copied, bytes),
+                    Some(codec) => append_cell(rows, cell, codec, avro, bytes),
                     None => Ok(()),
                 })?,
-                KeyForm::Json => {
-                    key.put(slot, |bytes| rows.append_value(plan, plan.in_key(), value, copied, bytes))?
-                }
+                KeyForm::Json => key.put(slot, |bytes| rows.append_cell(cell, plan.in_key(), bytes))?,
             }
         }
         Ok(())
@@ -115,30 +116,23 @@ impl AvroColumn {
 }
 
 #[inline]
-fn append_value(
+fn append_cell(
     rows: &RowEncoder,
-    plan: &ColumnPlan,
+    cell: Cell<'_>,
     codec: &Codec,
     avro: &AvroCodec,
-    value: TupleValue<'_>,
-    copied: bool,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
-    let appended = match value {
-        TupleValue::Text(text) => avro.append(codec, text, copied, out),
+    let appended = match cell.value {
+        TupleValue::Text(text) => avro.append(codec, text, cell.copied, out),
         TupleValue::Null => avro.append_null(codec, out),
         TupleValue::Unchanged => avro.append_unavailable(codec, out),
-        TupleValue::Binary(_) => {
-            return Err(EncodeError::Binary { table: rows.table.clone(), column: plan.name.to_string() });
-        }
+        TupleValue::Binary(_) => return Err(rows.binary(cell.plan)),
     };
-    appended.map_err(|source| EncodeError::Value {
-        table: rows.table.clone(),
-        column: plan.name.to_string(),
-        source,
-    })
+    appended.map_err(|source| rows.refused(cell.plan, source))
 }
 
+/// Compares two lists of schemas by [`same_shape`].
 trait ByShape<'a>: Iterator<Item = &'a Schema> + Sized {
     fn eq_by_shape(mut self, mut other: impl Iterator<Item = &'a Schema>) -> bool {
         loop {
@@ -153,7 +147,7 @@ trait ByShape<'a>: Iterator<Item = &'a Schema> + Sized {
 
 impl<'a, I: Iterator<Item = &'a Schema>> ByShape<'a> for I {}
 
-/// Whether values of the one are values of the other, byte for byte.
+/// Whether values of the one schema are values of the other, byte for byte.
 fn same_shape(a: &Schema, b: &Schema) -> bool {
     a.optional == b.optional
         && a.default.is_some() == b.default.is_some()
