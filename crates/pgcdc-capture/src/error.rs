@@ -1,10 +1,23 @@
 use std::fmt;
 
+use crate::SqlState;
+
 /// What went wrong, where, and what to do about it.
 ///
-/// Opaque: ask it ([`is_configuration`](Self::is_configuration), [`is_transient`](Self::is_transient))
-/// rather than match on it. `Display` says what and where; [`hint`](Self::hint) says what to do;
-/// causes are in the source chain.
+/// The type is opaque: ask it ([`is_configuration`](Self::is_configuration), [`is_transient`](Self::is_transient),
+/// [`sqlstate`](Self::sqlstate)) rather than match on it. `Display` says what failed and where; [`hint`](Self::hint) says
+/// what to do; causes are in the source chain.
+///
+/// ```
+/// # async fn example() -> Result<(), pgcdc_capture::Error> {
+/// use pgcdc_capture::{Capture, SqlState};
+/// let mut capture = Capture::from_file("connector.json".as_ref(), &[])?.to_kafka()?;
+/// if let Err(error) = capture.finished().await {
+///     eprintln!("{error}; {}", error.hint().unwrap_or("no hint"));
+///     assert_ne!(error.sqlstate(), Some(SqlState::INVALID_PASSWORD));
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -16,18 +29,19 @@ struct Inner {
     kind: Kind,
     message: String,
     hint: Option<String>,
+    sqlstate: Option<SqlState>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// The user's to mend; exit code 2.
+    /// The user has to mend the configuration; exit code 2.
     Configuration,
-    /// Passes by itself: retried with back-off.
+    /// The cause may go away by itself: tried again, with growing pauses.
     Transient,
-    /// Needs a human.
+    /// Somebody has to do something first.
     Fatal,
-    /// The reader of the output went away: the end, and no failure.
+    /// The reader of the output went away. That ends a capture, and is no failure.
     Closed,
 }
 
@@ -39,7 +53,7 @@ impl From<&Error> for pgcdc_lifecycle::Failure {
 
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), hint: None, source: None }))
+        Self(Box::new(Inner { kind, message: message.into(), hint: None, sqlstate: None, source: None }))
     }
 
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
@@ -68,13 +82,19 @@ impl Error {
         self
     }
 
-    /// Has the same cause as another, which says less.
-    pub(crate) fn in_place_of(mut self, other: Self) -> Self {
-        self.0.source = other.0.source;
+    /// Notes the code that PostgreSQL gave the error, if it is PostgreSQL's.
+    pub(crate) fn with_sqlstate(mut self, sqlstate: impl Into<Option<SqlState>>) -> Self {
+        self.0.sqlstate = sqlstate.into();
         self
     }
 
-    /// Whether the configuration is at fault: nothing was started, nothing will mend itself.
+    /// Takes over the cause and the SQLSTATE of `other`, whose message says less than this one.
+    pub(crate) fn in_place_of(mut self, other: Self) -> Self {
+        (self.0.source, self.0.sqlstate) = (other.0.source, other.0.sqlstate);
+        self
+    }
+
+    /// Whether the configuration is at fault: nothing was started, and trying again will not help.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         self.0.kind == Kind::Configuration
@@ -90,6 +110,13 @@ impl Error {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.0.kind == Kind::Closed
+    }
+
+    /// The code that PostgreSQL gave the error; `None` for an error that is not PostgreSQL's. When several servers or ways to
+    /// connect failed, this is the code of one of them.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<SqlState> {
+        self.0.sqlstate
     }
 
     /// What to do about it: a command, a statement, a property.

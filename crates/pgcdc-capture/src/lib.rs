@@ -29,6 +29,7 @@ mod known_keys;
 mod outbox;
 mod position;
 mod registry;
+mod sqlstate;
 mod stage;
 mod tables;
 mod tolerance;
@@ -39,3 +40,4 @@ pub use error::{Error, Result};
 /// What a capture is doing, for anybody who watches it.
 pub use pgcdc_lifecycle as status;
 pub use pgcdc_lifecycle::{Failure, Retry, State, Status};
+pub use sqlstate::SqlState;

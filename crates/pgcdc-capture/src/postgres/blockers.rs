@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use super::query::SqlSession;
 use super::quote_literal;
+use super::sql_session::SqlSession;
 use crate::Result;
 
 /// Characters of a statement that are shown.

@@ -1,7 +1,16 @@
 //! Everything that is said to Postgres: SQL, replication commands, and the stream.
+//!
+//! ```text
+//! wire/: socket, TLS, login, framing ─┬▶ replication/: the stream ─▶ crate::stream
+//!                                     ├▶ rows: COPY, for snapshots
+//!                                     └▶ query: SQL ─▶ slot, publication, catalog, …
+//! ```
+//!
+//! `pins` fixes each session's settings, `watch` looks at a server that does not answer, `classify` says what an error means.
 
 mod blockers;
 mod catalog;
+mod classify;
 mod coverage;
 mod gone;
 mod identity;
@@ -15,13 +24,14 @@ mod replication;
 mod rows;
 mod server;
 mod slot;
-mod sqlstate;
+mod sql_session;
 mod tls;
 mod visibility;
 mod watch;
 mod wire;
 
 pub(crate) use catalog::Catalog;
+pub(crate) use classify::classify;
 pub(crate) use coverage::gaps as publication_gaps;
 pub(crate) use identity::set as set_identities;
 pub(crate) use listing::{CapturedTable, captured_tables};
@@ -29,14 +39,14 @@ pub(crate) use money::scale as money_scale;
 pub(crate) use publication::{
     PublicationState, ensure as ensure_publication, inspect as inspect_publication, wanted_statement,
 };
-pub(crate) use query::{Ask, Query, Row};
+pub(crate) use query::{Ask, Query};
 pub(crate) use replication::{Replication, Wal};
 pub(crate) use rows::{Piece, RowReader};
 pub(crate) use server::identify as identify_server;
 pub(crate) use slot::{
     ExportedSlot, NewSlot, SlotState, drop_if_idle, drop_when_free, inspect as inspect_slot,
 };
-pub(crate) use sqlstate::classify;
+pub(crate) use sql_session::Row;
 
 /// Quotes an identifier for SQL.
 pub(crate) fn quote_identifier(name: &str) -> String {

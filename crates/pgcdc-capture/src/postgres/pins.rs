@@ -1,19 +1,19 @@
-//! The server settings that every session of ours fixes, so that what `postgresql.conf`, `ALTER DATABASE … SET` or
-//! `ALTER ROLE … SET` say changes neither how a value is printed nor how long a session lives.
+//! The server settings that every session of ours fixes. So `postgresql.conf`, `ALTER DATABASE … SET` and `ALTER ROLE … SET`
+//! change neither how a value is printed nor how long a session lives.
 //!
-//! [`PINS`] is the one table. A session sends most of it with its login ([`options`]), which beats the settings of role and
-//! database before the first statement runs, and sets all of it once more after the login ([`statement`]): some settings
-//! are unknown to older servers, which would refuse the login, and a pooler may have dropped the options.
+//! [`PINS`] is the one table. A session sends most of it with its login ([`options`]), which overrides the settings of role and
+//! database before the first statement runs. After the login it sets the whole table once more ([`statement`]): older servers
+//! do not know some of the settings and would refuse the login, and a pooler may have dropped the options.
 //!
-//! Not here, and why: `lc_numeric`, `lc_time` and `array_nulls` change what is read or formatted on request, not what a
-//! type prints. `default_transaction_read_only` is left to whoever set it: it changes no value. `tcp_keepalives_…` end
-//! only sessions whose client is gone. `role`, `log_…` and `session_preload_libraries` are not for a client to change.
+//! Settings that are left alone, and why: `lc_numeric`, `lc_time` and `array_nulls` do not change how a type is printed.
+//! `default_transaction_read_only` changes no value. `tcp_keepalives_…` end only sessions whose client is gone. `role`, `log_…`
+//! and `session_preload_libraries` are not for a client to change.
 
-/// Which sessions have a pin.
+/// Which sessions fix a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
     All,
-    /// Sessions that read rows: the others run statements of the user, which may rely on the setting.
+    /// Sessions that read rows. The query session also runs statements of the user, which may rely on the setting.
     Rows,
     /// Sessions that read a snapshot.
     Snapshot,
@@ -32,12 +32,12 @@ pub(super) enum Session {
     Replication,
 }
 
-/// A setting, the value it is fixed to, and whether every server that can be captured knows it, so that it may stand in
-/// the login.
+/// A setting and the value that it is fixed to.
 struct Pin {
     name: &'static str,
     value: &'static str,
     scope: Scope,
+    /// Whether every server that can be captured knows the setting, so that it may be sent with the login.
     at_login: bool,
 }
 
@@ -50,7 +50,7 @@ impl Pin {
         Self { scope, ..self }
     }
 
-    /// Set once the server is known to have it.
+    /// Is set after the login, since an older server does not know it.
     const fn after_login(self) -> Self {
         Self { at_login: false, ..self }
     }
@@ -74,9 +74,9 @@ const PINS: &[Pin] = &[
     pin("extra_float_digits", "3"),
     pin("xmlbinary", "base64"),
     pin("xmloption", "content"),
-    // `money`. The catalog is asked before how many digits the database's own locale has: see `money_scale`.
+    // How `money` is printed. The database's own locale is asked for its number of digits: see `money_scale`.
     pin("lc_monetary", "C").after_login(),
-    // Names of `regclass` and its kind are printed with their schema unless the search path has it.
+    // `regclass` and types like it print a name without its schema when the schema is in the search path.
     pin("search_path", "\"$user\",public").only(Scope::Rows),
     pin("quote_all_identifiers", "off"),
     pin("client_encoding", "UTF8").after_login(),
@@ -85,7 +85,7 @@ const PINS: &[Pin] = &[
     pin("row_security", "off"),
     pin("default_transaction_isolation", "read committed"),
     pin("default_transaction_deferrable", "off"),
-    // Each range of pages must be found by its pages, and a whole table read in its order.
+    // A range of pages must be read by a TID scan, and a whole table in its order.
     pin("enable_seqscan", "on").only(Scope::Snapshot),
     pin("enable_tidscan", "on").only(Scope::Snapshot),
     // What ends sessions.
@@ -94,7 +94,7 @@ const PINS: &[Pin] = &[
     pin("idle_in_transaction_session_timeout", "0"),
     pin("transaction_timeout", "0").after_login(),
     pin("idle_session_timeout", "0").after_login(),
-    // While the output is full nothing is read; a server that counts that as a dead connection would end it.
+    // While the output is full we read nothing. The server must not take that for a dead connection.
     pin("tcp_user_timeout", "0").after_login(),
     pin("wal_sender_timeout", "30000").only(Scope::Replication),
 ];
@@ -122,13 +122,15 @@ pub(super) fn statement(session: Session) -> String {
     )
 }
 
-/// Whether a login was refused because of [`options`], as some poolers do: then [`statement`] alone must do.
-pub(super) fn are_refused(error: &str) -> bool {
-    error.contains("unsupported startup parameter: options")
-        || error.contains("unsupported startup parameter in options")
+/// Whether a login was refused because of [`options`], as some poolers do: then [`statement`] alone must do. `message` is the
+/// refusal's own. It has to tell, since poolers give all refusals the one SQLSTATE 08P01.
+pub(super) fn are_refused(message: &str) -> bool {
+    ["unsupported startup parameter: options", "unsupported startup parameter in options"]
+        .iter()
+        .any(|refusal| message.contains(refusal))
 }
 
-/// Said when a session has to go without the options.
+/// Warns that a session has to go without the options.
 pub(super) fn say_refused() {
     tracing::warn!(
         "a pooler takes no startup options, so that settings are fixed after the login; in its transaction mode \

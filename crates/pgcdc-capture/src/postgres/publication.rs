@@ -6,7 +6,7 @@ use pgcdc_event::TableName;
 
 use super::{CapturedTable, Query, quote_identifier, quote_literal};
 use crate::config::{Publication, PublicationMode};
-use crate::{Error, Result};
+use crate::{Error, Result, SqlState};
 
 /// A publication as the catalog has it.
 #[derive(Clone, Debug)]
@@ -124,15 +124,16 @@ pub(crate) fn wanted_statement(
     Ok(Some(Wanted { sql, taken_away }))
 }
 
-/// Says who can do what the role cannot. The cause stays in the message.
+/// An error of the statement that makes the publication. Where the role may not run it, the hint says who can.
 fn refused(error: Error, sql: &str) -> Error {
-    let text = error.to_string();
-    let who = match super::sqlstate::from_suffix(&text) {
-        Some("42501") => "as a superuser, or as the owner of the tables with CREATE on the database",
-        Some("25006") => "on the primary, in a session that may write",
+    let who = match error.sqlstate() {
+        Some(SqlState::INSUFFICIENT_PRIVILEGE) => {
+            "as a superuser, or as the owner of the tables with CREATE on the database"
+        }
+        Some(SqlState::READ_ONLY_SQL_TRANSACTION) => "on the primary, in a session that may write",
         _ => return error,
     };
-    Error::fatal(text).with_hint(format!("{sql};  -- {who}"))
+    Error::fatal(error.to_string()).with_hint(format!("{sql};  -- {who}")).with_sqlstate(error.sqlstate())
 }
 
 fn no_tables(publication: &str, captured: &[CapturedTable]) -> Error {

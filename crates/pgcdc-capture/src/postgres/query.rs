@@ -1,30 +1,14 @@
-//! SQL connections, by tokio-postgres.
+//! Queries: a SQL session that is watched, and limits for its answers.
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
-
 use super::blockers::{self, Blocker};
-use super::classify;
-use super::pins::Session;
+use super::sql_session::{Row, SqlSession};
 use super::watch::{Backend, Kind, watched};
-use super::wire::{Handover, open};
 use crate::config::Connection;
 use crate::{Error, Result};
 
-/// A row of a query's answer.
-#[derive(Debug)]
-pub(crate) struct Row(pub(super) Vec<Option<String>>);
-
-impl Row {
-    /// A column's text; `None` is NULL.
-    pub(crate) fn get(&self, at: usize) -> Option<&str> {
-        self.0.get(at)?.as_deref()
-    }
-}
-
-/// A session that answers queries: [`Query`], or one that reads a snapshot and sees the catalog as that does.
+/// A session that answers queries: [`Query`], or a session that reads a snapshot and sees the catalog as of that snapshot.
 pub(crate) trait Ask {
     /// Runs statements and returns the rows of all of them.
     async fn rows(&mut self, what: &str, sql: &str) -> Result<Vec<Row>>;
@@ -36,10 +20,10 @@ impl Ask for &Query {
     }
 }
 
-/// One SQL session. Everything goes by the simple protocol: values come as text, as pgoutput
-/// sends them, and nothing is prepared, which poolers would not bear.
+/// One SQL session. Everything goes by the simple protocol: values come as text, as pgoutput sends them, and no statement is
+/// prepared, since poolers may not support that.
 ///
-/// An answer that does not come is looked after ([`watched`]): who holds it up is in the log after some seconds.
+/// When an answer does not come, another session looks why ([`watched`]): the log names who holds it up after some seconds.
 #[derive(Debug)]
 pub(crate) struct Query {
     session: SqlSession,
@@ -78,14 +62,14 @@ impl Query {
         Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
     }
 
-    /// Who holds up process `pid` of the server.
+    /// The sessions and prepared transactions that process `pid` of the server waits for.
     pub(crate) async fn blockers(&self, pid: i32) -> Result<Vec<Blocker>> {
         self.limited("look who holds a session up", blockers::of(&self.session, pid)).await
     }
 
     /// Whether the session has ended.
     pub(crate) fn is_closed(&self) -> bool {
-        self.session.client.is_closed()
+        self.session.is_closed()
     }
 
     async fn limited<T>(&self, what: &str, run: impl Future<Output = Result<T>>) -> Result<T> {
@@ -93,53 +77,7 @@ impl Query {
     }
 }
 
-/// A SQL session as it is, without a look at what does not answer.
-#[derive(Debug)]
-pub(super) struct SqlSession {
-    client: Client,
-    driver: JoinHandle<()>,
-}
-
-impl Drop for SqlSession {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-impl SqlSession {
-    /// Connects.
-    pub(super) async fn open(connection: &Connection) -> Result<Self> {
-        let stream = Handover::new(open::session(connection, Session::Query, None).await?);
-        // Who we are was said at the login, which has been.
-        let mut config = tokio_postgres::Config::new();
-        config.user(&connection.user).ssl_mode(tokio_postgres::config::SslMode::Disable);
-        let (client, driver) =
-            config.connect_raw(stream, NoTls).await.map_err(|error| query_error("connect", &error))?;
-        let driver = tokio::spawn(drive(driver));
-        Ok(Self { client, driver })
-    }
-
-    /// Runs statements for their effect.
-    pub(super) async fn execute(&self, what: &str, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|error| query_error(what, &error))
-    }
-
-    /// Runs statements and returns the rows of all of them.
-    pub(super) async fn rows(&self, what: &str, sql: &str) -> Result<Vec<Row>> {
-        let messages = self.client.simple_query(sql).await.map_err(|error| query_error(what, &error))?;
-        Ok(messages
-            .into_iter()
-            .filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => {
-                    Some(Row((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()))
-                }
-                _ => None,
-            })
-            .collect())
-    }
-}
-
-/// Waits for an answer no longer than `database.query.timeout.ms` says.
+/// Waits for an answer no longer than `limit`, which is `database.query.timeout.ms`; `None` waits as long as it takes.
 pub(super) async fn within<T>(
     limit: Option<Duration>,
     what: &str,
@@ -152,36 +90,4 @@ pub(super) async fn within<T>(
                 .with_hint("database.query.timeout.ms is the limit"))
         }),
     }
-}
-
-async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-{
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "SQL connection ended");
-    }
-}
-
-/// Turns a query's failure into ours.
-fn query_error(what: &str, error: &tokio_postgres::Error) -> Error {
-    match error.as_db_error() {
-        Some(db) => classify(Some(db.code().code()), what, db.message()),
-        None => Error::transient(format!("{what}: {}", chain(error))),
-    }
-}
-
-/// An error and its causes in one line, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let next = inner.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::blockers::{self, Blocker};
-use super::query::SqlSession;
+use super::sql_session::SqlSession;
 use crate::config::Connection;
 use crate::{Error, Result};
 
@@ -80,7 +80,7 @@ impl Backend {
     pub(super) async fn look(&self, limit: Duration) -> Finding {
         match timeout(limit, self.ask()).await {
             Ok(Ok(finding)) => finding,
-            Ok(Err(error)) if error.to_string().contains("SQLSTATE") => Finding::Refused(error),
+            Ok(Err(error)) if error.sqlstate().is_some() => Finding::Refused(error),
             Ok(Err(error)) => Finding::Unreachable(error.to_string()),
             Err(_) => Finding::Unreachable(format!("no answer within {} s", limit.as_secs())),
         }

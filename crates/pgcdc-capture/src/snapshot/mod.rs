@@ -1,16 +1,7 @@
-//! The initial snapshot: every row of every captured table as of one position of the WAL.
+//! Snapshots: rows that are read from the tables themselves rather than from the stream.
+//!
+//! [`initial`] is the snapshot at a connector's first start. Other kinds get a folder beside it.
 
-mod begin;
-mod copy;
-mod lock;
-mod marker;
-mod parallel;
-mod plan;
-mod ranges;
-mod worker;
-mod workers;
+mod initial;
 
-pub(crate) use begin::{Begun, begin, publish};
-pub(crate) use copy::Snapshotter;
-pub(crate) use lock::policies_hint;
-pub(crate) use plan::{Decision, Facts, plan};
+pub(crate) use initial::{Begun, Decision, Facts, Snapshotter, begin, plan, policies_hint, publish};

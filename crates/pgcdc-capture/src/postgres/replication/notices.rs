@@ -1,29 +1,30 @@
 //! What the server says beside the stream: an error that ends it, or a warning.
 
-use crate::Error;
 use crate::postgres::wire::login;
+use crate::{Error, SqlState};
 
-/// The SQLSTATE of a publication that is not there when the server looks it up (up to PostgreSQL 17).
-const UNDEFINED_OBJECT: &str = "42704";
+/// The code of a publication that does not exist when the server looks it up (up to PostgreSQL 17).
+const NO_PUBLICATION: SqlState = SqlState::UNDEFINED_OBJECT;
 
-/// The same from PostgreSQL 18 on, where it is a warning and the change is skipped.
-const NOT_IN_PREREQUISITE_STATE: &str = "55000";
+/// The same from PostgreSQL 18 on, where the server skips the change and warns.
+const CHANGE_SKIPPED: SqlState = SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
 
 /// The error that ends the stream.
 pub(super) fn refused(payload: &[u8], slot: &str, publication: &str) -> Error {
     let error = login::refused("replication stream", payload);
-    if field(payload, b'C') != Some(UNDEFINED_OBJECT) {
+    if error.sqlstate() != Some(NO_PUBLICATION) {
         return error;
     }
     Error::fatal(format!("{}. {}", error, younger(slot, publication)))
         .with_hint(ways_out(slot))
+        .with_sqlstate(NO_PUBLICATION)
         .with_source(error)
 }
 
-/// Logs a warning that changes are skipped, for the first time as such. What else the server has to say is for debugging.
+/// Logs a notice. The first one that says that changes are skipped is a warning; all others are for debugging.
 pub(super) fn log(payload: &[u8], warned: &mut bool, slot: &str, publication: &str) {
-    let skipped =
-        field(payload, b'V') == Some("WARNING") && field(payload, b'C') == Some(NOT_IN_PREREQUISITE_STATE);
+    let code = field(payload, b'C').and_then(SqlState::parse);
+    let skipped = field(payload, b'V') == Some("WARNING") && code == Some(CHANGE_SKIPPED);
     let text = field(payload, b'M').unwrap_or_default();
     if skipped && !std::mem::replace(warned, true) {
         tracing::warn!(

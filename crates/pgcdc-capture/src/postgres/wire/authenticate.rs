@@ -5,13 +5,14 @@ use pgwire_replication::protocol::framing::{
     read_backend_message, write_password_message, write_startup_message,
 };
 use pgwire_replication::protocol::messages::auth;
-use pgwire_replication::protocol::{ErrorFields, parse_auth_request};
+use pgwire_replication::protocol::parse_auth_request;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{
     ChannelBinding as Binding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
 };
 
 use super::encryption::{self, Link};
+use super::failure::Failure;
 use super::refusal;
 use crate::config::{ChannelBinding, Connection, Host};
 use crate::{Error, Result};
@@ -19,36 +20,16 @@ use crate::{Error, Result};
 /// Protocol 3.0.
 const VERSION: i32 = 196_608;
 
-// Kinds of authentication that need what we do not have. Source: PostgreSQL manual, "Message Formats".
+// Kinds of authentication that pgcdc does not have. Source: PostgreSQL manual, "Message Formats".
 const GSS: i32 = 7;
 const SSPI: i32 = 9;
 
-/// Why there is no session. The kinds differ in whether another way to connect is worth a try.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The server has said no.
-    Refused { sqlstate: String, message: String },
-    /// TLS could not begin.
-    Tls(Error),
-    /// Anything else.
-    Other(Error),
-}
-
-impl Failure {
-    /// What it means for the connector. `replication` is said when it was a replication session.
-    pub(super) fn into_error(self, what: &str, replication: bool) -> Error {
-        match self {
-            Self::Refused { sqlstate, message } => refusal::at_login(&sqlstate, what, &message, replication),
-            Self::Tls(error) | Self::Other(error) => error,
-        }
-    }
-}
-
-/// What the server says of a session: its parameters, and the key to cancel with.
+/// What the server says of a session at its login.
 #[derive(Debug, Default)]
 pub(super) struct Greeting {
+    /// Names and values of the parameters that the server reports.
     pub(super) parameters: Vec<(String, String)>,
-    /// The messages themselves, from the end of authentication to `ReadyForQuery`.
+    /// The messages as they came, from the end of authentication to `ReadyForQuery`.
     pub(super) messages: Vec<u8>,
 }
 
@@ -71,7 +52,7 @@ impl Login<'_> {
         loop {
             let message = read_backend_message(&mut link.stream).await.map_err(|error| self.broken(error))?;
             match message.tag {
-                b'E' => return Err(refused(&message.payload)),
+                b'E' => return Err(Failure::refused(&message.payload)),
                 b'R' => {
                     let (kind, data) = parse_auth_request(&message.payload).map_err(|e| self.broken(e))?;
                     if kind == auth::OK {
@@ -103,7 +84,7 @@ impl Login<'_> {
         })
     }
 
-    /// Answers a request; tells whether the answer was bound to the TLS session.
+    /// Answers a request for authentication; true when the answer was bound to the TLS session.
     async fn authenticate(&self, link: &mut Link, kind: i32, data: &[u8]) -> Result<bool, Failure> {
         match kind {
             auth::CLEARTEXT_PASSWORD => {
@@ -150,7 +131,8 @@ impl Login<'_> {
             Some(hash) if offers(SCRAM_SHA_256_PLUS) => {
                 (Binding::tls_server_end_point(hash), SCRAM_SHA_256_PLUS)
             }
-            // Said so that the server notices when somebody between took its offer away.
+            // Tells the server that we could bind. It refuses us then if it offered that, and somebody between took its offer
+            // away.
             Some(_) => (Binding::unrequested(), SCRAM_SHA_256),
             None => (Binding::unsupported(), SCRAM_SHA_256),
         };
@@ -190,7 +172,7 @@ impl Login<'_> {
         loop {
             let message = read_backend_message(&mut link.stream).await.map_err(|error| self.broken(error))?;
             match message.tag {
-                b'E' => return Err(refused(&message.payload)),
+                b'E' => return Err(Failure::refused(&message.payload)),
                 b'R' => {
                     let (kind, data) = parse_auth_request(&message.payload).map_err(|e| self.broken(e))?;
                     if kind != expected {
@@ -203,7 +185,7 @@ impl Login<'_> {
         }
     }
 
-    /// With `channel_binding=require` no other way to log in is good enough.
+    /// Refuses to log in without channel binding where `channel_binding=require` is set.
     fn check_binding(&self, bound: bool) -> Result<(), Failure> {
         if bound || self.connection.channel_binding != ChannelBinding::Require {
             return Ok(());
@@ -222,7 +204,7 @@ impl Login<'_> {
         Failure::Other(Error::fatal(format!("{}: {why}", self.what)))
     }
 
-    /// What a broken exchange means. In TLS 1.3 the server refuses our certificate only now.
+    /// The failure of an exchange that broke. In TLS 1.3 the server refuses our certificate only now, after the handshake.
     fn broken(&self, error: PgWireError) -> Failure {
         if let PgWireError::Io(cause) = &error
             && let Some(refused) = encryption::refused(cause, self.what, &self.connection.ssl)
@@ -243,13 +225,4 @@ fn append(messages: &mut Vec<u8>, tag: u8, payload: &[u8]) {
 fn parameter(payload: &[u8]) -> Option<(String, String)> {
     let mut parts = payload.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
     Some((parts.next()?, parts.next()?))
-}
-
-fn refused(payload: &[u8]) -> Failure {
-    let fields = ErrorFields::parse(payload);
-    let detail = fields.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    Failure::Refused {
-        sqlstate: fields.code.clone().unwrap_or_default(),
-        message: format!("{}{detail}", fields.message.clone().unwrap_or_default()),
-    }
 }

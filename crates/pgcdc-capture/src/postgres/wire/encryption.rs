@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::authenticate::Failure;
+use super::failure::Failure;
 use super::socket::Duplex;
 use crate::Error;
 use crate::config::{Ssl, SslMode, SslNegotiation};

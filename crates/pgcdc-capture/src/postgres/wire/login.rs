@@ -1,8 +1,7 @@
-//! What is said on a session after its login.
+//! What is said on a session after its login: statements, commands, and the end.
 
 use pgwire_replication::PgWireError;
 use pgwire_replication::protocol::framing::{read_backend_message, write_query};
-use pgwire_replication::protocol::parse_error_response;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::refusal;
@@ -16,7 +15,7 @@ where
     write_query(stream, sql).await.map_err(|error| refusal::wire(what, &error))
 }
 
-/// Runs a command by the simple protocol; each row's columns as text.
+/// Runs a command by the simple protocol and returns its rows, each column as text; `None` is NULL.
 pub(in crate::postgres) async fn command<S>(
     stream: &mut S,
     what: &str,
@@ -66,7 +65,7 @@ pub(in crate::postgres) async fn terminate<S: AsyncWrite + Unpin>(stream: &mut S
     stream.flush().await
 }
 
-/// The columns of a DataRow.
+/// The columns of a DataRow; `None` when the message is malformed.
 pub(in crate::postgres) fn row(mut bytes: &[u8]) -> Option<Vec<Option<String>>> {
     let columns = u16::from_be_bytes(*bytes.split_off(..2)?.first_chunk()?);
     let mut row = Vec::with_capacity(columns.into());
@@ -80,9 +79,9 @@ pub(in crate::postgres) fn row(mut bytes: &[u8]) -> Option<Vec<Option<String>>> 
     Some(row)
 }
 
-/// What an ErrorResponse means.
+/// What an ErrorResponse to a statement means.
 pub(in crate::postgres) fn refused(what: &str, payload: &[u8]) -> Error {
-    refusal::wire(what, &PgWireError::Server(parse_error_response(payload)))
+    refusal::of_statement(what, payload)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::config::Connection;
 use crate::postgres::pins;
 use crate::{Error, Result};
 
-/// How long the server may take to fix the settings.
+/// How long the server may take to answer the statement that fixes the settings.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Connects, logs in, and fixes the session's settings. `near`: see [`Purpose`].
@@ -19,14 +19,7 @@ pub(in crate::postgres) async fn session(
 ) -> Result<session::Session> {
     let options = pins::options(kind);
     let replication = kind == pins::Session::Replication;
-    let purpose = Purpose { options: &options, replication, near };
-    let mut opened = match session::open(connection, purpose).await {
-        Err(error) if pins::are_refused(&error.to_string()) => {
-            pins::say_refused();
-            session::open(connection, Purpose { options: "", ..purpose }).await?
-        }
-        opened => opened?,
-    };
+    let mut opened = session::open(connection, Purpose { options: &options, replication, near }).await?;
     let statement = pins::statement(kind);
     let fixed = login::command(&mut opened.stream, "fix the session's settings", &statement);
     tokio::time::timeout(LIMIT, fixed)

@@ -1,58 +1,82 @@
-//! What the server's refusals mean: at the login, and of a command.
+//! What the server's refusals mean: of a login, and of a command.
 
 use pgwire_replication::PgWireError;
 use pgwire_replication::protocol::ErrorFields;
 
-use crate::Error;
 use crate::postgres::classify;
-use crate::postgres::sqlstate::from_suffix;
+use crate::{Error, SqlState};
 
-/// Said of what a pooler does to a session.
+/// The hint when a connection pooler seems to stand between us and the server.
 const POOLER: &str = "this looks like a connection pooler (PgBouncer, Pgpool-II, Supavisor, …), which cannot carry replication: set database.hostname and database.port to the server itself, not to the pooler";
 
-/// A refusal at the login.
-pub(super) fn at_login(sqlstate: &str, what: &str, message: &str, replication: bool) -> Error {
-    let text = format!("{what}: {message} (SQLSTATE {sqlstate})");
+/// The SQLSTATE of an ErrorResponse or NoticeResponse.
+pub(super) fn sqlstate(fields: &ErrorFields) -> Option<SqlState> {
+    fields.code.as_deref().and_then(SqlState::parse)
+}
+
+/// A refusal of the login. `replication` says that it was the login of a replication session.
+///
+/// PostgreSQL gives many causes the same code (28000, 42501), and poolers give all causes one code (08P01), so that the message
+/// has to tell them apart.
+pub(super) fn at_login(sqlstate: Option<SqlState>, what: &str, message: &str, replication: bool) -> Error {
+    let Some(code) = sqlstate else { return classify(None, what, message) };
+    let text = format!("{what}: {message} (SQLSTATE {code})");
+    if code == SqlState::PROTOCOL_VIOLATION {
+        return pooler(text, message, replication).with_sqlstate(code);
+    }
+    match hint_at_login(code, message) {
+        Some(hint) => Error::configuration(text).with_hint(hint).with_sqlstate(code),
+        None => classify(sqlstate, what, message),
+    }
+}
+
+/// A pooler's refusal. What passes by itself and what does not differ only in the message.
+fn pooler(text: String, message: &str, replication: bool) -> Error {
     let says = |part: &str| message.contains(part);
-    if says("unsupported startup parameter") || (sqlstate == "08P01" && replication) {
-        return Error::configuration(text).with_hint(POOLER);
-    }
-    if sqlstate == "08P01" {
-        // Poolers give this code to all that they refuse: what nobody will mend, and what passes.
-        let passes =
-            ["connect", "login", "timeout", "shut", "starting", "paused"].iter().any(|word| says(word));
-        return if passes { Error::transient(text) } else { Error::configuration(text) }.with_hint(POOLER);
-    }
-    let hint = match sqlstate {
-        "28000" if says("no pg_hba.conf entry") && (says("no encryption") || says("SSL off")) => {
-            "the server takes this connection with TLS only, or not at all: set database.sslmode=require, or add a line for this host, role and database to pg_hba.conf"
-        }
-        "28000" if says("no pg_hba.conf entry") => {
-            "add a line for this host, role and database to pg_hba.conf, then SELECT pg_reload_conf(); logical replication needs no line of its own"
-        }
-        "28000" if says("pg_hba.conf rejects") => {
-            "a line with the method reject matches first: SELECT * FROM pg_hba_file_rules shows them; with (no encryption) in the message database.sslmode=require may be the way"
-        }
-        "28000" if says("not permitted to log in") => {
-            "ALTER ROLE … LOGIN; or set database.user to a role that may"
-        }
-        "28000" if says("valid client certificate") => {
-            "the server asks for a certificate of ours: name it in database.sslcert and its private key in database.sslkey"
-        }
-        "28000" if says("certificate authentication failed") => {
-            "the certificate's common name must be database.user, or be mapped to it in pg_ident.conf"
-        }
-        "28000" | "28P01" => "check database.user and database.password, and the lines of pg_hba.conf",
-        "3D000" => "check database.dbname",
-        "42501" if says("WAL sender") || says("walsender") => {
+    let lasting = says("unsupported startup parameter") || replication;
+    let passes = ["connect", "login", "timeout", "shut", "starting", "paused"].iter().any(|word| says(word));
+    if passes && !lasting { Error::transient(text) } else { Error::configuration(text) }.with_hint(POOLER)
+}
+
+/// What to do about a refusal that is a matter of configuration; `None` for other refusals.
+fn hint_at_login(code: SqlState, message: &str) -> Option<&'static str> {
+    let says = |part: &str| message.contains(part);
+    Some(match code {
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION | SqlState::INVALID_PASSWORD => hint_of_role(message),
+        SqlState::INVALID_CATALOG_NAME => "check database.dbname",
+        SqlState::INSUFFICIENT_PRIVILEGE if says("WAL sender") || says("walsender") => {
             "ALTER ROLE … REPLICATION; (on Amazon RDS: GRANT rds_replication TO …)"
         }
-        "42501" => "GRANT CONNECT ON DATABASE … TO …;",
-        "22023" | "42704" | "42601" | "22P02" => "check the settings of database.options",
-        "55000" if says("not currently accepting connections") => "ALTER DATABASE … ALLOW_CONNECTIONS true;",
-        _ => return classify(Some(sqlstate), what, message),
-    };
-    Error::configuration(text).with_hint(hint)
+        SqlState::INSUFFICIENT_PRIVILEGE => "GRANT CONNECT ON DATABASE … TO …;",
+        SqlState::INVALID_PARAMETER_VALUE
+        | SqlState::UNDEFINED_OBJECT
+        | SqlState::SYNTAX_ERROR
+        | SqlState::INVALID_TEXT_REPRESENTATION => "check the settings of database.options",
+        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE if says("not currently accepting connections") => {
+            "ALTER DATABASE … ALLOW_CONNECTIONS true;"
+        }
+        _ => return None,
+    })
+}
+
+/// What to do when the server does not let the role in.
+fn hint_of_role(message: &str) -> &'static str {
+    let says = |part: &str| message.contains(part);
+    if says("no pg_hba.conf entry") && (says("no encryption") || says("SSL off")) {
+        "the server takes this connection with TLS only, or not at all: set database.sslmode=require, or add a line for this host, role and database to pg_hba.conf"
+    } else if says("no pg_hba.conf entry") {
+        "add a line for this host, role and database to pg_hba.conf, then SELECT pg_reload_conf(); logical replication needs no line of its own"
+    } else if says("pg_hba.conf rejects") {
+        "a line with the method reject matches first: SELECT * FROM pg_hba_file_rules shows them; with (no encryption) in the message database.sslmode=require may be the way"
+    } else if says("not permitted to log in") {
+        "ALTER ROLE … LOGIN; or set database.user to a role that may"
+    } else if says("valid client certificate") {
+        "the server asks for a certificate of ours: name it in database.sslcert and its private key in database.sslkey"
+    } else if says("certificate authentication failed") {
+        "the certificate's common name must be database.user, or be mapped to it in pg_ident.conf"
+    } else {
+        "check database.user and database.password, and the lines of pg_hba.conf"
+    }
 }
 
 /// The session has other settings than it asked for, so that the server would print values in other forms.
@@ -62,22 +86,27 @@ pub(super) fn settings_lost(what: &str, name: &str, asked: &str, found: &str) ->
     )
 }
 
-/// A refusal of a command of the replication protocol. When the server calls it a syntax error, the session is no replication
-/// session: a connection pooler stands between.
+/// A refusal of a command of the replication protocol. A syntax error means that the session is no replication session, and so
+/// that a connection pooler stands between.
 pub(super) fn of_command(what: &str, payload: &[u8]) -> Error {
-    let fields = ErrorFields::parse(payload);
-    let error = wire(what, &PgWireError::Server(fields.to_error_string()));
-    if fields.code.as_deref() == Some("42601") {
-        return Error::configuration(error.to_string()).with_hint(POOLER);
+    let error = of_statement(what, payload);
+    match error.sqlstate() {
+        Some(code @ SqlState::SYNTAX_ERROR) => {
+            Error::configuration(error.to_string()).with_hint(POOLER).with_sqlstate(code)
+        }
+        _ => error,
     }
-    error
 }
 
-/// A failure of the wire.
+/// A refusal of a statement: an ErrorResponse.
+pub(super) fn of_statement(what: &str, payload: &[u8]) -> Error {
+    let fields = ErrorFields::parse(payload);
+    classify(sqlstate(&fields), what, &fields.to_error_string())
+}
+
+/// A failure of the connection itself: the framing, or the socket.
 pub(super) fn wire(what: &str, error: &PgWireError) -> Error {
     match error {
-        PgWireError::Server(text) => classify(from_suffix(text), what, text),
-        PgWireError::Auth(text) => classify(Some(from_suffix(text).unwrap_or("28000")), what, text),
         PgWireError::Protocol(_) | PgWireError::MessageTooLarge { .. } => {
             Error::fatal(format!("{what}: {error}"))
         }
@@ -92,7 +121,8 @@ mod tests {
     #[test]
     fn what_a_login_is_refused_for_has_its_remedy() {
         let check = |sqlstate: &str, message: &str, replication: bool, transient: bool, remedy: &str| {
-            let error = at_login(sqlstate, "connect", message, replication);
+            let error = at_login(SqlState::parse(sqlstate), "connect", message, replication);
+            assert_eq!(error.sqlstate(), SqlState::parse(sqlstate), "{message}");
             assert_eq!(
                 (error.is_transient(), error.is_configuration()),
                 (transient, !transient),

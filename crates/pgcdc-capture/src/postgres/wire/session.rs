@@ -1,13 +1,16 @@
 //! A session from nothing: which server, by which address, with or without TLS, and the login.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::authenticate::{Failure, Greeting, Login};
+use super::authenticate::{Greeting, Login};
 use super::encryption::{Link, encrypt};
+use super::failure::Failure;
 use super::refusal;
 use super::socket::{self, Duplex};
 use crate::config::{Connection, Host, SslMode, TargetServer};
+use crate::postgres::pins;
 use crate::{Error, Result};
 
 /// How long a server may take until a session is ready, where nobody says another time.
@@ -18,9 +21,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(in crate::postgres) struct Purpose<'a> {
     /// Settings of the session, as `-c name=value`.
     pub(in crate::postgres) options: &'a str,
-    /// It takes replication commands.
+    /// Whether it takes replication commands.
     pub(in crate::postgres) replication: bool,
-    /// The receive buffer for a server on the same host, in bytes, where the system's own does not do.
+    /// The receive buffer for a server on the same host, in bytes; `None` leaves the system's own.
     pub(in crate::postgres) near: Option<u32>,
 }
 
@@ -33,11 +36,11 @@ impl Purpose<'_> {
 /// A session that is ready for its first command.
 pub(in crate::postgres) struct Session {
     pub(in crate::postgres) stream: Box<dyn Duplex>,
-    /// What the server said at the login, message by message.
+    /// The messages that the server sent at the login.
     pub(in crate::postgres) greeting: Vec<u8>,
 }
 
-/// What a server must be in one round through all of them.
+/// What a server must be to be taken, in one round through all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     Any,
@@ -47,10 +50,10 @@ enum Wanted {
     ReadOnly,
 }
 
-/// Opens a session: on the server that the attempt's first session found, else on the first that answers and is what
-/// `target_session_attrs` wants. A server that is away is passed by; one that refuses us ends the search, as in libpq.
+/// Opens a session on the server that the first session of this attempt has found; otherwise on the first server that answers
+/// and is as `target_session_attrs` wants it. The search goes on past a server that cannot be reached, and ends at one that
+/// refuses us, as in libpq.
 pub(in crate::postgres) async fn open(connection: &Connection, purpose: Purpose<'_>) -> Result<Session> {
-    let mut failures: Vec<Error> = Vec::new();
     if let Some((at, address)) = connection.chosen.get()
         && let Some(host) = connection.hosts.get(at)
     {
@@ -60,76 +63,83 @@ pub(in crate::postgres) async fn open(connection: &Connection, purpose: Purpose<
     if connection.load_balance {
         fastrand::shuffle(&mut order);
     }
-    for wanted in rounds(connection.target) {
+    let mut failures: Vec<Error> = Vec::new();
+    for &wanted in rounds(connection.target) {
         failures.clear();
         for &at in &order {
-            let host = &connection.hosts[at];
-            let what = what(connection, host, purpose);
-            let addresses = match socket::addresses(host).await {
-                Ok(addresses) => addresses,
-                Err(error) => {
-                    failures.push(unreachable(&what, host, error));
-                    continue;
-                }
-            };
-            for address in addresses {
-                match attempt(connection, host, address, purpose).await {
-                    Ok((session, greeting)) if suits(*wanted, &greeting) => {
-                        connection.chosen.set(at, address);
-                        return Ok(session);
-                    }
-                    Ok(_) => {
-                        failures
-                            .push(Error::transient(format!("{what}: the server is no {}", wanted.name())));
-                        break;
-                    }
-                    Err(error) if error.is_transient() => failures.push(error),
-                    Err(error) => return Err(error),
-                }
+            match on_host(connection, at, wanted, purpose, &mut failures).await? {
+                Some(session) => return Ok(session),
+                None => continue,
             }
         }
     }
     Err(together(failures))
 }
 
+/// Tries the addresses of the host with number `at`. `None` when none of them gives a session on a wanted server; why is added
+/// to `failures`.
+async fn on_host(
+    connection: &Connection,
+    at: usize,
+    wanted: Wanted,
+    purpose: Purpose<'_>,
+    failures: &mut Vec<Error>,
+) -> Result<Option<Session>> {
+    let host = &connection.hosts[at];
+    let what = what(connection, host, purpose);
+    let addresses = match socket::addresses(host).await {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            failures.push(unreachable(&what, host, error));
+            return Ok(None);
+        }
+    };
+    for address in addresses {
+        match attempt(connection, host, address, purpose).await {
+            Ok((session, greeting)) if suits(wanted, &greeting) => {
+                connection.chosen.set(at, address);
+                return Ok(Some(session));
+            }
+            Ok(_) => {
+                failures.push(Error::transient(format!("{what}: the server is no {}", wanted.name())));
+                return Ok(None);
+            }
+            Err(error) if error.is_transient() => failures.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
 fn what(connection: &Connection, host: &Host, purpose: Purpose<'_>) -> String {
     format!("{} {host}/{} as {}", purpose.name(), connection.dbname, connection.user)
 }
 
-/// One address: with and without TLS, as `sslmode` allows.
+/// Connects to one address: with TLS, without, or first one and then the other, as `sslmode` allows. Where a pooler refuses
+/// the settings that we send with the login, logs in without them.
 async fn attempt(
     connection: &Connection,
     host: &Host,
     address: Option<SocketAddr>,
-    purpose: Purpose<'_>,
+    mut purpose: Purpose<'_>,
 ) -> Result<(Session, Greeting)> {
     let what = what(connection, host, purpose);
-    let limit = connection.connect_timeout.unwrap_or(LIMIT);
-    let ways: &[bool] = match connection.ssl.mode {
-        _ if host.is_unix() => &[false],
-        SslMode::Disable => &[false],
-        SslMode::Allow => &[false, true],
-        SslMode::Prefer => &[true, false],
-        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[true],
-    };
+    let mut ways: VecDeque<bool> = ways(connection, host).iter().copied().collect();
     let mut first: Option<Error> = None;
-    for (at, &encrypted) in ways.iter().enumerate() {
+    while let Some(encrypted) = ways.pop_front() {
         let session = one(connection, host, address, encrypted, purpose, &what);
-        let (failure, had_tls) = match tokio::time::timeout(limit, session).await {
-            Ok(Ok(session)) => return Ok(session),
-            Ok(Err(failure)) => failure,
-            Err(_) => {
-                let text = format!("{what}: no answer within {} s", limit.as_secs_f32());
-                return Err(Error::transient(text).with_hint("is the server up, and does a firewall let us through? database.connectTimeout is the limit"));
-            }
+        let (failure, had_tls) = match in_time(connection, &what, session).await? {
+            Ok(session) => return Ok(session),
+            Err(failure) => failure,
         };
-        // The other way is for a server that wants it, or whose TLS does not work out.
-        let other = match &failure {
-            Failure::Refused { sqlstate, .. } => sqlstate.starts_with("28"),
-            Failure::Tls(_) => true,
-            Failure::Other(_) => false,
-        };
-        let again = other && at + 1 < ways.len() && (!encrypted || had_tls);
+        if failure.refuses_options() && !purpose.options.is_empty() {
+            pins::say_refused();
+            purpose.options = "";
+            ways.push_front(encrypted);
+            continue;
+        }
+        // The other way is for a server that insists on it, or whose TLS does not work.
+        let again = failure.may_go_another_way() && (!encrypted || had_tls) && !ways.is_empty();
         let error = failure.into_error(&what, purpose.replication);
         if !again {
             return Err(match first {
@@ -143,11 +153,34 @@ async fn attempt(
     Err(first.unwrap_or_else(|| Error::transient(format!("{what}: no way to connect"))))
 }
 
-/// What came of both ways, with TLS and without. The way out is that of the one with TLS, which is to be preferred.
+/// The ways to connect to a host, in their order: whether with TLS.
+fn ways(connection: &Connection, host: &Host) -> &'static [bool] {
+    match connection.ssl.mode {
+        _ if host.is_unix() => &[false],
+        SslMode::Disable => &[false],
+        SslMode::Allow => &[false, true],
+        SslMode::Prefer => &[true, false],
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[true],
+    }
+}
+
+/// Waits for a session no longer than `database.connectTimeout` allows.
+async fn in_time<T>(connection: &Connection, what: &str, session: impl Future<Output = T>) -> Result<T> {
+    let limit = connection.connect_timeout.unwrap_or(LIMIT);
+    tokio::time::timeout(limit, session).await.map_err(|_| {
+        Error::transient(format!("{what}: no answer within {} s", limit.as_secs_f32())).with_hint(
+            "is the server up, and does a firewall let us through? database.connectTimeout is the limit",
+        )
+    })
+}
+
+/// One error for both ways, with TLS and without. Hint and SQLSTATE are those of the way with TLS, which is to be preferred.
 fn both(first: Error, second: Error, second_encrypted: bool) -> Error {
     let words = if second_encrypted { ("without TLS", "with TLS") } else { ("with TLS", "without TLS") };
     let text = format!("{}: {first}; {}: {second}", words.0, words.1);
-    let hint = if second_encrypted { &second } else { &first }.hint().map(str::to_owned);
+    let (with_tls, without) = if second_encrypted { (&second, &first) } else { (&first, &second) };
+    let hint = with_tls.hint().map(str::to_owned);
+    let sqlstate = with_tls.sqlstate().or(without.sqlstate());
     let error = if first.is_transient() || second.is_transient() {
         Error::transient(text)
     } else {
@@ -157,9 +190,10 @@ fn both(first: Error, second: Error, second_encrypted: bool) -> Error {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
+    .with_sqlstate(sqlstate)
 }
 
-/// One session, in one way. A failure tells whether TLS was on.
+/// Connects in one way. A failure comes with whether TLS was on.
 async fn one(
     connection: &Connection,
     host: &Host,
@@ -274,7 +308,7 @@ impl Wanted {
     }
 }
 
-/// Whether a server is what is wanted, by what it reports at the login (PostgreSQL 14 and later).
+/// Whether a server is as wanted, by the parameters that it reports at the login (PostgreSQL 14 and later).
 fn suits(wanted: Wanted, greeting: &Greeting) -> bool {
     let on = |name: &str| greeting.parameters.iter().any(|(n, value)| n == name && value == "on");
     let standby = on("in_hot_standby");
@@ -288,19 +322,22 @@ fn suits(wanted: Wanted, greeting: &Greeting) -> bool {
     }
 }
 
-/// One error of what came of all servers.
+/// One error for all servers that were tried. Its SQLSTATE is that of the first server that gave one.
 fn together(mut failures: Vec<Error>) -> Error {
     if failures.len() == 1 {
         return failures.remove(0);
     }
     let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let sqlstate = failures.iter().find_map(Error::sqlstate);
     Error::transient(texts.join("; "))
+        .with_sqlstate(sqlstate)
         .with_hint("none of the servers can be used: are they up, and host names and ports right?")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SqlState;
 
     #[test]
     fn a_setting_that_did_not_reach_the_server_is_noticed() {
@@ -314,6 +351,18 @@ mod tests {
         check(&[("TimeZone", "Europe/Zurich"), ("DateStyle", "ISO, MDY")], Some("timezone"));
         check(&[("TimeZone", "UTC"), ("DateStyle", "German, DMY")], Some("datestyle"));
         check(&[], None);
+    }
+
+    #[test]
+    fn the_code_survives_when_failures_become_one() {
+        let refused = |code| Error::configuration(format!("no ({code})")).with_sqlstate(code);
+        let error = both(refused(SqlState::INVALID_PASSWORD), refused(SqlState::UNDEFINED_OBJECT), false);
+        assert_eq!(error.sqlstate(), Some(SqlState::INVALID_PASSWORD), "the one with TLS");
+        let error = both(Error::transient("no TLS"), refused(SqlState::INVALID_PASSWORD), false);
+        assert_eq!(error.sqlstate(), Some(SqlState::INVALID_PASSWORD));
+        let error = together(vec![Error::transient("away"), refused(SqlState::TOO_MANY_CONNECTIONS)]);
+        assert_eq!(error.sqlstate(), Some(SqlState::TOO_MANY_CONNECTIONS));
+        assert_eq!(together(vec![Error::transient("away"), Error::transient("away")]).sqlstate(), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) trouble: Option<&'a Mismatch>,
 }
 
-/// What to do.
+/// What a start does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     /// Stream from the slot as it is.
@@ -24,7 +24,7 @@ pub(crate) enum Decision {
     CreateAndStream,
     /// Take a snapshot. `recreate`: drop the lost slot first. `stream`: stream after the snapshot.
     Snapshot { recreate: bool, stream: bool },
-    /// Nothing: `initial_only` whose snapshot was taken before, or `configuration_based` with neither data nor stream.
+    /// Do nothing: `initial_only` whose snapshot was taken before, or `configuration_based` with neither data nor stream.
     Finished,
 }
 
@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
 
-    /// What may be wrong with a slot that is there, one for each kind; and nothing.
+    /// No trouble, and each kind of trouble that an existing slot may have.
     fn troubles() -> [Option<Mismatch>; 5] {
         let (offset, lsn) = (Lsn::new(1), Lsn::new(2));
         [

@@ -1,30 +1,21 @@
-//! One of the threads that read a table by ranges of pages: its session, and rows made records where they arrive.
-
-use std::sync::Arc;
+//! One thread that reads tables by ranges of pages: its session, and the rows, which become records on this thread.
 
 use pgcdc_event::{RecordBatch, Snapshot};
 use pgcdc_format::envelope::{Context, RelationEncoder};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::copy::{Line, copy_error, import};
-use super::workers::{Job, Large, Part, ROOM, Report, Shared};
+use super::job::{Large, Part, Report, Shared, Task, stopped};
+use super::line::Line;
+use super::statements::{copy_error, import};
+use crate::Result;
 use crate::clock::Clock;
 use crate::outbox::GATHERED;
 use crate::postgres::{Piece, RowReader};
-use crate::{Error, Result};
 
-/// A row of more than this is encoded only once there is room for its records.
+/// A row of more bytes than this is encoded only once there is room for its records.
 const LARGE: usize = 256 * 1024;
 
-/// A table to read, together with others.
-#[derive(Debug)]
-pub(super) struct Task {
-    pub(super) job: Arc<Job>,
-    pub(super) encoder: RelationEncoder,
-    pub(super) out: mpsc::Sender<Report>,
-}
-
-/// Reads tables until there are no more; tells by `ready` whether its session sees the snapshot.
+/// Reads tables until no more tasks come. Says by `ready` whether its session sees the snapshot.
 pub(super) async fn work(
     shared: &Shared,
     mut tasks: mpsc::UnboundedReceiver<Task>,
@@ -42,7 +33,7 @@ pub(super) async fn work(
     }
     while let Some(task) = tasks.recv().await {
         let out = task.out.clone();
-        // Nobody listens once the snapshot has failed elsewhere.
+        // Sending fails once the snapshot has failed elsewhere, and then nobody needs the report.
         match read(reader, shared, task).await {
             Ok(back) => {
                 reader = back;
@@ -60,8 +51,9 @@ pub(super) async fn work(
     reader.close().await;
 }
 
-/// A session that sees the snapshot and holds the tables. Another one of ours holds them already; what waits for that
-/// one to let go (`ALTER TABLE`) would be waited for here, and nobody would see the circle: hence `NOWAIT`.
+/// Opens a session that sees the snapshot and locks the tables. The snapshot's first session has locked them already. An
+/// `ALTER TABLE` may wait for that session, and this one would wait behind it: a deadlock that the server cannot see. So
+/// the lock is taken with `NOWAIT`.
 async fn open(shared: &Shared) -> Result<RowReader> {
     let mut reader = RowReader::connect(&shared.connection).await?;
     reader.execute("import the snapshot", &import(&shared.snapshot)).await?;
@@ -89,7 +81,7 @@ async fn read(mut reader: RowReader, shared: &Shared, task: Task) -> Result<RowR
     Ok(reader)
 }
 
-/// Rows of one table on their way to records.
+/// The rows of one table, and the records that are gathered from them.
 struct Rows<'a> {
     shared: &'a Shared,
     encoder: RelationEncoder,
@@ -97,21 +89,22 @@ struct Rows<'a> {
     context: Context<'static>,
     clock: Clock,
     batch: RecordBatch,
-    /// Rows whose records are in the batch.
+    /// How many rows the batch has records of.
     count: u64,
 }
 
 impl Rows<'_> {
-    /// Reads one range. Its first and its last row go on as they are: their markers depend on other ranges.
+    /// Reads one range. Its first and its last row are handed over unencoded, since their markers depend on other ranges.
     async fn range(&mut self, mut reader: RowReader, what: &str, sql: &str) -> Result<RowReader> {
         reader.copy(what, sql).await?;
         let mut line = Line::default();
         let (mut read, mut held): (u64, bool) = (0, false);
         loop {
             let piece = reader.next(what).await.map_err(copy_error)?;
-            // The row before first, so that a large one is gone when the next is copied.
+            // Deal with the row before first, so that a large one is out of memory when the next is copied.
             if std::mem::take(&mut held) {
-                // Records that are gathered may go out after it: until the table's end nobody knows which row is its last.
+                // The gathered records may go out after this row. That is in order: which row is the table's last is decided
+                // when all ranges are read.
                 if read == 1 || piece == Piece::End {
                     self.hand_over(std::mem::take(&mut line)).await?;
                 } else {
@@ -123,7 +116,7 @@ impl Rows<'_> {
                     line.take(&mut reader);
                     (read, held) = (read + 1, true);
                 }
-                // The thread that has the outbox reads it, since only that one knows when nothing else is in memory.
+                // The capture thread reads the large row, since it alone knows when nothing else is in memory.
                 Piece::Large => {
                     self.flush().await?;
                     let (back, returned) = oneshot::channel();
@@ -168,17 +161,4 @@ impl Rows<'_> {
         let rows = std::mem::take(&mut self.count);
         self.out.send(Report::Part(Part::Batch(batch, rows), Some(room))).await.map_err(|_| stopped())
     }
-}
-
-impl Shared {
-    /// Waits for room for so many bytes; what is larger than all of it gets all of it.
-    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
-        let kib = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX).min(ROOM);
-        Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| stopped())
-    }
-}
-
-/// Nobody sees this: whoever would has gone.
-fn stopped() -> Error {
-    Error::closed("the snapshot was stopped")
 }

@@ -1,28 +1,30 @@
-//! Large tables by several connections: who reads what, and the markers of rows that come in any order.
+//! Reads large tables by several connections: which tables, and the markers of rows that come in any order.
 
 use std::collections::HashMap;
 
 use pgcdc_format::envelope::{Context, RelationEncoder};
 
-use super::copy::{Run, Snapshotter, copy_error, select};
+use super::job::{Job, Large, Part, Shared};
 use super::lock;
+use super::pool::{Parts, Pool};
 use super::ranges::{self, Ranges};
-use super::workers::{Job, Large, Part, Parts, Workers};
+use super::snapshotter::{Run, Snapshotter};
+use super::statements::{copy_error, select};
 use crate::metrics::Metrics;
 use crate::postgres::{CapturedTable, Piece, RowReader};
 use crate::{Error, Result};
 
-/// The workers of a snapshot, and what they read.
+/// The threads of a snapshot, and the tables that they read.
 #[derive(Debug)]
 pub(super) struct Parallel {
-    workers: Workers,
-    /// Pages of the tables that are large enough, by oid.
+    pool: Pool,
+    /// How many pages each of these tables has, by the table's oid.
     pages: HashMap<u32, u64>,
 }
 
 impl Parallel {
-    /// Starts `snapshot.max.threads` workers where that is more than one, there is a table for them, and the output takes
-    /// records that several threads make: neither typed events nor one change at a time.
+    /// Starts `snapshot.max.threads` threads. `None` when that is one thread, when no table is large enough, or when the
+    /// output cannot take batches of several threads: it takes typed events, or one change at a time.
     pub(super) async fn start(
         snapshotter: &Snapshotter<'_>,
         reader: &mut RowReader,
@@ -39,7 +41,7 @@ impl Parallel {
         let plain: Vec<&CapturedTable> = captured
             .iter()
             .copied()
-            // Without the privilege to lock them, workers could not hold them without waiting.
+            // A role without the privilege on the whole table cannot `LOCK TABLE … NOWAIT` it, and a thread must not wait.
             .filter(|table| table.readable && !overrides.contains_key(&table.name.to_string()))
             .collect();
         let mut pages = ranges::pages(reader, &plain).await?;
@@ -51,32 +53,33 @@ impl Parallel {
         let count = usize::try_from(most).unwrap_or(usize::MAX).min(threads);
         let lock = format!("{} NOWAIT", lock::statement(&large));
         let tolerance = snapshotter.tables.tolerance.clone();
-        let workers = Workers::start(&settings.connection, snapshot, lock, context, tolerance, count).await;
-        let Some(workers) = workers else { return Ok(None) };
-        tracing::info!(threads = workers.count(), tables = large.len(), "large tables are read in parallel");
-        Ok(Some(Self { workers, pages }))
+        let shared =
+            Shared::new(settings.connection.clone(), snapshot.to_owned(), lock, context, tolerance, count);
+        let Some(pool) = Pool::start(shared, count).await else { return Ok(None) };
+        tracing::info!(threads = pool.count(), tables = large.len(), "large tables are read in parallel");
+        Ok(Some(Self { pool, pages }))
     }
 
-    /// Begins to read a table; `None` when it is one to be read whole.
+    /// Begins to read a table; `None` when the table is too small to be cut into ranges.
     pub(super) fn read(
         &self,
         table: &CapturedTable,
         columns: &str,
         encoder: &RelationEncoder,
     ) -> Option<Parts<'_>> {
-        let ranges = Ranges::of(*self.pages.get(&table.oid)?, self.workers.count())?;
+        let ranges = Ranges::of(*self.pages.get(&table.oid)?, self.pool.count())?;
         let job = Job::new(format!("read table {}", table.name), select(table, columns), ranges);
-        Some(self.workers.read(job, encoder))
+        Some(self.pool.read(job, encoder))
     }
 
-    /// Waits until the workers' sessions have ended.
+    /// Waits until the threads' sessions have ended.
     pub(super) async fn finish(self) {
-        self.workers.finish().await;
+        self.pool.finish().await;
     }
 }
 
 impl Snapshotter<'_> {
-    /// Sends the rows that the workers read of one table, and leaves its last row pending. `before` encodes the row that
+    /// Sends the rows that the threads read of one table, and leaves its last row pending. `before` encodes the row that
     /// is pending at the start, which belongs to the table before.
     ///
     /// The table's first row goes out before all others, since it carries the *first* marker. After that one unencoded row
@@ -105,20 +108,9 @@ impl Snapshotter<'_> {
                     run.pending = line;
                     count += 1;
                 }
-                Part::Large(Large { mut reader, what, back }) => {
-                    self.admit(&mut reader, run).await?;
-                    loop {
-                        match reader.next(&what).await.map_err(copy_error)? {
-                            Piece::Row => break,
-                            Piece::Large => reader.admit(),
-                            Piece::End => return Err(Error::fatal(format!("{what}: a row is missing"))),
-                        }
-                    }
-                    run.pending.take(&mut reader);
-                    run.pending.place = Some(run.markers.row(number));
+                Part::Large(large) => {
+                    self.large(large, number, run).await?;
                     count += 1;
-                    // It is awaited, unless the worker was stopped.
-                    let _ = back.send(reader);
                 }
                 Part::Batch(mut batch, rows) => {
                     self.outbox.flush(&mut run.batch).await?;
@@ -133,5 +125,23 @@ impl Snapshotter<'_> {
             drop(room);
         }
         Ok(count)
+    }
+
+    /// Reads the large row that a thread's session stands at, and leaves it pending. Then gives the session back.
+    async fn large(&mut self, large: Large, number: usize, run: &mut Run) -> Result<()> {
+        let Large { mut reader, what, back } = large;
+        self.admit(&mut reader, run).await?;
+        loop {
+            match reader.next(&what).await.map_err(copy_error)? {
+                Piece::Row => break,
+                Piece::Large => reader.admit(),
+                Piece::End => return Err(Error::fatal(format!("{what}: a row is missing"))),
+            }
+        }
+        run.pending.take(&mut reader);
+        run.pending.place = Some(run.markers.row(number));
+        // Fails when the thread was stopped; the session is closed then.
+        let _ = back.send(reader);
+        Ok(())
     }
 }

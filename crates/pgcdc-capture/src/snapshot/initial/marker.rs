@@ -1,15 +1,16 @@
-//! Where in the snapshot a row stands. Pure; one row behind, since only the next one tells whether
-//! a row was the last.
+//! Whether a row is the first or last one of its table or of the snapshot. Pure. The answer comes one row late, since only the
+//! next row tells whether a row was the last.
 
 use pgcdc_event::Snapshot;
 
-/// Hands out markers in the order of rows.
+/// Numbers rows in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Markers {
+    /// The table of the row before.
     table: Option<usize>,
 }
 
-/// What is known of a row when it is read.
+/// Where a row stands, as far as that is known when it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) table: usize,
@@ -18,8 +19,8 @@ pub(crate) struct Place {
 }
 
 impl Markers {
-    /// A row of the table with this number was read. Only the first table can have the first row: where that is empty,
-    /// Debezium marks none.
+    /// Notes a row of the table with this number. Only the first table can have the snapshot's first row: where that table is
+    /// empty, Debezium marks no row as first.
     pub(crate) fn row(&mut self, table: usize) -> Place {
         let begun = self.table.is_some();
         let place = Place { table, first: !begun && table == 0, first_in_table: self.table != Some(table) };
@@ -29,7 +30,7 @@ impl Markers {
 }
 
 impl Place {
-    /// Whether the row must come before all others of its table.
+    /// Whether this is the first row of its table, which must go out before all others of it.
     pub(crate) fn opens(self) -> bool {
         self.first_in_table
     }

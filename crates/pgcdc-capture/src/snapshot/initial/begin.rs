@@ -2,20 +2,20 @@
 
 use pgcdc_event::Lsn;
 
-use super::copy::import;
+use super::statements::import;
 use crate::config::{PublicationMode, Settings};
 use crate::postgres::{
     CapturedTable, ExportedSlot, NewSlot, Query, Replication, RowReader, captured_tables, drop_when_free,
     ensure_publication, inspect_publication, set_identities,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, SqlState};
 
-/// How often a slot is made anew since tables were made meanwhile that the publication did not have.
+/// How many times the slot is made anew because a table was created meanwhile that the publication did not have.
 const MOST_TRIES: u32 = 10;
 
 /// A snapshot that can be read.
 pub(crate) struct Begun {
-    /// The session that made the slot; the snapshot is there as long as it is idle.
+    /// The session that made the slot. The snapshot lives as long as this session runs no other command.
     pub(crate) session: Replication,
     pub(crate) made: ExportedSlot,
     /// The snapshot's name.
@@ -26,9 +26,14 @@ pub(crate) struct Begun {
     pub(crate) tables: Vec<CapturedTable>,
 }
 
-/// Makes a slot and opens the snapshot that the server exports with it. Its tables are listed in the snapshot itself, so
-/// that one is there that was made after `listed`, the list that the publication was made from. When the publication had to
-/// be told of a table, the slot is made anew: the stream has nothing of a table from before it was published.
+/// Makes a slot and opens the snapshot that the server exports with it.
+///
+/// The tables are listed in the snapshot itself, so a table is there too that was created after `listed`, the list that the
+/// publication was made from. Such a table is added to the publication, and then the slot is made anew: the stream has no
+/// changes of a table from before it was published.
+///
+/// # Errors
+/// Those of the server; a transient one when tables are created faster than this follows.
 pub(crate) async fn begin(
     query: &Query,
     settings: &Settings,
@@ -59,8 +64,11 @@ pub(crate) async fn begin(
         .with_hint("publication.autocreate.mode=all_tables has every table at once"))
 }
 
-/// Makes the publication what the settings want. When one of `tables` was dropped since they were listed, they are listed
-/// again.
+/// Creates or alters the publication as the settings want it. When one of `tables` was dropped since they were listed, lists
+/// them again.
+///
+/// # Errors
+/// Those of the server; a transient one when tables are dropped faster than this follows.
 pub(crate) async fn publish(
     query: &Query,
     settings: &Settings,
@@ -74,7 +82,7 @@ pub(crate) async fn publish(
                 }
                 return Ok(());
             }
-            Err(error) if error.to_string().ends_with("(SQLSTATE 42P01)") => {
+            Err(error) if error.sqlstate() == Some(SqlState::UNDEFINED_TABLE) => {
                 *tables = captured_tables(&mut &*query, settings).await?;
             }
             Err(error) => return Err(error),
@@ -83,8 +91,8 @@ pub(crate) async fn publish(
     Err(Error::transient("tables are dropped faster than a publication of them can be made"))
 }
 
-/// Looks after the snapshot's tables that are not in `listed`: they get their replica identity, and their place in a
-/// publication of our own. Returns the list that the publication was then made from; `None` when it has them anyway.
+/// Gives the snapshot's tables that are not in `listed` their replica identity, and adds them to a publication of our own.
+/// Returns the list that the publication was then made from; `None` when the publication did not have to change.
 async fn publish_new(
     query: &Query,
     settings: &Settings,

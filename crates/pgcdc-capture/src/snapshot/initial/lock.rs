@@ -1,14 +1,17 @@
-//! Holding the tables of a snapshot as they are until it has read them.
+//! Locks the tables of a snapshot, so that they stay as they are until the snapshot has read them.
 
 use std::time::Duration;
 
 use crate::config::Settings;
 use crate::postgres::{Ask, CapturedTable, RowReader, quote_identifier};
-use crate::{Error, Result};
+use crate::{Error, Result, SqlState};
 
-/// Holds the tables' shape until the snapshot ends, and makes sure that it has not changed since the
-/// snapshot was exported: a rewritten table would read as empty under it. Returns those that are still there: a table
-/// that was dropped since costs itself alone.
+/// Locks the tables against changes of their shape until the snapshot ends, and makes sure that no table was rewritten
+/// since the snapshot was exported: a rewritten table would read as empty. Returns the tables that are still there; one that
+/// was dropped since is left out with a warning.
+///
+/// # Errors
+/// A transient one when a table was rewritten or renamed. A fatal one when row-level security would hide rows.
 pub(super) async fn lock<'a>(
     reader: &mut RowReader,
     mut tables: Vec<&'a CapturedTable>,
@@ -20,7 +23,7 @@ pub(super) async fn lock<'a>(
         reader.execute("lock the snapshot's tables", "SAVEPOINT pgcdc_lock").await?;
         match reader.execute("lock the snapshot's tables", &statement(&tables)).await {
             Ok(()) => break,
-            Err(error) if error.to_string().contains("42P01") => {
+            Err(error) if error.sqlstate() == Some(SqlState::UNDEFINED_TABLE) => {
                 reader.execute("lock the snapshot's tables", "ROLLBACK TO pgcdc_lock").await?;
                 let before = tables.len();
                 let dropped = dropped(reader, &tables).await?;
@@ -47,8 +50,8 @@ async fn set_limit(reader: &mut RowReader, limit: Option<Duration>) -> Result<()
     reader.execute("set the limit of snapshot.lock.timeout.ms", &sql).await
 }
 
-/// Holds tables as reading them would. `LOCK TABLE` takes the privilege to read the whole table; a role that may read
-/// single columns holds the table by a query that reads no row.
+/// The statement that takes the lock that reading the tables would take. `LOCK TABLE` needs the privilege to read the whole
+/// table. A role that may only read some columns gets the lock by a query that reads no row.
 pub(super) fn statement(tables: &[&CapturedTable]) -> String {
     let (whole, parts): (Vec<&CapturedTable>, _) = tables.iter().partition(|table| table.readable);
     let names: Vec<String> = whole.iter().map(|table| table.name.quoted()).collect();
@@ -65,7 +68,7 @@ fn oids(tables: &[&CapturedTable]) -> String {
     format!("'{{{}}}'::oid[]", oids.join(","))
 }
 
-/// Those that were dropped since the snapshot was exported: this function looks at the catalog as of now.
+/// The tables that were dropped since the snapshot was exported. `pg_table_is_visible` looks at the catalog as of now.
 async fn dropped(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<Vec<u32>> {
     let sql = format!("SELECT t FROM unnest({}) u(t) WHERE pg_table_is_visible(u.t) IS NULL", oids(tables));
     let rows = reader.rows("look which tables were dropped", &sql).await?;
@@ -76,7 +79,8 @@ async fn dropped(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<Ve
     Ok(dropped)
 }
 
-/// A table that was rewritten since: the catalog as of the snapshot beside the catalog as of now.
+/// A table that was rewritten since the snapshot was exported. `relfilenode` is as of the snapshot, `pg_relation_filenode` as of
+/// now.
 async fn rewritten(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<Option<String>> {
     let sql = format!(
         "SELECT c.relname FROM pg_class c
@@ -88,8 +92,8 @@ async fn rewritten(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<
     reader.value("look whether a table was rewritten", &sql).await
 }
 
-/// Row-level security: rows that a policy hides would be missing without a word. Our sessions have `row_security=off`,
-/// so that PostgreSQL refuses to read such a table; here it is said which, and what to do.
+/// Refuses tables of which row-level security hides rows, since those rows would silently be missing. Our sessions have
+/// `row_security=off`, so that PostgreSQL would refuse to read such a table; this error names the tables and the way out.
 async fn look_at_policies(
     reader: &mut RowReader,
     tables: &[&CapturedTable],
@@ -122,7 +126,7 @@ async fn look_at_policies(
     .with_hint(policies_hint(&settings.connection.user)))
 }
 
-/// How rows that policies hide get into a snapshot.
+/// The two ways to get rows that policies hide into a snapshot.
 pub(crate) fn policies_hint(user: &str) -> String {
     format!(
         "ALTER ROLE {} BYPASSRLS; -- or, to send only what the policies show: database.initial.statements=SET row_security=on",

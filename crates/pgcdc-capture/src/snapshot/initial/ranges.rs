@@ -1,20 +1,20 @@
-//! How a table is cut into ranges of pages that several connections read at once. Pure, but for the look at sizes.
+//! Cuts a table into ranges of pages that several connections read at once. Pure, except for [`pages`], which asks for sizes.
 
 use std::collections::HashMap;
 
 use crate::Result;
 use crate::postgres::{Ask, CapturedTable};
 
-/// Pages of the smallest range, a mebibyte: below, a statement costs more than it gains.
+/// Pages of the smallest range, 1 MiB. For fewer pages a statement costs more than it gains.
 const FEWEST: u64 = 128;
 
-/// Pages of the largest one, 16 MiB: a range that is begun last holds all others up.
+/// Pages of the largest range, 16 MiB. All readers wait for the range that was begun last, so it should not be long.
 const MOST: u64 = 2048;
 
-/// Ranges of a table for each reader, so that none has much more to do than another.
+/// Ranges of a table for each reader, so that no reader has much more to do than another.
 const PER_READER: u64 = 8;
 
-/// Rows of a table from one page to before another; without an end, to the table's end.
+/// The rows of a table from page `from` up to, but not including, page `to`; without `to`, up to the table's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
     from: u64,
@@ -22,7 +22,7 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// The range as a condition, with a blank before it; nothing for the whole table.
+    /// The range as a `WHERE` clause with a blank before it; empty for the whole table.
     pub(super) fn condition(self) -> String {
         match (self.from, self.to) {
             (0, None) => String::new(),
@@ -33,7 +33,7 @@ impl Range {
     }
 }
 
-/// The ranges of one table.
+/// The ranges of one table, all of the same size but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ranges {
     size: u64,
@@ -41,16 +41,16 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
-    /// The ranges of a table of so many pages, for so many readers; `None` when it is too small to be cut.
+    /// Cuts a table of `pages` pages for `readers` readers; `None` when it is too small to be cut.
     pub(super) fn of(pages: u64, readers: usize) -> Option<Self> {
         let readers = u64::try_from(readers).unwrap_or(u64::MAX).max(1);
         let size = (pages / readers.saturating_mul(PER_READER)).clamp(FEWEST, MOST);
-        // What is left joins the last range, which has no end.
+        // The remainder belongs to the last range, which has no end.
         let count = pages / size;
         (count > 1).then_some(Self { size, count })
     }
 
-    /// How many there are.
+    /// How many ranges there are.
     pub(super) fn count(self) -> u64 {
         self.count
     }
@@ -64,9 +64,9 @@ impl Ranges {
     }
 }
 
-/// Pages by oid, of those tables that can be read by ranges of pages: PostgreSQL has such scans from 14 on, of its own
-/// kind of storage. A table that others inherit from has more rows than its own pages. Later growth does not matter,
-/// since no row of the snapshot is there.
+/// Asks how many pages tables have, by oid. Left out are tables that cannot be read by ranges of pages: PostgreSQL scans
+/// ranges from version 14 on, and only of tables of its own storage (`heap`); and a table that others inherit from has rows
+/// outside of its own pages. A table that grows later does no harm, since its new pages have no row of the snapshot.
 pub(super) async fn pages(session: &mut impl Ask, tables: &[&CapturedTable]) -> Result<HashMap<u32, u64>> {
     let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
     let sql = format!(

@@ -1,0 +1,117 @@
+//! What all ways of reading a snapshot share: the row that is kept back, its marker, and the way to the outbox.
+
+use std::sync::Arc;
+
+use pgcdc_event::{Column, RecordBatch};
+use pgcdc_format::envelope::{Context, RelationEncoder};
+
+use super::line::Line;
+use super::marker::Markers;
+use crate::Result;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::postgres::{CapturedTable, RowReader, quote_identifier};
+use crate::tables::{Tables, included};
+
+/// Rows between two looks at the output's deliveries.
+const POLL_EVERY: u32 = 512;
+
+/// Reads all captured tables under one exported snapshot.
+pub(crate) struct Snapshotter<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) tables: &'a mut Tables,
+    pub(crate) outbox: &'a mut Outbox,
+    pub(crate) metrics: &'a Arc<Metrics>,
+}
+
+/// State of one snapshot that is being read.
+pub(super) struct Run {
+    pub(super) context: Context<'static>,
+    pub(super) markers: Markers,
+    /// The row that was read last. It is kept back, since the next row decides its marker.
+    pub(super) pending: Line,
+    pub(super) batch: RecordBatch,
+    /// Rows sent since the output's deliveries were looked at.
+    since_poll: u32,
+    clock: Clock,
+}
+
+impl Run {
+    pub(super) fn new(context: Context<'static>) -> Self {
+        Self {
+            context,
+            markers: Markers::default(),
+            pending: Line::default(),
+            batch: RecordBatch::new(),
+            since_poll: 0,
+            clock: Clock::default(),
+        }
+    }
+}
+
+impl Snapshotter<'_> {
+    /// The relation's columns for a `SELECT`. NULL stands in for columns that the column filters leave out: the role may not
+    /// be allowed to read them. When the filters leave out all columns, all are read, as with Debezium. Typed events have
+    /// every column, in a snapshot as in the stream.
+    pub(super) fn columns(&self, encoder: &RelationEncoder) -> String {
+        let relation = encoder.relation();
+        let included = included(self.settings, relation);
+        let all = self.outbox.output.wants_events() || !included.contains(&true);
+        let column = |(column, included): (&Column, &bool)| {
+            if all || *included { quote_identifier(&column.name) } else { "NULL".to_owned() }
+        };
+        let columns: Vec<String> = relation.columns.iter().zip(&included).map(column).collect();
+        columns.join(", ")
+    }
+
+    /// Whether `snapshot.include.collection.list` has the table.
+    pub(super) fn wanted(&self, table: &CapturedTable) -> bool {
+        self.settings.snapshot.include.as_ref().is_none_or(|list| list.matches(&table.name.to_string()))
+    }
+
+    /// Waits until nothing is in flight, so that the large row that is next is alone in memory.
+    pub(super) async fn admit(&mut self, reader: &mut RowReader, run: &mut Run) -> Result<()> {
+        self.outbox.flush(&mut run.batch).await?;
+        self.outbox.settle().await?;
+        reader.admit();
+        Ok(())
+    }
+
+    /// Sends the pending row, if there is one; `next` is the number of the table of the row after it, `None` at the end.
+    pub(super) async fn emit_pending(
+        &mut self,
+        encoder: &mut RelationEncoder,
+        next: Option<usize>,
+        run: &mut Run,
+    ) -> Result<()> {
+        let Some(place) = run.pending.place.take() else { return Ok(()) };
+        run.context.snapshot = place.marker(next);
+        run.context.now_ns = run.clock.tick();
+        if self.outbox.output.wants_events() {
+            let event = run.pending.event(encoder, &run.context);
+            self.outbox.event(event).await?;
+        } else {
+            if run.pending.is_large() {
+                self.outbox.flush(&mut run.batch).await?;
+            }
+            run.pending.encode(encoder, &run.context, &mut run.batch, &self.tables.tolerance)?;
+            if self.outbox.is_due(&run.batch) {
+                self.outbox.send(&mut run.batch).await?;
+            }
+        }
+        run.since_poll += 1;
+        if run.since_poll >= POLL_EVERY {
+            Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
+            run.since_poll = 0;
+            self.tables.tolerance.tell();
+            self.outbox.flush(&mut run.batch).await?;
+            self.outbox.poll()?;
+            tokio::task::yield_now().await;
+        } else if next.is_none() {
+            Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! The SQL of a snapshot, and what an error of it means.
+
+use crate::postgres::{CapturedTable, quote_literal};
+use crate::{Error, SqlState};
+
+/// Begins a transaction that sees an exported snapshot.
+pub(super) fn import(snapshot: &str) -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+        quote_literal(snapshot)
+    )
+}
+
+/// All rows of a table, and those of tables that inherit from it. The latter come once more under their own names, as with
+/// Debezium.
+pub(super) fn select(table: &CapturedTable, columns: &str) -> String {
+    format!("SELECT {columns} FROM {}", table.name.quoted())
+}
+
+/// `COPY` of a table's columns: from the table, or from the user's `snapshot.select.statement.overrides`.
+pub(super) fn copy(table: &CapturedTable, columns: &str, override_: Option<&String>) -> String {
+    match override_ {
+        Some(statement) => {
+            let statement = statement.trim().trim_end_matches(';');
+            format!("COPY (SELECT {columns} FROM ({statement}) AS pgcdc_override) TO STDOUT")
+        }
+        None => format!("COPY ({}) TO STDOUT", select(table, columns)),
+    }
+}
+
+/// An error while rows are read. A missing column was dropped after the snapshot was exported: a new snapshot knows that,
+/// so the connector tries again.
+#[cold]
+pub(super) fn copy_error(error: Error) -> Error {
+    match error.sqlstate() {
+        Some(code @ SqlState::UNDEFINED_COLUMN) => Error::transient(error.to_string()).with_sqlstate(code),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_column_is_tried_again() {
+        let error = |code| Error::fatal("no").with_sqlstate(code);
+        assert!(copy_error(error(SqlState::UNDEFINED_COLUMN)).is_transient());
+        assert_eq!(
+            copy_error(error(SqlState::UNDEFINED_COLUMN)).sqlstate(),
+            Some(SqlState::UNDEFINED_COLUMN)
+        );
+        assert!(!copy_error(error(SqlState::UNDEFINED_TABLE)).is_transient());
+    }
+}
