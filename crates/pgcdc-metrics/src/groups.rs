@@ -5,24 +5,15 @@ use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use crate::{Counter, Gauge, Kind, Metric, Seconds};
-
-/// One label and its value, as `prometheus-client` takes it.
-type Label = [(&'static str, String); 1];
-
-/// A label whose value may hold anything: `prometheus-client` 0.24 writes values as they are.
-fn label(name: &'static str, value: &str) -> Label {
-    [(name, value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))]
-}
+use crate::labelled::{ByLabels, Labelled, Labels, RestartsByReason, RowsByTable, label};
+use crate::{Counter, Duration, Gauge, Kind, Metric, Seconds};
 
 /// Registers one metric of the table. The client adds a counter's `_total` and the full stop of the help by itself.
-fn register<M>(registry: &mut Registry, name: &'static str, help: &'static str) -> Family<Label, M>
+fn register<M>(registry: &mut Registry, name: &'static str, help: &'static str, family: Family<Labels, M>)
 where
     M: EncodeMetric + TypedMetric + Default + Clone + std::fmt::Debug + Send + Sync + 'static,
 {
-    let family = Family::default();
-    registry.register(name.trim_end_matches("_total"), help.trim_end_matches('.'), family.clone());
-    family
+    registry.register(name.trim_end_matches("_total"), help.trim_end_matches('.'), family);
 }
 
 /// The type of a kind of handle.
@@ -33,53 +24,83 @@ macro_rules! handle {
     (Gauge) => {
         Gauge
     };
+    (Duration) => {
+        Duration
+    };
     (Histogram) => {
         Seconds
     };
 }
 
-/// Declares a group: the struct of handles, the families that they come from, and the group's part of the table.
+/// What a kind of handle is in the text.
+macro_rules! kind {
+    (Duration) => {
+        Kind::Gauge
+    };
+    ($Kind:ident) => {
+        Kind::$Kind
+    };
+}
+
+/// Declares a group: the struct of handles, the families that they come from, and the group's part of the table. Metrics under
+/// `by` have further labels.
 macro_rules! group {
     ($(#[$doc:meta])* $Handles:ident, $Families:ident, $ROWS:ident, label $label:literal {
         $($field:ident: $Kind:ident = $name:literal, $help:literal;)*
+    } by {
+        $($by:ident: $By:ident = $by_name:literal, [$($further:literal),*], $by_help:literal;)*
     }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default)]
         pub struct $Handles {
             $(#[doc = $help] #[doc = concat!("`", $name, "`")] pub $field: handle!($Kind),)*
+            $(#[doc = $by_help] #[doc = concat!("`", $by_name, "`")] pub $by: $By,)*
         }
 
-        #[derive(Debug)]
+        #[derive(Debug, Default)]
         pub(crate) struct $Families {
-            $($field: Family<Label, handle!($Kind)>,)*
+            $($field: Family<Labels, handle!($Kind)>,)*
+            $($by: Labelled,)*
         }
 
         impl $Families {
-            fn register(registry: &mut Registry) -> Self {
-                Self { $($field: register(registry, $name, $help),)* }
+            fn registered(registry: &mut Registry) -> Self {
+                let families = Self::default();
+                $(register(registry, $name, $help, families.$field.clone());)*
+                $(register(registry, $by_name, $by_help, families.$by.family());)*
+                families
             }
 
             /// The handles for one value of the label; the same ones for the same value.
             pub(crate) fn handles(&self, value: &str) -> $Handles {
-                let label = label($label, value);
-                $Handles { $($field: self.$field.get_or_create_owned(&label),)* }
+                let labels = vec![label($label, value)];
+                $Handles {
+                    $($field: self.$field.get_or_create_owned(&labels),)*
+                    $($by: $By::of(&self.$by, label($label, value)),)*
+                }
             }
 
             /// Drops the values of one label's value.
             pub(crate) fn forget(&self, value: &str) {
-                let label = label($label, value);
-                $(self.$field.remove(&label);)*
+                let labels = vec![label($label, value)];
+                $(self.$field.remove(&labels);)*
+                $(self.$by.forget(&labels[0]);)*
             }
         }
 
-        const $ROWS: &[Metric] =
-            &[$(Metric { name: $name, kind: Kind::$Kind, label: $label, help: $help },)*];
+        const $ROWS: &[Metric] = &[
+            $(Metric { name: $name, kind: kind!($Kind), labels: &[$label], help: $help },)*
+            $(Metric { name: $by_name, kind: Kind::Counter, labels: &[$label, $($further),*], help: $by_help },)*
+        ];
     };
 }
 
 group! {
     /// What a connector has done since its start. All counts are of the whole connector, over its restarts.
     CaptureMetrics, CaptureFamilies, CAPTURE, label "connector" {
+        snapshot_running: Gauge = "pgcdc_snapshot_running", "1 while a snapshot is read, else 0.";
+        snapshot_tables: Gauge = "pgcdc_snapshot_tables", "Tables that the snapshot reads.";
+        snapshot_tables_remaining: Gauge = "pgcdc_snapshot_tables_remaining", "Tables that the snapshot has not read to their end yet.";
         snapshot_rows: Counter = "pgcdc_snapshot_rows_total", "Rows read by snapshots.";
         snapshot_estimate: Gauge = "pgcdc_snapshot_rows_expected", "Rows that the snapshot is expected to have, by the planner's estimate; 0 when unknown.";
         changes: Counter = "pgcdc_changes_total", "Changes read from the stream.";
@@ -88,21 +109,30 @@ group! {
         in_flight: Gauge = "pgcdc_records_in_flight", "Records sent and not yet delivered.";
         confirmed_lsn: Gauge = "pgcdc_confirmed_lsn_bytes", "Last position confirmed to the server, as a number of bytes of WAL.";
         server_lsn: Gauge = "pgcdc_server_lsn_bytes", "Last position heard from the server, as a number of bytes of WAL.";
+        lag_bytes: Gauge = "pgcdc_lag_bytes", "WAL between the last position heard from the server and the last one confirmed to it.";
+        lag_seconds: Duration = "pgcdc_lag_seconds", "Age of the oldest transaction that was read and is not acknowledged yet; 0 when there is none. By the server's clock at its commit and ours now.";
+        commit_to_acknowledged: Histogram = "pgcdc_commit_to_acknowledged_seconds", "Time from a transaction's commit until the output has acknowledged all its records, in steps of about a millisecond.";
+        slot_retained_bytes: Gauge = "pgcdc_slot_retained_bytes", "WAL that the server keeps for the replication slot.";
+        slot_lag_bytes: Gauge = "pgcdc_slot_lag_bytes", "WAL between the end of the server's WAL and the slot's confirmed position.";
         values_not_converted: Counter = "pgcdc_values_not_converted_total", "Values that could not be converted and are null in their records.";
         records_left_out: Counter = "pgcdc_records_left_out_total", "Records left out because of errors.tolerance=all.";
-        restarts: Counter = "pgcdc_restarts_total", "How often the connector had to start again.";
+    } by {
+        rows: RowsByTable = "pgcdc_rows_total", ["table", "operation"], "Rows read from snapshots and from the stream, by table and operation: read, create, update, delete, truncate.";
+        restarts: RestartsByReason = "pgcdc_restarts_total", ["reason"], "How often the connector had to start again, by reason: an SQLSTATE, kafka, or other.";
     }
 }
 
 group! {
     /// What a connector's Kafka producer has done.
     ProducerMetrics, ProducerFamilies, PRODUCER, label "connector" {
+        records: Counter = "pgcdc_producer_records_total", "Records handed to the producer.";
+        delivered: Counter = "pgcdc_producer_records_delivered_total", "Records that brokers acknowledged.";
         requests: Counter = "pgcdc_producer_requests_total", "Produce requests sent to brokers.";
         batches: Counter = "pgcdc_producer_batches_total", "Batches of records that brokers acknowledged.";
         bytes: Counter = "pgcdc_producer_bytes_total", "Bytes of acknowledged batches, compressed.";
         retries: Counter = "pgcdc_producer_retries_total", "Batches that had to be sent again.";
         queued_bytes: Gauge = "pgcdc_producer_queued_bytes", "Bytes of records that wait in the producer.";
-    }
+    } by {}
 }
 
 group! {
@@ -114,7 +144,7 @@ group! {
         retries: Counter = "pgcdc_sink_retries_total", "Batches that were tried again after a failure of the store.";
         dead_letters: Counter = "pgcdc_sink_dead_letters_total", "Records sent to the dead letter topic.";
         breaker_open: Gauge = "pgcdc_sink_breaker_open", "Partitions whose circuit breaker is open: the store fails, and the sink waits.";
-    }
+    } by {}
 }
 
 group! {
@@ -123,7 +153,7 @@ group! {
         records: Counter = "pgcdc_consumer_records_total", "Records read from Kafka.";
         partitions: Gauge = "pgcdc_consumer_partitions", "Partitions assigned to this process.";
         rebalances: Counter = "pgcdc_consumer_rebalances_total", "How often partitions were assigned or taken away.";
-    }
+    } by {}
 }
 
 /// Every metric, in the order in which they are written.
@@ -143,10 +173,10 @@ impl Default for Families {
     fn default() -> Self {
         let mut registry = Registry::default();
         Self {
-            capture: CaptureFamilies::register(&mut registry),
-            producer: ProducerFamilies::register(&mut registry),
-            sink: SinkFamilies::register(&mut registry),
-            consumer: ConsumerFamilies::register(&mut registry),
+            capture: CaptureFamilies::registered(&mut registry),
+            producer: ProducerFamilies::registered(&mut registry),
+            sink: SinkFamilies::registered(&mut registry),
+            consumer: ConsumerFamilies::registered(&mut registry),
             registry,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! A part that counts (outbox, producer, driver, breaker, consumer) is given a group of handles, for instance
 //! [`CaptureMetrics`]. It never sees a registry, and there is no global one: two connectors in one process, or two tests,
-//! count apart. A handle is one atomic number: to count costs what an `AtomicU64` costs.
+//! count apart. A handle is one atomic number: to count costs what an `AtomicU64` costs. Counters with further labels, such as
+//! [`RowsByTable`], are looked up once for each label and then kept.
 //!
 //! [`Registry`] hands out the groups and writes the text. [`TABLE`] has each metric's name, kind and help; the
 //! documentation is made from it. The format is OpenMetrics, as the official `prometheus-client` writes it.
@@ -20,13 +21,18 @@
 //! ```
 
 mod groups;
+mod histogram;
+mod labelled;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 pub use groups::{CaptureMetrics, ConsumerMetrics, ProducerMetrics, SinkMetrics, TABLE};
+pub use histogram::Seconds;
+pub use labelled::{RestartsByReason, RowCounters, RowsByTable};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::{MetricType, TypedMetric, counter, gauge, histogram};
+use prometheus_client::metrics::{MetricType, TypedMetric, counter, gauge};
 
 /// Counts upwards. `inc`, `inc_by` and `get` take and give whole numbers.
 pub type Counter = counter::Counter;
@@ -58,42 +64,48 @@ impl Gauge {
     }
 }
 
-/// How long something took, in seconds: `observe`. Buckets from 100 µs to 50 s.
-#[derive(Clone, Debug)]
-pub struct Seconds(histogram::Histogram);
+impl TypedMetric for Gauge {
+    const TYPE: MetricType = MetricType::Gauge;
+}
 
-impl Default for Seconds {
-    fn default() -> Self {
-        Self(histogram::Histogram::new(histogram::exponential_buckets(0.0001, 2.5, 15)))
+impl EncodeMetric for Gauge {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
     }
 }
 
-/// Lets a wrapper be registered as the metric within it.
-macro_rules! is_a {
-    ($Wrapper:ty, $Type:ident) => {
-        impl TypedMetric for $Wrapper {
-            const TYPE: MetricType = MetricType::$Type;
-        }
+/// A duration in seconds that rises and falls.
+#[derive(Clone, Debug, Default)]
+pub struct Duration(gauge::Gauge<f64, AtomicU64>);
 
-        impl EncodeMetric for $Wrapper {
-            fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
-                self.0.encode(encoder)
-            }
+impl Duration {
+    /// Sets the value.
+    pub fn set(&self, value: std::time::Duration) {
+        self.0.set(value.as_secs_f64());
+    }
 
-            fn metric_type(&self) -> MetricType {
-                Self::TYPE
-            }
-        }
-    };
+    /// The value in seconds.
+    #[must_use]
+    pub fn get(&self) -> f64 {
+        self.0.get()
+    }
 }
 
-is_a!(Gauge, Gauge);
-is_a!(Seconds, Histogram);
+impl TypedMetric for Duration {
+    const TYPE: MetricType = MetricType::Gauge;
+}
 
-impl Seconds {
-    /// Adds one duration.
-    pub fn observe(&self, took: std::time::Duration) {
-        self.0.observe(took.as_secs_f64());
+impl EncodeMetric for Duration {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        Self::TYPE
     }
 }
 
@@ -115,8 +127,8 @@ pub struct Metric {
     pub name: &'static str,
     /// What it does.
     pub kind: Kind,
-    /// The one label that tells its values apart.
-    pub label: &'static str,
+    /// The labels that tell its values apart: first the connector or the sink.
+    pub labels: &'static [&'static str],
     /// What it counts, in one sentence.
     pub help: &'static str,
 }
@@ -135,56 +147,46 @@ impl Registry {
     /// The handles of one connector; the same ones for the same name.
     #[must_use]
     pub fn capture(&self, connector: &str) -> CaptureMetrics {
-        self.families(|families| families.capture.handles(connector))
+        self.0.capture.handles(connector)
     }
 
     /// The handles of one connector's producer; the same ones for the same name.
     #[must_use]
     pub fn producer(&self, connector: &str) -> ProducerMetrics {
-        self.families(|families| families.producer.handles(connector))
+        self.0.producer.handles(connector)
     }
 
     /// The handles of one sink; the same ones for the same name.
     #[must_use]
     pub fn sink(&self, sink: &str) -> SinkMetrics {
-        self.families(|families| families.sink.handles(sink))
+        self.0.sink.handles(sink)
     }
 
     /// The handles of one sink's consumer; the same ones for the same name.
     #[must_use]
     pub fn consumer(&self, sink: &str) -> ConsumerMetrics {
-        self.families(|families| families.consumer.handles(sink))
+        self.0.consumer.handles(sink)
     }
 
     /// Drops the values of a connector that is gone, so that they are no longer written.
     pub fn forget_capture(&self, connector: &str) {
-        self.families(|families| {
-            families.capture.forget(connector);
-            families.producer.forget(connector);
-        });
+        self.0.capture.forget(connector);
+        self.0.producer.forget(connector);
     }
 
     /// Drops the values of a sink that is gone.
     pub fn forget_sink(&self, sink: &str) {
-        self.families(|families| {
-            families.sink.forget(sink);
-            families.consumer.forget(sink);
-        });
+        self.0.sink.forget(sink);
+        self.0.consumer.forget(sink);
     }
 
-    /// All values as OpenMetrics text, for a `/metrics` endpoint. Its content type is [`CONTENT_TYPE`].
+    /// Writes all values as OpenMetrics text, for a `/metrics` endpoint. Its content type is [`CONTENT_TYPE`].
     #[must_use]
     pub fn encode(&self) -> String {
-        self.families(|families| {
-            let mut text = String::new();
-            // A String takes all that is written to it.
-            let _ = prometheus_client::encoding::text::encode(&mut text, &families.registry);
-            text
-        })
-    }
-
-    fn families<T>(&self, look: impl FnOnce(&groups::Families) -> T) -> T {
-        look(&self.0)
+        let mut text = String::new();
+        // A String takes all that is written to it.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
+        text
     }
 }
 
