@@ -1,4 +1,4 @@
-//! From what a user wrote to a client's configuration.
+//! The properties of a Kafka client: from what a user wrote to librdkafka's configuration.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +15,17 @@ use crate::java::{self, Translation};
 use crate::known::{LIBRDKAFKA, is_secret};
 use crate::{Error, Result};
 
-/// The validated properties of one Kafka client, in librdkafka's names.
+/// The validated properties of one Kafka client, under librdkafka's names.
 ///
 /// `Debug` shows names only: values may be secrets.
+///
+/// ```
+/// use pgcdc_kafka::ClientProperties;
+/// let java = [("bootstrap.servers", "kafka:9092"), ("buffer.memory", "33554432"), ("compression.type", "lz4")];
+/// let client = ClientProperties::parse(java)?;
+/// assert_eq!(client.get("queue.buffering.max.kbytes"), Some("32768"));
+/// # Ok::<(), pgcdc_kafka::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct ClientProperties {
     entries: BTreeMap<String, String>,
@@ -25,22 +33,22 @@ pub struct ClientProperties {
 }
 
 impl ClientProperties {
-    /// Translates Java's names, keeps librdkafka's, and lets librdkafka check every one of them.
+    /// Reads properties: Java's names are translated, librdkafka's are kept, and librdkafka checks every value.
     ///
     /// # Errors
-    /// Names *all* properties that are unknown (with the nearest known name), refused or have a value
-    /// that librdkafka does not accept, one a line; [`Error::is_configuration`] is true.
+    /// Names *all* properties that are unknown (with the nearest known name), that are refused, or whose value librdkafka does
+    /// not accept, one a line. [`Error::is_configuration`] is true.
     pub fn parse<K: AsRef<str>, V: AsRef<str>>(properties: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
         let (parsed, unknown) = Self::parse_known(properties)?;
         if unknown.is_empty() { Ok(parsed) } else { Err(Error::configuration(unknown.join("\n"))) }
     }
 
-    /// As [`parse`](Self::parse), but leaves out what nobody knows, as Java's clients do, and names it
-    /// (with the nearest known name) beside the rest.
+    /// As [`parse`](Self::parse), but leaves unknown properties out, as Java's clients do. The second part of the answer says
+    /// which they were, each with the nearest known name.
     ///
     /// # Errors
-    /// Names all properties that are refused or have a value that librdkafka does not accept, one a line, and then
-    /// the unknown ones too.
+    /// Names all properties that are refused or whose value librdkafka does not accept, one a line, and the unknown ones
+    /// after them.
     pub fn parse_known<K: AsRef<str>, V: AsRef<str>>(
         properties: impl IntoIterator<Item = (K, V)>,
     ) -> Result<(Self, Vec<String>)> {
@@ -70,6 +78,7 @@ impl ClientProperties {
         Err(Error::configuration(mistakes.join("\n")))
     }
 
+    /// Adds one property under librdkafka's name.
     fn add(&mut self, name: &str, value: &str) -> Result<(), String> {
         let mut put = |name: &str, value: String| {
             self.entries.insert(name.to_owned(), value);
@@ -120,25 +129,25 @@ impl ClientProperties {
         Ok(())
     }
 
-    /// Adds `value` unless the user has set this (librdkafka) name.
+    /// Sets a property, under librdkafka's name, unless the user has.
     pub fn set_default(&mut self, name: &str, value: &str) -> &mut Self {
         self.entries.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         self
     }
 
-    /// Sets what the program itself requires, over whatever was there.
+    /// Sets a property, under librdkafka's name, whatever the user has set.
     pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
         self.entries.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Forgets a property.
+    /// Removes a property.
     pub fn remove(&mut self, name: &str) -> &mut Self {
         self.entries.remove(name);
         self
     }
 
-    /// The value under librdkafka's name.
+    /// The value of a property, by librdkafka's name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.entries.get(name).map(String::as_str)
@@ -149,13 +158,13 @@ impl ClientProperties {
         self.entries.keys().map(String::as_str)
     }
 
-    /// What was accepted without effect: to be shown to the user once.
+    /// Properties that were accepted and have no effect, each as a sentence to show to the user once.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The configuration for any rdkafka client.
+    /// The configuration for a client of librdkafka.
     #[must_use]
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -166,8 +175,8 @@ impl ClientProperties {
         config
     }
 
-    /// Only what an admin client or a helper consumer shares with this one: where the brokers are
-    /// and how to log in.
+    /// Only those properties that any other client of the same cluster needs: where the brokers are, and how to connect and
+    /// log in.
     #[must_use]
     pub fn connection(&self) -> Self {
         const SHARED: &[&str] = &[
@@ -203,7 +212,7 @@ impl fmt::Debug for ClientProperties {
     }
 }
 
-/// What to say of a property that neither Java's clients nor librdkafka has; `None` when it is known.
+/// Advice on a property that neither Java's clients nor librdkafka has; `None` when it is known.
 #[must_use]
 pub fn unknown(name: &str) -> Option<String> {
     if java::translation(name).is_some() {
@@ -218,7 +227,7 @@ pub fn unknown(name: &str) -> Option<String> {
     })
 }
 
-/// Values that Java spells in another way.
+/// The value that librdkafka has for a value of Java's.
 fn value_of(name: &str, value: &str) -> String {
     match name {
         "ssl.endpoint.identification.algorithm" if value.trim().is_empty() => "none".to_owned(),
@@ -244,8 +253,8 @@ fn nearest(name: &str) -> Option<&'static str> {
 
 /// Sends librdkafka's own log to `tracing`, under target `librdkafka`.
 ///
-/// A broker that is away is a warning here: librdkafka reconnects by itself, and whoever waits for it
-/// reports the failure that matters.
+/// A broker that is away is only a warning: librdkafka connects again by itself, and the call that waits for the broker reports
+/// the failure that matters.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Logging;
 
@@ -266,6 +275,7 @@ impl ProducerContext for Logging {
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
+/// Logs a line of librdkafka's.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     use RDKafkaLogLevel as L;
     match level {

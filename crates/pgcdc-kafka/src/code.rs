@@ -1,7 +1,7 @@
-//! Kafka's error codes, in names of our own: whoever decides by a code need not know which client met it.
+//! Kafka's error codes, under names of our own, so that a caller who decides by a code need not know which client met it.
 //!
 //! Sources: Kafka's documentation, "Protocol Guide", error codes (zero and up, and -1); and librdkafka's `rdkafka.h` for
-//! the negative numbers below -1, by which a client names what it found out by itself.
+//! numbers below -1, which a client uses for errors that it found by itself.
 
 use std::fmt;
 

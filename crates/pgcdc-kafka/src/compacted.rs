@@ -1,4 +1,4 @@
-//! A small compacted topic read as a map, as Connect's stores of offsets and configuration are.
+//! A small compacted topic, read and written as a map from key to last value. Kafka Connect keeps offsets and configuration so.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -11,15 +11,16 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::topics::{blocking, describe_with};
 use crate::{ClientProperties, Error, Logging, Producer, Result, Sent, Topic};
 
+/// How long a broker may take to answer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Reads `topic` from its beginning to where it ended when the call was made: the last value of each
-/// key, `None` for a tombstone. A topic that does not exist is empty.
+/// Reads `topic` from its beginning to where it ended when the call was made. Returns the last value of each key, `None` for a
+/// tombstone. A topic that does not exist is empty.
 ///
-/// Records of aborted or open transactions are not seen.
+/// Records of aborted or open transactions are left out.
 ///
 /// # Errors
-/// When the brokers cannot be reached, or stop delivering for half a minute.
+/// When the brokers cannot be reached, or deliver nothing for half a minute.
 pub async fn read_compacted(
     client: &ClientProperties,
     topic: &str,
@@ -38,8 +39,8 @@ pub async fn read_compacted(
 
 /// As [`read_compacted`], but waits until every transaction that was open when the call was made has ended.
 ///
-/// Another writer's open transaction hides records that were committed after it began: whoever must know the last committed value
-/// has to wait for it, at most for its timeout.
+/// An open transaction of another writer hides records that were committed after it began, until it ends or its timeout is over.
+/// A caller that must know the last committed value has to wait for that.
 ///
 /// # Errors
 /// As [`read_compacted`], and when a transaction stays open for longer than `patience`.
@@ -97,12 +98,12 @@ impl CompactedWriter {
     }
 }
 
-/// Waits until what is written is also stable, up to where the topic ends now.
+/// Waits until all transactions have ended that are open below where the topic ends now.
 fn settle(base: ClientProperties, topic: &str, patience: Duration) -> Result<()> {
     let failed = |e: KafkaError| Error::client(format!("read the ends of topic {topic:?}"), e);
     let consumer = |isolation: &str| -> Result<BaseConsumer<Logging>> {
         let mut properties = base.clone();
-        // Where a partition ends depends on the reader's isolation.
+        // The end that a broker names depends on the reader's isolation: before an open transaction, or behind it.
         properties.set("isolation.level", isolation).set("allow.auto.create.topics", "false");
         properties.config().create_with_context(Logging).map_err(failed)
     };
@@ -129,6 +130,7 @@ fn settle(base: ClientProperties, topic: &str, patience: Duration) -> Result<()>
     Ok(())
 }
 
+/// Reads all partitions from the beginning to their ends.
 fn read(properties: &ClientProperties, topic: &str) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>> {
     let failed = |e: KafkaError| Error::client(format!("read topic {topic:?}"), e);
     let consumer: BaseConsumer<Logging> = properties.config().create_with_context(Logging).map_err(failed)?;
@@ -156,7 +158,7 @@ fn read(properties: &ClientProperties, topic: &str) -> Result<HashMap<Vec<u8>, O
                 ));
             }
             None => {}
-            // The end of the stable part: transaction markers and compaction leave holes below the watermark.
+            // Transaction markers and compaction leave holes below the end, so the last record may never come.
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 open.remove(&partition);
             }

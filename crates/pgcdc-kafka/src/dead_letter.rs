@@ -1,5 +1,5 @@
-//! Sends a single record and waits until it is durable: for records that come so seldom that a producer of their own is
-//! made only when the first one does.
+//! Sends one record at a time and waits until it is durable. Dead letters come so seldom that their producer is made only for
+//! the first one.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -61,11 +61,20 @@ impl<'a> DeadLetter<'a> {
     }
 }
 
-/// Sends [`DeadLetter`]s with acks=all, each durable when its call returns.
+/// Sends [`DeadLetter`]s with acks=all. A record is durable when its call returns.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), pgcdc_kafka::Error> {
+/// use pgcdc_kafka::{ClientProperties, DeadLetter, DeadLetterSender};
+/// let sender = DeadLetterSender::new(&ClientProperties::parse([("bootstrap.servers", "127.0.0.1:9092")])?);
+/// let letter = DeadLetter::new("orders.dlq").key(Some(b"17")).header("reason", Some(b"no such column"));
+/// sender.send(letter).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct DeadLetterSender {
     configuration: ClientConfig,
-    /// Made for the first record, since an idle producer keeps a thread busy. Made again when it reports that it can not
-    /// go on.
+    /// Made with the first record, since an idle producer keeps a thread busy. Made anew when it reports that it cannot go on.
     producer: Mutex<Option<FutureProducer<Logging>>>,
 }
 
@@ -76,14 +85,14 @@ impl fmt::Debug for DeadLetterSender {
 }
 
 impl DeadLetterSender {
-    /// Takes from `client` only where the brokers are and how to log in. Nothing is connected yet.
+    /// Uses only those of the properties that say where the brokers are and how to log in. Nothing is connected yet.
     #[must_use]
     pub fn new(client: &ClientProperties) -> Self {
         let mut properties = client.connection();
         properties
             .set("acks", "all")
             .set("enable.idempotence", "true")
-            .set("message.max.bytes", "104857600") // whatever was read must be writable; the broker decides
+            .set("message.max.bytes", "104857600") // a record that was read must be writable: let the broker decide
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "0");
         Self { configuration: properties.config(), producer: Mutex::default() }
@@ -92,8 +101,8 @@ impl DeadLetterSender {
     /// Sends a record and waits until it is durable.
     ///
     /// # Errors
-    /// When the producer cannot be made, its queue is full for half a minute, or the record is not delivered. The caller
-    /// then calls [`renew_if_broken`](Self::renew_if_broken).
+    /// When the producer cannot be made, its queue is full for half a minute, or the record is not delivered. Call
+    /// [`renew_if_broken`](Self::renew_if_broken) then.
     pub async fn send(&self, letter: DeadLetter<'_>) -> Result<()> {
         let DeadLetter { topic, key, value, timestamp_ms, headers } = letter;
         let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).headers(headers);
@@ -105,7 +114,7 @@ impl DeadLetterSender {
         producer.send(record, ROOM_LIMIT).await.map(drop).map_err(|(error, _)| failed(error))
     }
 
-    /// Drops a producer that can send no more, so that the next record gets a new one.
+    /// Drops the producer if it cannot send any more, so that the next record gets a new one.
     pub fn renew_if_broken(&self) {
         let mut producer = self.lock();
         if producer.as_ref().is_some_and(|producer| producer.client().fatal_error().is_some()) {
@@ -113,6 +122,7 @@ impl DeadLetterSender {
         }
     }
 
+    /// The producer, made if there is none.
     fn producer(&self) -> Result<FutureProducer<Logging>, KafkaError> {
         let mut producer = self.lock();
         if let Some(producer) = &*producer {
@@ -130,7 +140,7 @@ impl DeadLetterSender {
 
 impl Drop for DeadLetterSender {
     fn drop(&mut self) {
-        // Nothing is in flight: every send was awaited, or its record comes again.
+        // Every send was awaited, or given up by a caller that reads the record again: nothing that is in flight is needed.
         if let Some(producer) = &*self.lock() {
             producer.purge(PurgeConfig::default().queue().inflight());
         }

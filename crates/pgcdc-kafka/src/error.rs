@@ -1,4 +1,5 @@
-//! What can go wrong with Kafka, classified beside the client that knows.
+//! Errors of Kafka clients and brokers, with the three questions that callers ask: does waiting help, was another client
+//! faster, is the client of any use still?
 
 use std::fmt;
 
@@ -9,42 +10,36 @@ use crate::Code;
 
 /// A failure of a Kafka client, a broker, or a request to one.
 ///
-/// Opaque: callers decide by the predicates. Values of properties are never part of the text, since
-/// some of them are secrets.
+/// Callers decide by its methods, not by its text. The text never has a property's value, which may be a secret.
+///
+/// ```
+/// use pgcdc_kafka::{ClientProperties, Error};
+/// let error: Error = ClientProperties::parse([("linger.msx", "5")]).unwrap_err();
+/// assert!(error.is_configuration() && !error.is_transient());
+/// assert!(error.to_string().contains("did you mean \"linger.ms\"?"));
+/// ```
 pub struct Error(Box<Kind>);
 
 #[derive(Debug)]
 enum Kind {
-    Configuration {
-        message: String,
-    },
-    Client {
-        what: String,
-        fenced: bool,
-        fatal: bool,
-        code: Option<Code>,
-        source: Cause,
-    },
-    /// `reason` is the code in librdkafka's words.
-    Topic {
-        what: String,
-        code: Code,
-        reason: String,
-    },
-    Other {
-        what: String,
-        transient: bool,
-    },
+    /// A mistake in what the user wrote.
+    Configuration { message: String },
+    /// A client's call, or a broker's answer to it, failed.
+    Client { what: String, fenced: bool, fatal: bool, code: Option<Code>, source: Cause },
+    /// A failure of one topic. `reason` is the code in librdkafka's words.
+    Topic { what: String, code: Code, reason: String },
+    /// A failure without a code.
+    Other { what: String, transient: bool },
 }
 
-/// Who reported a failure.
+/// Which client reported a failure.
 #[derive(Debug)]
 enum Cause {
     Librdkafka(KafkaError),
     Direct(Refusal),
 }
 
-/// An error code that our own producer was answered with, or that it found by itself.
+/// An error code that a broker sent to our own producer, or that the producer found by itself.
 #[derive(Debug)]
 struct Refusal(Code);
 
@@ -105,13 +100,13 @@ impl Error {
         Self(Box::new(Kind::Other { what: what.into(), transient }))
     }
 
-    /// Whether the configuration is at fault: only an edit mends it.
+    /// Whether the configuration is at fault, so that only an edit of it helps.
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         matches!(*self.0, Kind::Configuration { .. })
     }
 
-    /// Whether the same call may succeed later without anybody doing anything.
+    /// Whether the same call may succeed later without anybody's help.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match &*self.0 {
@@ -122,7 +117,7 @@ impl Error {
         }
     }
 
-    /// Whether another client took this one's place (same transactional id or group instance).
+    /// Whether another client with the same `transactional.id` or `group.instance.id` took this one's place.
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         matches!(&*self.0, Kind::Client { fenced: true, .. })
@@ -134,7 +129,7 @@ impl Error {
         matches!(&*self.0, Kind::Client { fatal: true, .. })
     }
 
-    /// What a person can do about it, when that is known.
+    /// What a person can do about the error, when that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         self.code().and_then(hint_of)
@@ -151,11 +146,11 @@ impl Error {
     }
 }
 
-/// What a person can do about a code.
+/// What a person can do about an error of this code.
 fn hint_of(code: Code) -> Option<&'static str> {
     use Code as C;
     Some(match code {
-        // What brokers answer to a record without a key in a compacted topic, almost always.
+        // Almost always the answer to a record without a key in a compacted topic.
         C::InvalidRecord => {
             "a compacted topic takes no record without a key, and a table without a primary key has none: give the table a \
              key (or message.key.columns), or set the topic's cleanup.policy to delete"
@@ -191,7 +186,7 @@ fn describe_rejection(name: &str, description: &str) -> String {
     format!("property {name:?}: {description}")
 }
 
-/// Codes after which somebody else owns what this client thought it owned.
+/// Codes that say that another client took this one's place.
 fn is_fenced(code: Code) -> bool {
     use Code as C;
     matches!(
@@ -200,7 +195,7 @@ fn is_fenced(code: Code) -> bool {
     )
 }
 
-/// Codes that end the client.
+/// Codes after which a client is of no use any more.
 fn is_fatal(code: Code) -> bool {
     use Code as C;
     is_fenced(code)
@@ -215,8 +210,7 @@ fn is_fatal(code: Code) -> bool {
         )
 }
 
-/// Codes that time alone may mend. What is not listed is taken as permanent, so that a mistake is
-/// shown rather than retried for ever.
+/// Codes that time alone may mend. All other codes count as permanent, so that a mistake is shown rather than retried for ever.
 fn is_transient(code: Code) -> bool {
     use Code as C;
     matches!(
@@ -231,7 +225,7 @@ fn is_transient(code: Code) -> bool {
             | C::WaitingForCoordinator
             | C::InProgress
             | C::AssignmentLost
-            // The member was put out of its group for its silence; it joins again at the next poll.
+            // The group removed the member because it was silent; it joins again at the next poll.
             | C::PollExceeded
             | C::NoOffset
             | C::RequestTimedOut
@@ -251,7 +245,7 @@ fn is_transient(code: Code) -> bool {
             | C::NotController
             | C::KafkaStorageError
             | C::ConcurrentTransactions
-            // It was given up; the next producer begins another.
+            // The transaction was aborted; the next producer begins another.
             | C::InvalidTransactionalState
             | C::UnknownTopicOrPartition
             | C::UnknownTopic

@@ -1,95 +1,127 @@
-//! Java client names in librdkafka's words.
+//! Java's property names, translated to librdkafka's.
 //!
-//! Users arrive with Kafka Connect worker files and `producer.override.*`: the names are Java's. Each
-//! that differs is one row here; everything else is passed on under its own name.
+//! Users arrive with files of Kafka Connect workers, and with `producer.override.*`: their names are Java's. Each name that differs
+//! has a row here; every other name is passed on as it is.
 
-/// What becomes of a Java property.
+/// How a Java property is translated.
 pub(crate) enum Translation {
     /// The same meaning under another name.
     Rename(&'static str),
     /// Another name, and bytes become KiB (rounded up).
     RenameBytesToKib(&'static str),
-    /// Means nothing here and changes nothing that anybody could see.
+    /// Leave it out: it changes nothing that anybody could see.
     Ignore,
-    /// Has no counterpart; the reason goes into a warning.
+    /// Leave it out with a warning, which has this reason: librdkafka has no such property.
     Warn(&'static str),
-    /// Would change what the client may do; the remedy goes into the error.
+    /// Refuse it with an error, which has this remedy: without it the client would do something else than the user wants.
     Refuse(&'static str),
-    /// A list of Java class names to be turned into librdkafka's strategies.
+    /// A list of Java class names, translated to librdkafka's names of strategies.
     AssignmentStrategy,
-    /// JAAS configuration of one login module.
+    /// A JAAS configuration of one login module: user and password are taken from it.
     Jaas,
-    /// Java's partitioner class.
+    /// The class name of Java's partitioner.
     Partitioner,
 }
 
-pub(crate) fn translation(name: &str) -> Option<Translation> {
-    use Translation::{Ignore, Refuse, Rename, RenameBytesToKib, Warn};
-    Some(match name {
-        "max.request.size" => Rename("message.max.bytes"),
-        "buffer.memory" => RenameBytesToKib("queue.buffering.max.kbytes"),
-        "metadata.max.age.ms" => Rename("topic.metadata.refresh.interval.ms"),
-        "send.buffer.bytes" => Rename("socket.send.buffer.bytes"),
-        "receive.buffer.bytes" => Rename("socket.receive.buffer.bytes"),
-        "fetch.max.wait.ms" => Rename("fetch.wait.max.ms"),
-        "ssl.truststore.certificates" => Rename("ssl.ca.pem"),
-        "ssl.keystore.certificate.chain" => Rename("ssl.certificate.pem"),
-        "ssl.keystore.key" => Rename("ssl.key.pem"),
-        "ssl.cipher.suites" => Rename("ssl.cipher.suites"),
-        "key.serializer"
-        | "value.serializer"
-        | "key.deserializer"
-        | "value.deserializer"
-        | "max.poll.records"
-        | "metric.reporters"
-        | "metrics.num.samples"
-        | "metrics.recording.level"
-        | "metrics.sample.window.ms"
-        | "auto.include.jmx.reporter"
-        | "enable.metrics.push"
-        | "exclude.internal.topics"
-        | "ssl.protocol"
-        | "ssl.enabled.protocols"
-        | "ssl.provider"
-        | "ssl.keymanager.algorithm"
-        | "ssl.trustmanager.algorithm"
-        | "ssl.secure.random.implementation"
-        | "ssl.keystore.type"
-        | "ssl.truststore.type" => Ignore,
-        "max.block.ms" => Warn(
-            "librdkafka never blocks when sending; delivery.timeout.ms bounds how long a record may wait",
-        ),
-        "default.api.timeout.ms" => Warn("each call of pgcdc carries its own time limit"),
-        "partitioner.availability.timeout.ms"
-        | "partitioner.ignore.keys"
-        | "partitioner.adaptive.partitioning.enable" => Warn("librdkafka has no counterpart"),
-        "metadata.max.idle.ms"
-        | "metadata.recovery.strategy"
-        | "metadata.recovery.rebootstrap.trigger.ms" => {
-            Warn("librdkafka refreshes and re-bootstraps by itself")
-        }
-        "interceptor.classes" => Warn("Java interceptors cannot run here"),
-        "config.providers" => Warn("configuration providers are resolved before properties reach the client"),
-        "client.dns.lookup" => Rename("client.dns.lookup"),
-        "partition.assignment.strategy" => Translation::AssignmentStrategy,
-        "partitioner.class" => Translation::Partitioner,
-        "sasl.jaas.config" => Translation::Jaas,
-        "ssl.truststore.location" | "ssl.truststore.password" => Refuse(
-            "Java key stores cannot be read here: export the certificates as PEM \
-             (keytool -exportcert -rfc, or openssl pkcs12 -nokeys) and set ssl.ca.location to that file",
-        ),
-        "sasl.login.callback.handler.class"
-        | "sasl.client.callback.handler.class"
-        | "sasl.login.class"
-        | "ssl.engine.factory.class"
-        | "security.providers" => {
-            Refuse("Java classes cannot run here: use librdkafka's own sasl.* and ssl.* properties")
-        }
-        _ => return None,
-    })
+/// How a property is translated; `None` for a name that both know alike, or that nobody knows.
+pub(crate) fn translation(name: &str) -> Option<&'static Translation> {
+    TABLE.iter().find(|(names, _)| names.contains(&name)).map(|(_, translation)| translation)
 }
 
-/// Java's assignor classes → librdkafka's names.
+/// Java's names, and how they are translated.
+const TABLE: &[(&[&str], Translation)] = {
+    use Translation::{
+        AssignmentStrategy, Ignore, Jaas, Partitioner, Refuse, Rename, RenameBytesToKib, Warn,
+    };
+    &[
+        (&["max.request.size"], Rename("message.max.bytes")),
+        (&["buffer.memory"], RenameBytesToKib("queue.buffering.max.kbytes")),
+        (&["metadata.max.age.ms"], Rename("topic.metadata.refresh.interval.ms")),
+        (&["send.buffer.bytes"], Rename("socket.send.buffer.bytes")),
+        (&["receive.buffer.bytes"], Rename("socket.receive.buffer.bytes")),
+        (&["fetch.max.wait.ms"], Rename("fetch.wait.max.ms")),
+        (&["client.dns.lookup"], Rename("client.dns.lookup")),
+        (&["partition.assignment.strategy"], AssignmentStrategy),
+        (&["partitioner.class"], Partitioner),
+        (&["sasl.jaas.config"], Jaas),
+        (&["ssl.truststore.certificates"], Rename("ssl.ca.pem")),
+        (&["ssl.keystore.certificate.chain"], Rename("ssl.certificate.pem")),
+        (&["ssl.keystore.key"], Rename("ssl.key.pem")),
+        (&["ssl.cipher.suites"], Rename("ssl.cipher.suites")),
+        (
+            &["ssl.truststore.location", "ssl.truststore.password"],
+            Refuse(
+                "Java key stores cannot be read here: export the certificates as PEM \
+                 (keytool -exportcert -rfc, or openssl pkcs12 -nokeys) and set ssl.ca.location to that file",
+            ),
+        ),
+        (
+            &[
+                "key.serializer",
+                "value.serializer",
+                "key.deserializer",
+                "value.deserializer",
+                "max.poll.records",
+                "metric.reporters",
+                "metrics.num.samples",
+                "metrics.recording.level",
+                "metrics.sample.window.ms",
+                "auto.include.jmx.reporter",
+                "enable.metrics.push",
+                "exclude.internal.topics",
+                "ssl.protocol",
+                "ssl.enabled.protocols",
+                "ssl.provider",
+                "ssl.keymanager.algorithm",
+                "ssl.trustmanager.algorithm",
+                "ssl.secure.random.implementation",
+                "ssl.keystore.type",
+                "ssl.truststore.type",
+            ],
+            Ignore,
+        ),
+        (
+            &["max.block.ms"],
+            Warn(
+                "librdkafka never blocks when sending; delivery.timeout.ms bounds how long a record may wait",
+            ),
+        ),
+        (&["default.api.timeout.ms"], Warn("each call of pgcdc carries its own time limit")),
+        (
+            &[
+                "partitioner.availability.timeout.ms",
+                "partitioner.ignore.keys",
+                "partitioner.adaptive.partitioning.enable",
+            ],
+            Warn("librdkafka has no counterpart"),
+        ),
+        (
+            &[
+                "metadata.max.idle.ms",
+                "metadata.recovery.strategy",
+                "metadata.recovery.rebootstrap.trigger.ms",
+            ],
+            Warn("librdkafka refreshes and re-bootstraps by itself"),
+        ),
+        (&["interceptor.classes"], Warn("Java interceptors cannot run here")),
+        (
+            &["config.providers"],
+            Warn("configuration providers are resolved before properties reach the client"),
+        ),
+        (
+            &[
+                "sasl.login.callback.handler.class",
+                "sasl.client.callback.handler.class",
+                "sasl.login.class",
+                "ssl.engine.factory.class",
+                "security.providers",
+            ],
+            Refuse("Java classes cannot run here: use librdkafka's own sasl.* and ssl.* properties"),
+        ),
+    ]
+};
+
+/// Translates Java's assignor classes to librdkafka's names of strategies.
 pub(crate) fn assignment_strategy(value: &str) -> Result<String, String> {
     let mut names = Vec::new();
     for class in value.split(',').map(str::trim).filter(|class| !class.is_empty()) {
@@ -107,7 +139,7 @@ pub(crate) fn assignment_strategy(value: &str) -> Result<String, String> {
     Ok(names.join(","))
 }
 
-/// The module's class and its `name="value"` options.
+/// Reads a JAAS configuration: the login module's class, and its `name="value"` options.
 pub(crate) fn jaas(value: &str) -> Option<(&str, Vec<(String, String)>)> {
     let value = value.trim().trim_end_matches(';').trim();
     let (class, rest) = value.split_once(char::is_whitespace)?;

@@ -1,6 +1,7 @@
-//! librdkafka's property names, taken from its `CONFIGURATION.md` (2.12.1): what a misspelt name is
-//! compared with. Whether a property is really accepted is librdkafka's own answer, not this list's.
+//! librdkafka's property names, from its `CONFIGURATION.md` (2.12.1): a misspelt name is compared with them. Whether a property
+//! is accepted is decided by librdkafka itself, not by this list.
 
+/// All names, in alphabetical order.
 pub(crate) const LIBRDKAFKA: &[&str] = &[
     "acks",
     "allow.auto.create.topics",
@@ -174,7 +175,7 @@ pub(crate) const LIBRDKAFKA: &[&str] = &[
     "transactional.id",
 ];
 
-/// Whether a property's value must not be shown.
+/// Whether a property's value may be a secret, and so must not be shown.
 pub(crate) fn is_secret(name: &str) -> bool {
     ["password", "secret", "jaas", ".key", "token", "pem", "assertion"].iter().any(|part| name.contains(part))
 }

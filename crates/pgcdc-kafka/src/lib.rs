@@ -1,13 +1,25 @@
-//! What both sides of pgcdc need of Kafka: the client's properties, its errors, topics, reading.
+//! Kafka for both halves of pgcdc: client properties, errors, topics, producers and consumers.
 //!
-//! The only shipped crate that names librdkafka (`rdkafka`): its errors, types and calls end here. It knows no Debezium
-//! and no Postgres: bytes are bytes here.
+//! This is the only crate that names librdkafka (`rdkafka`): its errors, types and calls end here. It knows nothing of Debezium
+//! or Postgres: keys and values are bytes.
 //!
-//! In reading order: [`ClientProperties`] turns what a user wrote (Java's or librdkafka's names)
-//! into a client's configuration; [`topics`] creates and describes topics; [`read_compacted`] reads
-//! a small compacted topic as a map; [`Producer`] sends without blocking, in transactions or without;
-//! [`DeadLetterSender`] sends one record and waits until it is durable; [`consumer`] is a group member that drains before it lets go;
-//! [`Error`] says whether waiting helps, and has Kafka's [`Code`].
+//! ```text
+//!  capture ─▶ Producer ─┬▶ direct ─────┐                    ┌▶ consumer ─▶ sinks
+//!                       └▶ librdkafka ─┴▶ brokers (topics) ─┤      │
+//!                                              ▲            │      └ what a store refuses
+//!  offsets ─▶ CompactedWriter ─────────────────┤            │               ▼
+//!  offsets ◀─ read_compacted ◀─────────────────┘            └───── DeadLetterSender
+//! ```
+//!
+//! In reading order:
+//!
+//! - [`ClientProperties`] turns what a user wrote, in Java's or librdkafka's names, into a client's configuration;
+//! - [`topics`] creates and describes topics;
+//! - [`Producer`] sends without blocking, in transactions or without;
+//! - [`CompactedWriter`] and [`read_compacted`] write and read a small compacted topic as a map;
+//! - [`consumer`] is a member of a group that finishes its records before it gives partitions back;
+//! - [`DeadLetterSender`] sends one record and waits until it is durable;
+//! - [`Error`] says whether waiting helps, and has Kafka's [`Code`].
 //!
 //! ```
 //! use pgcdc_kafka::ClientProperties;

@@ -1,8 +1,8 @@
-//! Producing by a topic's handle, reading without a copy, and a topic's id: what rdkafka's safe interface does not offer,
-//! and so the one file of this crate with `unsafe`.
+//! Three things that rdkafka's safe interface does not offer: producing by a topic's handle, reading without a copy, and a topic's
+//! id. This is the only file of the crate with `unsafe`.
 //!
-//! By name, each record costs a copy of the name and, in librdkafka, a search through the list of all topics the
-//! producer knows: with a thousand tables as much as everything else together.
+//! Producing by a topic's name costs a copy of the name for each record and, in librdkafka, a search through the list of all
+//! topics that the producer knows: with a thousand tables as much as everything else together.
 #![expect(unsafe_code, reason = "calls of librdkafka, each with what it relies on")]
 
 use std::any::Any;
@@ -35,7 +35,7 @@ use crate::producer::{Placement, librdkafka::Reports};
 /// `RD_KAFKA_PARTITION_UA`: the partitioner chooses.
 const UNASSIGNED: i32 = -1;
 
-/// A record's headers.
+/// A record's headers, as librdkafka keeps them.
 #[derive(Debug)]
 pub(crate) struct Headers(NonNull<rd_kafka_headers_t>);
 
@@ -45,7 +45,7 @@ unsafe impl Send for Headers {}
 unsafe impl Sync for Headers {}
 
 impl Headers {
-    /// An empty list with room for so many.
+    /// An empty list with room for `count` headers.
     ///
     /// # Panics
     /// When there is no memory for it, as other collections do.
@@ -70,6 +70,7 @@ impl Headers {
         }
     }
 
+    /// Takes a list over.
     fn owned(list: *mut rd_kafka_headers_t) -> Self {
         match NonNull::new(list) {
             Some(list) => Self(list),
@@ -92,7 +93,7 @@ impl Drop for Headers {
     }
 }
 
-/// A topic of one producer.
+/// A topic's handle, which belongs to one producer.
 pub(crate) struct TopicHandle {
     handle: NonNull<rd_kafka_topic_t>,
     name: String,
@@ -119,7 +120,7 @@ impl Drop for TopicHandle {
 }
 
 impl TopicHandle {
-    /// `None` when it is no name that Kafka could know.
+    /// A handle for the topic of this name; `None` when no topic can have it.
     pub(crate) fn new(client: &Arc<BaseProducer<Reports>>, name: &str) -> Option<Self> {
         let text = CString::new(name).ok()?;
         // SAFETY: the client is alive, the name ends with a zero; no configuration: the client's own.
@@ -128,13 +129,13 @@ impl TopicHandle {
         Some(Self { handle: NonNull::new(handle)?, name: name.to_owned(), client: Arc::clone(client) })
     }
 
-    /// Its name.
+    /// The topic's name.
     #[must_use]
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it belongs to this client.
+    /// Whether the handle was made by this client.
     pub(crate) fn is_of(&self, client: &Arc<BaseProducer<Reports>>) -> bool {
         Arc::ptr_eq(&self.client, client)
     }
@@ -187,17 +188,17 @@ impl TopicHandle {
     }
 }
 
-/// Makes the brokers' threads send now what lingers, and waits a millisecond: they look at it once they are awake.
+/// Makes librdkafka's threads send their unfinished batches now, and waits a millisecond for the threads to wake up.
 ///
-/// rdkafka's own call asks for no time at all, which is over before they wake.
+/// rdkafka's own call waits for no time at all, and so returns before they wake.
 pub(crate) fn send_now(client: &BaseProducer<Reports>) {
-    // SAFETY: the client is alive. What it returns, that there are records left, is no news.
+    // SAFETY: the client is alive. The return value only says that records are left.
     unsafe { rd_kafka_flush(client.client().native_ptr(), 1) };
 }
 
-/// A message that stays where librdkafka has it, for as long as somebody needs it.
+/// A message that stays in librdkafka's memory for as long as it is needed.
 pub(crate) struct ReadMessage {
-    // Before the consumer: fields are dropped in this order.
+    // First, since fields are dropped in their order and the message must not outlive its consumer.
     message: BorrowedMessage<'static>,
     _consumer: Arc<dyn Any + Send + Sync>,
 }
@@ -227,8 +228,8 @@ impl ReadMessage {
     }
 }
 
-/// A topic's id, which one that is deleted and made again under its name does not have; `None` when the broker has no ids,
-/// or says nothing of this topic. Blocks until there is an answer.
+/// A topic's id. A topic that is deleted and created again under its name has another id. `None` when the broker has no ids, or
+/// does not know the topic. Blocks until there is an answer.
 pub(crate) fn topic_id<C: ClientContext>(
     client: &Client<C>,
     topic: &str,
@@ -299,6 +300,7 @@ unsafe fn described_id(event: *mut rd_kafka_event_t) -> Result<Option<u128>, RDK
     }
 }
 
+/// Pointer and length, as librdkafka takes them.
 fn parts(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
     bytes.map_or((ptr::null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
 }

@@ -1,4 +1,4 @@
-//! Topics: is it there, how is it cut, make it.
+//! Topics: whether one exists, how many partitions it has, and how it is created.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -14,15 +14,16 @@ use tokio::sync::Mutex;
 
 use crate::{ClientProperties, Error, Logging, Result};
 
+/// How long brokers may take to answer.
 const LIMIT: Duration = Duration::from_secs(30);
-/// How long a topic's id is waited for: meanwhile nobody polls for the consumer.
+/// How long brokers may take to tell a topic's id. Shorter than `LIMIT`, since a consumer's owner waits for it at a start.
 const ID_LIMIT: Duration = Duration::from_secs(10);
-/// Topics that are made with one request: a controller takes 10,000 partitions at once.
+/// Topics in one request: a controller takes 10,000 partitions at once.
 const AT_ONCE: usize = 250;
-/// How long a list of topics is believed: somebody may remove one.
+/// How long a list of topics is used before it is asked for again.
 const TRUSTED: Duration = Duration::from_secs(10);
 
-/// How a topic is to be made when it is missing.
+/// How a missing topic is to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicSpec {
     /// Its name.
@@ -42,7 +43,7 @@ impl TopicSpec {
     }
 }
 
-/// What is known of an existing topic.
+/// The shape of an existing topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {
     /// Number of partitions.
@@ -51,10 +52,10 @@ pub struct Description {
     pub replication_factor: i32,
 }
 
-/// Asks and tells the brokers about topics, all through one client.
+/// Lists, describes and creates topics, all over one admin client.
 pub struct Topics {
     admin: Arc<AdminClient<Logging>>,
-    /// The names that were there, and when.
+    /// The names of all topics, and when they were listed.
     listed: Mutex<Option<(Instant, HashSet<String>)>>,
 }
 
@@ -65,7 +66,7 @@ impl fmt::Debug for Topics {
 }
 
 impl Topics {
-    /// Connects lazily.
+    /// Makes the admin client, which connects with the first question.
     ///
     /// # Errors
     /// When librdkafka does not accept the properties.
@@ -79,8 +80,8 @@ impl Topics {
         Ok(Self { admin: Arc::new(admin), listed: Mutex::default() })
     }
 
-    /// Whether there is a topic of this name, as far as the user may see it. A list of all is asked for once and used
-    /// for a while: at a start there are many questions.
+    /// Whether there is a topic of this name that the user may see. All topics are listed at once and the list is used for ten
+    /// seconds, since a start asks for many.
     ///
     /// # Errors
     /// When no broker answers.
@@ -103,7 +104,7 @@ impl Topics {
         Ok(found)
     }
 
-    /// What is known of a topic; `None` when there is none of that name. Never makes it.
+    /// A topic's shape; `None` when there is no topic of that name. Never creates it.
     ///
     /// # Errors
     /// When no broker answers, or the topic may not be seen.
@@ -112,8 +113,8 @@ impl Topics {
         blocking(move || describe_by(admin.inner(), &topic)).await
     }
 
-    /// A topic's id as 32 hexadecimal digits: one that was deleted and made again has another. `None` when there is no such
-    /// topic, or the broker has no ids (before Kafka 2.8).
+    /// A topic's id as 32 hexadecimal digits. A topic that was deleted and created again has another id. `None` when there is no
+    /// such topic, or the brokers have no ids (before Kafka 2.8).
     ///
     /// # Errors
     /// When no broker answers.
@@ -127,10 +128,10 @@ impl Topics {
         .await
     }
 
-    /// Makes those that are missing, many with one request, and says which they were.
+    /// Creates the topics that are missing, and returns their names.
     ///
     /// # Errors
-    /// Says which topic, and what the broker objects to, with the property to change where that is known.
+    /// Names the topic, the broker's objection, and the property to change where that is known.
     pub async fn ensure_all(&self, specs: Vec<TopicSpec>) -> Result<Vec<String>> {
         let mut missing = Vec::new();
         for spec in specs {
@@ -145,8 +146,8 @@ impl Topics {
         Ok(made)
     }
 
-    /// How large a batch each topic takes (`max.message.bytes`), as far as the brokers tell: the user may lack
-    /// `DescribeConfigs`.
+    /// The largest batch that each topic takes, in bytes (`max.message.bytes`). Topics are left out whose configuration the
+    /// brokers do not show, such as to a user without `DescribeConfigs`.
     pub async fn batch_limits(&self, names: &[String]) -> HashMap<String, usize> {
         let mut limits = HashMap::new();
         let options = AdminOptions::new().request_timeout(Some(LIMIT));
@@ -170,7 +171,7 @@ impl Topics {
         limits
     }
 
-    /// The names of those that were made; the others were there.
+    /// Creates topics, or only validates that. Returns the names of those that were not there before.
     async fn create(&self, specs: &[TopicSpec], validate_only: bool) -> Result<Vec<String>> {
         let topics: Vec<NewTopic<'_>> = specs
             .iter()
@@ -206,7 +207,7 @@ impl Topics {
     }
 }
 
-/// Makes the topic if it is missing, with a client of its own; one that is there is left as it is.
+/// Creates a topic if it is missing, over a client of its own. An existing topic stays as it is.
 ///
 /// # Errors
 /// As [`Topics::ensure_all`].
@@ -214,7 +215,7 @@ pub async fn ensure(client: &ClientProperties, spec: &TopicSpec) -> Result<()> {
     Topics::new(client)?.create(std::slice::from_ref(spec), false).await.map(|_| ())
 }
 
-/// Asks the brokers whether they would make the topic, and makes none.
+/// Asks the brokers whether they would create the topic, without creating it.
 ///
 /// # Errors
 /// As [`Topics::ensure_all`].
@@ -222,6 +223,7 @@ pub async fn validate(client: &ClientProperties, spec: &TopicSpec) -> Result<()>
     Topics::new(client)?.create(std::slice::from_ref(spec), true).await.map(|_| ())
 }
 
+/// What a refusal to create a topic is likely to mean, in parentheses; empty where nothing is known.
 fn hint(code: RDKafkaErrorCode, spec: &TopicSpec) -> String {
     match code {
         RDKafkaErrorCode::InvalidReplicationFactor => {
@@ -239,14 +241,15 @@ fn hint(code: RDKafkaErrorCode, spec: &TopicSpec) -> String {
     }
 }
 
-/// [`Topics::describe`] with a client of its own.
+/// As [`Topics::describe`], over a client of its own.
 ///
 /// # Errors
-/// As there.
+/// As [`Topics::describe`].
 pub async fn describe(client: &ClientProperties, topic: &str) -> Result<Option<Description>> {
     Topics::new(client)?.describe(topic).await
 }
 
+/// As [`Topics::describe`], over a consumer.
 pub(crate) fn describe_with<C: rdkafka::consumer::ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topic: &str,
@@ -275,7 +278,7 @@ fn describe_by<C: rdkafka::ClientContext>(
     }))
 }
 
-/// Runs librdkafka's blocking calls off the runtime's threads.
+/// Runs a blocking call of librdkafka's on a thread for blocking work.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -1,4 +1,4 @@
-//! What happens to a membership, for its owner to answer.
+//! Changes of a membership, which its owner has to answer.
 
 use tokio::sync::oneshot;
 
@@ -17,33 +17,33 @@ pub enum Start {
     At(i64),
 }
 
-/// A partition that is this member's now.
+/// A partition that the member reads from now on.
 #[derive(Debug)]
 pub struct Assignment {
     /// The partition.
     pub partition: Partition,
     /// Its queue.
     pub records: Records,
-    /// What was committed beside the group's offset ([`Progress::durable`](super::Progress::durable)), if there is one.
+    /// The bookmark that was committed with the group's offset ([`Progress::durable`](super::Progress::durable)), if any.
     pub bookmark: Option<String>,
 }
 
-/// What happens to the membership. The thread waits for the answer before it goes on.
+/// A change of the membership. The polling thread waits for the answer before it goes on.
 #[derive(Debug)]
 pub enum Event {
-    /// These partitions are this member's now: answer where each begins. Their queues come along.
+    /// The member got partitions: answer where to start reading each. Their queues come along.
     Assigned {
         /// The partitions and their queues.
         partitions: Vec<Assignment>,
-        /// Takes one start for each, in order.
+        /// Takes one start for each partition, in order.
         reply: oneshot::Sender<Vec<Start>>,
     },
-    /// These partitions are about to go: answer when their workers have stopped. What they reported
-    /// durable by then is committed.
+    /// The member is about to lose partitions: answer when their workers have stopped. Offsets that they reported durable by then
+    /// are committed.
     Revoked {
         /// The partitions.
         partitions: Vec<Partition>,
-        /// Answered when nothing works on them any more.
+        /// Takes the answer that no worker uses them any more.
         reply: oneshot::Sender<()>,
     },
     /// The member cannot go on; no event follows.

@@ -1,4 +1,4 @@
-//! The thread that polls librdkafka.
+//! The member, and its thread that polls librdkafka.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,15 +21,15 @@ use crate::{ClientProperties, Error, Result};
 
 /// How long one poll of librdkafka waits.
 const POLL: Duration = Duration::from_millis(100);
-/// The same while a partition is paused, so that its worker does not run dry.
+/// How long one poll waits while a partition is paused, so that its worker does not run out of records.
 const PAUSED_POLL: Duration = Duration::from_millis(10);
-/// Records that are taken from librdkafka, if they are there, before they are handed to the workers: waking one costs
-/// as much as reading several.
+/// Records that are taken from librdkafka at once, if there are so many, before the workers get them: waking a worker costs as
+/// much as reading several records.
 const GATHERED: usize = 128;
-/// How long a full queue is waited for before its partition is paused: what was fetched ahead is then fetched again, and
-/// the first of it comes only some hundred milliseconds after the pause.
+/// How long to wait for room in a full queue before its partition is paused. A pause is costly: records that were fetched ahead are
+/// fetched again, and the first of them comes some hundred milliseconds after the pause.
 const ROOM_WAIT: Duration = Duration::from_secs(1);
-/// The same while another partition's worker may run out of records.
+/// How long to wait for room while another partition's worker may run out of records.
 const SHORT_ROOM_WAIT: Duration = Duration::from_millis(50);
 /// How long leaving the group may take.
 const LEAVE_LIMIT: Duration = Duration::from_secs(15);
@@ -46,10 +46,10 @@ pub struct Member {
 }
 
 impl Member {
-    /// Joins the group and reads `topics`.
+    /// Joins the group and reads `topics`. The second part of the answer receives the membership's events, one at a time.
     ///
-    /// Settings that this crate's promises rest on are enforced: no automatic commit, no automatic
-    /// creation of topics. `auto.offset.reset` is `earliest` unless set.
+    /// Two settings cannot be changed: offsets are never committed automatically, and topics never created. `auto.offset.reset`
+    /// is `earliest` unless set.
     ///
     /// # Errors
     /// When librdkafka does not accept the properties.
@@ -67,10 +67,10 @@ impl Member {
             // A killed member's partitions are given to others after this.
             .set_default("session.timeout.ms", "10000")
             .set_default("heartbeat.interval.ms", "2000")
-            // What librdkafka fetches ahead is thrown away when a full queue pauses its partition.
+            // Records that librdkafka fetched ahead are thrown away when a full queue pauses their partition: fetch few.
             .set_default("queued.min.messages", "16384")
             .set_default("queued.max.messages.kbytes", "16384")
-            // Having so much, it looks again after this: its default of a second leaves a fast store without work.
+            // With enough fetched ahead, it looks again after this time: its default of a second leaves a fast store idle.
             .set_default("fetch.queue.backoff.ms", "5");
         let (events, receiver) = mpsc::channel(1);
         let progress = Progress::default();
@@ -90,9 +90,9 @@ impl Member {
         Ok((Self { stop, thread: Some(thread), progress }, receiver))
     }
 
-    /// Commits what is durable and leaves the group. The owner's workers have to be done, and their messages dropped.
+    /// Commits what is durable and leaves the group. The owner's workers must have stopped, and their messages be dropped.
     ///
-    /// Returns after [`LEAVE_LIMIT`] at the latest: a broker that is away must not hold the owner up.
+    /// Returns after fifteen seconds at the latest, so that a broker that is away does not hold the owner up.
     pub async fn leave(mut self) {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
@@ -113,6 +113,7 @@ impl Drop for Member {
     }
 }
 
+/// The thread: polls, delivers and commits until the member is to stop.
 fn run(consumer: &Arc<BaseConsumer<Context>>) {
     let context = Arc::clone(consumer.context());
     let mut last_commit = Instant::now();
@@ -155,10 +156,12 @@ fn run(consumer: &Arc<BaseConsumer<Context>>) {
     context.stop.store(true, Ordering::Release);
     commit(consumer, CommitMode::Sync);
     consumer.unsubscribe();
-    // A message keeps its consumer, and these are the consumer's own: it would keep itself, and stay in its group.
+    // Each message holds a reference to the consumer, and the consumer holds these messages: without this it would never be
+    // dropped, and stay in its group.
     context.slots().clear();
 }
 
+/// Keeps a message for its partition's queue.
 fn gather(context: &Context, message: BorrowedMessage<'_>, consumer: &Arc<BaseConsumer<Context>>) {
     let mut slots = context.slots();
     let Some(slot) = slots
@@ -170,10 +173,11 @@ fn gather(context: &Context, message: BorrowedMessage<'_>, consumer: &Arc<BaseCo
     slot.waiting.push_back(Message::read(ReadMessage::new(message, consumer)));
 }
 
-/// Fills the queues; pauses what has no room for a while, and ends such a pause. Says whether there is one.
+/// Moves gathered records into the queues. Pauses a partition whose queue stays full, and ends the pause once it has room. True when
+/// a partition is paused.
 fn deliver(consumer: &BaseConsumer<Context>, context: &Context) -> bool {
     let mut slots = context.slots();
-    // All queues may be full at once: the wait for room is for all of them together, or polling would come too late.
+    // All queues may be full at once. They share the time to wait for room, or the next poll would come too late.
     let begin = Instant::now();
     for at in 0..slots.len() {
         if slots[at].waiting.is_empty() || (slots[at].paused && !slots[at].queue.has_room()) {
@@ -198,7 +202,7 @@ fn deliver(consumer: &BaseConsumer<Context>, context: &Context) -> bool {
     slots.iter().any(|slot| slot.paused)
 }
 
-/// Puts a message into its slot's queue, or gives it back when there is no room for a while after `begin`.
+/// Puts a message into its slot's queue, or gives it back when there is no room until some time after `begin`.
 fn offer(
     slots: &[Slot],
     at: usize,
@@ -226,6 +230,7 @@ fn offer(
     Err(refused)
 }
 
+/// Pauses a partition, or ends its pause.
 fn set_paused(consumer: &BaseConsumer<Context>, partition: &Partition, paused: bool) {
     let mut list = TopicPartitionList::new();
     list.add_partition(&partition.topic, partition.id);

@@ -28,7 +28,7 @@ pub type Headers = Vec<(String, Option<Vec<u8>>)>;
 /// One record as it was read.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Its position in the partition.
+    /// The record's position in its partition.
     pub offset: i64,
     /// Milliseconds since 1970-01-01, as the topic defines them.
     pub timestamp_ms: Option<i64>,
@@ -43,7 +43,7 @@ enum Content {
         value: Option<Vec<u8>>,
         headers: Headers,
     },
-    /// Still in what librdkafka fetched: nothing is copied, and headers are not looked at unless somebody asks.
+    /// In librdkafka's memory: nothing is copied, and headers are decoded when somebody asks.
     Read(ReadMessage),
 }
 
@@ -62,11 +62,11 @@ impl Clone for Content {
     }
 }
 
-/// What headers are taken to need in memory, since they are not looked at.
+/// Bytes of memory that headers are assumed to need, since they are not decoded.
 const HEADERS_SIZE: usize = 256;
 
 impl Message {
-    /// A message without headers and time.
+    /// A message without headers and time, for tests.
     #[must_use]
     pub fn new(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Self {
         let (key, value) = (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec));

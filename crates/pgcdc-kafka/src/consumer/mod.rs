@@ -1,11 +1,9 @@
-//! A member of a consumer group that drains before it lets go.
+//! A member of a consumer group that finishes its records before it gives a partition back.
 //!
-//! librdkafka is polled by one thread of its own, so that a slow store never keeps the member from
-//! its group. Each assigned partition has a queue, bounded in records and bytes; a full one pauses
-//! its partition and nothing else. What the owner has to decide comes as a closed set of [`Event`]s,
-//! and the rebalance *waits* for the answer: where to start (a store may keep its own offsets), and,
-//! when a partition is taken away, that its worker has stopped. Only then are its offsets committed
-//! and the partition released.
+//! One thread polls librdkafka, so that a slow store never costs the member its place in the group. Each assigned partition has a
+//! queue, bounded in records and bytes; a full queue pauses its partition and no other. The owner's decisions are asked for by a
+//! closed set of [`Event`]s, and the rebalance *waits* for the answer: where to start (a store may keep its own offsets), and, when
+//! a partition is taken away, that its worker has stopped. Only then are its offsets committed and the partition released.
 //!
 //! ```text
 //!   brokers ─▶ thread ─▶ queue per partition ─▶ the owner's worker ─▶ store

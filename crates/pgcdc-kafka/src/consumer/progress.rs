@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::message::Partition;
 
-/// Up to where each partition's records are durable in the store: what may be committed.
+/// Up to where each partition's records are durable in the store, and so may be committed.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     durable: Arc<Mutex<HashMap<Partition, Durable>>>,
@@ -16,14 +16,14 @@ pub struct Progress {
 struct Durable {
     /// The next offset to read.
     next: i64,
-    /// What the owner remembers of the partition there.
+    /// What the owner wants to be told when the partition is next assigned.
     bookmark: String,
     is_committed: bool,
 }
 
 impl Progress {
-    /// Reports that every record below `next` is durable, with what is to be remembered of the partition there: a short
-    /// text, committed as the offset's metadata and told with the partition's next assignment.
+    /// Reports that every record below offset `next` is durable. `bookmark` is a short text that is committed with the offset, and
+    /// comes back with the partition's next assignment.
     pub fn durable(&self, partition: &Partition, next: i64, bookmark: String) {
         let mut map = self.lock();
         let durable = Durable { next, bookmark, is_committed: false };

@@ -21,7 +21,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Waits for a record and takes those that are there behind it, at most `max`. Empty at the end.
+    /// Waits for a record, and takes all that are in the queue then, at most `max`. Empty when the queue has ended.
     ///
     /// # Cancel safety
     /// No record is lost when this future is dropped.
@@ -32,7 +32,7 @@ impl Records {
         batch
     }
 
-    /// Takes the records that are there, at most `max`; does not wait.
+    /// Takes the records that are in the queue now, at most `max`. Does not wait.
     pub fn ready(&mut self, max: usize) -> Vec<Message> {
         let mut batch = Vec::new();
         while batch.len() < max {
@@ -65,10 +65,10 @@ pub struct QueueSender {
 }
 
 impl QueueSender {
-    /// Puts a message into the queue, or gives it back.
+    /// Puts a message into the queue.
     ///
     /// # Errors
-    /// The message, with whether the other end is gone for good.
+    /// Gives the message back when the queue is full or its other end is gone.
     pub fn offer(&self, message: Message) -> Result<(), Refused> {
         let size = message.size();
         if self.bytes.load(Ordering::Relaxed) > QUEUE_BYTES {
@@ -84,18 +84,18 @@ impl QueueSender {
         })
     }
 
-    /// Whether at least half of the queue is free: when a paused partition goes on.
+    /// Whether at least half of the queue is free. A paused partition is read again then.
     pub(super) fn has_room(&self) -> bool {
         self.sender.capacity() * 2 >= self.sender.max_capacity()
             && self.bytes.load(Ordering::Relaxed) * 2 <= QUEUE_BYTES
     }
 }
 
-/// A message that a queue did not take.
+/// A message that a queue did not take, given back.
 #[derive(Debug)]
 pub struct Refused {
     /// The message.
     pub message: Message,
-    /// Whether nobody will ever take it.
+    /// Whether the queue's other end is gone, so that nobody will ever take it.
     pub closed: bool,
 }

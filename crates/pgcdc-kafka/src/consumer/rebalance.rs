@@ -1,4 +1,4 @@
-//! The rebalance callback: it runs on the polling thread, within `poll`, and waits for the owner.
+//! The rebalance callback: it runs on the polling thread, inside of `poll`, and waits for the owner's answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,17 +26,18 @@ const WATERMARK_LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Slot {
     pub(super) partition: Partition,
     pub(super) queue: QueueSender,
-    /// Records on their way into the queue: gathered, so that its worker is woken once for many, or those that did not
-    /// fit and any that librdkafka had already on the way.
+    /// Records that are not in the queue yet: they were gathered, so that the worker is woken once for many, or did not fit, or
+    /// librdkafka had them in hand when the partition was paused.
     pub(super) waiting: VecDeque<Message>,
     /// Whether the partition is not read because its queue is full.
     pub(super) paused: bool,
 }
 
+/// What the polling thread and the callback share.
 pub(super) struct Context {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) progress: Progress,
-    /// Used by the polling thread only, within and outside of the callback; never across `poll`.
+    /// Used by the polling thread only, inside and outside of the callback. Never locked across `poll`, which calls back.
     pub(super) slots: Mutex<Vec<Slot>>,
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -50,13 +51,14 @@ impl Context {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Tells the owner and waits; `None` when nobody listens any more.
+    /// Sends an event to the owner and waits for the answer; `None` when nobody listens any more.
     fn ask<T>(&self, event: impl FnOnce(oneshot::Sender<T>) -> Event) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.events.blocking_send(event(reply)).ok()?;
         answer.blocking_recv().ok()
     }
 
+    /// Takes partitions over: makes their queues, and asks the owner where to start.
     fn assign(&self, consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> Result<()> {
         let partitions = partitions_of(list);
         let bookmarks = committed_bookmarks(consumer, list)?;
@@ -98,6 +100,7 @@ impl Context {
         .map_err(|e| Error::client("take over partitions", e))
     }
 
+    /// Gives partitions back, once the owner's workers have stopped.
     fn revoke(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) -> Result<()> {
         let partitions = partitions_of(list);
         // Dropping the slots ends the queues: the workers see their end after what is in them.
@@ -141,7 +144,7 @@ impl ConsumerContext for Context {
         };
         if let Err(error) = result {
             if self.stopping() {
-                // Nobody listens, and whoever drops the consumer's last message may not block.
+                // Nobody listens, and this thread must not block: it may be the one that drops the consumer's last message.
                 tracing::warn!(%error, "rebalance failed at the end of the membership");
             } else {
                 let _ = self.events.blocking_send(Event::Failed(error));
@@ -150,7 +153,7 @@ impl ConsumerContext for Context {
     }
 }
 
-/// What was committed beside the group's offsets.
+/// The bookmarks that were committed as metadata of the group's offsets.
 fn committed_bookmarks(
     consumer: &BaseConsumer<Context>,
     list: &TopicPartitionList,
@@ -170,16 +173,16 @@ fn committed_bookmarks(
         .collect())
 }
 
-/// librdkafka keeps an application's pause across assignments, and with the slot of a partition nobody is
-/// left who would end it: a partition that comes back would never be read again.
+/// Ends the pauses of partitions. librdkafka keeps a pause across assignments, but the slot that would end it is gone: a partition
+/// that came back would never be read again.
 fn unpause(consumer: &BaseConsumer<Context>, list: &TopicPartitionList) {
     if let Err(error) = consumer.resume(list) {
         tracing::warn!(%error, "could not resume partitions");
     }
 }
 
-/// A store that is ahead of its topic belongs to another life of that topic: reading on would ignore
-/// every record up to that offset in silence.
+/// Refuses an offset beyond the partition's end: the topic was deleted and created again since the store wrote the offset. Reading on
+/// from there would silently skip all records up to it.
 fn check_end(
     consumer: &BaseConsumer<Context>,
     partition: &Partition,
@@ -201,6 +204,7 @@ fn check_end(
     Ok(())
 }
 
+/// The partitions of a list.
 fn partitions_of(list: &TopicPartitionList) -> Vec<Partition> {
     let elements = list.elements();
     elements.iter().map(|e| Partition { topic: e.topic().into(), id: e.partition() }).collect()

@@ -1,4 +1,4 @@
-//! A record's headers in the form that each client wants. Most records have only the stream's constant headers, which are
+//! A record's headers in the form that each client takes. Most records have only the stream's constant headers, which are
 //! therefore encoded once.
 
 use pgcdc_event::Record;
@@ -24,7 +24,7 @@ impl DirectHeaders {
         Self { none: HeaderBytes::new(), constant, mixed: HeaderBytes::new() }
     }
 
-    /// A record's headers: its own, with the constant ones in between where the record says.
+    /// A record's headers: its own, with the constant ones inserted where the record says.
     #[inline]
     pub(super) fn of(&mut self, record: &Record<'_>) -> &HeaderBytes {
         match record.context_at {

@@ -1,10 +1,10 @@
-//! When records that wait for more of their batch are sent all the same.
+//! When unfinished batches are sent.
 //!
-//! librdkafka sends a batch when it is full or `linger.ms` old. For an idempotent producer there is one batch a partition
-//! on its way at a time, and while records older than `linger.ms` wait for that one, its thread asks the clock and the
-//! socket without a pause: up to two fifths of all CPU while a backlog is drained. So it is told to wait longer than its
-//! queue takes to drain, and here it is told when there is nothing to wait for. (Not much longer: the small batches of many
-//! tables, too many for the queue to fill one, go when they are that old.)
+//! librdkafka sends a batch when it is full or `linger.ms` old. An idempotent producer has one batch of a partition in flight at a
+//! time. While records older than `linger.ms` wait for that batch, librdkafka's thread asks the clock and the socket without a
+//! pause: up to two fifths of all CPU while a backlog is drained. So `linger.ms` is set longer than the queue takes to drain, and
+//! this file decides when there is nothing to wait for. (Only a little longer, since the small batches of many tables, too many for
+//! any of them to fill, are sent when they are that old.)
 
 use std::time::{Duration, Instant};
 
@@ -13,40 +13,41 @@ pub(super) const LIMIT_MS: &str = "250";
 /// The same where records go in transactions, whose ends send what is there.
 pub(super) const TRANSACTIONAL_MS: &str = "50";
 
-/// More than this and there is more to come: what is there can wait for it.
+/// With more bytes than this in the queue, more records are likely to come: unfinished batches wait for them.
 const SMALL: usize = 256 << 10;
-/// How long an answer to what was sent may take before it is sent again: a busy machine may not have woken the thread in time.
+/// How long no record may become durable before the order to send is repeated: on a busy machine the client's thread may not have
+/// woken up in time.
 const ANSWER: Duration = Duration::from_millis(3);
-/// How long nothing must have happened before all is sent that is there,
+/// How long the counts must stay the same before all is sent,
 const QUIET: Duration = Duration::from_millis(5);
-/// and when there is no room for more: a full batch may be on its way.
+/// and how long when the queue is full: a full batch may be in flight.
 const STUCK: Duration = Duration::from_millis(25);
-/// Small batches of many tables wait no longer than this.
+/// The small batches of many tables wait no longer than this.
 const LONG: Duration = Duration::from_millis(100);
 
-/// What is known when one looks: counts of records from the beginning.
+/// The producer's counts at one moment. Records are counted from the start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
-    /// So many were handed over,
+    /// Records that were handed over.
     pub(super) handed: u64,
-    /// and so many of them are durable.
+    /// Records that are durable.
     pub(super) delivered: u64,
-    /// Bytes of those that are not.
+    /// Bytes of records that are not durable.
     pub(super) bytes: usize,
-    /// There is no room for more; else there is nothing more for now.
+    /// The queue is full; else there are no more records for now.
     pub(super) full: bool,
 }
 
-/// Pure: counts and the time are handed in.
+/// Decides when to send. It has no clock: counts and the time are passed in.
 #[derive(Debug)]
 pub(super) struct Linger {
-    /// So many had been handed over when all was sent, and when that was.
+    /// Records that had been handed over when all was last sent, and when that was.
     sent: u64,
     sent_at: Instant,
-    /// What was handed over and delivered at the last look, and since when it is so.
+    /// Records handed over and delivered at the last look, and since when these counts are the same.
     seen: (u64, u64),
     since: Instant,
-    /// When that was sent, or when more became durable since.
+    /// When all was last sent, or more records became durable after that.
     moved: Instant,
 }
 
@@ -55,7 +56,7 @@ impl Linger {
         Self { sent: 0, sent_at: now, seen: (0, 0), since: now, moved: now }
     }
 
-    /// Whether to send all now.
+    /// Whether to send all unfinished batches now.
     pub(super) fn is_due(&mut self, look: Look, now: Instant) -> bool {
         let Look { handed, delivered, bytes, full } = look;
         if handed == delivered {
@@ -70,7 +71,7 @@ impl Linger {
             self.since = now;
         }
         let is_over = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
-        // One batch at a time: what comes while it is on its way makes the next.
+        // One batch at a time: records that come while it is in flight make the next.
         let free = self.sent <= delivered || is_over(self.moved, ANSWER);
         let little = !full && free && bytes < SMALL;
         let quiet = is_over(self.since, if full { STUCK } else { QUIET });

@@ -1,11 +1,11 @@
-//! The producer of records to Kafka: one face, behind which either of two clients works.
+//! The producer of records to Kafka: one face, with one of two clients behind it.
 //!
 //! ```text
 //!               ┌▶ direct      our own: fast with many tables, without TLS, SASL and seldom used properties
 //!  Producer ────┤
 //!               └▶ librdkafka  knows every property
 //! ```
-//! The properties decide ([`Producer::new`]), and the log says at INFO which client it is and why. Everything that differs
+//! The properties decide which ([`Producer::new`]), and the log says at INFO which client it is and why. Everything that differs
 //! between the two stays in this folder: headers, topics, transactions, how long a batch lingers.
 
 mod direct;
@@ -26,23 +26,24 @@ pub(crate) use self::record::Placement;
 pub use self::record::Sent;
 use crate::{ClientProperties, Error, Result};
 
-/// How long to wait for the broker's answer to the batches that were just sent.
+/// How long [`Producer::send_now`] waits for the broker's answer to the batches that it sent.
 const ANSWER: Duration = Duration::from_millis(1);
 
-/// A topic that records can be sent to, as the [`Producer`] that made it knows it.
+/// A topic that records can be sent to. It belongs to the [`Producer`] that made it.
 #[derive(Debug)]
 pub struct Topic(Target);
 
+/// A topic, as its client knows it.
 #[derive(Debug)]
 enum Target {
-    /// The topic's number.
+    /// Its number.
     Direct(usize),
     Librdkafka(librdkafka::TopicHandle),
 }
 
-/// An idempotent producer with acks=all that blocks nobody: its owner's loop polls it.
+/// An idempotent producer with acks=all that never blocks: its owner's loop polls it.
 ///
-/// Each record carries a number, its handle, that [`poll`](Self::poll) returns once the record is durable.
+/// The owner gives each record a number, its handle. [`poll`](Self::poll) returns the handle once the record is durable.
 ///
 /// ```
 /// use pgcdc_kafka::{ClientProperties, Producer};
@@ -60,7 +61,7 @@ pub struct Producer {
     handed: u64,
     /// Records that are durable, since the start.
     delivered: u64,
-    /// Decides when an unfinished batch goes; `None` where the client decides.
+    /// Decides when unfinished batches are sent; `None` where the client decides.
     linger: Option<Linger>,
     /// Handles that arrived during [`send_now`](Self::send_now); the next poll returns them.
     arrived: Vec<usize>,
@@ -73,13 +74,13 @@ enum Client {
 }
 
 impl Producer {
-    /// Chooses the client that the properties need. No broker needs to be there yet.
+    /// Chooses the client that the properties need. No broker is asked yet.
     ///
     /// `context` are the headers that every record of the stream has. A `transactional.id` among the properties makes a
-    /// producer with transactions: call [`begin_transactions`](Self::begin_transactions) before anything is sent.
+    /// producer with transactions: call [`begin_transactions`](Self::begin_transactions) before the first record.
     ///
     /// # Errors
-    /// When the properties do not go together.
+    /// When the properties contradict each other, or no server is named.
     pub fn new(properties: &ClientProperties, context: &[(String, String)]) -> Result<Self> {
         let transactional = properties.get("transactional.id").is_some();
         let lingers = properties.get("linger.ms").is_none() && !transactional;
@@ -107,10 +108,10 @@ impl Producer {
         Ok(Self { linger, ..Self::with(client) })
     }
 
-    /// A producer for single records, each of which goes as soon as [`push`](Self::push) is called.
+    /// A producer for single records, each of which is sent when [`push`](Self::push) is called.
     ///
     /// # Errors
-    /// When the properties do not go together.
+    /// As [`new`](Self::new).
     pub(crate) fn of_single_records(properties: &ClientProperties) -> Result<Self> {
         let client = match direct::why_not(properties) {
             None => Client::direct(properties, &[]),
@@ -119,12 +120,13 @@ impl Producer {
         client.map(Self::with)
     }
 
+    /// A producer without `linger`.
     fn with(client: Client) -> Self {
         Self { client, handed: 0, delivered: 0, linger: None, arrived: Vec::new() }
     }
 
-    /// Takes the transactional id over, which fences whoever had it and aborts what it left open, and begins the first
-    /// transaction. `limit` is how long a transaction may last.
+    /// Takes the transactional id over and begins the first transaction. A producer that had the id before is fenced, and its
+    /// open transaction aborted. `limit` is how long a transaction may last.
     ///
     /// # Errors
     /// When no coordinator answers within a minute, or the brokers refuse the id or its timeout.
@@ -138,7 +140,8 @@ impl Producer {
         }
     }
 
-    /// Commits the transaction and begins the next one; [`has_committed`](Self::has_committed) says when that is done.
+    /// Begins to commit the open transaction and to begin the next. [`has_committed`](Self::has_committed) says when that is
+    /// done.
     pub fn commit(&mut self) {
         match &mut self.client {
             Client::Direct { producer, .. } => producer.commit(),
@@ -150,10 +153,10 @@ impl Producer {
         }
     }
 
-    /// Whether the transaction that was to be committed is, and the next one has begun. True once.
+    /// Whether a [`commit`](Self::commit) is done and the next transaction has begun. True once for each commit.
     ///
     /// # Errors
-    /// When the transaction is not committed and never will be: drop the producer then.
+    /// When the transaction will never be committed: drop the producer then.
     pub fn has_committed(&mut self) -> Result<bool> {
         match &mut self.client {
             Client::Direct { producer, .. } => producer.has_ended(),
@@ -168,7 +171,7 @@ impl Producer {
         matches!(self.client, Client::Direct { .. })
     }
 
-    /// Gives up what is in the open transaction; takes no longer than `limit`.
+    /// Aborts the open transaction. Takes no longer than `limit`.
     pub async fn abort(self, limit: Duration) {
         match self.client {
             Client::Direct { producer, .. } => producer.abort(limit).await,
@@ -177,7 +180,7 @@ impl Producer {
         }
     }
 
-    /// Why no record can be sent any more, if the client knows that by itself.
+    /// Why no record can be sent any more, if the client knows before one is sent.
     #[must_use]
     pub fn fatal_error(&self) -> Option<Error> {
         match &self.client {
@@ -186,7 +189,8 @@ impl Producer {
         }
     }
 
-    /// A topic to send to. It must exist: the producer asks brokers about it, and a broker may create it on its own terms.
+    /// A topic to send to. It must exist: the producer asks brokers about it, and a broker that creates missing topics would
+    /// create it with its defaults.
     ///
     /// # Errors
     /// When no topic can have this name.
@@ -197,8 +201,8 @@ impl Producer {
         }))
     }
 
-    /// Tells how many bytes a batch of this topic may have (`max.message.bytes`), where that is known. librdkafka's
-    /// batches are cut by its own properties.
+    /// Limits the batches of a topic to `most` bytes (its `max.message.bytes`), where that is known. Has no effect on librdkafka,
+    /// which cuts batches by its own properties.
     pub fn limit_batches(&mut self, topic: &Topic, most: Option<usize>) {
         if let (Client::Direct { producer, .. }, Target::Direct(topic), Some(most)) =
             (&mut self.client, &topic.0, most)
@@ -207,7 +211,7 @@ impl Producer {
         }
     }
 
-    /// Whether records can be sent to a topic yet.
+    /// Whether records can be sent to a topic yet: brokers have named its partitions.
     #[must_use]
     pub fn is_known(&self, topic: &Topic) -> bool {
         match (&self.client, &topic.0) {
@@ -219,7 +223,7 @@ impl Producer {
     /// Hands a record over; its bytes are copied. `handle` comes back from [`poll`](Self::poll).
     ///
     /// # Errors
-    /// When the record can never be sent (too large, no such partition), or the producer is broken.
+    /// When the record can never be sent (it is too large, or its topic has no such partition), or the producer is broken.
     #[inline]
     pub fn send(&mut self, topic: &Topic, record: &Record<'_>, handle: usize) -> Result<Sent> {
         let placement = Placement { partition: record.partition, timestamp_ms: record.timestamp_ms };
@@ -238,7 +242,7 @@ impl Producer {
         Ok(sent)
     }
 
-    /// Hands over a record without headers that is not one of the stream, such as an offset. Its handle is zero.
+    /// Hands over a record without headers that is not part of the stream, such as an offset. Its handle is zero.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -258,7 +262,7 @@ impl Producer {
     /// Appends the handles of records that are durable now. Does not wait.
     ///
     /// # Errors
-    /// When a record can not be delivered: drop the producer then, and send what it has not reported by another.
+    /// When a record cannot be delivered: drop the producer then, and send the records that it has not reported by another.
     pub fn poll(&mut self, handles: &mut Vec<usize>) -> Result<()> {
         let before = handles.len();
         handles.append(&mut self.arrived);
@@ -271,8 +275,8 @@ impl Producer {
         Ok(())
     }
 
-    /// Sends unfinished batches, if it is time. Call it when there are no more records for now, or no room for more
-    /// (`full`). True when the call took about a millisecond.
+    /// Sends unfinished batches, if it is time. Call it when there are no more records for now, or when there is no room for more
+    /// (`full`). True when batches were sent, which takes about a millisecond.
     ///
     /// # Errors
     /// As [`poll`](Self::poll).
@@ -296,7 +300,7 @@ impl Producer {
         Ok(true)
     }
 
-    /// Sends unfinished batches without a look at the time. librdkafka does so by itself after `linger.ms`.
+    /// Sends unfinished batches now. librdkafka does so by itself after `linger.ms`.
     pub(crate) fn push(&mut self) {
         match &mut self.client {
             Client::Direct { producer, .. } => producer.send_now(),

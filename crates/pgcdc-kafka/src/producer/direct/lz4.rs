@@ -1,15 +1,15 @@
-//! LZ4 frames as Kafka wants them: blocks that do not depend on each other, of at most 64 KiB.
+//! LZ4 frames as Kafka takes them: independent blocks of at most 64 KiB.
 //!
 //! Source: "LZ4 Frame Format Description" 1.6, and Kafka's KIP-57.
 
-/// Bytes of a block.
+/// Bytes of a block before compression.
 const BLOCK: usize = 64 * 1024;
-/// Magic number, version 1 with independent blocks, their size, and the check sum of those two bytes.
+/// Magic number; version 1 with independent blocks; blocks of 64 KiB; the check sum of the two bytes before.
 const HEAD: [u8; 7] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
-/// In a block's size: it is not compressed.
+/// The bit in a block's size that says that the block is not compressed.
 const STORED: u32 = 1 << 31;
 
-/// Appends a frame.
+/// Appends a frame with `bytes` in it.
 pub(super) fn frame(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&HEAD);
     for block in bytes.chunks(BLOCK) {

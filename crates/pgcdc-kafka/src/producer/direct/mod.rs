@@ -28,6 +28,7 @@ mod partition;
 mod partitioner;
 mod protocol;
 mod sender;
+mod spare;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub(super) use self::batch::HeaderBytes;
 use self::command::{Command, Event, TAKE_OVER};
 use self::options::Options;
 pub(super) use self::options::why_not;
+use self::spare::{LARGE, Spare};
 use super::record::{Placement, Sent, TAKE_OVER_LIMIT};
 use crate::{ClientProperties, Code, Error, Result};
 
@@ -55,10 +57,6 @@ const QUEUE: usize = 12 << 20;
 const BATCH: usize = 256 << 10;
 /// Bytes that a batch grows by at most when compression does not make it smaller.
 const FRAME: usize = 256;
-/// A partition whose last batch had more bytes than this reuses the memory of another partition's batch.
-const LARGE: usize = 64 << 10;
-/// Bytes of memory that are kept for reuse.
-const SPARE: usize = 2 << 20;
 /// All open batches are sent when the oldest of them has waited for so long.
 const AGE: Duration = Duration::from_millis(100);
 /// How often to poll while a caller waits.
@@ -94,12 +92,8 @@ pub(super) struct Direct {
     lasting: bool,
     /// Kept for another producer that aborts this one's transaction.
     properties: ClientProperties,
-    /// Memory of earlier batches, for reuse.
-    spare: Vec<Vec<u8>>,
-    /// Memory of earlier batches' handles, for reuse.
-    spare_handles: Vec<Vec<(usize, u32)>>,
-    /// Bytes of `spare`.
-    spare_bytes: usize,
+    /// Memory of earlier batches.
+    spare: Spare,
 }
 
 /// A topic, in the caller's half.
@@ -170,9 +164,7 @@ impl Direct {
             ended: false,
             lasting: false,
             properties: properties.clone(),
-            spare: Vec::new(),
-            spare_handles: Vec::new(),
-            spare_bytes: 0,
+            spare: Spare::default(),
         })
     }
 
@@ -275,15 +267,10 @@ impl Direct {
         }
         self.open.push(at);
         let last = self.slots[at].last;
-        let spare = if last > LARGE { self.spare.pop() } else { None };
-        let bytes = match spare {
-            Some(bytes) => {
-                self.spare_bytes -= bytes.capacity();
-                bytes
-            }
-            None => Vec::with_capacity((last + last / 8).min(self.batch_size + LARGE).max(size)),
-        };
-        let handles = self.spare_handles.pop().unwrap_or_default();
+        let spare = if last > LARGE { self.spare.bytes() } else { None };
+        let size = (last + last / 8).min(self.batch_size + LARGE).max(size);
+        let bytes = spare.unwrap_or_else(|| Vec::with_capacity(size));
+        let handles = self.spare.handles();
         self.slots[at].batch = Batch::reusing(bytes, handles);
     }
 
@@ -414,17 +401,9 @@ impl Direct {
                 for (handle, times) in handles.drain(..) {
                     delivered.extend(std::iter::repeat_n(handle, times as usize));
                 }
-                if self.spare_handles.len() < 64 && handles.capacity() <= 1024 {
-                    self.spare_handles.push(handles);
-                }
+                self.spare.keep_handles(handles);
             }
-            Event::Spare(bytes) => {
-                let capacity = bytes.capacity();
-                if capacity > LARGE && capacity <= 2 * BATCH && self.spare_bytes + capacity <= SPARE {
-                    self.spare_bytes += capacity;
-                    self.spare.push(bytes);
-                }
-            }
+            Event::Spare(bytes) => self.spare.keep_bytes(bytes),
             Event::Partitions { topic, count } => {
                 let known = self.topics[topic].slots.len();
                 for partition in known..count {

@@ -1,4 +1,4 @@
-//! The properties that our own producer knows, and what they say.
+//! The properties that our own producer knows, and their values.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use crate::{ClientProperties, Error, Result};
 
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// What the properties say.
+/// The properties' values.
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) bootstrap: Vec<String>,
     pub(super) client_id: String,
-    /// Its name and timeout.
+    /// The transactional id, and how long a transaction may be open.
     pub(super) transactional: Option<(String, Duration)>,
     pub(super) compress: bool,
     pub(super) request_timeout: Duration,
@@ -23,7 +23,7 @@ impl Options {
     /// Reads the properties.
     ///
     /// # Errors
-    /// When they name no server.
+    /// When `bootstrap.servers` names no server.
     pub(super) fn new(properties: &ClientProperties) -> Result<Self> {
         // A value that is not a number was refused when the properties were parsed.
         let set = |name: &str| properties.get(name).and_then(|value| value.parse::<u64>().ok());
@@ -49,7 +49,7 @@ impl Options {
     }
 }
 
-/// Properties that this producer honours, or that mean nothing to it, in librdkafka's names.
+/// Properties that this producer honours, or that change nothing for it, under librdkafka's names.
 const KNOWN: &[&str] = &[
     "acks",
     "batch.size",
@@ -75,7 +75,7 @@ const KNOWN: &[&str] = &[
     "transactional.id",
 ];
 
-/// Which of the properties this producer does not know; `None` when it may be used.
+/// A property that this producer does not know, or whose value it does not know; `None` when it can be used.
 pub(in super::super) fn why_not(properties: &ClientProperties) -> Option<String> {
     if let Some(other) = properties.names().find(|name| !KNOWN.contains(name)) {
         let plaintext = other == "security.protocol"

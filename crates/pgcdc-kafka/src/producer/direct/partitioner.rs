@@ -1,6 +1,6 @@
 //! Java's choice of a partition: the murmur2 hash of the key.
 
-/// The partition of a key, among so many.
+/// The partition of a key in a topic with so many partitions.
 pub(super) fn of_key(key: &[u8], partitions: usize) -> usize {
     (murmur2(key) & 0x7fff_ffff) as usize % partitions.max(1)
 }

@@ -1,4 +1,4 @@
-//! The client: records in, handles of durable records out.
+//! The client: it takes records, and returns the handles of those that are durable.
 
 use std::mem;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::reports::Reports;
 use crate::native::{self, Headers, TopicHandle};
 use crate::{ClientProperties, Error, Result};
 
-/// Bytes of keys and values that may be on their way at once, unless the properties say otherwise.
+/// Bytes of keys and values that may be in the queue at once, unless `buffer.memory` is set.
 const QUEUE: usize = 16 << 20;
 
 /// An idempotent producer with acks=all. A clone is the same producer.
 #[derive(Clone)]
 pub(crate) struct Librdkafka {
     client: Arc<BaseProducer<Reports>>,
-    /// Bytes of keys and values that were handed over and not yet reported.
+    /// Bytes of keys and values that were handed over and are not reported yet.
     queued: Arc<AtomicUsize>,
     most_queued: usize,
 }
@@ -33,13 +33,14 @@ impl std::fmt::Debug for Librdkafka {
 }
 
 impl Librdkafka {
-    /// Connects lazily: an unreachable broker shows when records are not delivered.
+    /// Makes the client, which connects when there is something to ask. An unreachable broker shows by records that are not
+    /// delivered.
     ///
-    /// Defaults where the properties are silent: idempotence and acks=all (which cannot be weakened),
-    /// lz4, Java's partitioner, and a queue of at most 16 MiB; a record that is larger travels alone.
+    /// Idempotence and acks=all cannot be weakened. Defaults: lz4, Java's partitioner, and a queue of at most 16 MiB. A record
+    /// that is larger is sent alone.
     ///
     /// # Errors
-    /// When the properties do not go together.
+    /// When the properties contradict each other.
     pub(crate) fn new(properties: &ClientProperties) -> Result<Self> {
         let mut properties = properties.clone();
         properties
@@ -52,7 +53,7 @@ impl Librdkafka {
         let number = |name: &str| properties.get(name).and_then(|value| value.parse::<usize>().ok());
         let most_queued =
             number("queue.buffering.max.kbytes").map_or(QUEUE, |kbytes| kbytes.saturating_mul(1024));
-        // Bytes are counted here; librdkafka would refuse for ever what is larger than its whole queue.
+        // Bytes are counted here. librdkafka's own limit must exceed the largest record, or it would refuse that for ever.
         let largest = number("message.max.bytes").unwrap_or(0);
         let queue = most_queued.max(largest.saturating_add(1 << 20)) / 1024;
         properties.set("queue.buffering.max.kbytes", &queue.to_string());
@@ -64,7 +65,7 @@ impl Librdkafka {
     /// A topic to send to, whether it exists or not.
     ///
     /// # Errors
-    /// When no topic can be called so.
+    /// When no topic can have this name.
     pub(crate) fn topic(&self, name: &str) -> Result<TopicHandle> {
         TopicHandle::new(&self.client, name).ok_or_else(|| {
             Error::client(
@@ -107,12 +108,12 @@ impl Librdkafka {
         }
     }
 
-    /// Sends what lingers for more to come, whatever `linger.ms` says. Waits for a millisecond.
+    /// Sends unfinished batches, whatever `linger.ms` says. Waits for a millisecond.
     pub(crate) fn send_now(&self) {
         native::send_now(&self.client);
     }
 
-    /// Bytes of keys and values that were handed over and not yet reported.
+    /// Bytes of keys and values that were handed over and are not reported yet.
     #[must_use]
     pub(crate) fn queued_bytes(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
@@ -121,8 +122,7 @@ impl Librdkafka {
     /// Appends the handles of records that are durable now. Does not wait.
     ///
     /// # Errors
-    /// When a record was not delivered for good: the producer must then be dropped, and what it
-    /// had not reported be sent again by another.
+    /// When a record cannot be delivered: drop the producer then, and send the records that it has not reported by another.
     pub(crate) fn poll(&self, delivered: &mut Vec<usize>) -> Result<()> {
         loop {
             let before = self.client.in_flight_count();
@@ -144,7 +144,7 @@ impl Librdkafka {
         &self.client
     }
 
-    /// Records that were handed over and not yet reported.
+    /// Records that were handed over and are not reported yet.
     #[must_use]
     pub(crate) fn in_flight(&self) -> usize {
         usize::try_from(self.client.in_flight_count()).unwrap_or(0)

@@ -1,11 +1,11 @@
-//! Kafka transactions of a [`Librdkafka`]: begun, ended off the caller's thread, aborted.
+//! Kafka transactions of a [`Librdkafka`]: begun, ended on another thread, aborted.
 //!
 //! ```text
 //!  open ─▶ (records) ─▶ end ──▶ has_ended ─▶ (records) ─▶ …
-//!                        └ a helper flushes, commits and begins the next; no record may be sent meanwhile
+//!                        └ another thread flushes, commits and begins the next; no record may be sent meanwhile
 //! ```
-//! librdkafka's own calls block, and rdkafka's `flush` polls in slices of 100 ms; so the helper waits for the last
-//! delivery itself, in millisecond steps, before it commits.
+//! librdkafka's calls block, and rdkafka's `flush` polls in slices of 100 ms. So that thread waits for the last delivery itself,
+//! in steps of a millisecond, before it commits.
 
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,8 @@ pub(crate) struct Transactions {
 }
 
 impl Transactions {
-    /// Takes the transactional id over, which fences whoever had it and aborts what it left open, and begins the
-    /// first transaction. `limit` is the transaction's timeout.
+    /// Takes the transactional id over and begins the first transaction. A producer that had the id before is fenced, and its
+    /// open transaction aborted. `limit` is the transaction's timeout.
     ///
     /// # Errors
     /// When no coordinator answers within a minute, or the brokers refuse the id or its timeout.
@@ -49,8 +49,8 @@ impl Transactions {
         Ok(Self { producer, limit, ending: None })
     }
 
-    /// Ends the transaction: flushes and commits it and begins the next, on another thread. Nothing may be sent until
-    /// [`has_ended`](Self::has_ended) says so. Must be called within a tokio runtime.
+    /// Begins to flush and commit the transaction and to begin the next, on another thread. Nothing may be sent until
+    /// [`has_ended`](Self::has_ended) is true. Must be called within a tokio runtime.
     pub(crate) fn end(&mut self) {
         let (producer, limit) = (self.producer.clone(), self.limit);
         let (sender, receiver) = oneshot::channel();
@@ -61,11 +61,11 @@ impl Transactions {
         });
     }
 
-    /// Whether a transaction that was to [`end`](Self::end) is committed, and the next one has begun. True once.
+    /// Whether a transaction that was to [`end`](Self::end) is committed and the next one has begun. True once for each end.
     ///
     /// # Errors
-    /// When it is not committed: the producer is of no use then. What the broker makes of it is told by what a reader
-    /// of committed records finds after the next [`open`](Self::open).
+    /// When it is not known to be committed: the producer is of no use then. Whether it was shows in what a reader of committed
+    /// records finds after the next [`open`](Self::open).
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
         let Some(ending) = &mut self.ending else { return Ok(false) };
         let ended = match ending.try_recv() {
@@ -77,13 +77,12 @@ impl Transactions {
         ended.map(|()| true)
     }
 
-    /// Ends the transaction without its records, so that readers need not wait for its timeout. Returns when that is
-    /// done, or cannot be done within `limit`.
+    /// Aborts the transaction, so that readers need not wait for its timeout. Returns when that is done, or after `limit`.
     pub(crate) async fn abort(self, limit: Duration) {
         let aborted = blocking(move || {
             let end = Instant::now() + limit;
             while Instant::now() < end {
-                // In short slices, since the reports of what is purged must be taken in between.
+                // In short slices, since the reports of purged records must be taken in between.
                 match self.producer.client().abort_transaction(Duration::from_millis(20)) {
                     Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
                     other => {
@@ -91,7 +90,7 @@ impl Transactions {
                             .map_err(|error| failure(&self.producer, "abort the transaction", error));
                     }
                 }
-                // Reports of purged records are failures, and meant.
+                // These reports are failures, as is meant.
                 let _ = self.producer.poll(&mut Vec::new());
             }
             Ok(())
@@ -102,7 +101,7 @@ impl Transactions {
     }
 }
 
-/// What the helper does.
+/// Flushes and commits the transaction and begins the next, on the other thread.
 fn end(producer: &Librdkafka, until: Instant) -> Result<()> {
     let client = producer.client();
     let mut delivered = Vec::new();
@@ -120,7 +119,7 @@ fn end(producer: &Librdkafka, until: Instant) -> Result<()> {
         .map_err(|error| failure(producer, "commit a transaction", error))
 }
 
-/// Calls again what only took too long.
+/// Repeats a call that only took too long.
 fn resume(until: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
     loop {
         match call() {
@@ -134,7 +133,7 @@ fn may_resume(error: &RDKafkaError) -> bool {
     error.is_retriable() && !error.is_fatal() && !error.txn_requires_abort()
 }
 
-/// The client's own reason for its end, where it has one, says more than the call that met it.
+/// The client's own reason for its end where it has one, since that says more than the call that met it.
 fn failure(producer: &Librdkafka, what: &str, error: KafkaError) -> Error {
     producer.fatal_error().unwrap_or_else(|| {
         let reason = match &error {
@@ -154,7 +153,7 @@ impl Librdkafka {
         self.poll(delivered).map_err(|error| self.fatal_error().unwrap_or(error))
     }
 
-    /// Why the client can not be used any more, if so.
+    /// Why the client cannot be used any more, if so.
     #[must_use]
     pub(crate) fn fatal_error(&self) -> Option<Error> {
         let (code, reason) = self.client().client().fatal_error()?;
