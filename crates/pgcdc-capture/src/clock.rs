@@ -1,20 +1,20 @@
-//! The time that records carry.
+//! The clock behind `ts_ms`, `ts_us` and `ts_ns` of records.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Changes that share one look at the clock: it costs as much as decoding a row.
+/// How many changes share one look at the clock, which costs as much as decoding a row.
 const PER_TICK: u32 = 32;
 
-/// The time, looked up now and then.
+/// A clock that is looked at once for several changes.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     now_ns: i64,
-    /// How many may still be told the same.
+    /// How many more changes get the same time.
     ticks: u32,
 }
 
 impl Clock {
-    /// Nanoseconds since 1970, for one more change.
+    /// The time for one change, in nanoseconds since 1970.
     #[inline]
     pub(crate) fn tick(&mut self) -> i64 {
         if self.ticks == 0 {
@@ -25,13 +25,13 @@ impl Clock {
         self.now_ns
     }
 
-    /// Some time has passed: the next change looks at the clock.
+    /// Lets the next change look at the clock, since some time has passed.
     pub(crate) fn reset(&mut self) {
         self.ticks = 0;
     }
 }
 
-/// Now, nanoseconds since 1970.
+/// The time now, in nanoseconds since 1970.
 pub(crate) fn now_ns() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

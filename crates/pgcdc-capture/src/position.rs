@@ -1,9 +1,7 @@
-//! Where the stream is: the one order in which the server sends, and what of a stream that is sent again is skipped.
-//! Pure.
+//! Where the stream is: the order in which the server sends, and which changes of a stream that is sent again are skipped. Pure.
 //!
-//! The server reads its WAL from front to back. It sends a transaction when it meets the commit record, and a logical
-//! message that belongs to no transaction when it meets the message. The two are told apart by different ends of their
-//! WAL record:
+//! The server reads its WAL from front to back. It sends a transaction when it meets the commit record, and a logical message
+//! outside of transactions when it meets the message. Each carries a position of its WAL record, but not the same end of it:
 //!
 //! ```text
 //!  WAL      ── [ message ) [ commit record ) ── [ message ) ──▶
@@ -12,8 +10,8 @@
 //!                       message: where it ends
 //! ```
 //!
-//! When nothing lies between the two records both positions are the same number, and still the message comes first. So
-//! a position alone does not say what is done: a [`Point`] says which of the two it is of.
+//! When nothing lies between the two records, both positions are the same number, though the message comes first. So a position
+//! alone does not say what is done: a [`Point`] also says which of the two it belongs to.
 
 use pgcdc_event::Lsn;
 
@@ -26,7 +24,7 @@ pub(crate) use compare::{Fit, Mismatch, Server, SlotPosition, compare};
 /// A point in the order in which the server sends.
 ///
 /// Records of the WAL do not overlap. So a message that ends at `m` comes before a commit record that starts at `c`
-/// exactly when `m <= c`. The derived order says that: position first, and at the same position the message first.
+/// exactly when `m <= c`. The derived order compares the position first, and puts the message first at the same position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
     lsn: Lsn,
@@ -35,7 +33,7 @@ pub(crate) struct Point {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    /// The position is the end of a message; or of anything else that is done up to its end.
+    /// The position is the end of a message, or the end of anything else that is done.
     #[default]
     Ended,
     /// The position is the start of a commit record.
@@ -48,8 +46,8 @@ impl Point {
         Self { lsn: start, kind: Kind::Commit }
     }
 
-    /// A logical message outside of transactions, by the end of its record: it carries that. Also the point behind
-    /// every record that ends at `end` or before.
+    /// A logical message outside of transactions, by the end of its record, which it carries. It is also the point behind all
+    /// records that end at `end` or before.
     pub(crate) fn ended(end: Lsn) -> Self {
         Self { lsn: end, kind: Kind::Ended }
     }
@@ -64,33 +62,33 @@ impl Point {
         self.kind == Kind::Commit
     }
 
-    /// Whether its WAL record ends at `end` or before.
+    /// Whether the point's WAL record ends at `end` or before.
     pub(crate) fn is_within(self, end: Lsn) -> bool {
         self <= Self::ended(end)
     }
 }
 
-/// How far records reach. What the offset of a Kafka transaction holds.
+/// How far the written records reach. The offset of a Kafka transaction holds this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reached {
-    /// The last transaction, or message outside of one, of which everything is written.
+    /// The last transaction, or message outside of transactions, that is written as a whole.
     pub(crate) done: Point,
-    /// Position behind it: what Debezium calls `lsn`.
+    /// The position behind `done`, which Debezium calls `lsn`.
     pub(crate) end: Lsn,
-    /// The transaction behind `done` that is written in part.
+    /// The transaction after `done`, when it is written in part.
     pub(crate) open: Option<Open>,
 }
 
 /// A transaction that is written in part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
-    /// Start of its commit record.
+    /// The start of its commit record.
     pub(crate) commit: Lsn,
-    /// So many of its changes are written. Each counts once, whatever the number of its records.
+    /// How many of its changes are written. A change counts once, however many records it has.
     pub(crate) changes: u64,
 }
 
-/// Follows the stream from where the last committed offset stood.
+/// Follows the stream from the last committed offset, and says which changes were written before.
 ///
 /// ```text
 ///  begin(commit) ─▶ change* ─▶ commit(end)      skipped: what is not behind `done`, and the first `changes`
@@ -102,26 +100,28 @@ pub(crate) struct Position {
     inside: Option<Inside>,
 }
 
-/// What is being read.
+/// The transaction or message that is being read.
 #[derive(Debug)]
 struct Inside {
     at: Point,
+    /// Changes read so far.
     changes: u64,
+    /// Changes at its beginning that were written before; `u64::MAX` for all.
     skip: u64,
 }
 
 impl Position {
-    /// Goes on from what was committed.
+    /// Goes on from a committed offset.
     pub(crate) fn new(reached: Reached) -> Self {
         Self { reached, inside: None }
     }
 
-    /// A transaction begins; its commit record starts at `commit`.
+    /// Notes that a transaction begins; its commit record starts at `commit`.
     pub(crate) fn begin(&mut self, commit: Lsn) {
         self.enter(Point::commit(commit));
     }
 
-    /// A logical message comes that belongs to no transaction; its record ends at `end`.
+    /// Notes that a logical message outside of transactions comes; its record ends at `end`.
     pub(crate) fn outside(&mut self, end: Lsn) {
         self.enter(Point::ended(end));
     }
@@ -136,16 +136,16 @@ impl Position {
         self.inside = Some(Inside { at, changes: 0, skip });
     }
 
-    /// Whether the change that comes now is to be written; says when it was before.
+    /// Whether the next change is to be written; false when it was written before.
     pub(crate) fn is_due(&self) -> bool {
         self.inside.as_ref().is_none_or(|inside| inside.changes >= inside.skip)
     }
 
-    /// The change was handed over as a whole, or skipped.
+    /// Notes that a change was handed over as a whole, or skipped.
     pub(crate) fn change(&mut self) {
         if let Some(inside) = &mut self.inside {
             inside.changes += 1;
-            // A message is complete with its one change.
+            // A message has one change, and so is complete.
             if !inside.at.is_commit() {
                 let end = inside.at.lsn();
                 self.leave(end);
@@ -153,7 +153,7 @@ impl Position {
         }
     }
 
-    /// The transaction is complete; `end` is behind its commit record.
+    /// Notes that the transaction is complete; `end` is behind its commit record.
     pub(crate) fn commit(&mut self, end: Lsn) {
         self.leave(end);
     }
@@ -167,19 +167,19 @@ impl Position {
         }
     }
 
-    /// The server has nothing more for us up to `end`.
+    /// Notes that the server has nothing more for us up to `end`.
     pub(crate) fn idle(&mut self, end: Lsn) {
         if self.inside.is_none() {
             self.reached.end = self.reached.end.max(end);
         }
     }
 
-    /// Whether a transaction of the server is written in part, and may yet be written as a whole.
+    /// Whether the transaction that is being read is written in part, and may soon be complete.
     pub(crate) fn is_half_written(&self) -> bool {
         self.inside.as_ref().is_some_and(|inside| inside.changes > inside.skip)
     }
 
-    /// How far everything reaches that was handed over so far.
+    /// How far the changes that were handed over reach.
     pub(crate) fn reached(&self) -> Reached {
         match &self.inside {
             Some(inside) if inside.skip != u64::MAX && inside.changes.max(inside.skip) > 0 => Reached {

@@ -1,9 +1,8 @@
 //! The acknowledgement core: which position in the WAL may be confirmed to Postgres.
 //!
-//! A state machine without I/O or clock. The stream tells it, in order, that a transaction begins,
-//! that a record is sent, that the transaction ends; deliveries come back in any order. It answers
-//! one question, [`Ledger::confirmed`]: the end of the longest prefix of transactions all of whose
-//! records are durable. Nothing else in pgcdc decides what is confirmed.
+//! A state machine without I/O or clock. The stream notes in order that a transaction begins, that a record is sent, that the
+//! transaction ends; deliveries come back in any order. The ledger answers one question, [`Ledger::confirmed`]: the end of the
+//! longest prefix of transactions whose records are all durable. Nothing else in pgcdc decides what is confirmed.
 //!
 //! ```text
 //!  begin ─▶ record* ─▶ commit(end) ─▶ chunk closed ─▶ every record delivered, and so for all
@@ -11,20 +10,33 @@
 //!  idle(end): a chunk without records
 //! ```
 //!
-//! Only counts matter, not which record of a chunk was delivered, so partitions may answer in any
-//! order. A chunk is one transaction; what carries no records joins the chunk before it. Whole
-//! chunks queue behind one that waits for a partition that is stuck, so whoever sends must hold
-//! still when [`InFlight::transactions`] grows ([`Ledger::MOST_TRANSACTIONS`]).
+//! A chunk is the records of one transaction, or records outside of transactions. Progress without records joins the chunk before
+//! it. The ledger counts a chunk's deliveries and does not ask which record was delivered, so partitions may answer in any order.
+//! When one partition is stuck, complete chunks queue behind the chunk that waits for it. So the sender must stop when
+//! [`InFlight::transactions`] reaches [`Ledger::MOST_TRANSACTIONS`].
+//!
+//! ```
+//! use pgcdc_capture::ledger::Ledger;
+//! use pgcdc_event::Lsn;
+//! let mut ledger = Ledger::new(Lsn::new(100));
+//! ledger.begin();
+//! let record = ledger.record();
+//! ledger.commit(Lsn::new(200));
+//! assert_eq!(ledger.confirmed(), Lsn::new(100));
+//! ledger.delivered(record)?;
+//! assert_eq!(ledger.confirmed(), Lsn::new(200));
+//! # Ok::<(), pgcdc_capture::ledger::NotInFlight>(())
+//! ```
 
 use std::collections::VecDeque;
 
 use pgcdc_event::Lsn;
 
-/// A record's number: that of the chunk it belongs to.
+/// The number of the chunk that a record belongs to. All records of a chunk have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub u64);
 
-/// What the ledger is waiting for.
+/// How much the ledger waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InFlight {
     /// Records sent and not yet delivered.
@@ -38,9 +50,9 @@ pub struct InFlight {
 pub struct Ledger {
     /// Closed chunks that are not confirmed, oldest first.
     closed: VecDeque<Chunk>,
-    /// Number of the chunk at the front of `closed` (of `open` when there is none).
+    /// Number of the chunk at the front of `closed`; of `open` when `closed` is empty.
     front: u64,
-    /// Records of the transaction that is being read, or sent outside of one.
+    /// The chunk of the transaction that is being read, or of records outside of transactions.
     open: Chunk,
     in_transaction: bool,
     confirmed: Lsn,
@@ -51,24 +63,27 @@ pub struct Ledger {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Chunk {
+    /// Records sent.
     sent: u64,
+    /// Records of these that are durable.
     delivered: u64,
+    /// The position that may be confirmed once all are durable.
     end: Lsn,
-    /// Where its transaction ends; zero without one, and `end` may be beyond.
+    /// Where its transaction ends, which may be before `end`; zero without a transaction.
     commit: Lsn,
 }
 
-/// A delivery that no record of this ledger was waiting for: a defect in the caller.
+/// A delivery of a record that is not in flight: a defect of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("delivery of record {0:?}, which is not in flight")]
 pub struct NotInFlight(pub Sequence);
 
 impl Ledger {
-    /// So many transactions may wait for confirmation before nothing more should be sent: some
-    /// megabytes of counters.
+    /// The most transactions that may wait for confirmation; with more, nothing should be sent. Their counters take some
+    /// megabytes.
     pub const MOST_TRANSACTIONS: usize = 1 << 17;
 
-    /// Starts with what the server has as confirmed.
+    /// Starts with the position that is confirmed to the server already.
     #[must_use]
     pub fn new(confirmed: Lsn) -> Self {
         Self {
@@ -82,19 +97,19 @@ impl Ledger {
         }
     }
 
-    /// A transaction begins: until its commit, idle progress means nothing.
+    /// Notes that a transaction begins. Until its commit, [`idle`](Self::idle) does nothing.
     pub fn begin(&mut self) {
         self.in_transaction = true;
     }
 
-    /// A record is about to be sent.
+    /// Notes that a record is about to be sent; returns the number to report its delivery by.
     pub fn record(&mut self) -> Sequence {
         self.open.sent += 1;
         self.in_flight += 1;
         Sequence(self.front + self.closed.len() as u64)
     }
 
-    /// The transaction is complete; `end` is the position behind its commit record.
+    /// Notes that the transaction is complete; `end` is the position behind its commit record.
     pub fn commit(&mut self, end: Lsn) {
         self.in_transaction = false;
         if self.open.sent > 0 {
@@ -103,14 +118,14 @@ impl Ledger {
         self.close(end);
     }
 
-    /// The server has read up to `end` and found nothing for us (a keepalive).
+    /// Notes that the server has read up to `end` and found nothing for us (a keepalive).
     pub fn idle(&mut self, end: Lsn) {
         if !self.in_transaction {
             self.close(end);
         }
     }
 
-    /// A record is durable where it was sent to.
+    /// Notes that a record is durable at the output.
     ///
     /// # Errors
     /// When no such record is in flight; the ledger is unchanged.
@@ -134,20 +149,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// The position that may be confirmed to the server. Never goes back.
+    /// The position that may be confirmed to the server. It never goes back.
     #[must_use]
     pub fn confirmed(&self) -> Lsn {
         self.confirmed
     }
 
-    /// Where the last transaction ends that had records and is confirmed; zero while there was none. What is confirmed
-    /// beyond that changed nothing of ours.
+    /// The end of the last confirmed transaction that had records; zero while there was none. Between this position and
+    /// [`confirmed`](Self::confirmed) nothing was sent.
     #[must_use]
     pub fn written(&self) -> Lsn {
         self.written
     }
 
-    /// What is under way.
+    /// How much is in flight.
     #[must_use]
     pub fn in_flight(&self) -> InFlight {
         InFlight { records: self.in_flight, transactions: self.closed.len() }
@@ -163,8 +178,8 @@ impl Ledger {
         let mut chunk = std::mem::take(&mut self.open);
         chunk.end = end;
         match self.closed.back_mut() {
-            // Nothing of its own to wait for: it is done when the one before is. The number of
-            // the open chunk does not change, and no record carries it yet.
+            // The chunk has no records, so it is done when the chunk before is. The open chunk keeps its number, which no
+            // record carries yet.
             Some(last) if chunk.sent == 0 => last.end = last.end.max(end),
             _ => {
                 self.closed.push_back(chunk);

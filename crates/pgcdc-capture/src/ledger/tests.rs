@@ -24,7 +24,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..200)
 }
 
-/// The definition, told slowly: a list of transactions and of their undelivered records.
+/// A slow model: a list of transactions with their undelivered records.
 #[derive(Default)]
 struct Model {
     done: Vec<(Lsn, Vec<u64>)>,

@@ -1,8 +1,9 @@
-//! Whether the slot and the server are those that the stored offset was written for. Pure: what is known goes in.
+//! Compares the stored offset with the slot and the server: whether it was written for these, or whether changes may be missing.
+//! Pure.
 //!
-//! Three facts are enough to notice what must not go unnoticed:
-//! - nothing beyond the offset was ever confirmed by us ([`Bound`](crate::offsets::Bound)), so a slot beyond it was made
-//!   anew or advanced by somebody else;
+//! Three facts show that changes may be missing:
+//! - we never confirm a position beyond the offset ([`Bound`](crate::offsets::Bound)), so a slot that is beyond the offset was
+//!   made anew or advanced by somebody else;
 //! - an offset of another timeline is valid up to where the server's own history left that timeline;
 //! - a server whose WAL ends before what we have read from it was set back.
 
@@ -16,18 +17,18 @@ use crate::offsets::Offset;
 pub(crate) struct Server {
     /// `system identifier/database oid`.
     pub(crate) database: String,
-    /// The timeline that it writes, or on a standby replays.
+    /// The timeline that it writes, or replays if it is a standby.
     pub(crate) timeline: u32,
-    /// The timelines before, each with the position where it was left.
+    /// Earlier timelines, each with the position where the server left it.
     pub(crate) history: Vec<(u32, Lsn)>,
-    /// Where its WAL ends, or on a standby how far it has replayed.
+    /// Where its WAL ends, or how far it has replayed if it is a standby.
     pub(crate) end: Lsn,
-    /// It is a standby.
+    /// Whether it is a standby.
     pub(crate) in_recovery: bool,
 }
 
 impl Server {
-    /// Up to where positions of `timeline` are positions of this server, too; `None` when it never was on it.
+    /// The position up to which this server has the WAL of `timeline`; `None` when it never was on that timeline.
     fn shares(&self, timeline: u32) -> Option<Lsn> {
         if timeline == self.timeline {
             return Some(self.end);
@@ -40,20 +41,20 @@ impl Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotPosition {
     pub(crate) confirmed: Lsn,
-    /// The WAL that it keeps begins here.
+    /// The first position of the WAL that the server keeps for it.
     pub(crate) restart: Lsn,
 }
 
-/// What the comparison found.
+/// The result of the comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// The slot has everything behind the offset. The offset is valid up to this position.
+    /// The slot still has all changes after the offset. The offset is valid up to this position.
     Fits(Lsn),
-    /// The slot stands beyond the offset, and that may be our own doing: versions before confirmed more than they wrote.
+    /// The slot stands beyond the offset, and we may have moved it there: earlier versions confirmed more than their offset said.
     Uncertain(Mismatch),
-    /// It does not fit.
+    /// Changes may be missing.
     Mismatch(Mismatch),
-    /// A standby that has not replayed what we have read already: it will.
+    /// The standby has not replayed yet what we have read already, and will do so.
     NotYet { replayed: Lsn },
 }
 
@@ -66,15 +67,15 @@ pub(crate) enum Mismatch {
     SlotGone { offset: Lsn, stored_name: Option<String> },
     /// The slot stands beyond all that we can have confirmed.
     SlotAhead { slot: Lsn, offset: Lsn },
-    /// Another cluster or database.
+    /// The offset is of another cluster or database.
     OtherDatabase { stored: String, here: String },
-    /// What was read last is not in this server's history.
+    /// The last change that was read is not in this server's history.
     OtherTimeline { offset: Lsn, timeline: u32, here: u32, left: Option<Lsn> },
-    /// The server's WAL ends before what was read last.
+    /// The server's WAL ends before the last change that was read.
     ServerBehind { offset: Lsn, server: Lsn },
 }
 
-/// Compares an offset whose snapshot is complete with what is there.
+/// Compares an offset whose snapshot is complete with slot and server.
 pub(crate) fn compare(offset: &Offset, slot: Option<SlotPosition>, server: &Server) -> Fit {
     if let Some(home) = &offset.home
         && home.database != server.database
@@ -103,20 +104,22 @@ pub(crate) fn compare(offset: &Offset, slot: Option<SlotPosition>, server: &Serv
             false => Fit::Mismatch(Mismatch::ServerBehind { offset: written.lsn(), server: server.end }),
         };
     }
-    // Beyond the point where the timeline was left the same numbers are other WAL.
+    // After the position where the server left the timeline, the same positions are in other WAL.
     let valid =
         if timeline == server.timeline { offset.lsn } else { offset.lsn.min(shared.unwrap_or_default()) };
     if slot.confirmed <= valid {
         return Fit::Fits(valid);
     }
     let ahead = Mismatch::SlotAhead { slot: slot.confirmed, offset: valid };
-    // Debezium's own check: it may confirm more than it wrote, but WAL that the slot no longer keeps is gone.
+    // An offset of Debezium's has no home. Debezium may confirm more than its offset says; but if the slot no longer keeps the
+    // offset's WAL, changes are missing for certain.
     let certain = offset.bounds_the_slot() || (offset.home.is_none() && slot.restart > valid);
     if certain { Fit::Mismatch(ahead) } else { Fit::Uncertain(ahead) }
 }
 
 impl Mismatch {
-    /// Whether the configuration lets the stream go on from the slot all the same.
+    /// Whether the configuration lets the stream go on from the slot nevertheless. `checked` says that the slot's position is
+    /// compared with the offset at all.
     pub(crate) fn is_accepted(&self, strategy: MismatchStrategy, checked: bool) -> bool {
         match self {
             Self::Lost { .. } => false,
@@ -124,14 +127,14 @@ impl Mismatch {
                 !checked
                     || matches!(strategy, MismatchStrategy::TrustSlot | MismatchStrategy::TrustGreaterLsn)
             }
-            // Which of two positions is greater says nothing when they are positions in different WAL.
+            // Positions in different WAL cannot be compared, so `trust_greater_lsn` does not help.
             Self::OtherDatabase { .. } | Self::OtherTimeline { .. } | Self::ServerBehind { .. } => {
                 !checked || strategy == MismatchStrategy::TrustSlot
             }
         }
     }
 
-    /// What happened to a slot that is lost, to be put behind its name; nothing for what is not about the slot alone.
+    /// What happened to a lost slot, as the rest of a sentence that begins with the slot's name; empty for other mismatches.
     pub(crate) fn of_the_slot(&self) -> String {
         let Self::Lost { reason } = self else { return String::new() };
         let why = match reason.as_deref() {
@@ -146,7 +149,7 @@ impl Mismatch {
         format!("is lost: the server {why}. Changes since then are missing")
     }
 
-    /// What it is, as the beginning of an error or a warning.
+    /// What does not fit, as the beginning of an error or a warning.
     pub(crate) fn describe(&self, slot: &str) -> String {
         match self {
             Self::Lost { .. } => format!("replication slot {slot} {}", self.of_the_slot()),
@@ -187,7 +190,7 @@ impl Mismatch {
         }
     }
 
-    /// Both ways out.
+    /// The two ways out: with a new snapshot, or without the missing changes.
     pub(crate) fn remedy(&self, slot: &str) -> String {
         let snapshot = "to take a new snapshot and go on from there, set snapshot.mode=when_needed";
         match self {

@@ -1,5 +1,5 @@
-//! Who holds up a session: the sessions and prepared transactions that have the lock, or are the transaction, that it
-//! waits for.
+//! Finds out who holds up a session: the other sessions and the prepared transactions that hold the lock that it waits for,
+//! or whose end it waits for.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use super::quote_literal;
 use super::sql_session::SqlSession;
 use crate::Result;
 
-/// Characters of a statement that are shown.
+/// Bytes of a statement that are shown.
 const SHOWN: usize = 160;
 
 /// Who holds a session up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Blocker {
-    /// A session of the server.
+    /// Another session of the server.
     Session {
         pid: String,
         /// Role and application, as far as our role may see them.
@@ -22,15 +22,15 @@ pub(crate) enum Blocker {
         state: String,
         /// Since when its transaction is open.
         since: String,
-        /// Its last statement, without the values in it.
+        /// Its last statement, with `?` in place of each value.
         statement: String,
     },
-    /// A transaction that was prepared and has not ended.
+    /// A transaction that was prepared (`PREPARE TRANSACTION`) and has not ended.
     Prepared { gid: String, owner: String, since: String },
 }
 
 impl Blocker {
-    /// Tells it from others.
+    /// What tells this blocker from others: the process, or the prepared transaction's name.
     pub(crate) fn id(&self) -> String {
         match self {
             Self::Session { pid, .. } => pid.clone(),
@@ -38,7 +38,7 @@ impl Blocker {
         }
     }
 
-    /// What frees those who wait.
+    /// The statement that ends the blocker.
     pub(crate) fn remedy(&self) -> String {
         match self {
             Self::Session { pid, .. } => {
@@ -72,10 +72,13 @@ impl fmt::Display for Blocker {
     }
 }
 
-/// Those that process `pid` of the server waits for now.
+/// The blockers that process `pid` of the server waits for now.
+///
+/// # Errors
+/// Those of the query.
 pub(super) async fn of(session: &SqlSession, pid: i32) -> Result<Vec<Blocker>> {
-    // A prepared transaction has no process: pg_blocking_pids says 0 for it. Its locks belong to the virtual
-    // transaction -1/xid.
+    // A prepared transaction has no process: pg_blocking_pids gives 0 for it. Its locks belong to the virtual transaction
+    // -1/xid.
     let sql = format!(
         "SELECT b.pid, a.usename, a.application_name, a.state, a.xact_start, a.query, NULL
          FROM (SELECT DISTINCT unnest(pg_blocking_pids({pid}))) b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid
@@ -104,7 +107,7 @@ pub(super) async fn of(session: &SqlSession, pid: i32) -> Result<Vec<Blocker>> {
     Ok(rows.iter().map(blocker).collect())
 }
 
-/// A statement in one line, with `?` in place of each literal: rows and passwords do not belong in a log.
+/// A statement in one line, with `?` in place of each literal, since rows and passwords do not belong in a log.
 pub(super) fn without_values(sql: &str) -> String {
     let mut shown = String::new();
     let mut rest = sql.trim();
@@ -133,12 +136,13 @@ pub(super) fn without_values(sql: &str) -> String {
     shown
 }
 
-/// The length of the literal at the beginning; none when there is none. In a `word`, digits are part of it.
+/// The length in bytes of the literal at the beginning of `sql`; `None` when there is none. Within a `word`, such as `t1`,
+/// digits are no literal.
 fn literal(sql: &str, word: bool) -> Option<usize> {
     let bytes = sql.as_bytes();
     match bytes[0] {
         b'\'' => {
-            // Backslashes too, since E'…' may stand here: rather too much is hidden than too little.
+            // A backslash escapes too, since this may be E'…'. For other literals that hides too much rather than too little.
             let mut at = 1;
             while at < bytes.len() {
                 match bytes[at] {

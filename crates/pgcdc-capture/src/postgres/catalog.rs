@@ -1,4 +1,4 @@
-//! What the catalog knows of tables and types that the stream does not say.
+//! Reads from the catalog what the stream does not say about tables and types: keys, defaults, nullability, enum labels.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::{Ask, CapturedTable, Query, quote_literal, visibility};
 use crate::known_keys::KnownKeys;
 use crate::{Error, Result};
 
-/// Reads relations, and remembers types.
+/// Builds relations, and remembers types and keys.
 #[derive(Debug)]
 pub(crate) struct Catalog {
     /// The slot whose stream is read.
@@ -20,13 +20,13 @@ pub(crate) struct Catalog {
     types: HashMap<u32, Arc<PgType>>,
     /// The names of types, from the stream.
     announced: Announced,
-    /// The keys of tables, also of those that are gone.
+    /// The keys of tables, including tables that were dropped.
     keys: KnownKeys,
-    /// The transaction that was waited for last, and whether it was visible then.
+    /// The last transaction that was waited for, and whether it was visible at the end of the wait.
     waited: Option<(u32, bool)>,
 }
 
-/// What the catalog adds to a column.
+/// What the catalog says of a column.
 #[derive(Debug)]
 struct Extra {
     name: Box<str>,
@@ -34,7 +34,7 @@ struct Extra {
     default: Option<Box<str>>,
     generated: bool,
     key_position: Option<u16>,
-    /// The transaction that made the key.
+    /// The transaction that made the key's index.
     key_made: Option<u32>,
     type_oid: u32,
     typmod: i32,
@@ -51,7 +51,10 @@ impl Catalog {
         self.announced.insert(oid, schema, name);
     }
 
-    /// Waits until what transaction `xid` of the stream did is in the catalog.
+    /// Waits until queries see what transaction `xid` of the stream did to the catalog.
+    ///
+    /// # Errors
+    /// Those of the query.
     pub(crate) async fn wait_for(&mut self, query: &Query, xid: Option<u32>) -> Result<()> {
         if let Some(xid) = xid.filter(|xid| self.waited.is_none_or(|(waited, _)| waited != *xid)) {
             self.waited = Some((xid, visibility::wait_for(query, &self.slot, xid).await?));
@@ -59,10 +62,15 @@ impl Catalog {
         Ok(())
     }
 
-    /// The relation of a `Relation` message: names, types and identity as the message has them,
-    /// which is right for the rows that follow; nullability, defaults and keys as of now, but not from before
-    /// transaction `xid`, which the message is part of. What the catalog no longer has costs the columns of it: a type
-    /// that is gone its columns' values, a table that is gone nullability and defaults.
+    /// Builds the relation of a `Relation` message. Names, types and identity are those of the message, which fit the rows that
+    /// follow. Nullability, defaults and keys are the catalog's as of now, read once transaction `xid`, which the message is
+    /// part of, is visible.
+    ///
+    /// Of a table that was dropped, nullability and defaults are unknown. Of a type that was dropped, the columns' values may
+    /// have to be left out.
+    ///
+    /// # Errors
+    /// Those of the queries; a fatal one when the message is malformed.
     pub(crate) async fn streamed(
         &mut self,
         mut query: &Query,
@@ -104,7 +112,7 @@ impl Catalog {
         Ok(Relation { oid: body.oid, name, identity: body.identity, columns, comment: None })
     }
 
-    /// Positions of the key's columns, in the key's order; notes the key for later.
+    /// The positions of the key's columns, in the key's order. Notes the key for later.
     fn key(
         &self,
         body: &RelationBody<'_>,
@@ -129,7 +137,10 @@ impl Catalog {
         key
     }
 
-    /// A table's relation as of now; other than the stream, a snapshot reads generated columns too.
+    /// A table's relation as the session sees it, for a snapshot. It has generated columns too, which the stream has not.
+    ///
+    /// # Errors
+    /// Those of the queries.
     pub(crate) async fn current(
         &mut self,
         session: &mut impl Ask,
@@ -175,15 +186,14 @@ impl Catalog {
         })
     }
 
-    /// Whether a type's values are words: of a column that is text now, or an enum, the type that is gone was an enum most
-    /// likely.
+    /// Whether a type is text or an enum. If a column has such a type now, its former, dropped type was most likely an enum.
     fn is_text(&self, oid: u32) -> bool {
         gone::WORDS.contains(&oid)
             || self.types.get(&oid).is_some_and(|found| matches!(found.kind, TypeKind::Enum(_)))
     }
 
-    /// The type of a streamed column. Of one that is gone without a trace values are text where they are needed for a key
-    /// or the column is text now, and else left out.
+    /// The type of a streamed column. When nothing is known of the type, values are written as text if `is_text`, which says
+    /// that the key needs them or that the column is text now; otherwise they are left out.
     fn type_of(&self, table: &TableName, column: &RelationColumn<'_>, is_text: bool) -> Result<Arc<PgType>> {
         if let Some(found) = self.types.get(&column.type_oid) {
             return Ok(Arc::clone(found));
@@ -192,7 +202,7 @@ impl Catalog {
             return self.pg_type(column.type_oid);
         }
         let name = self.announced.get(column.type_oid);
-        // Of an array the name begins so.
+        // The names of array types begin with an underscore.
         let is_text = is_text && !name.is_some_and(|(_, name)| name.starts_with('_'));
         tracing::warn!(
             table = %table,
@@ -205,7 +215,8 @@ impl Catalog {
         Ok(gone::unknown(column.type_oid, name, is_text))
     }
 
-    /// Loads what the names of types tell of which nothing else is known, and the types that columns have now.
+    /// For columns whose types were dropped: loads the types that these columns have now, and guesses the dropped types from
+    /// their names.
     async fn load_gone(
         &mut self,
         mut query: &Query,
@@ -246,8 +257,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// Loads the enum types, their arrays and the domains over them. Debezium knows their labels as they were when it
-    /// started, until a value is none of them.
+    /// Loads the enum types, their arrays and the domains over them. Like Debezium, keeps their labels as they are now until a
+    /// value has a label that is not among them.
+    ///
+    /// # Errors
+    /// Those of the queries.
     pub(crate) async fn prime(&mut self, mut query: &Query) -> Result<()> {
         let sql = "SELECT p.oid FROM pg_type p LEFT JOIN pg_type e ON e.oid = p.typelem
                    WHERE p.typcategory = 'E' OR (p.typcategory = 'A' AND e.typcategory = 'E')";
@@ -256,7 +270,10 @@ impl Catalog {
         self.load_types(&mut query, oids.into_iter()).await
     }
 
-    /// Reads a type again, of which transaction `xid` has a label that is not known.
+    /// Reads an enum type again, since a row of transaction `xid` has an unknown label of it.
+    ///
+    /// # Errors
+    /// Those of the queries.
     pub(crate) async fn refresh(
         &mut self,
         mut query: &Query,
@@ -273,7 +290,7 @@ impl Catalog {
         self.pg_type(oid)
     }
 
-    /// Loads types with what they are made of, those that are not known yet.
+    /// Loads the types that are not known yet, with their elements and base types.
     async fn load_types(&mut self, session: &mut impl Ask, oids: impl Iterator<Item = u32>) -> Result<()> {
         let mut wanted: Vec<String> =
             oids.filter(|oid| !self.types.contains_key(oid)).map(|oid| oid.to_string()).collect();
@@ -318,8 +335,7 @@ impl Catalog {
     }
 }
 
-/// Reads a table's columns. The key is the primary key, or for a table without one its first
-/// unique index by name, as Debezium takes it.
+/// Reads a table's columns. The key is the primary key; without one, the first unique index by name, as in Debezium.
 async fn extras(session: &mut impl Ask, oid: u32) -> Result<Vec<Extra>> {
     let sql = format!(
         "SELECT a.attname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), pg_get_expr(d.adbin, d.adrelid), a.attgenerated,

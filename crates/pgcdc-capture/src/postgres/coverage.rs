@@ -1,4 +1,4 @@
-//! What a publication does not send of the captured tables.
+//! Finds captured tables of which the publication does not send all changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,19 @@ use super::{CapturedTable, Query, quote_identifier, quote_literal};
 use crate::Result;
 use crate::config::Settings;
 
-/// Something that a publication does not send as one would expect.
+/// Changes that a publication does not send as one would expect.
 #[derive(Clone, Debug)]
 pub(crate) struct Gap {
-    /// What does not arrive.
+    /// Which changes do not arrive, or arrive otherwise; the end of a sentence that begins "publication p".
     pub(crate) what: String,
-    /// The SQL or property that mends it.
+    /// The SQL or the property that mends it.
     pub(crate) remedy: String,
 }
 
-/// Looks for captured tables whose changes do not arrive, or arrive otherwise than their snapshot.
+/// Finds captured tables whose changes do not arrive, or arrive in another form than their snapshot.
+///
+/// # Errors
+/// Those of the queries.
 pub(crate) async fn gaps(query: &Query, settings: &Settings, tables: &[CapturedTable]) -> Result<Vec<Gap>> {
     let state = inspect(query, &settings.publication.name).await?;
     let via_root = state.as_ref().map_or(settings.publication.via_partition_root, |state| state.via_root);
@@ -34,7 +37,7 @@ pub(crate) async fn gaps(query: &Query, settings: &Settings, tables: &[CapturedT
     Ok(found)
 }
 
-/// Captured tables that the publication has under no name.
+/// Captured tables that the publication does not have.
 fn missing(
     settings: &Settings,
     state: &PublicationState,
@@ -50,7 +53,7 @@ fn missing(
         .filter(|table| !state.all_tables && !state.tables.contains(&table.name))
         .map(|table| table.name.quoted())
         .collect();
-    // At the start such a publication gets them.
+    // With `filtered` the publication gets these tables at the next start.
     let filtered = settings.publication.autocreate == crate::config::PublicationMode::Filtered;
     if missing.is_empty() || filtered {
         return None;
@@ -65,7 +68,7 @@ fn missing(
     })
 }
 
-/// Captured tables whose changes come under other names, which are not captured.
+/// Captured tables whose changes come under the names of other tables, which are not captured.
 fn other_names(
     settings: &Settings,
     state: Option<&PublicationState>,
@@ -74,7 +77,7 @@ fn other_names(
     via_root: bool,
 ) -> Vec<Gap> {
     let lost = |table: &CapturedTable| {
-        // A partition that was put into the publication by itself is sent as itself.
+        // A partition that is itself in the publication is sent under its own name.
         if via_root && state.is_some_and(|state| state.tables.contains(&table.name)) {
             return None;
         }
@@ -151,7 +154,8 @@ async fn names(
     Ok(found)
 }
 
-/// Column lists and row filters (PostgreSQL 15): the snapshot reads what they hide, as Debezium's does.
+/// Tables with a column list or a row filter (PostgreSQL 15). A snapshot reads the columns and rows that these hide, as
+/// Debezium's does.
 async fn narrowed(query: &Query, settings: &Settings, tables: &[CapturedTable]) -> Result<Vec<Gap>> {
     let version = query.value("read the server's version", "SHOW server_version_num").await?;
     if version.and_then(|version| version.parse::<u32>().ok()).unwrap_or(0) < 150_000 {

@@ -1,7 +1,7 @@
-//! Types that rows of the stream have and the catalog no longer has.
+//! Types of streamed rows that the catalog no longer has.
 //!
-//! Before a table, pgoutput announces each of its columns' types that is not built in, by number and name, both as they
-//! were when the row was written; of a domain the name is that of the type below it. Source: the PostgreSQL manual,
+//! Before a table, pgoutput announces the types of its columns that are not built in: number and name, as they were when the
+//! row was written. For a domain the announced name is that of its base type. Source: the PostgreSQL manual,
 //! "Logical Replication Message Formats", and `logicalrep_write_typ`.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pgcdc_event::{PgType, TypeKind};
 
-/// Types of extensions whose text is understood by their name alone.
+/// Types of extensions. Their values can be read by the type's name alone.
 const OF_EXTENSIONS: [&str; 9] =
     ["citext", "ltree", "hstore", "isbn", "geometry", "geography", "vector", "halfvec", "sparsevec"];
 
@@ -18,7 +18,7 @@ const TEXT: u32 = 25;
 /// `text`, `bpchar`, `varchar`.
 pub(super) const WORDS: [u32; 3] = [TEXT, 1042, 1043];
 
-/// The names that the stream gave types.
+/// Names of types, by number, as the stream announced them.
 #[derive(Debug, Default)]
 pub(super) struct Announced(HashMap<u32, (Box<str>, Box<str>)>);
 
@@ -27,26 +27,27 @@ impl Announced {
         self.0.insert(oid, (schema.into(), name.into()));
     }
 
-    /// Schema and name; the schema of a built-in type is `pg_catalog`.
+    /// Schema and name of a type; the schema of a built-in type is `pg_catalog`.
     pub(super) fn get(&self, oid: u32) -> Option<(&str, &str)> {
         let (schema, name) = self.0.get(&oid)?;
         Some((if schema.is_empty() { "pg_catalog" } else { schema }, name))
     }
 }
 
-/// What type `oid` was, as far as its name and the type that has this name now tell.
+/// Guesses what type `oid` was from its announced name, and from `now`, the type that has this name today. `None` when neither
+/// helps.
 pub(super) fn by_name(oid: u32, name: (&str, &str), now: Option<&Arc<PgType>>) -> Option<Arc<PgType>> {
     let (schema, name) = name;
     let made =
         |oid, name: &str, kind| Arc::new(PgType { oid, schema: schema.into(), name: name.into(), kind });
-    // Of a domain the name is that of the type below it: a domain of this name is another type.
+    // For a domain the name of its base type was announced. So a domain that has this name today is another type.
     let now = now.filter(|now| !matches!(now.kind, TypeKind::Domain { .. }));
     match now {
-        // A domain over a built-in type; its modifier went with it.
+        // It was a domain over a built-in type. The domain's type modifier is lost.
         Some(base) if schema == "pg_catalog" => {
             Some(made(oid, name, TypeKind::Domain { base: Arc::clone(base), typmod: -1 }))
         }
-        // The type was made anew under its name, as one does to remove a label of an enum; or it is below a domain.
+        // The type was created again under its name, which is how one removes a label of an enum; or it is a domain's base.
         Some(now) => Some(Arc::clone(now)),
         None if OF_EXTENSIONS.contains(&name) => Some(made(oid, name, TypeKind::Base)),
         None => {
@@ -56,7 +57,7 @@ pub(super) fn by_name(oid: u32, name: (&str, &str), now: Option<&Arc<PgType>>) -
     }
 }
 
-/// A type of which nothing is known. Its values are text where they are needed for a key, and else left out.
+/// A type of which nothing is known. With `is_text` its values are written as text, otherwise left out.
 pub(super) fn unknown(oid: u32, name: Option<(&str, &str)>, is_text: bool) -> Arc<PgType> {
     let (schema, name) = name.unwrap_or_default();
     let kind = if is_text {
@@ -64,7 +65,7 @@ pub(super) fn unknown(oid: u32, name: Option<(&str, &str)>, is_text: bool) -> Ar
             PgType { oid: TEXT, schema: "pg_catalog".into(), name: "text".into(), kind: TypeKind::Base };
         TypeKind::Domain { base: Arc::new(text), typmod: -1 }
     } else {
-        // As of every type without a form of its own.
+        // The encoder writes no values of this kind.
         TypeKind::Composite
     };
     Arc::new(PgType { oid, schema: schema.into(), name: name.into(), kind })

@@ -1,4 +1,4 @@
-//! Replica identities that the connector sets itself.
+//! Sets replica identities, where `replica.identity.autoset.values` asks for it.
 
 use pgcdc_event::ReplicaIdentity;
 
@@ -6,8 +6,8 @@ use super::{CapturedTable, Query, quote_identifier};
 use crate::Result;
 use crate::config::IdentityRule;
 
-/// Gives the captured tables the replica identities that `replica.identity.autoset.values` wants. Where that cannot be
-/// done, it is logged and the table stays as it is, as with Debezium.
+/// Gives the captured tables the replica identities that `replica.identity.autoset.values` wants. A table that refuses is
+/// logged and stays as it is, as with Debezium.
 ///
 /// # Errors
 /// When the session breaks.
@@ -44,7 +44,7 @@ pub(crate) async fn set(query: &Query, rules: &[IdentityRule], tables: &mut [Cap
     Ok(())
 }
 
-/// The index that is a table's replica identity, if one is.
+/// The name of the index that is a table's replica identity; `None` when the identity is not an index.
 async fn index(query: &Query, table: &CapturedTable) -> Result<Option<String>> {
     if table.identity != ReplicaIdentity::Index {
         return Ok(None);

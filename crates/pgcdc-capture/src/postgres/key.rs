@@ -1,9 +1,9 @@
-//! Which columns are a table's key at a row of the stream. Pure.
+//! Decides which columns were a table's key when a row of the stream was written. Pure.
 //!
-//! A `Relation` message flags the columns of the replica identity. That is the primary key for the identity `DEFAULT`
-//! alone: `FULL` flags every column, `NOTHING` none, `USING INDEX` those of some unique index. For these the catalog knows
-//! the key, but as of now: the table may have got another key since the row was written, or may be gone. Then the key
-//! that this connector knew before is the better answer.
+//! A `Relation` message flags the columns of the replica identity. Only for the identity `DEFAULT` these are the primary key:
+//! `FULL` flags every column, `NOTHING` no column, `USING INDEX` the columns of some unique index. For the other identities the
+//! catalog knows the key, but as of now: since the row was written, the table may have got another key or may be gone. Then the
+//! key that this connector knew before is the better answer.
 
 use pgcdc_event::ReplicaIdentity;
 
@@ -12,11 +12,11 @@ use pgcdc_event::ReplicaIdentity;
 pub(super) struct Evidence<'a> {
     /// The table's replica identity, from the message.
     pub(super) identity: ReplicaIdentity,
-    /// The columns, from the message: the name, and whether it is flagged.
+    /// The columns from the message: name, and whether the column is flagged.
     pub(super) columns: &'a [(&'a str, bool)],
-    /// What the catalog has now; `None` when the table is gone.
+    /// The key in the catalog now; `None` when the table is gone.
     pub(super) catalog: Option<CatalogKey<'a>>,
-    /// What this connector knew before, in the key's order.
+    /// The key's columns as this connector knew them before, in the key's order; empty when it knew none.
     pub(super) known: &'a [Box<str>],
     /// Whether `known` is from an earlier run, and this is the table's first message in this one.
     pub(super) first: bool,
@@ -25,9 +25,9 @@ pub(super) struct Evidence<'a> {
 /// A key as the catalog has it now.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CatalogKey<'a> {
-    /// The columns in the key's order; none for a table without a key.
+    /// The columns in the key's order; empty for a table without a key.
     pub(super) columns: &'a [&'a str],
-    /// The key was made after the transaction that is read now.
+    /// Whether the key was made after the transaction that is read now.
     pub(super) younger: bool,
 }
 
@@ -56,14 +56,14 @@ pub(super) fn choose(evidence: Evidence<'_>) -> Vec<usize> {
         (None, Some(known)) if first && identity != ReplicaIdentity::Default => known,
         (None, _) if by_flags => flagged,
         (None, _) if identity == ReplicaIdentity::Index && catalog.is_none() => flagged,
-        // Of a key that has got columns since, those that were there.
+        // The key has got columns since: take those that the message has.
         (None, _) => now.into_iter().flatten().collect(),
     }
 }
 
 /// Whether transaction `made` began after transaction `xid`. Numbers wrap: as in PostgreSQL, at most half a turn apart.
 pub(super) fn is_younger(made: u32, xid: u32) -> bool {
-    // Transaction ids below 3 mark rows that exist since the cluster was made.
+    // Ids below 3 are no transactions: such rows are older than every transaction.
     made >= 3 && made != xid && made.wrapping_sub(xid) < u32::MAX / 2
 }
 

@@ -1,4 +1,4 @@
-//! The list of captured tables.
+//! Lists the captured tables.
 
 use pgcdc_event::{ReplicaIdentity, TableName};
 
@@ -6,17 +6,17 @@ use super::Ask;
 use crate::Result;
 use crate::config::Settings;
 
-/// A table that the filters allow.
+/// A table that the include and exclude lists allow.
 #[derive(Clone, Debug)]
 pub(crate) struct CapturedTable {
     pub(crate) oid: u32,
     pub(crate) name: TableName,
     pub(crate) identity: ReplicaIdentity,
     pub(crate) has_primary_key: bool,
-    /// The planner's estimate; -1 when it has none.
+    /// The planner's estimate of its rows; -1 when there is none.
     pub(crate) estimated_rows: i64,
-    /// Whether the connector puts it into a publication of its own. An `UNLOGGED` table can only be read; and of a
-    /// partitioned table and its partitions only one or the other is published.
+    /// Whether the connector puts the table into a publication that it makes. Not an `UNLOGGED` table, which has no changes in
+    /// the WAL; and either a partitioned table or its partitions, never both.
     pub(crate) published: bool,
     /// Whether it is a partitioned table, whose rows are in its partitions.
     pub(crate) partitioned: bool,
@@ -28,18 +28,21 @@ pub(crate) struct CapturedTable {
     pub(crate) readable: bool,
 }
 
-/// The tables that the filters allow, in the order in which a snapshot reads them. A session that imported a snapshot
-/// lists the tables of that snapshot.
+/// Lists the tables that the include and exclude lists allow, in the order in which a snapshot reads them. A session that
+/// imported a snapshot lists the tables of that snapshot.
 ///
-/// A partitioned table and its partitions are all there, each with all of its rows, as Debezium's snapshot has them; the
-/// stream has only what is published.
+/// The list has partitioned tables and their partitions. A snapshot reads all rows of each, as Debezium's does; the stream has
+/// only the tables that are published.
+///
+/// # Errors
+/// Those of the query.
 pub(crate) async fn captured_tables(
     session: &mut impl Ask,
     settings: &Settings,
 ) -> Result<Vec<CapturedTable>> {
     let of_partitions =
         if settings.publication.via_partition_root { "NOT c.relispartition" } else { "c.relkind = 'r'" };
-    // The privilege is the current one, also under a snapshot; it is NULL for a table that was dropped meanwhile.
+    // The privilege is as of now, also in a session with a snapshot; NULL for a table that was dropped since.
     let sql = format!(
         "SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint,
                 c.relpersistence = 'p' AND {of_partitions},

@@ -1,17 +1,20 @@
-//! How many digits after the point `money` has in this database.
+//! Asks how many digits after the point `money` has in this database.
 //!
-//! The server keeps a number of smallest units, and every session reads and prints it by its own `lc_monetary`: 1234 is
-//! `$12.34`, `¥1,234`, or 1.234 dinars. Sessions of ours print by the locale C, with two digits. What the database's users
-//! mean is what the setting of the database says, or else the server's.
+//! The server stores a whole number of the smallest unit. Each session prints it by its own `lc_monetary`: 1234 is `$12.34`,
+//! `¥1,234`, or 1.234 dinars. Our sessions print by the locale C, with two digits. The number of digits that the database's
+//! users mean is that of the database's own setting, or else of the server's.
 
 use super::Query;
 use crate::Result;
 
-/// Digits of most currencies, and of the locale C.
+/// Digits that most currencies have, and the locale C.
 const USUAL: u8 = 2;
 
-/// Asks for the digits. The query session is the one whose login leaves `lc_monetary` alone, so that `RESET` brings back
-/// what role, database or server say.
+/// Asks for the number of digits. `query` must be a session whose login leaves `lc_monetary` alone, so that `RESET` brings back
+/// the setting of role, database or server.
+///
+/// # Errors
+/// A transient one when the session broke. When the server refuses, warns and returns two digits.
 pub(crate) async fn scale(query: &Query) -> Result<u8> {
     const SQL: &str = "RESET lc_monetary;
         SELECT pg_catalog.set_config('lc_monetary', pg_catalog.split_part(setting, '=', 2), true)

@@ -1,4 +1,4 @@
-//! Publications: which tables the server sends.
+//! Publications: which tables' changes the server sends. Looks one up, and creates or alters it.
 
 use std::collections::BTreeSet;
 
@@ -13,25 +13,28 @@ use crate::{Error, Result, SqlState};
 pub(crate) struct PublicationState {
     /// `FOR ALL TABLES`.
     pub(crate) all_tables: bool,
-    /// Inserts, updates, deletes, truncates: whether each is published.
+    /// Whether inserts, updates, deletes and truncates are published, in this order.
     pub(crate) publishes: [bool; 4],
     /// `publish_via_partition_root`.
     pub(crate) via_root: bool,
     /// Whether the role may alter it.
     pub(crate) owned: bool,
-    /// Its tables, partitions or roots as `publish_via_partition_root` says.
+    /// Its tables. Of a partitioned table, the partitions or the root, as `publish_via_partition_root` says.
     pub(crate) tables: BTreeSet<TableName>,
 }
 
-/// What is to be done to a publication.
+/// A statement that creates or alters a publication.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) sql: String,
-    /// Tables that it no longer has then.
+    /// Tables that the statement takes out of the publication.
     pub(crate) taken_away: Vec<String>,
 }
 
-/// Looks a publication up.
+/// Looks a publication up; `None` when it does not exist.
+///
+/// # Errors
+/// Those of the queries.
 pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<PublicationState>> {
     let literal = quote_literal(name);
     let what = "look up the publication";
@@ -54,7 +57,10 @@ pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<Publicat
     Ok(Some(PublicationState { all_tables, publishes, via_root, owned, tables }))
 }
 
-/// Creates or changes the publication as `publication.autocreate.mode` says. Returns what it did, for the log.
+/// Creates or alters the publication as `publication.autocreate.mode` says. Returns the statement that was run, if one was.
+///
+/// # Errors
+/// When the publication must exist and does not, when it would be empty, or when the role may not make it.
 pub(crate) async fn ensure(
     query: &Query,
     wanted: &Publication,
@@ -77,7 +83,10 @@ pub(crate) async fn ensure(
     Ok(Some(statement.sql))
 }
 
-/// The statement that makes the publication what `publication.autocreate.mode` wants; `None` when it is that already.
+/// The statement that makes the publication as `publication.autocreate.mode` wants it; `None` when it is so already.
+///
+/// # Errors
+/// When the publication must exist and does not, or when it would be empty.
 pub(crate) fn wanted_statement(
     wanted: &Publication,
     state: Option<&PublicationState>,

@@ -1,4 +1,4 @@
-//! Reading many rows: a session of our own for `COPY … TO STDOUT`, whose rows are read where the socket put them.
+//! Reads many rows: a session for `COPY … TO STDOUT`, whose rows are read in the buffer that the socket filled.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use super::{Ask, Row};
 use crate::config::Connection;
 use crate::{Error, Result};
 
-/// What comes next of a `COPY`.
+/// The next part of a `COPY`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     /// A row: [`RowReader::take`] it before anything else.
     Row,
-    /// A message of several megabytes is next, and with it a row or its beginning: [`RowReader::admit`] it once there is
-    /// room.
+    /// A message of several megabytes is next, with a row or the beginning of one. Call [`RowReader::admit`] once there is room
+    /// for it.
     Large,
-    /// That was all.
+    /// There are no more rows.
     End,
 }
 
@@ -29,17 +29,18 @@ pub(crate) enum Piece {
 pub(crate) struct RowReader {
     stream: Box<dyn Duplex>,
     inbox: Inbox,
-    /// For what is not a `COPY`.
+    /// How long an answer may take; not for `COPY`.
     limit: Option<Duration>,
-    /// The server's process, which is looked at when nothing comes.
+    /// The session's server process, which is looked at when nothing comes; `None` when the server does not say.
     backend: Option<Backend>,
-    /// The server has refused to go on; said once it is ready again.
+    /// The server's error, returned once the server is ready for the next statement.
     refusal: Option<Error>,
-    /// The row that is there, in the inbox, or its end.
+    /// Where the current row lies in the inbox, or its last part.
     row: Range<usize>,
-    /// What is behind it in the same message. The server sends a row a message; the protocol does not promise it.
+    /// The bytes behind that row in the same message. The server sends one row in each message, but the protocol does not
+    /// promise it.
     rest: Range<usize>,
-    /// The row's beginning, if that came with messages before.
+    /// The first part of the current row, if earlier messages had it.
     beginning: Vec<u8>,
 }
 
@@ -56,7 +57,7 @@ impl Ask for RowReader {
 }
 
 impl RowReader {
-    /// A row of more bytes than that gives its memory away when it is taken.
+    /// A row of more bytes than this is taken with its memory, not copied.
     pub(crate) const LARGE: usize = LARGE_MESSAGE;
 
     /// Connects, authenticates, and runs `database.initial.statements`.
@@ -96,7 +97,7 @@ impl RowReader {
         Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
     }
 
-    /// Not by [`login::command`]: what the server says of its own accord may be in the inbox already.
+    // Not by `login::command`: notices that the server sends unasked may be in the inbox already.
     async fn run(&mut self, what: &str, sql: &str) -> Result<Vec<Row>> {
         login::query(&mut self.stream, what, sql).await?;
         let mut rows = Vec::new();
@@ -113,12 +114,15 @@ impl RowReader {
         }
     }
 
-    /// Sends a `COPY … TO STDOUT`; its rows are what [`next`](Self::next) brings.
+    /// Sends a `COPY … TO STDOUT`. [`next`](Self::next) brings its rows.
     pub(crate) async fn copy(&mut self, what: &str, sql: &str) -> Result<()> {
         login::query(&mut self.stream, what, sql).await
     }
 
-    /// What comes next; waits for it.
+    /// Waits for the next part of the `COPY`.
+    ///
+    /// # Errors
+    /// The server's, and those of the connection.
     #[inline]
     pub(crate) async fn next(&mut self, what: &str) -> Result<Piece> {
         loop {
@@ -154,7 +158,8 @@ impl RowReader {
         Err(Error::fatal(format!("{what}: the copy ended within a row")))
     }
 
-    /// The row that is there, without its newline, in place of what `line` has: of a large one its memory, of others a copy.
+    /// Replaces the content of `line` by the current row, without its newline. A large row comes with its memory, any other is
+    /// copied.
     #[inline]
     pub(crate) fn take(&mut self, line: &mut Vec<u8>) {
         let row = std::mem::take(&mut self.row);
@@ -175,7 +180,8 @@ impl RowReader {
         self.inbox.admit();
     }
 
-    /// The next message's tag, and where its body lies; `None` when it is a large one of a `COPY` or a query's answer.
+    /// The next message: its tag, and where its body lies. `None` when it is a large message with a row, which is not admitted
+    /// yet.
     #[inline]
     async fn message(&mut self, what: &str) -> Result<Option<(u8, Range<usize>)>> {
         loop {
@@ -186,7 +192,7 @@ impl RowReader {
                 Next::Message(tag, body) => return Ok(Some((tag, body))),
                 Next::Incomplete => self.read(what).await?,
                 Next::Large if matches!(self.inbox.tag(), Some(b'd' | b'D')) => return Ok(None),
-                // What a function says by NOTICE, or an error's text: no row.
+                // A notice or an error with a long text: no row, so it needs no permission.
                 Next::Large => self.inbox.admit(),
                 Next::Malformed(length) => {
                     return Err(Error::fatal(format!("{what}: a message of {length} bytes")));
@@ -211,7 +217,7 @@ impl RowReader {
             }
             Err(lost) => lost,
         };
-        // A session that an administrator ends is told so first.
+        // When an administrator ends the session, the server's error came before the end of the connection.
         Err(self.refusal.take().unwrap_or(lost))
     }
 

@@ -1,15 +1,15 @@
 //! Waiting for a server that may be slow, blocked, or dead.
 //!
-//! A session that does not answer says nothing about why. Another session can: `pg_stat_activity` shows whether the server
-//! process still lives, what it waits for, and who blocks it. So nobody is declared dead by the clock alone, and who waits
-//! behind a lock learns whose lock it is.
+//! A session that does not answer cannot say why. Another session can: `pg_stat_activity` shows whether the session's server
+//! process still lives, what it waits for, and who blocks it. So no session is declared dead by the clock alone, and the log
+//! names the holder of a lock that a session waits for.
 //!
 //! ```text
-//! no answer ─5 s─▶ look ─▶ blocked: say by whom, wait on
-//!                      ├─▶ at work: wait on
+//! no answer ─5 s─▶ look ─▶ blocked: log by whom, go on waiting
+//!                      ├─▶ at work: go on waiting
 //!                      ├─▶ waits for us, twice in a row: the connection is broken
 //!                      ├─▶ gone: the connection is broken
-//!                      └─▶ nobody answers there either: the server cannot be reached
+//!                      └─▶ the look gets no answer either: the server cannot be reached
 //! ```
 
 use std::time::Duration;
@@ -21,22 +21,23 @@ use super::sql_session::SqlSession;
 use crate::config::Connection;
 use crate::{Error, Result};
 
-/// How long an answer may take before somebody looks why.
+/// How long an answer may take before another session looks why.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 
-/// A network that is away for a moment costs no session: only after so long does it count that nobody answers.
+/// How long a session must have been silent before it is given up as unreachable. A network that fails for a moment costs no
+/// session.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
-/// Pauses between looks grow up to this.
+/// The pauses between looks grow up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a look may take; a server that does not answer for so long cannot be reached.
+/// How long a look may take. A server that does not answer within this time counts as unreachable.
 pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(20);
 
-/// The same blocker is named again after so long.
+/// After this time the same blocker is logged again.
 const NAMED_AGAIN: Duration = Duration::from_secs(300);
 
-/// So many looks in a row that the server refused: then the silence counts.
+/// How many looks in a row the server may refuse before the session is given up.
 const MOST_REFUSALS: u32 = 10;
 
 /// The server process behind one of our sessions.
@@ -63,15 +64,15 @@ pub(super) enum Kind {
 pub(super) enum Finding {
     /// It is at work.
     Busy { event: Option<String> },
-    /// It waits for locks or transactions of others.
+    /// It waits for locks or transactions of these blockers.
     Blocked(Vec<Blocker>),
     /// It has nothing to do and waits for us.
     Waiting { event: String },
     /// It has ended.
     Gone,
-    /// The server answered, but let nobody in.
+    /// The server answered, but refused the session that was to look.
     Refused(Error),
-    /// Nothing answered.
+    /// The server did not answer; why.
     Unreachable(String),
 }
 
@@ -111,14 +112,16 @@ impl Backend {
     }
 }
 
-/// Judges one look after the other. Pure: the time is handed in.
+/// Judges one look after the other: whether the silent session is still worth waiting for. Pure: the time is handed in.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
-    /// A connection is not given up before it has been silent for so long.
+    /// A connection is not given up before it has been silent for this long.
     give_up: Duration,
+    /// Whether the last look found the process waiting for us.
     waiting: bool,
+    /// Looks in a row that the server refused.
     refusals: u32,
-    /// Who was named last, and when.
+    /// The blockers that were logged last, and when; an empty text for a process at work.
     named: Option<(String, Instant)>,
 }
 
@@ -128,10 +131,10 @@ impl Judge {
         Self { give_up, ..Self::default() }
     }
 
-    /// Takes a finding in.
+    /// Judges one finding about a session that has been `silent` for so long.
     ///
     /// # Errors
-    /// When nothing more is to be expected of the session.
+    /// A transient one when no answer is to be expected any more.
     pub(super) fn take(
         &mut self,
         what: &str,
@@ -185,7 +188,7 @@ impl Judge {
         }
     }
 
-    /// Whether this was not said yet, or long ago.
+    /// Whether this was not logged yet, or not since [`NAMED_AGAIN`]. Notes that it is logged now.
     fn is_news(&mut self, who: &str, now: Instant) -> bool {
         let said = self.named.as_ref().is_some_and(|(name, at)| name == who && now - *at < NAMED_AGAIN);
         if !said {
@@ -195,10 +198,10 @@ impl Judge {
     }
 }
 
-/// Awaits `work`, an answer of `backend`. While it does not come, looks from another session why.
+/// Waits for `work`, an answer of `backend`. While the answer does not come, looks from another session why.
 ///
 /// # Errors
-/// Those of `work`; and a transient one when the session is broken, though no error has told so.
+/// Those of `work`; and a transient one when the looks show that the session is broken.
 pub(super) async fn watched<T>(
     backend: Option<&Backend>,
     what: &str,

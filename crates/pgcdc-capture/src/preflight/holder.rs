@@ -1,10 +1,10 @@
-//! Who reads from a slot. It may be the very connector whose configuration is checked: nobody should end that one.
+//! Says who reads from the slot. It may be the very connector whose configuration is checked, and that one should not be ended.
 
 use super::Finding;
 use crate::Result;
 use crate::postgres::Query;
 
-/// What to say of process `pid`, which holds the slot.
+/// The finding about process `pid`, which reads from the slot.
 pub(super) async fn finding(query: &Query, subject: String, pid: i32) -> Result<Finding> {
     let sql = format!(
         "SELECT application_name, date_trunc('second', backend_start)::text, coalesce(host(client_addr), 'this host'),

@@ -1,4 +1,4 @@
-//! The publication: whether it is there or can be made, and what it sends.
+//! Checks the publication: whether it exists or can be made, and whether it sends all changes of the captured tables.
 
 use super::Finding;
 use super::server::Server;
@@ -54,7 +54,7 @@ pub(super) async fn publication(
     Ok(())
 }
 
-/// The operations that it publishes.
+/// The finding about the operations that the publication publishes.
 fn operations(subject: &str, name: &str, state: &PublicationState) -> Finding {
     let silent: Vec<&str> = ["insert", "update", "delete", "truncate"]
         .into_iter()
@@ -90,7 +90,7 @@ async fn obstacle(
         return Ok(Some((why.to_owned(), "in a session that may write")));
     }
     let user = &settings.connection.user;
-    // Managed services let roles of their own do what takes a superuser elsewhere.
+    // Managed services have roles of their own that may do what needs a superuser elsewhere.
     let superuser = "SELECT rolsuper OR coalesce((SELECT bool_or(pg_has_role(r.oid, 'MEMBER')) FROM pg_roles r
                      WHERE r.rolname IN ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser')), false)
                      FROM pg_roles WHERE rolname = current_user";

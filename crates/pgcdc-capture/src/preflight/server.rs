@@ -1,20 +1,20 @@
-//! The server's settings, and what the role may do with replication.
+//! Checks the server's settings, and whether the role may replicate.
 
 use super::Finding;
 use crate::Result;
 use crate::config::Settings;
 use crate::postgres::{Query, Replication, inspect_slot, quote_identifier};
 
-/// What other checks need to know of the server.
+/// What the other checks need to know about the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Server {
-    /// It is a standby, where nothing can be made but slots.
+    /// Whether it is a standby, where slots can be made but no publications.
     pub(super) standby: bool,
-    /// The role's sessions are read-only (`default_transaction_read_only`).
+    /// Whether the role's sessions are read-only (`default_transaction_read_only`).
     pub(super) read_only: bool,
 }
 
-/// Version, `wal_level`, and whether there is room for a slot and a walsender.
+/// Checks version and `wal_level`, and whether the server has a slot and a walsender to spare.
 pub(super) async fn server(
     settings: &Settings,
     query: &Query,
@@ -56,7 +56,7 @@ pub(super) async fn server(
         )
     });
     let slot_exists = inspect_slot(query, &settings.slot.name).await?.is_some();
-    // A snapshot makes a slot of its own for a moment when there is one already.
+    // When the connector's slot exists, a snapshot needs a temporary one beside it.
     let needs = [true, !slot_exists || settings.snapshot.mode.reads_rows()];
     for ((name, limit, used), needed) in
         [("max_wal_senders", 1, 2), ("max_replication_slots", 3, 4)].into_iter().zip(needs)
@@ -73,7 +73,7 @@ pub(super) async fn server(
     Ok(server)
 }
 
-/// Whether the role may replicate, and whether a replication connection can be had.
+/// Checks whether the role may replicate, and whether a replication connection can be opened.
 pub(super) async fn role(settings: &Settings, query: &Query, findings: &mut Vec<Finding>) -> Result<()> {
     let user = &settings.connection.user;
     let may = query

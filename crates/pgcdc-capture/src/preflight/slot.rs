@@ -1,11 +1,11 @@
-//! The replication slot.
+//! Checks the replication slot.
 
 use super::Finding;
 use crate::Result;
 use crate::config::Settings;
 use crate::postgres::{Query, inspect_slot, quote_literal};
 
-/// What to do about a slot that is not ours to read.
+/// The way out when the slot is of another kind, database or plug-in.
 pub(crate) fn other_slot_remedy(name: &str) -> String {
     format!(
         "set slot.name to another name; or, if nobody reads this one any more, drop it: SELECT pg_drop_replication_slot({});",

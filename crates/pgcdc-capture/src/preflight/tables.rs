@@ -1,4 +1,4 @@
-//! The captured tables: whether a snapshot may read them, and whether their updates can be published.
+//! Checks the captured tables: whether a snapshot may read them, and whether their updates and deletes can be published.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -58,7 +58,7 @@ pub(super) async fn tables(
     Ok(())
 }
 
-/// Of a partitioned table the partitions have the replica identities that count.
+/// The findings about replica identities. For a partitioned table those of its partitions count.
 async fn partitions(query: &Query, table: &CapturedTable, subject: String) -> Result<Finding> {
     let sql = format!(
         "SELECT string_agg(c.oid::regclass::text, ', '), min(c.oid::regclass::text) FROM pg_partition_tree({}) p
@@ -83,7 +83,7 @@ async fn partitions(query: &Query, table: &CapturedTable, subject: String) -> Re
     ))
 }
 
-/// Schemas that the role may not use, whatever it may do with their tables.
+/// The schemas that the role may not use; without `USAGE` it cannot read their tables.
 async fn schemas(
     settings: &Settings,
     query: &Query,
@@ -111,7 +111,7 @@ async fn schemas(
     Ok(())
 }
 
-/// The captured columns that the role may not read, by table; an empty list when it may read none of the table.
+/// The captured columns that the role may not read, by table. An empty list means that it may read no column of the table.
 async fn columns(
     settings: &Settings,
     query: &Query,
@@ -138,7 +138,7 @@ async fn columns(
     for (oid, name) in parts {
         let columns = found.remove(&oid).unwrap_or_default();
         let included = |(column, _): &&(String, bool)| settings.columns.allows(name, column);
-        // When the filters leave out all columns, a snapshot reads all.
+        // When the column filters leave out all columns, a snapshot reads all columns.
         let any = columns.iter().any(|column| included(&column));
         let read: Vec<_> = columns.iter().filter(|column| !any || included(column)).collect();
         if !columns.iter().any(|(_, readable)| *readable) {
@@ -151,7 +151,7 @@ async fn columns(
     Ok(unreadable)
 }
 
-/// Tables of which policies hide rows from the role.
+/// The tables of which row-level security hides rows from the role.
 async fn hidden(query: &Query, tables: &[&CapturedTable]) -> Result<BTreeSet<u32>> {
     let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
     let sql = format!(
@@ -163,7 +163,7 @@ async fn hidden(query: &Query, tables: &[&CapturedTable]) -> Result<BTreeSet<u32
     Ok(rows.iter().filter_map(|row| row.get(0)?.parse().ok()).collect())
 }
 
-/// Whether updates and deletes can be published.
+/// Checks whether updates and deletes of the tables can be published.
 fn identity(settings: &Settings, table: &CapturedTable, subject: String) -> Finding {
     let name = table.name.to_string();
     let rule = settings.identities.iter().find(|rule| rule.tables.matches(&name));

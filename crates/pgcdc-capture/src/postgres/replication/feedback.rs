@@ -1,3 +1,5 @@
+//! Standby statuses: tells the server how far we are, from a task of its own.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,11 +12,11 @@ use tokio::task::JoinHandle;
 /// Between 1970-01-01 and 2000-01-01, Postgres' epoch.
 const POSTGRES_EPOCH: Duration = Duration::from_secs(946_684_800);
 
-/// How often the server hears of us at least while it owes an answer.
+/// The shortest interval between statuses while the server owes an answer.
 const UNANSWERED_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tells the server how far we are, at an interval and when it asks, whatever the reader does: a
-/// task of its own, so that an output which takes nothing for minutes does not cost the session.
+/// Tells the server how far we are: at an interval, and when it asks. It is a task of its own, so that the session lives on while
+/// the output takes nothing for minutes and nobody reads.
 #[derive(Debug)]
 pub(super) struct Feedback {
     shared: Arc<Shared>,
@@ -23,18 +25,20 @@ pub(super) struct Feedback {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Read from the socket; reported as written.
+    /// Position up to which was read from the socket; reported as written.
     received: AtomicU64,
-    /// Durable at the output; reported as flushed and applied.
+    /// Position up to which is durable at the output; reported as flushed and applied.
     confirmed: AtomicU64,
     /// The confirmation that was sent last.
     sent: AtomicU64,
+    /// Wakes the task before the interval is over.
     now: Notify,
     /// The next status asks for an answer.
     ask: AtomicBool,
-    /// The server owes an answer: until then statuses are rare, since one that is busy does not read them, and what fills
-    /// its window looks like a broken connection.
+    /// The server owes an answer. Until it comes statuses are rare: a busy server does not read them, and once they fill its
+    /// window, the connection looks broken.
     unanswered: AtomicBool,
+    /// The next status is the last one.
     stopping: AtomicBool,
 }
 
@@ -71,7 +75,7 @@ impl Feedback {
         Self { shared, task }
     }
 
-    /// Everything up to here was read.
+    /// Notes that everything up to here was read.
     #[inline]
     pub(super) fn received(&self, lsn: Lsn) {
         // Only the reader writes it.
@@ -80,7 +84,7 @@ impl Feedback {
         }
     }
 
-    /// Everything up to here is durable; sent at the next interval.
+    /// Notes that everything up to here is durable; sent at the next interval.
     pub(super) fn confirm(&self, lsn: Lsn) {
         self.shared.confirmed.fetch_max(lsn.as_u64(), Ordering::Release);
     }
@@ -97,7 +101,7 @@ impl Feedback {
         self.shared.now.notify_one();
     }
 
-    /// The server has said something.
+    /// Notes that the server has sent something.
     pub(super) fn heard(&self) {
         self.shared.unanswered.store(false, Ordering::Relaxed);
     }
@@ -108,7 +112,7 @@ impl Feedback {
         self.shared.now.notify_one();
     }
 
-    /// Whether a confirmation was sent.
+    /// Whether a confirmation of `lsn` or more was sent.
     pub(super) fn is_sent(&self, lsn: Lsn) -> bool {
         self.shared.sent.load(Ordering::Acquire) >= lsn.as_u64()
     }

@@ -1,4 +1,4 @@
-//! The replication connection: commands, then a stream that is taken apart where it was read.
+//! The replication session: commands first, then the stream, whose messages are parsed in the buffer that they were read into.
 
 mod feedback;
 mod notices;
@@ -23,27 +23,27 @@ use crate::{Error, Result};
 
 /// Receive buffer for a server on the same host, bytes.
 ///
-/// A walsender sends each change by itself. While the window is open each goes all the way through the network stack, on
-/// the walsender's account; while it is closed they are appended to what waits, and come in large pieces when it opens.
-/// On one host a small window saves the walsender a third; across a network it would cost throughput.
+/// A walsender sends each change by itself. While the TCP window is open, each send goes through the whole network stack, on the
+/// walsender's CPU time. While the window is closed, sends are appended to those that wait, and arrive in large pieces when it
+/// opens. On one host a small window saves the walsender a third of its CPU time; across a network it would cost throughput.
 const NEAR: u32 = 192 * 1024;
 
-/// What the stream says.
+/// A message of the stream.
 #[derive(Debug)]
 pub(crate) enum Wal {
     /// A pgoutput message.
     Data {
-        /// Position of the change; zero for what has none.
+        /// Position of the change; zero for a message without one.
         lsn: Lsn,
-        /// What [`Replication::bytes`] has it by, until the next is received.
+        /// Where the message lies, for [`Replication::bytes`]; valid until the next message is received.
         data: Range<usize>,
     },
-    /// The server is alive and has sent everything up to here.
+    /// The server has sent everything that it has for us up to here.
     KeepAlive {
         /// The server's position.
         wal_end: Lsn,
     },
-    /// A message of several megabytes is next: [`Replication::admit`] it once there is room.
+    /// A message of several megabytes is next. Call [`Replication::admit`] once there is room for it.
     Large,
 }
 
@@ -54,17 +54,17 @@ pub(crate) struct Replication {
     start_sql: String,
     status_interval: Duration,
     confirmed: Lsn,
-    /// Nothing is ever confirmed: a position of zero in a status leaves the slot where it is.
+    /// `lsn.flush.mode=manual`: nothing is ever confirmed. A position of zero in a status leaves the slot where it is.
     manual: bool,
-    /// The server's process; `None` where the server does not say.
+    /// The session's server process; `None` when the server does not say.
     backend: Option<Backend>,
     silence: Silence,
     /// The stream has ended or broken.
     ended: bool,
-    /// Names of the slot and the publication, for what the server says about them.
+    /// Names of the slot and the publication, for error messages.
     slot: String,
     publication: String,
-    /// It was said that the server skips changes.
+    /// Whether the log has said that the server skips changes.
     warned: bool,
 }
 
@@ -75,7 +75,7 @@ enum Link {
         reader: ReadHalf<Box<dyn Duplex>>,
         feedback: Feedback,
     },
-    /// A start failed.
+    /// The start failed.
     Closed,
 }
 
@@ -86,10 +86,13 @@ impl std::fmt::Debug for Replication {
 }
 
 impl Replication {
-    /// A message of more bytes than that comes alone, after [`Wal::Large`].
+    /// A message of more bytes than this is announced by [`Wal::Large`] first.
     pub(crate) const LARGE: usize = LARGE_MESSAGE;
 
-    /// Connects and authenticates, and waits there: commands may be run before [`start`](Self::start).
+    /// Connects and logs in. Commands may be run then, before [`start`](Self::start).
+    ///
+    /// # Errors
+    /// Those of the login.
     pub(crate) async fn connect(settings: &Settings, slot: &str, start: Lsn) -> Result<Self> {
         let mut stream = open::session(&settings.connection, Session::Replication, Some(NEAR)).await?.stream;
         let pid =
@@ -123,7 +126,10 @@ impl Replication {
         })
     }
 
-    /// Runs a command on the session before it streams; each row's columns as text.
+    /// Runs a command on the session before it streams. Returns its rows, each column as text; `None` is NULL.
+    ///
+    /// # Errors
+    /// The server's, and those of the connection.
     pub(crate) async fn command(&mut self, what: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>> {
         match &mut self.link {
             Link::Idle(stream) => {
@@ -135,6 +141,9 @@ impl Replication {
     }
 
     /// Starts streaming and waits until the server has agreed.
+    ///
+    /// # Errors
+    /// The server's; a transient one when it does not answer within five minutes.
     pub(crate) async fn start(&mut self) -> Result<()> {
         const START_TIMEOUT: Duration = Duration::from_secs(300);
         let Link::Idle(mut stream) = std::mem::replace(&mut self.link, Link::Closed) else {
@@ -155,7 +164,10 @@ impl Replication {
         Ok(())
     }
 
-    /// The next event. What an earlier one pointed to is gone then.
+    /// Waits for the next message. The bytes of the message before are gone then.
+    ///
+    /// # Errors
+    /// The server's, and those of the connection.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
@@ -164,7 +176,7 @@ impl Replication {
             if let Some(wal) = self.next()? {
                 return Ok(wal);
             }
-            // Callers give up waiting and come again, so the time is kept here.
+            // Callers drop this future and call again, so `silence` keeps the time since when nothing came.
             let due = self.silence.due(Instant::now());
             match tokio::time::timeout_at(due, self.read()).await {
                 Ok(read) => read?,
@@ -173,7 +185,7 @@ impl Replication {
         }
     }
 
-    /// Does what is due after a time without a word from the server.
+    /// Asks a silent server for an answer when that is due.
     fn silent(&mut self) -> Result<()> {
         if self.silence.act(Instant::now(), self.backend.as_ref())?
             && let Link::Streaming { feedback, .. } = &self.link
@@ -183,14 +195,14 @@ impl Replication {
         Ok(())
     }
 
-    /// The next event if it is there already. What an earlier one pointed to is gone then.
+    /// The next message if it has arrived already. The bytes of the message before are gone then.
     #[inline]
     pub(crate) fn try_receive(&mut self) -> Result<Option<Wal>> {
         loop {
             if let Some(wal) = self.next()? {
                 return Ok(Some(wal));
             }
-            // Outside of tokio's budget, which would answer "not yet" after some reads.
+            // Outside of tokio's budget, by which a read would be "pending" after some reads although there is data.
             match tokio::task::unconstrained(self.read()).now_or_never() {
                 Some(read) => read?,
                 None => {
@@ -212,12 +224,12 @@ impl Replication {
         self.inbox.admit();
     }
 
-    /// Frees the memory of a large message, once it has been dealt with.
+    /// Frees the memory of a large message, once it was applied.
     pub(crate) fn release(&mut self) {
         self.inbox.release();
     }
 
-    /// Tells the server that everything up to `lsn` is durable; sent within half a second.
+    /// Confirms to the server that everything up to `lsn` is durable; sent with the next status.
     pub(crate) fn confirm(&mut self, lsn: Lsn) {
         if lsn > self.confirmed && !self.manual {
             self.confirmed = lsn;
@@ -227,7 +239,7 @@ impl Replication {
         }
     }
 
-    /// Ends the session, after the last confirmation has really been sent.
+    /// Ends the session, once the last confirmation was sent.
     pub(crate) async fn stop(mut self) {
         const LIMIT: Duration = Duration::from_secs(3);
         match &mut self.link {
@@ -238,8 +250,8 @@ impl Replication {
             }
             Link::Closed => return,
         }
-        // A socket closed on unread data resets the connection, and the confirmation may go with
-        // it: read until the server ends the copy.
+        // Closing a socket that has unread data resets the connection, and the confirmation may be lost with it. So read until
+        // the server ends the copy.
         let _ = tokio::time::timeout(LIMIT, async {
             while !self.ended {
                 match self.receive().await {
@@ -280,7 +292,7 @@ impl Replication {
         }
     }
 
-    /// The next event in the bytes that were read. Source: PostgreSQL manual, "Streaming Replication Protocol".
+    /// The next message in the bytes that were read. Source: PostgreSQL manual, "Streaming Replication Protocol".
     #[inline]
     fn next(&mut self) -> Result<Option<Wal>> {
         loop {
@@ -329,7 +341,7 @@ impl Replication {
     }
 }
 
-/// The first eight bytes, of at least as many.
+/// The position in the first eight bytes.
 #[inline]
 fn lsn(bytes: &[u8]) -> Lsn {
     Lsn::new(bytes.first_chunk().map_or(0, |eight| u64::from_be_bytes(*eight)))

@@ -1,4 +1,4 @@
-//! What the server says beside the stream: an error that ends it, or a warning.
+//! Errors and notices of the server while it streams.
 
 use crate::postgres::wire::login;
 use crate::{Error, SqlState};

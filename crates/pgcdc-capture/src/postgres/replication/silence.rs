@@ -1,14 +1,16 @@
-//! A stream that says nothing: when to ask, when to look, when to give up.
+//! A stream on which nothing comes: when to ask the server for an answer, when to look at its process, when to give up.
 //!
-//! A walsender is silent while it is idle, and it pings only a client that is silent itself, which we never are. Source:
-//! `walsender.c`, `WalSndKeepaliveIfNecessary`. So after a while we ask for an answer, by a flag of the standby status. An
-//! idle walsender answers at once, and its answer says how far it is, which lets the slot advance. One that reads other
-//! databases' WAL answers between two records. One that reassembles a large transaction, or decodes one of which nothing is
-//! published, may answer only when it is done. The clock cannot tell that one from a broken connection, a second
-//! session can: see [`watch`](crate::postgres::watch).
+//! An idle walsender is silent. It pings only a client that is silent itself, which we never are (source: `walsender.c`,
+//! `WalSndKeepaliveIfNecessary`). So after a while we ask for an answer, by a flag in the standby status.
+//!
+//! - An idle walsender answers at once. Its answer says how far it is, which lets the slot advance.
+//! - A walsender that reads WAL of other databases answers between two records.
+//! - A walsender that puts a large transaction together, or decodes a transaction of which nothing is published, may answer
+//!   only when it is done. The clock cannot tell it from a broken connection; a second session can: see
+//!   [`watch`](crate::postgres::watch).
 //!
 //! ```text
-//! quiet ─ ask ─▶ asked, and again ─ unanswered for twice as long ─▶ look from another session ─▶ go on waiting, or an error
+//! quiet ─ ask ─▶ ask again and again ─ no answer for twice as long ─▶ look from another session ─▶ go on waiting, or an error
 //! ```
 
 use std::time::Duration;
@@ -20,29 +22,30 @@ use tokio::time::Instant;
 use crate::Result;
 use crate::postgres::watch::{Backend, Finding, Judge, LOOK_LIMIT};
 
-/// How often a look that is on its way is asked for its result.
+/// How often to check whether a look has its result.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Since when nothing was heard, and what has been done about it.
+/// Since when nothing came, and what has been done about it.
 #[derive(Debug)]
 pub(super) struct Silence {
     /// How long the server may be quiet before it is asked.
     patience: Duration,
-    /// Since when nothing was there to read; `None` while there is.
+    /// Since when there is nothing to read; `None` while there is.
     since: Option<Instant>,
-    /// What was done since; `None` while the server owes no answer.
+    /// The open question to the server; `None` while it owes no answer.
     unanswered: Option<Box<Unanswered>>,
 }
 
+/// A question that the server has not answered yet.
 #[derive(Debug)]
 struct Unanswered {
     /// When the server was asked first.
     asked: Instant,
     /// When it is asked again.
     ask_again: Instant,
-    /// When somebody looks at its process next.
+    /// When another session looks at its process next.
     look: Instant,
-    /// A look that is on its way.
+    /// The look that is under way.
     looking: Option<Look>,
     judge: Judge,
 }
@@ -61,20 +64,20 @@ impl Silence {
         Self { patience, since: None, unanswered: None }
     }
 
-    /// Nothing is there to read.
+    /// Notes that there is nothing to read.
     #[inline]
     pub(super) fn begin(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Something was read; true when the server owed an answer.
+    /// Notes that something was read; true when the server owed an answer.
     #[inline]
     pub(super) fn end(&mut self) -> bool {
         self.since = None;
         self.unanswered.is_some() && self.unanswered.take().is_some()
     }
 
-    /// When [`act`](Self::act) should be called if nothing is read until then.
+    /// When [`act`](Self::act) is to be called if nothing is read until then.
     pub(super) fn due(&mut self, now: Instant) -> Instant {
         let since = *self.since.get_or_insert(now);
         match &self.unanswered {
@@ -84,7 +87,7 @@ impl Silence {
         }
     }
 
-    /// Does what is due; true when the server is to be asked for an answer. Never waits.
+    /// Does what is due: starts a look, or judges its result. True when the server is to be asked for an answer. Never waits.
     ///
     /// # Errors
     /// A transient one when a look has found that no answer will come.
@@ -103,7 +106,7 @@ impl Silence {
         };
         if let Some(finding) = unanswered.looking.as_mut().and_then(|look| (&mut look.0).now_or_never()) {
             unanswered.looking = None;
-            // A waiting process is looked at once more soon: if it was busy until now, its answer comes.
+            // A process that waits for us is looked at again soon. If it was busy until now, its answer arrives before.
             let soon = matches!(finding, Ok(Finding::Waiting { .. }));
             unanswered.look = now + if soon { patience } else { patience * 3 };
             if let Ok(finding) = finding {

@@ -1,4 +1,4 @@
-//! A certificate's parts, of any version of X.509.
+//! Reads certificates of any version of X.509, and checks what rustls does not check for old versions.
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::UnixTime;
@@ -8,8 +8,8 @@ use x509_cert::der::{Decode, Encode, Header, Reader, SliceReader};
 use x509_cert::ext::pkix::constraints::BasicConstraints;
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints};
 
-/// The hash that channel binding of the kind `tls-server-end-point` is about (RFC 5929, 4.1): that of the certificate's
-/// signature, SHA-256 in place of MD5 and SHA-1. `None` for signatures without a hash of their own, such as Ed25519.
+/// Hashes a certificate for channel binding of the kind `tls-server-end-point` (RFC 5929, 4.1). The hash function is that of the
+/// certificate's signature; SHA-256 stands in for MD5 and SHA-1. `None` for signatures without a hash function, such as Ed25519.
 pub(in crate::postgres) fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
     let certificate = Certificate::parse(der)?;
     Some(match certificate.inner.signature_algorithm.oid.to_string().as_str() {
@@ -25,11 +25,11 @@ pub(in crate::postgres) fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// A certificate that was taken apart.
+/// A certificate and its parts.
 pub(super) struct Certificate<'a> {
-    /// All of it.
+    /// The whole certificate, as DER.
     der: &'a [u8],
-    /// What is signed.
+    /// The part that is signed, as DER.
     tbs: &'a [u8],
     pub(super) inner: CertificateInner<Raw>,
 }
@@ -43,19 +43,19 @@ impl<'a> Certificate<'a> {
         Some(Self { der, tbs, inner })
     }
 
-    /// Whether rustls' own check turns it away for its looks alone: it is older than X.509 v3, or a server shows the
-    /// certificate of an authority.
+    /// Whether rustls' own check refuses the certificate for its form alone: it is older than X.509 v3, or it is the certificate
+    /// of an authority.
     pub(super) fn is_unusual(&self) -> bool {
         self.inner.tbs_certificate.version != Version::V3 || self.is_authority() == Some(true)
     }
 
-    /// What it says of itself; `None` where it says nothing.
+    /// The extension of type `T`; `None` when the certificate does not have it.
     fn is_authority(&self) -> Option<bool> {
         let constraints = self.inner.tbs_certificate.get::<BasicConstraints>().ok()?;
         constraints.map(|(_, constraints)| constraints.ca)
     }
 
-    /// Whether it was signed by the holder of `issuer`.
+    /// Whether the holder of `issuer` has signed the certificate.
     fn is_signed_by(&self, issuer: &Certificate<'_>, algorithms: &WebPkiSupportedAlgorithms) -> bool {
         let named = self.inner.tbs_certificate.issuer == issuer.inner.tbs_certificate.subject;
         let (Some(signature), Some(algorithm)) =
@@ -67,7 +67,7 @@ impl<'a> Certificate<'a> {
         named && issuer.has_signed(fits.copied(), self.tbs, signature)
     }
 
-    /// Whether its key made the signature, by one of the algorithms.
+    /// Whether the certificate's key made the signature, by one of the algorithms.
     pub(super) fn has_signed(
         &self,
         algorithms: impl Iterator<Item = &'static dyn rustls::pki_types::SignatureVerificationAlgorithm>,
@@ -89,9 +89,9 @@ impl<'a> Certificate<'a> {
         (from.as_secs()..=to.as_secs()).contains(&now.as_secs())
     }
 
-    /// Whether its purposes, where it lists them, have that of a server.
+    /// Whether the certificate may be used for a server; true when it does not list purposes.
     pub(super) fn may_serve(&self) -> bool {
-        // Server authentication, and any purpose.
+        // The purposes "server authentication" and "any".
         const SERVES: [&str; 2] = ["1.3.6.1.5.5.7.3.1", "2.5.29.37.0"];
         match self.inner.tbs_certificate.get::<ExtendedKeyUsage>() {
             Ok(usage) => usage.is_none_or(|(_, usage)| {
@@ -101,8 +101,8 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Whether it may vouch for others: a certificate of X.509 v3 that says so, and nothing that this check does not
-    /// know. `below` is how many authorities stand between it and the server.
+    /// Whether the certificate may sign others: it is of X.509 v3, says that it is an authority's, and has no name
+    /// constraints, which this check cannot apply. `below` is how many authorities stand between it and the server's certificate.
     fn may_vouch(&self, below: usize) -> bool {
         let tbs = &self.inner.tbs_certificate;
         let Ok(Some((_, constraints))) = tbs.get::<BasicConstraints>() else { return false };
@@ -116,9 +116,10 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Whether `roots` vouch for a certificate, by way of `others`. For certificates that rustls' own check turns away.
+/// Whether a chain of signatures leads from a certificate over `others` to one of the `roots`. For certificates that rustls' own
+/// check refuses.
 ///
-/// A certificate that is itself among the roots is trusted. The one who signed a root is not asked for.
+/// A certificate that is itself among the roots is trusted, whoever signed it.
 pub(super) fn is_vouched_for(
     certificate: &Certificate<'_>,
     others: &[Certificate<'_>],
@@ -126,7 +127,7 @@ pub(super) fn is_vouched_for(
     algorithms: &WebPkiSupportedAlgorithms,
     now: UnixTime,
 ) -> bool {
-    /// More authorities in a row than that nobody has.
+    /// The longest chain of authorities that is followed.
     const MOST: usize = 6;
     fn step(
         below: usize,
@@ -153,7 +154,7 @@ pub(super) fn is_vouched_for(
     step(0, certificate, others, roots, algorithms, now)
 }
 
-/// What an `AlgorithmIdentifier` holds, without its own tag and length: rustls has them so.
+/// The content of an `AlgorithmIdentifier` without its tag and length, the form that rustls has.
 fn contents(algorithm: &x509_cert::spki::AlgorithmIdentifierOwned) -> Option<Vec<u8>> {
     let der = algorithm.to_der().ok()?;
     let mut reader = SliceReader::new(&der).ok()?;

@@ -26,7 +26,7 @@ const KEY: &str = "database.sslkey";
 /// A certificate with its chain, and its key.
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// Reads what the client shows; `None` when it shows nothing.
+/// Reads the client's certificate and key; `None` when none is configured.
 pub(super) fn client(ssl: &Ssl) -> Result<Option<CertifiedKey>> {
     let Some((chain, key)) = identity(ssl)? else { return Ok(None) };
     let key = any_supported_type(&key).map_err(|error| {
@@ -34,7 +34,7 @@ pub(super) fn client(ssl: &Ssl) -> Result<Option<CertifiedKey>> {
             .with_hint("use RSA of 2048 bits or more, P-256, P-384 or Ed25519")
             .with_source(error)
     })?;
-    // rustls compares the two itself, but reads no certificate older than X.509 v3 for that.
+    // rustls checks that certificate and key belong together, but not for certificates older than X.509 v3.
     let public = key.public_key();
     let belongs =
         |certificate: &CertificateDer<'_>, public: &[u8]| memchr::memmem::find(certificate, public).is_some();
@@ -75,7 +75,7 @@ fn identity(ssl: &Ssl) -> Result<Option<Identity>> {
     }
 }
 
-/// What a file that is not PEM holds, by how it begins.
+/// Reads a file that is not PEM: its first bytes tell its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Pkcs8,
@@ -127,7 +127,7 @@ fn pem(bytes: &[u8], path: &Path, password: Option<&Secret>) -> Result<PrivateKe
     PrivateKeyDer::from_pem_slice(bytes).map_err(|error| unreadable(path).with_source(error))
 }
 
-/// What stands between the lines of a PEM file that name `label`.
+/// The text between the BEGIN and END lines of `label` in a PEM file; `None` when there are none.
 fn block<'t>(text: &'t str, label: &str) -> Option<&'t str> {
     let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
     rest.split_once(&format!("-----END {label}-----")).map(|(inside, _)| inside)

@@ -1,7 +1,7 @@
-//! TLS for every session, by rustls: what is checked of the server's certificate, and what we show of ourselves.
+//! TLS for every session, by rustls: how the server's certificate is checked, and our own certificate.
 //!
-//! rustls is stricter than libpq and Java in what a certificate must look like. Here a certificate is taken when those
-//! two take it: see [`verifier`].
+//! rustls is stricter about the form of a certificate than libpq and Java. pgcdc accepts a certificate when those two accept it:
+//! see [`verifier`].
 
 mod certificate;
 mod key;
@@ -24,7 +24,7 @@ use self::verifier::Verifier;
 use crate::config::{Ssl, SslNegotiation, TlsVersion, Verify};
 use crate::{Error, Result};
 
-/// The protocol's name for a handshake without a question before it. Source: PostgreSQL manual, "Direct TLS".
+/// The protocol's name in a TLS handshake without an SSLRequest before it. Source: PostgreSQL manual, "Direct TLS".
 const ALPN: &[u8] = b"postgresql";
 
 /// Builds the client's configuration for a server called `host`.
@@ -68,7 +68,7 @@ fn versions(ssl: &Ssl) -> Result<Vec<&'static SupportedProtocolVersion>> {
     Ok(versions)
 }
 
-/// What the handshake calls the server. A name that DNS does not have is told to nobody.
+/// The server's name in the handshake. A name that cannot be in DNS is not sent.
 pub(super) fn server_name(host: &str) -> ServerName<'static> {
     let nobody = ServerName::IpAddress(std::net::IpAddr::from([0, 0, 0, 0]).into());
     ServerName::try_from(host.to_owned()).unwrap_or(nobody)
@@ -89,7 +89,7 @@ fn chain(
     })
 }
 
-/// The root certificates: a file's, or those that the machine trusts.
+/// The root certificates: those of `database.sslrootcert`, or those that the machine trusts.
 fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
     if ssl.system_roots {
         let found = rustls_native_certs::load_native_certs();
@@ -101,7 +101,8 @@ fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
     }
     match &ssl.root_cert {
         Some(path) => read_certificates("database.sslrootcert", path),
-        // libpq and pgjdbc want a file here. Those who vouch for the whole web do not tell one of them from another.
+        // Without a file, verify-ca would accept a certificate that a public authority gave to anybody. libpq and pgjdbc want a
+        // file here, too.
         None if ssl.verify == Verify::Authority => Err(Error::configuration(
             "database.sslmode=verify-ca: there is no file of root certificates to check the server's against",
         )
@@ -112,7 +113,7 @@ fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// Certificates of a file, as PEM (any number) or DER (one).
+/// Reads the certificates of a file: PEM with any number of them, or DER with one.
 fn read_certificates(property: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let bytes = read(property, path)?;
     if !is_pem(&bytes) && certificate::Certificate::parse(&bytes).is_some() {
@@ -133,7 +134,7 @@ fn read_certificates(property: &str, path: &Path) -> Result<Vec<CertificateDer<'
     Ok(found)
 }
 
-/// A file's bytes; says which property named it, and what to do when it cannot be read.
+/// Reads a file. An error names the property that named the file, and says what to do.
 fn read(property: &str, path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| {
         let path = path.display();

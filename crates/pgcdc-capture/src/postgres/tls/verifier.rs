@@ -1,9 +1,9 @@
 //! The check of the server's certificate.
 //!
-//! rustls' own check comes first. It wants X.509 v3, no authority's certificate at a server, and alternative names;
-//! libpq and Java do not. `openssl x509 -req`, which PostgreSQL's manual recommends, makes certificates of version 1;
-//! `openssl req -x509` makes one that is its own authority. What rustls turns away for such looks is checked here:
-//! signatures, dates, who may vouch, and the name.
+//! rustls' own check comes first. It insists on X.509 v3, on alternative names, and that a server's certificate is not an
+//! authority's; libpq and Java do not. `openssl x509 -req`, which PostgreSQL's manual recommends, makes certificates of
+//! version 1; `openssl req -x509` makes a certificate that is its own authority. When rustls refuses a certificate for such a
+//! form, this module checks it: signatures, dates, which authorities may sign, and the name.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ pub(super) struct Verifier {
     pub(super) verify: Verify,
     /// rustls' own check; `None` when nothing is checked.
     pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
-    /// The same root certificates once more, whole.
+    /// The same root certificates, for the checks of this module.
     pub(super) roots: Vec<CertificateDer<'static>>,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
-    /// The name by which the user calls the server.
+    /// The host name that the user gave.
     pub(super) host: String,
 }
 
-/// The certificate is somebody else's.
+/// The error for a certificate of another host.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate is for {names}, not for {host}")]
 pub(super) struct OtherName {
@@ -62,7 +62,7 @@ impl ServerCertVerifier for Verifier {
                 }
                 if !trusted {
                     return Err(match error {
-                        // What it looks like is no reason here; that nobody vouches for it is.
+                        // The form of the certificate is no reason to refuse it here; a missing chain to a root is.
                         Error::InvalidCertificate(
                             CertificateError::Other(_) | CertificateError::BadEncoding,
                         ) if certificate.is_unusual() => {
@@ -106,7 +106,7 @@ impl ServerCertVerifier for Verifier {
         ) {
             return Err(rustls::PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
         }
-        // In TLS 1.3 a scheme names the curve too: the first algorithm is the one.
+        // In TLS 1.3 a scheme names the curve too, so only the first algorithm fits.
         self.check_signature(message, cert, dss, 1)
     }
 

@@ -16,12 +16,13 @@ use crate::postgres::tls;
 /// An SSLRequest. Source: PostgreSQL manual, "Message Formats".
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
-/// A connection on which nothing of PostgreSQL has been said.
+/// A connection before the login, with or without TLS.
 pub(super) struct Link {
     pub(super) stream: Box<dyn Duplex>,
-    /// TLS is on.
+    /// Whether TLS is on.
     pub(super) encrypted: bool,
-    /// The hash of the server's certificate, for channel binding.
+    /// The hash of the server's certificate, for channel binding; `None` without TLS, or when the certificate's signature has no
+    /// hash.
     pub(super) end_point: Option<Vec<u8>>,
 }
 
@@ -31,7 +32,7 @@ impl Link {
     }
 }
 
-/// Turns TLS on. Where the server has none, `optional` says that the session goes on without.
+/// Turns TLS on. When the server has no TLS, the session goes on without it if that is `optional`.
 pub(super) async fn encrypt(
     mut stream: TcpStream,
     ssl: &Ssl,
@@ -42,7 +43,7 @@ pub(super) async fn encrypt(
     let passing = |error: std::io::Error| {
         Failure::Other(Error::transient(format!("{what}: {error}")).with_source(error))
     };
-    // Mistakes in files are said before the server is asked, whatever it would answer.
+    // Before the server is asked, so that mistakes in our files are reported whatever it would answer.
     let config = tls::client_config(ssl, host).map_err(Failure::Other)?;
     if ssl.negotiation == SslNegotiation::Postgres {
         stream.write_all(&SSL_REQUEST).await.map_err(passing)?;
@@ -50,7 +51,7 @@ pub(super) async fn encrypt(
             b'S' => {}
             b'N' if optional => return Ok(Link::plain(stream)),
             b'N' => return Err(Failure::Other(no_tls(ssl.mode, what))),
-            // A server that answers with an error of its own, such as one with too many connections.
+            // The server answers with an error of its own, for instance that it has too many connections.
             b'E' => {
                 let error =
                     Error::transient(format!("{what}: the server answers the request for TLS with an error"));
@@ -71,7 +72,7 @@ pub(super) async fn encrypt(
             let end_point = certificates.and_then(|all| tls::end_point_hash(all.first()?));
             Ok(Link { stream: Box::new(stream), encrypted: true, end_point })
         }
-        // A handshake that a restarting server cuts short passes; a certificate that is wrong does not.
+        // A handshake that a restarting server cuts short is tried again; a wrong certificate is not.
         Err(error) => match refused(&error, what, ssl) {
             Some(refused) => Err(Failure::Tls(refused)),
             None if ssl.negotiation == SslNegotiation::Direct => {
@@ -95,7 +96,7 @@ fn no_tls(mode: SslMode, what: &str) -> Error {
         .with_hint("set ssl = on at the server (with ssl_cert_file and ssl_key_file), or database.sslmode=prefer or disable here")
 }
 
-/// What a failure of rustls means; `None` for one that is the network's.
+/// What a failure of rustls means; `None` when it was the network that failed.
 pub(super) fn refused(error: &std::io::Error, what: &str, ssl: &Ssl) -> Option<Error> {
     let cause = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let (text, hint) = match cause {

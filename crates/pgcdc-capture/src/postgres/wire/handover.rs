@@ -1,7 +1,7 @@
 //! Hands a session that is logged in to tokio-postgres, so that one login of ours serves every session.
 //!
-//! tokio-postgres begins with a startup message, and waits for what the server says of the session. This stream drops
-//! the one, and answers with what the server has said already; after that bytes go through as they are.
+//! tokio-postgres begins with a startup message and waits for the server's messages about the session. This stream drops the
+//! startup message and answers with the messages that the server sent at our login. After that bytes go through unchanged.
 
 use std::io;
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::session::Session;
 use super::socket::Duplex;
 
-/// A session, as a client sees it that logs in.
+/// A session that looks to a client as if it had yet to log in.
 pub(in crate::postgres) struct Handover {
     stream: Box<dyn Duplex>,
-    /// What the server has said, and how much of it was read.
+    /// The server's messages at the login, and how many bytes of them were read.
     greeting: Vec<u8>,
     read: usize,
     /// The first bytes of the client's startup message: its length.
@@ -29,7 +29,7 @@ impl Handover {
         Self { stream: session.stream, greeting: session.greeting, read: 0, head: Vec::new(), dropping: None }
     }
 
-    /// How many of these bytes belong to the startup message.
+    /// Takes in the part of `bytes` that belongs to the startup message; returns its length.
     fn swallow(&mut self, bytes: &[u8]) -> usize {
         const LENGTH: usize = 4;
         let mut taken = 0;

@@ -1,30 +1,31 @@
+//! The buffer that a session reads into, and the messages in it.
+
 use std::ops::Range;
 
-/// Bytes asked of the socket at once.
+/// Bytes of the buffer, and so the most that one read asks of the socket.
 const ROOM: usize = 256 * 1024;
 
-/// A read is worth its call only with this much room behind what is there.
+/// The least room for a read. With less, the buffer's content is moved to its front first.
 const WORTHWHILE: usize = 64 * 1024;
 
-/// A message of more than this is announced before memory is given to it.
+/// A message of more bytes than this is announced before it gets memory.
 pub(in crate::postgres) const LARGE_MESSAGE: usize = 4 * 1024 * 1024;
 
 /// Bytes of tag and length.
 const HEAD: usize = 5;
 
-/// Cuts what the server sends into messages where it lies: nothing is copied or allocated per
-/// message. Format: PostgreSQL manual, "Message Formats" (a tag byte, a big-endian length that
+/// Cuts the server's bytes into messages in the buffer that they were read into: no message is copied or allocated. Format: PostgreSQL manual, "Message Formats" (a tag byte, a big-endian length that
 /// counts itself, the body).
 #[derive(Debug)]
 pub(in crate::postgres) struct Inbox {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// The large message at the front may have its memory.
+    /// Whether the large message at the front may have its memory.
     admitted: bool,
 }
 
-/// What [`Inbox::next`] found.
+/// The answer of [`Inbox::next`].
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::postgres) enum Next {
     /// A whole message: its tag, and where its body lies.
@@ -33,7 +34,7 @@ pub(in crate::postgres) enum Next {
     Incomplete,
     /// A large message is next, and was not admitted yet.
     Large,
-    /// A length that no message has.
+    /// A length that no message can have.
     Malformed(i32),
 }
 
@@ -70,7 +71,7 @@ impl Inbox {
         &self.buffer[range]
     }
 
-    /// Frees what a large message needed, once it was taken.
+    /// Frees the memory of a large message, once it was taken.
     pub(in crate::postgres) fn release(&mut self) {
         if self.buffer.len() > LARGE_MESSAGE && self.end - self.start <= ROOM {
             let mut small = vec![0; ROOM];
@@ -82,12 +83,12 @@ impl Inbox {
         }
     }
 
-    /// The tag of the message that is next, once a byte of it is there.
+    /// The tag of the next message; `None` while no byte of it was read.
     pub(in crate::postgres) fn tag(&self) -> Option<u8> {
         self.buffer[self.start..self.end].first().copied()
     }
 
-    /// The bytes of a message that was just taken, for good: with their memory where it is a large one's, copied otherwise.
+    /// The bytes of a message that was just taken, owned: a large message gives its memory away, any other is copied.
     pub(in crate::postgres) fn take(&mut self, range: Range<usize>) -> Vec<u8> {
         if range.len() <= LARGE_MESSAGE {
             return self.buffer[range].to_vec();
@@ -119,7 +120,7 @@ impl Inbox {
         &mut self.buffer[self.end..]
     }
 
-    /// So many bytes were read into [`room`](Self::room).
+    /// Notes that this many bytes were read into [`room`](Self::room).
     pub(in crate::postgres) fn filled(&mut self, bytes: usize) {
         self.end += bytes;
     }

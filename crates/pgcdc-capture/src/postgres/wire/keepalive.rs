@@ -1,4 +1,4 @@
-//! What the operating system does about a peer that is gone without a word.
+//! TCP settings by which the operating system notices a peer that is gone without closing the connection.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use socket2::{SockRef, TcpKeepalive};
 
 use crate::config::KeepAlive;
 
-/// An idle connection is probed after so long,
+/// How long a connection is idle before it is probed.
 const IDLE: Duration = Duration::from_secs(30);
-/// then again and again,
+/// The time between two probes.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// so often.
+/// How many probes go unanswered before the connection is broken.
 const RETRIES: u32 = 3;
 
-/// What was sent and not acknowledged for so long breaks the connection. It is the other host's kernel that acknowledges,
-/// so a server process that is busy does not count.
+/// How long sent bytes may stay unacknowledged before the connection is broken. The other host's kernel acknowledges them, so a
+/// busy server process does no harm.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Sets them, where the configuration does not have its own.
+/// Sets these values on a socket; the configuration's own values come first.
 pub(super) fn set<'a>(socket: impl Into<SockRef<'a>>, wanted: &KeepAlive) -> std::io::Result<()> {
     let socket = socket.into();
     if wanted.on {

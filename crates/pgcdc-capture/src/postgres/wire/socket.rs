@@ -8,12 +8,15 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::keepalive;
 use crate::config::{Host, KeepAlive};
 
-/// What a session runs over.
+/// A connection that a session runs over: a socket, or TLS on one.
 pub(in crate::postgres) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
-/// The addresses of a server, each to be tried; `None` alone for a unix socket.
+/// The addresses of a host, each to be tried. For a unix socket a single `None`.
+///
+/// # Errors
+/// When the name cannot be resolved, or has no address.
 pub(super) async fn addresses(host: &Host) -> std::io::Result<Vec<Option<SocketAddr>>> {
     if host.is_unix() {
         return Ok(vec![None]);
@@ -29,8 +32,8 @@ pub(super) async fn addresses(host: &Host) -> std::io::Result<Vec<Option<SocketA
     Ok(found)
 }
 
-/// Connects by TCP. `near` is the receive buffer for a server on the same host, in bytes, where the system's own does
-/// not do.
+/// Connects by TCP. `near` is the size in bytes of the receive buffer when the server is on this host; `None` leaves the
+/// system's own.
 pub(super) async fn dial(
     address: SocketAddr,
     near: Option<u32>,
@@ -46,7 +49,7 @@ pub(super) async fn dial(
     Ok(stream)
 }
 
-/// Connects by the socket that the server has in a directory; a name that begins with `@` is an abstract one.
+/// Connects by the server's unix socket in a directory. A name that begins with `@` is an abstract socket.
 #[cfg(unix)]
 pub(super) async fn dial_unix(host: &Host) -> std::io::Result<tokio::net::UnixStream> {
     let path = format!("{}/.s.PGSQL.{}", host.name, host.port);

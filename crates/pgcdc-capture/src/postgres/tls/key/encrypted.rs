@@ -14,7 +14,7 @@ use super::tlv::{OBJECT, OCTET_STRING, SEQUENCE, Tlv};
 use super::{KEY, Kind, base64, kind, unreadable};
 use crate::{Error, Result};
 
-/// The most rounds a file may ask for: more than that is a file that wants to keep us busy.
+/// The most rounds that a file may ask for. A file with more would keep us busy for minutes.
 const MOST_ROUNDS: u32 = 20_000_000;
 
 // Schemes by their object identifiers. Sources: RFC 8018, appendix A; RFC 7292, appendix C.
@@ -27,14 +27,14 @@ const SHA1_DES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0a];
 /// `pbeWithSHAAnd3-KeyTripleDES-CBC`.
 const SHA1_3DES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03];
 
-/// Why something could not be decrypted.
+/// Why a key could not be decrypted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The password is another one.
+    /// The password is wrong.
     Password,
-    /// The scheme is one that we do not have, by its object identifier.
+    /// pgcdc does not have this scheme, given by its object identifier.
     Scheme(String),
-    /// It is not what it should be.
+    /// The file is malformed.
     Malformed,
 }
 
@@ -47,14 +47,14 @@ pub(super) fn pkcs8(der: &[u8], path: &Path, password: Option<&Secret>) -> Resul
     };
     let (algorithm, data) = parts().ok_or_else(|| unreadable(path))?;
     let plain = decrypt(algorithm, data, password.expose()).map_err(|failure| refused(path, failure))?;
-    // A wrong password leaves proper padding behind once in 256 times.
+    // With a wrong password the padding is right once in 256 times, so check the content as well.
     if kind(&plain) != Kind::Pkcs8 {
         return Err(refused(path, Failure::Password));
     }
     Ok(PrivatePkcs8KeyDer::from(plain).into())
 }
 
-/// Decrypts what an `AlgorithmIdentifier` of a scheme with a password stands before.
+/// Decrypts bytes by the scheme that an `AlgorithmIdentifier` names.
 pub(super) fn decrypt(algorithm: Tlv<'_>, data: &[u8], password: &str) -> Result<Vec<u8>, Failure> {
     let mut parts = algorithm.inside(SEQUENCE).ok_or(Failure::Malformed)?;
     let scheme = parts.next().and_then(|scheme| scheme.bytes(OBJECT)).ok_or(Failure::Malformed)?;
@@ -104,7 +104,7 @@ fn length(length: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// PBKDF1 (RFC 8018, 5.1): eight bytes of key and eight to begin with.
+/// PBKDF1 (RFC 8018, 5.1): eight bytes of key, and eight bytes of initialization vector.
 fn pbkdf1<D: Digest>(password: &str, salt: &[u8], rounds: u32) -> [u8; 16] {
     let mut digest = D::new().chain_update(password).chain_update(salt).finalize();
     for _ in 1..rounds {
@@ -127,8 +127,7 @@ where
     cipher.decrypt_padded_vec_mut::<Pkcs7>(data).map_err(|_| Failure::Password)
 }
 
-/// The key derivation of PKCS#12 by SHA-1 (RFC 7292, appendix B.2). `purpose` is 1 for keys, 2 for what a cipher begins
-/// with.
+/// The key derivation of PKCS#12 by SHA-1 (RFC 7292, appendix B.2). `purpose` is 1 for a key, 2 for an initialization vector.
 fn pkcs12_key(password: &str, salt: &[u8], rounds: u32, purpose: u8, length: usize) -> Vec<u8> {
     const BLOCK: usize = 64;
     let fill = |bytes: &[u8]| -> Vec<u8> {
@@ -148,7 +147,7 @@ fn pkcs12_key(password: &str, salt: &[u8], rounds: u32, purpose: u8, length: usi
             out.truncate(length);
             return out;
         }
-        // Each block of the input plus the digest, filled up, plus one.
+        // Adds to each block of the input: the digest, repeated to the block's length, and one.
         let add = fill(&digest)[..BLOCK].to_vec();
         for block in input.chunks_mut(BLOCK) {
             let mut carry = 1_u16;
@@ -233,7 +232,7 @@ pub(super) fn asked_for<'p>(path: &Path, password: Option<&'p Secret>) -> Result
     })
 }
 
-/// What a failure means for a file.
+/// The error that a failure means for a file.
 pub(super) fn refused(path: &Path, failure: Failure) -> Error {
     let path = path.display();
     match failure {

@@ -1,4 +1,4 @@
-//! A PKCS#12 file (`.p12`, `.pfx`): certificate, its chain and key in one, as pgjdbc reads it. Source: RFC 7292.
+//! Reads a PKCS#12 file (`.p12`, `.pfx`), which holds certificate, chain and key, as pgjdbc does. Source: RFC 7292.
 
 use std::path::Path;
 
@@ -14,17 +14,17 @@ use crate::{Error, Result};
 const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
 /// `encryptedData`.
 const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x06];
-/// The bags, less their last number: 1 a key, 2 an encrypted key, 3 a certificate.
+/// The object identifier of the bags without its last number: 1 is a key, 2 an encrypted key, 3 a certificate.
 const BAG: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01];
 
-/// What was found.
+/// The parts that were found.
 #[derive(Default)]
 struct Found {
     key: Option<Vec<u8>>,
     certificates: Vec<CertificateDer<'static>>,
 }
 
-/// The client's certificate and key.
+/// Reads the client's certificate, its chain and its key.
 pub(super) fn identity(bytes: &[u8], path: &Path, password: Option<&Secret>) -> Result<Identity> {
     let password = asked_for(path, password)?;
     let found = contents(bytes, password.expose()).map_err(|failure| match failure {
@@ -53,7 +53,7 @@ pub(super) fn identity(bytes: &[u8], path: &Path, password: Option<&Secret>) -> 
     Ok((in_order(found.certificates, &key), key))
 }
 
-/// The key's certificate first. Files may have the chain before it.
+/// Puts the key's certificate first; a file may have its chain before it.
 fn in_order(
     mut certificates: Vec<CertificateDer<'static>>,
     key: &PrivateKeyDer<'static>,
