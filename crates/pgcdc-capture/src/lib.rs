@@ -5,12 +5,22 @@
 //! between. Formats are `pgcdc-format`'s.
 //!
 //! Path of the data: `connector` looks at slot and publication, takes the `snapshot` if one is
-//! due, then runs the `stream`: replication message → decode → encode → `output`; deliveries
+//! due, then runs the `stream`: replication message → decode → `lane`. The lane encodes records for
+//! Kafka or standard output, or makes typed events for the program that embeds capture. Deliveries
 //! come back to the [`ledger`], and the position that it confirms goes to the server. That position
 //! is all that ever flows back. What a capture is doing at the moment is its [`status`].
+//!
+//! The feature `kafka` (default) brings the Kafka clients. Without it a program takes typed events
+//! ([`CaptureBuilder::changes`]) or standard output.
 
 pub mod config;
 mod connector;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(not(feature = "kafka"))]
+#[path = "without_kafka.rs"]
+mod kafka;
+mod lane;
 pub mod ledger;
 pub mod metrics;
 mod offsets;
@@ -21,9 +31,9 @@ mod snapshot;
 mod stream;
 
 mod capture;
-mod changes;
 mod clock;
 mod context_headers;
+mod destination;
 mod error;
 mod known_keys;
 mod outbox;
@@ -34,8 +44,7 @@ mod stage;
 mod tables;
 mod tolerance;
 
-pub use capture::{Capture, CaptureBuilder};
-pub use changes::Changes;
+pub use capture::{Capture, CaptureBuilder, Changes};
 pub use error::{Error, Result};
 /// What a capture is doing, for anybody who watches it.
 pub use pgcdc_lifecycle as status;

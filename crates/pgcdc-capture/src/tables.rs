@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pgcdc_event::{Operation, Relation, TopicId};
+use pgcdc_event::{Operation, Relation};
 use pgcdc_format::avro::AvroError;
 use pgcdc_format::envelope::{
     AvroHalves, EnvelopeOptions, Half, MessageEncoder, MessageKind, RelationEncoder, RowRef, TablePlan,
@@ -13,8 +13,8 @@ use pgcdc_format::pgoutput::RelationBody;
 use pgcdc_format::types::Failures;
 
 use crate::config::Settings;
+use crate::destination::TopicIds;
 use crate::known_keys::KnownKeys;
-use crate::output::Output;
 use crate::postgres::{Ask, CapturedTable, Catalog, Query, money_scale};
 use crate::registry::Registries;
 use crate::tolerance::Tolerance;
@@ -27,44 +27,54 @@ pub(crate) struct Tables {
     options: EnvelopeOptions,
     /// What happens to values and records that cannot be converted.
     pub(crate) tolerance: Tolerance,
-    /// Which halves the encoder itself writes as Avro.
+    /// Which halves of a record, key and value, the encoder itself writes as Avro.
     avro: AvroHalves,
     registries: Registries,
     catalog: Catalog,
     /// `None` for a table that the filters leave out.
     encoders: Vec<Option<RelationEncoder>>,
     by_oid: HashMap<u32, usize>,
-    /// The table of the row before: mostly that of the next one, too.
+    /// Oid and place of the last row's table: the next row is mostly of the same.
     last: Option<(u32, usize)>,
     /// Whether a table has an enum column.
     any_labels: bool,
 }
 
 impl Tables {
-    pub(crate) fn new(settings: Arc<Settings>, keys: KnownKeys, tolerance: Tolerance) -> Result<Self> {
+    /// No table yet. Encoders are for JSON until [`write_avro`](Self::write_avro) is called.
+    pub(crate) fn new(settings: Arc<Settings>, keys: KnownKeys, tolerance: Tolerance) -> Self {
         let options = EnvelopeOptions { failures: tolerance.failures(), ..envelope_options(&settings) };
         let catalog = Catalog::new(&settings.slot.name, keys);
-        let (mut avro, mut registries) = (AvroHalves::default(), Registries::default());
-        if settings.transforms.is_none() {
-            avro = AvroHalves { key: settings.key_format.avro(), value: settings.value_format.avro() };
-            registries = Registries::new(&settings)?;
-        }
-        Ok(Self {
+        Self {
             settings,
             options,
             tolerance,
-            avro,
-            registries,
+            avro: AvroHalves::default(),
+            registries: Registries::default(),
             catalog,
             encoders: Vec::new(),
             by_oid: HashMap::new(),
             last: None,
             any_labels: false,
-        })
+        }
     }
 
-    /// Learns the enum types that there are, whose labels stay as they are now until a value is none of them, and how
-    /// many digits money has.
+    /// From now on encoders write Avro where the converters say so. With transforms they never do: what comes out of the
+    /// chain is converted there.
+    ///
+    /// # Errors
+    /// When a registry is configured wrongly.
+    pub(crate) fn write_avro(&mut self) -> Result<()> {
+        if self.settings.transforms.is_none() {
+            let Settings { key_format, value_format, .. } = &*self.settings;
+            self.avro = AvroHalves { key: key_format.avro(), value: value_format.avro() };
+            self.registries = Registries::new(&self.settings)?;
+        }
+        Ok(())
+    }
+
+    /// Learns how many digits money has, and the labels of all enum types. Labels are read again when a row has one that
+    /// is not known.
     pub(crate) async fn prime(&mut self, query: &Query) -> Result<()> {
         let digits = money_scale(query).await?;
         (self.options.types.money_scale, self.options.key_types.money_scale) = (digits, digits);
@@ -76,7 +86,7 @@ impl Tables {
         self.catalog.announce(oid, schema, name);
     }
 
-    /// Waits until what transaction `xid` of the stream did is to be seen by queries.
+    /// Waits until queries see what transaction `xid` of the stream wrote.
     pub(crate) async fn wait_for(&mut self, query: &Query, xid: Option<u32>) -> Result<()> {
         self.catalog.wait_for(query, xid).await
     }
@@ -94,7 +104,7 @@ impl Tables {
         row: RowRef<'_>,
         xid: Option<u32>,
         query: &Query,
-        output: &mut Output,
+        topics: &mut dyn TopicIds,
     ) -> Result<()> {
         let mut asked = Vec::new();
         while let Some(encoder) = self.get(oid).flatten()
@@ -111,7 +121,7 @@ impl Tables {
             for column in relation.columns.iter_mut().filter(|column| column.pg_type.oid == type_oid) {
                 column.pg_type = Arc::clone(&fresh);
             }
-            let encoder = self.compile(relation, false, output).await?;
+            let encoder = self.compile(relation, false, topics).await?;
             if let Some(&at) = self.by_oid.get(&oid) {
                 self.encoders[at] = Some(encoder);
             }
@@ -119,7 +129,7 @@ impl Tables {
         Ok(())
     }
 
-    /// An encoder for what belongs to no table; see [`number_messages`](Self::number_messages).
+    /// An encoder for records that belong to no table; see [`number_messages`](Self::number_messages).
     pub(crate) fn messages(&self) -> Result<MessageEncoder> {
         let encoder = MessageEncoder::compile(&self.options);
         if self.avro.any() {
@@ -166,13 +176,13 @@ impl Tables {
         body: &RelationBody<'_>,
         xid: Option<u32>,
         query: &Query,
-        output: &mut Output,
+        topics: &mut dyn TopicIds,
     ) -> Result<()> {
         let name = pgcdc_event::TableName::new(body.schema, body.table);
         let encoder = if self.settings.tables.allows(&name) {
             let relation = self.catalog.streamed(query, body, xid).await?;
             tracing::debug!(table = %name, columns = relation.columns.len(), "table announced");
-            Some(self.compile(relation, false, output).await?)
+            Some(self.compile(relation, false, topics).await?)
         } else {
             None
         };
@@ -192,22 +202,22 @@ impl Tables {
         &mut self,
         table: &CapturedTable,
         session: &mut impl Ask,
-        output: &mut Output,
+        topics: &mut dyn TopicIds,
     ) -> Result<RelationEncoder> {
         let relation = self.catalog.current(session, table).await?;
-        self.compile(relation, true, output).await
+        self.compile(relation, true, topics).await
     }
 
     async fn compile(
         &mut self,
         relation: Relation,
         snapshot: bool,
-        output: &mut Output,
+        topics: &mut dyn TopicIds,
     ) -> Result<RelationEncoder> {
         let settings = &self.settings;
         let topic_name = settings.topic.of(&relation.name);
         distinct_fields(&relation, settings)?;
-        let topic: TopicId = output.topic(&topic_name);
+        let topic = topics.topic(&topic_name);
         let names = relation.columns.iter().map(|column| &*column.name);
         let key =
             settings.key_columns.positions(&relation.name, names).unwrap_or_else(|| relation.primary_key());
@@ -220,7 +230,7 @@ impl Tables {
         let key_field = settings.topic.key_field(&relation.name);
         let plan = TablePlan { topic, topic_name, included, key, key_field, shaping, snapshot };
         let encoder = RelationEncoder::compile(Arc::new(relation), &plan, &self.options);
-        if !self.avro.any() || output.wants_events() {
+        if !self.avro.any() {
             return Ok(encoder);
         }
         let table = encoder.relation().name.to_string();

@@ -103,7 +103,7 @@ fn unknown(entry: &Entry) -> Mistake {
 /// A property of the producer that no Kafka client has.
 fn unknown_of_producer(property: &Property, entry: &Entry) -> Option<Mistake> {
     let name = entry.key.strip_prefix(property.name.trim_end_matches('*'))?;
-    let remedy = pgcdc_kafka::unknown_property(name)?;
+    let remedy = crate::kafka::unknown_property(name)?;
     Some(mistake(entry, "unknown property of a Kafka producer".to_owned(), remedy))
 }
 

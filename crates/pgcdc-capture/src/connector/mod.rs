@@ -14,20 +14,19 @@
 mod backoff;
 mod decide;
 mod look;
+mod parts;
 mod prepare;
 mod snapshot;
 mod stream;
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use pgcdc_lifecycle::{Orders, Reporter, Retry, State};
+use pgcdc_lifecycle::{Retry, State};
 
 use self::backoff::{Backoff, Streaming};
 use crate::config::Settings;
+use crate::lane::Outlet;
 use crate::metrics::Metrics;
-use crate::offsets::OffsetStore;
-use crate::output::{Output, TransactionalOutput};
 use crate::postgres::{Query, publication_gaps, set_identities};
 use crate::snapshot::publish;
 use crate::stream::Ended;
@@ -35,30 +34,20 @@ use crate::{Error, Result};
 
 use self::prepare::Prepared;
 
-/// What a connector runs with.
-pub(crate) struct Connector {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) status: Reporter,
-    pub(crate) offsets: OffsetStore,
-    pub(crate) until_idle: Option<Duration>,
-    /// Tables that must exist, as `schema.table`; for those named one by one.
-    pub(crate) named_tables: Vec<String>,
-    pub(crate) orders: Orders,
-}
+pub(crate) use self::parts::Connector;
 
 impl Connector {
-    /// Runs until stopped, idle, or a failure that does not pass, and reports the end. `make_output` is called for each
+    /// Runs until stopped, idle, or a failure that does not pass, and reports the end. `make_outlet` is called for each
     /// attempt, since a broken producer is replaced, not mended.
-    pub(crate) async fn run(&self, make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
-        let result = self.attempts(make_output).await;
+    pub(crate) async fn run(&self, make_outlet: impl FnMut(&Settings) -> Result<Outlet>) -> Result<()> {
+        let result = self.attempts(make_outlet).await;
         // A reader that went away ends a capture without a failure.
         let failure = result.as_ref().err().filter(|error| !error.is_closed());
         self.status.ended(failure.map(Into::into));
         result
     }
 
-    async fn attempts(&self, mut make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
+    async fn attempts(&self, mut make_outlet: impl FnMut(&Settings) -> Result<Outlet>) -> Result<()> {
         let mut backoff = Backoff::new(self.settings.retry.wait);
         let mut since = SystemTime::now();
         loop {
@@ -68,7 +57,7 @@ impl Connector {
             self.status.tries();
             let before = Metrics::get(&self.metrics.confirmed_lsn);
             let streaming = Streaming::default();
-            let error = match Box::pin(self.attempt(&mut make_output, &streaming)).await {
+            let error = match Box::pin(self.attempt(&mut make_outlet, &streaming)).await {
                 Ok(Ended::Paused) => continue,
                 Ok(Ended::Done | Ended::Stopped) => return Ok(()),
                 Err(error) if !error.is_transient() || self.orders.is_stopped() => return Err(error),
@@ -129,12 +118,12 @@ impl Connector {
     /// to be taken again, and its rows would come twice.
     async fn attempt(
         &self,
-        make_output: &mut impl FnMut(&Settings) -> Result<Output>,
+        make_outlet: &mut impl FnMut(&Settings) -> Result<Outlet>,
         streaming: &Streaming,
     ) -> Result<Ended> {
         let work = async {
-            let output = make_output(&self.settings)?;
-            self.begin(output).await
+            let outlet = make_outlet(&self.settings)?;
+            self.begin(outlet).await
         };
         let prepared = tokio::select! {
             biased;
@@ -143,12 +132,12 @@ impl Connector {
         };
         match prepared {
             None => Ok(Ended::Done),
-            Some(prepared) => self.stream(prepared, streaming).await,
+            Some(prepared) => Box::pin(self.stream(prepared, streaming)).await,
         }
     }
 
     /// Everything before the stream: tables, publication, replica identities, then [`prepare`](Self::prepare).
-    async fn begin(&self, mut output: Output) -> Result<Option<Prepared>> {
+    async fn begin(&self, outlet: Outlet) -> Result<Option<Prepared>> {
         // The server to read from, of several, may be another one than at the last attempt.
         self.settings.connection.chosen.forget();
         let query = Query::connect(&self.settings.connection).await?;
@@ -159,15 +148,7 @@ impl Connector {
             tracing::warn!(hint = gap.remedy, "publication {publication} {}", gap.what);
         }
         set_identities(&query, &self.settings.identities, &mut captured).await?;
-        if let Some(on) = &self.settings.exactly_once {
-            let Output::Kafka(kafka) = output else { return Err(only_kafka()) };
-            output = Output::Transactional(Box::new(TransactionalOutput::open(*kafka, on).await?));
-        }
-        self.prepare(query, captured, output).await
+        let outlet = outlet.guaranteed(&self.settings).await?;
+        self.prepare(query, captured, outlet).await
     }
-}
-
-fn only_kafka() -> Error {
-    Error::configuration("exactly.once.support=required: only Kafka has transactions")
-        .with_hint("set exactly.once.support=requested for an output other than Kafka")
 }

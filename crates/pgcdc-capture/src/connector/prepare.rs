@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use pgcdc_event::Lsn;
 
-use super::Connector;
 use super::decide::{Start, decide};
 use super::look::look;
+use super::parts::Connector;
 use crate::known_keys::KnownKeys;
+use crate::lane::{Lane, Outlet};
 use crate::offsets::{Home, Offset};
-use crate::outbox::Outbox;
-use crate::output::Output;
 use crate::postgres::{
     CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
 };
 use crate::snapshot::Decision;
-use crate::stage::Stage;
 use crate::tables::Tables;
 use crate::tolerance::Tolerance;
 use crate::{Error, Result};
@@ -25,7 +23,7 @@ pub(super) struct Prepared {
     pub(super) tables: Tables,
     /// The keys that `tables` learns.
     pub(super) keys: KnownKeys,
-    pub(super) outbox: Outbox,
+    pub(super) lane: Lane,
     pub(super) query: Query,
     /// Where to start; zero for the slot's own position.
     pub(super) start: Lsn,
@@ -91,13 +89,13 @@ impl Connector {
         &self,
         query: Query,
         captured: Vec<CapturedTable>,
-        output: Output,
+        outlet: Outlet,
     ) -> Result<Option<Prepared>> {
         let known = look(&self.settings, &self.offsets, &query).await?;
         let start = decide(&known, &self.settings)?;
         let (slot, decision) = (self.settings.slot.name.as_str(), start.decision);
         tracing::info!(slot, ?decision, tables = captured.len(), "connector starts");
-        let mut prepared = self.prepared(query, &captured, output, &start).await?;
+        let mut prepared = self.prepared(query, &captured, outlet, &start).await?;
         match decision {
             Decision::Stream => self.go_on(&mut prepared, start).await?,
             Decision::Finished => {
@@ -126,17 +124,18 @@ impl Connector {
         &self,
         query: Query,
         captured: &[CapturedTable],
-        output: Output,
+        outlet: Outlet,
         start: &Start,
     ) -> Result<Prepared> {
         let settings = &self.settings;
         let keys = KnownKeys::load(&self.offsets, &start.home.database).await?;
         keys.add(&query, captured.iter().map(|table| table.oid)).await?;
         let tolerance = Tolerance::new(settings, Arc::clone(&self.metrics));
-        let stage = Stage::new(settings, tolerance.clone())?;
-        let mut prepared = Prepared {
-            outbox: Outbox::new(output, start.confirmed, Arc::clone(&self.metrics), stage),
-            tables: Tables::new(Arc::clone(settings), keys.clone(), tolerance)?,
+        let mut tables = Tables::new(Arc::clone(settings), keys.clone(), tolerance);
+        tables.prime(&query).await?;
+        Ok(Prepared {
+            lane: Lane::new(outlet, start.confirmed, settings, &self.metrics, &mut tables)?,
+            tables,
             keys,
             query,
             start: Lsn::ZERO,
@@ -144,24 +143,22 @@ impl Connector {
             snapshot_at: Lsn::ZERO,
             home: start.home.clone(),
             offset: None,
-        };
-        prepared.tables.prime(&prepared.query).await?;
-        Ok(prepared)
+        })
     }
 
-    /// The slot is read on, as if the transaction before had just been read.
+    /// Reads the slot on, as if the transaction before had just been read.
     async fn go_on(&self, prepared: &mut Prepared, start: Start) -> Result<()> {
         let Start { confirmed, offset, changed, from, .. } = start;
         prepared.last_commit = Some(from.unwrap_or(confirmed)).filter(|lsn| !lsn.is_zero());
         if let Some(from) = from {
             prepared.start = from;
-            prepared.outbox.ledger_mut().idle(from);
+            prepared.lane.idle(from);
         }
         let Some(offset) = offset else { return self.started(prepared, confirmed).await };
         // The snapshot's position, or a later one.
         prepared.snapshot_at = offset.lsn;
         if changed {
-            prepared.outbox.store(&self.offsets, &offset).await?;
+            prepared.lane.store(&self.offsets, &offset).await?;
         }
         prepared.offset = Some(offset);
         Ok(())
@@ -180,7 +177,7 @@ impl Connector {
     /// Stores the offset of a first start, so that a slot that is lost later is noticed.
     pub(super) async fn started(&self, prepared: &mut Prepared, lsn: Lsn) -> Result<()> {
         let offset = offset_at(lsn, &prepared.home);
-        prepared.outbox.store(&self.offsets, &offset).await?;
+        prepared.lane.store(&self.offsets, &offset).await?;
         prepared.offset = Some(offset);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use pgcdc_event::Lsn;
 
-use super::Connector;
+use super::parts::Connector;
 use super::prepare::{Prepared, offset_at};
 use crate::Result;
 use crate::offsets::Offset;
@@ -40,12 +40,12 @@ impl Connector {
         self.status.set(State::Snapshotting);
         if interrupted.is_none() {
             let at = offset_at(made.consistent_point, &prepared.home);
-            prepared.outbox.store(&self.offsets, &Offset { snapshot_completed: false, ..at }).await?;
+            prepared.lane.store(&self.offsets, &Offset { snapshot_completed: false, ..at }).await?;
         }
         let rows = Snapshotter {
             settings,
             tables: &mut prepared.tables,
-            outbox: &mut prepared.outbox,
+            lane: &mut prepared.lane,
             metrics: &self.metrics,
         }
         .run(reader, &name, made.consistent_point, &tables)
@@ -55,7 +55,7 @@ impl Connector {
         tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
         session.stop().await;
         // The snapshot's rows belong to no transaction: close what they left open in the ledger.
-        prepared.outbox.ledger_mut().idle(Lsn::ZERO);
+        prepared.lane.idle(Lsn::ZERO);
         prepared.snapshot_at = made.consistent_point;
         if reuse {
             prepared.start = interrupted.unwrap_or(made.consistent_point);

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use pgcdc_event::Lsn;
+use pgcdc_lifecycle::State;
 
-use super::Connector;
 use super::backoff::Streaming;
+use super::parts::Connector;
 use super::prepare::{Prepared, offset_at};
 use crate::known_keys::KnownKeys;
+use crate::lane::Lane;
 use crate::offsets::{Home, Offset, Pauses};
-use crate::outbox::Outbox;
-use crate::postgres::{Query, Replication, drop_when_free};
-use crate::stream::{Ended, Stream};
+use crate::postgres::{Query, Replication, current_position, drop_when_free};
+use crate::stream::{Before, Ended, Stream};
 use crate::{Error, Result};
-use pgcdc_lifecycle::State;
 
 /// How long a stop or a pause may take to get everything that was read delivered and confirmed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
@@ -29,7 +29,7 @@ const LAST_WORD: Duration = Duration::from_secs(5);
 struct Session {
     keys: KnownKeys,
     query: Query,
-    outbox: Outbox,
+    lane: Lane,
     replication: Replication,
     home: Home,
 }
@@ -37,11 +37,11 @@ struct Session {
 impl Connector {
     /// Streams until stopped, paused, idle or failed, then drains.
     pub(super) async fn stream(&self, prepared: Prepared, streaming: &Streaming) -> Result<Ended> {
-        let Prepared { mut tables, keys, mut outbox, query, start, last_commit, snapshot_at, home, offset } =
+        let Prepared { mut tables, keys, mut lane, query, start, last_commit, snapshot_at, home, offset } =
             prepared;
         keys.save_or_warn(&self.offsets).await;
         if let Some(offset) = offset {
-            outbox.stream_from(&self.offsets, offset, Pauses::new(self.settings.report_interval()));
+            lane.stream_from(&self.offsets, offset, Pauses::new(self.settings.report_interval()));
         }
         let mut replication = tokio::select! {
             biased;
@@ -56,13 +56,12 @@ impl Connector {
             replication: &mut replication,
             query: &query,
             tables: &mut tables,
-            outbox: &mut outbox,
+            lane: &mut lane,
             metrics: &self.metrics,
             orders: self.orders.clone(),
             until_idle: self.until_idle,
             catch_up,
-            last_commit,
-            snapshot_at,
+            before: Before { last_commit, snapshot_at },
         };
         let ended = tokio::select! {
             biased;
@@ -71,7 +70,7 @@ impl Connector {
             () = self.pause_overdue() => Ok(Ended::Paused),
             () = keys.keep(&self.offsets) => Ok(Ended::Stopped),
         };
-        self.drain(Session { keys, query, outbox, replication, home }, ended).await
+        self.drain(Session { keys, query, lane, replication, home }, ended).await
     }
 
     async fn start_replication(&self, start: Lsn) -> Result<Replication> {
@@ -109,25 +108,22 @@ impl Connector {
     /// Gets everything that was read delivered and confirmed, and ends the session. After a failure too, for what did arrive,
     /// so that little comes twice.
     async fn drain(&self, session: Session, ended: Result<Ended>) -> Result<Ended> {
-        let Session { keys, query, mut outbox, mut replication, home } = session;
+        let Session { keys, query, mut lane, mut replication, home } = session;
         if matches!(ended, Ok(Ended::Done | Ended::Stopped)) {
             self.status.set(State::Stopping);
         }
         let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
-        let drained = outbox.settle_complete(limit).await;
-        let confirmed = if matches!(drained, Ok(true)) {
-            self.last_word(&mut outbox).await
-        } else {
-            outbox.confirmable()
-        };
+        let drained = lane.settle_complete(limit).await;
+        let confirmed =
+            if matches!(drained, Ok(true)) { self.last_word(&mut lane).await } else { lane.confirmable() };
         if let Ok(confirmed) = confirmed {
             replication.confirm(confirmed);
         }
         replication.stop().await;
         let _ =
-            tokio::time::timeout(LAST_WORD, self.keep_keys(&keys, &query, outbox.ledger().confirmed())).await;
+            tokio::time::timeout(LAST_WORD, self.keep_keys(&keys, &query, lane.ledger().confirmed())).await;
         if !matches!((&ended, &drained), (Ok(_), Ok(true))) {
-            outbox.close().await;
+            lane.close().await;
             let ended = ended?;
             drained?;
             tracing::warn!(
@@ -141,19 +137,19 @@ impl Connector {
             return Ok(ended);
         }
         if self.settings.slot.drop_on_stop {
-            self.drop_slot(&query, &mut outbox, &home).await?;
+            self.drop_slot(&query, &mut lane, &home).await?;
         }
         tracing::info!(confirmed = %confirmed, "drained and stopped");
         Ok(ended)
     }
 
     /// `slot.drop.on.stop`: drops the slot, and stores an offset with which the next start begins anew.
-    async fn drop_slot(&self, query: &Query, outbox: &mut Outbox, home: &Home) -> Result<()> {
+    async fn drop_slot(&self, query: &Query, lane: &mut Lane, home: &Home) -> Result<()> {
         let slot = &self.settings.slot.name;
         let dropped = drop_when_free(query, slot).await?;
         tracing::info!(slot, dropped, "slot.drop.on.stop");
         let last = Offset { snapshot_completed: false, ..offset_at(Lsn::ZERO, home) };
-        let stored = tokio::time::timeout(LAST_WORD, outbox.store(&self.offsets, &last)).await;
+        let stored = tokio::time::timeout(LAST_WORD, lane.store(&self.offsets, &last)).await;
         if !matches!(stored, Ok(Ok(()))) {
             tracing::warn!(
                 slot,
@@ -165,12 +161,12 @@ impl Connector {
 
     /// Writes the last offset, which must be durable before the server hears of it; returns the position that the server
     /// may be told.
-    async fn last_word(&self, outbox: &mut Outbox) -> Result<Lsn> {
+    async fn last_word(&self, lane: &mut Lane) -> Result<Lsn> {
         let late = || Err(Error::transient(format!("no answer within {} s", LAST_WORD.as_secs())));
-        let finished = tokio::time::timeout(LAST_WORD, outbox.finish()).await.unwrap_or_else(|_| late());
+        let finished = tokio::time::timeout(LAST_WORD, lane.finish()).await.unwrap_or_else(|_| late());
         finished.or_else(|error| {
             tracing::warn!(%error, "the last offset could not be written; what came since the one before will come again");
-            outbox.confirmable()
+            lane.confirmable()
         })
     }
 
@@ -183,11 +179,4 @@ impl Connector {
         }
         keys.save_or_warn(&self.offsets).await;
     }
-}
-
-async fn current_position(query: &Query) -> Result<Lsn> {
-    let sql =
-        "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END";
-    let text = query.value("read the server's position", sql).await?;
-    Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
 }

@@ -1,3 +1,5 @@
+//! Records to standard output, as JSON lines.
+
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::thread;
 use pgcdc_event::{Record, RecordBatch, TopicId};
 use pgcdc_format::types::write_json_string;
 
-use super::Sent;
+use crate::destination::Sent;
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
@@ -21,7 +23,8 @@ const WAITING: usize = 4 << 20;
 const SPARE: usize = 8;
 
 /// Records as JSON lines: `{"topic","partition":null,"key","value","headers"}`, key and value as the
-/// text that would be in Kafka; bytes that are no text, which only some converters write, stand there as `hex:00ff`. What was written and flushed is delivered.
+/// text that would be in Kafka. Bytes that are no text, which only some converters write, stand there as `hex:00ff`. A
+/// record counts as delivered once it was written and flushed.
 ///
 /// A thread writes, since a pipe that nobody reads would otherwise hold up the stream's feedback; it also renders the
 /// lines, since quoting what is JSON already takes half as long as encoding it.

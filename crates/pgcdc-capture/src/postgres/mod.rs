@@ -42,7 +42,7 @@ pub(crate) use publication::{
 pub(crate) use query::{Ask, Query};
 pub(crate) use replication::{Replication, Wal};
 pub(crate) use rows::{Piece, RowReader};
-pub(crate) use server::identify as identify_server;
+pub(crate) use server::{current_position, identify as identify_server};
 pub(crate) use slot::{
     ExportedSlot, NewSlot, SlotState, drop_if_idle, drop_when_free, inspect as inspect_slot,
 };

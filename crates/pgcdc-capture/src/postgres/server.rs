@@ -7,12 +7,23 @@ use crate::config::Settings;
 use crate::position::Server;
 use crate::{Error, Result};
 
+/// SQL for the end of the server's WAL: the position that is written, on a standby the one that is replayed.
+pub(super) const POSITION: &str =
+    "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END";
+
+/// The end of the server's WAL; see [`POSITION`].
+pub(crate) async fn current_position(query: &Query) -> Result<Lsn> {
+    let text = query.value("read the server's position", &format!("SELECT {POSITION}")).await?;
+    Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
+}
+
 /// Asks the server who it is. The history of its timelines is read only when the offset is of another one: `stored`.
 pub(crate) async fn identify(query: &Query, settings: &Settings, stored: Option<u32>) -> Result<Server> {
-    let sql = "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid, pg_is_in_recovery(),
-                      CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END
-               FROM pg_database WHERE datname = current_database()";
-    let rows = query.rows("identify the server", sql).await?;
+    let sql = format!(
+        "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid, pg_is_in_recovery(), {POSITION}
+         FROM pg_database WHERE datname = current_database()"
+    );
+    let rows = query.rows("identify the server", &sql).await?;
     let column = |at: usize| rows.first().and_then(|row| row.get(at)).map(str::to_owned);
     let mut server = Server {
         database: column(0).unwrap_or_default(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pgcdc_event::Lsn;
 
+use super::server::POSITION;
 use super::{Query, Replication, quote_identifier, quote_literal};
 use crate::position::{Mismatch, SlotPosition};
 use crate::{Error, Result};
@@ -53,7 +54,7 @@ pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<SlotStat
         "SELECT plugin, slot_type, database, active_pid, confirmed_flush_lsn, wal_status, restart_lsn,
                 COALESCE(to_jsonb(s) ->> 'invalidation_reason',
                          CASE WHEN to_jsonb(s) ->> 'conflicting' = 'true' THEN 'rows_removed' END),
-                pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, restart_lsn)::bigint
+                pg_wal_lsn_diff({POSITION}, restart_lsn)::bigint
          FROM pg_replication_slots s WHERE slot_name = {}",
         quote_literal(name)
     );

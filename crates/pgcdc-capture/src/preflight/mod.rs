@@ -4,8 +4,8 @@
 //! does not fail for this reason.
 
 mod holder;
-mod kafka;
 mod publication;
+mod registry;
 mod server;
 mod slot;
 mod tables;
@@ -41,15 +41,23 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn ok(subject: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn ok(subject: impl Into<String>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Ok, subject: subject.into(), message: message.into(), remedy: None }
     }
 
-    fn warning(subject: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn warning(
+        subject: impl Into<String>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self { severity: Severity::Warning, ..Self::error(subject, message, remedy) }
     }
 
-    fn error(subject: impl Into<String>, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn error(
+        subject: impl Into<String>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self {
             severity: Severity::Error,
             subject: subject.into(),
@@ -58,7 +66,7 @@ impl Finding {
         }
     }
 
-    fn failure(subject: &str, error: &Error) -> Self {
+    pub(crate) fn failure(subject: &str, error: &Error) -> Self {
         Self {
             severity: Severity::Error,
             subject: subject.to_owned(),
@@ -92,8 +100,8 @@ pub async fn preflight(settings: &Settings) -> Vec<Finding> {
             Err(error) => findings.push(Finding::failure("database", &error)),
         },
     }
-    kafka::kafka(settings, &names, &mut findings).await;
-    kafka::registries(settings, &mut findings).await;
+    crate::kafka::check(settings, &names, &mut findings).await;
+    registry::registries(settings, &mut findings).await;
     findings
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use pgcdc_event::TopicId;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -15,19 +14,18 @@ const TOLD_AGAIN: Duration = Duration::from_secs(60);
 /// When the next heartbeat is due.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
-    pub(super) topic: TopicId,
     interval: Duration,
     next: Instant,
     action: Option<Action>,
 }
 
 impl Heartbeat {
-    /// Heartbeats as configured; `topic` names where their records go.
-    pub(super) fn new(settings: &Settings, topic: impl FnOnce() -> TopicId) -> Option<Self> {
+    /// Heartbeats as configured; `None` without an interval.
+    pub(super) fn new(settings: &Settings) -> Option<Self> {
         let interval = settings.heartbeat.interval?;
         let statement = settings.heartbeat.action_query.clone();
         let action = statement.map(|statement| Action::start(settings.connection.clone(), statement));
-        Some(Self { topic: topic(), interval, next: Instant::now() + interval, action })
+        Some(Self { interval, next: Instant::now() + interval, action })
     }
 
     /// Waits until the next one is due; for ever where there are none.

@@ -4,11 +4,11 @@ mod apply;
 mod beside;
 mod heartbeat;
 mod input;
-mod numbering;
 mod pace;
 mod reselect;
 mod run;
-mod typed;
+mod transaction;
 mod xmin;
 
+pub(crate) use apply::Before;
 pub(crate) use run::{Ended, Stream};

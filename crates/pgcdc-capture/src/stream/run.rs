@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgcdc_event::Lsn;
+use pgcdc_lifecycle::Orders;
 
 use super::apply::{Applier, Before};
 use super::heartbeat::Heartbeat;
@@ -12,16 +13,15 @@ use super::pace::{NAP, Pace};
 use super::xmin::Xmin;
 use crate::Result;
 use crate::config::Settings;
+use crate::lane::Lane;
 use crate::metrics::Metrics;
-use crate::outbox::Outbox;
 use crate::postgres::{Query, Replication, Wal};
 use crate::tables::Tables;
-use pgcdc_lifecycle::Orders;
 
 /// Messages taken before deliveries are looked at again.
 const DRAIN: u32 = 1024;
 
-/// So many messages at once are part of a backlog. Fewer are the tail of a burst, whose readers wait for it.
+/// This many messages at once are part of a backlog. Fewer are the tail of a burst, whose readers wait for it.
 const BACKLOG: u32 = 100;
 
 /// How long the loop waits for an input when nothing is in flight.
@@ -50,7 +50,7 @@ pub(crate) struct Stream<'a> {
     pub(crate) replication: &'a mut Replication,
     pub(crate) query: &'a Query,
     pub(crate) tables: &'a mut Tables,
-    pub(crate) outbox: &'a mut Outbox,
+    pub(crate) lane: &'a mut Lane,
     pub(crate) metrics: &'a Arc<Metrics>,
     /// The order to pause; the order to stop is the caller's, who drops the future.
     pub(crate) orders: Orders,
@@ -58,10 +58,7 @@ pub(crate) struct Stream<'a> {
     pub(crate) until_idle: Option<Duration>,
     /// Position that must have been seen before the stream can count as idle.
     pub(crate) catch_up: Lsn,
-    /// End of the transaction before the first one, where that is known.
-    pub(crate) last_commit: Option<Lsn>,
-    /// Where the snapshot before was taken; zero without one.
-    pub(crate) snapshot_at: Lsn,
+    pub(crate) before: Before,
 }
 
 impl Stream<'_> {
@@ -69,21 +66,17 @@ impl Stream<'_> {
     pub(crate) async fn run(&mut self) -> Result<Ended> {
         let now = Instant::now();
         let xmin = Xmin::start(self.settings, self.query).await?;
-        let output = &mut self.outbox.output;
-        let heartbeat = Heartbeat::new(self.settings, || {
-            output.topic(&self.settings.heartbeat.topic(&self.settings.topic))
-        });
-        let before = Before { last_commit: self.last_commit, snapshot_at: self.snapshot_at };
+        let heartbeat = Heartbeat::new(self.settings);
         let run = Run {
             applier: Applier::new(
                 self.settings,
                 self.query,
                 self.tables,
-                self.outbox,
+                self.lane,
                 self.metrics,
-                before,
+                self.before,
                 xmin,
-            )?,
+            ),
             inputs: Inputs {
                 replication: self.replication,
                 heartbeat,
@@ -141,7 +134,7 @@ impl Run<'_> {
         let nap = self.pace.nap_after(drained, bytes, Instant::now());
         // Amid a backlog more is there at once, and small batches would go one after the other.
         let more = drained >= BACKLOG && self.pace.is_fast();
-        if !more && self.applier.outbox.output.send_now(false)? {
+        if !more && self.applier.lane.send_now()? {
             return Ok(Wait::Yield);
         }
         if nap {
@@ -149,7 +142,7 @@ impl Run<'_> {
             std::thread::sleep(NAP);
             return Ok(Wait::Yield);
         }
-        let in_flight = self.applier.outbox.ledger().in_flight().records > 0;
+        let in_flight = self.applier.lane.ledger().in_flight().records > 0;
         Ok(Wait::UpTo(if in_flight { PATIENCE_IN_FLIGHT } else { PATIENCE }))
     }
 
@@ -180,7 +173,7 @@ impl Run<'_> {
                 if large {
                     self.inputs.replication.release();
                 }
-                if self.applier.gathered() >= Replication::LARGE {
+                if self.applier.lane.gathered() >= Replication::LARGE {
                     self.applier.flush().await?;
                 }
             }
@@ -193,14 +186,14 @@ impl Run<'_> {
     /// Waits until nothing is in flight, so that a large row is in memory alone.
     async fn alone(&mut self) -> Result<()> {
         self.applier.flush().await?;
-        self.applier.outbox.settle().await?;
+        self.applier.lane.settle().await?;
         self.acknowledge()?;
         self.inputs.replication.admit();
         Ok(())
     }
 
     fn in_transaction(&self) -> bool {
-        self.applier.outbox.ledger().in_transaction()
+        self.applier.lane.ledger().in_transaction()
     }
 
     /// Whether `--until-idle` is fulfilled: no change for so long, everything delivered, and the server's position of the
@@ -208,7 +201,7 @@ impl Run<'_> {
     /// all the time, without a change for us.
     fn is_idle(&mut self) -> bool {
         let Some(limit) = self.until_idle else { return false };
-        let done = !self.in_transaction() && self.applier.outbox.ledger().in_flight().records == 0;
+        let done = !self.in_transaction() && self.applier.lane.ledger().in_flight().records == 0;
         if !done || self.last_change.elapsed() < limit {
             return false;
         }
@@ -221,8 +214,8 @@ impl Run<'_> {
 
     /// Takes deliveries in and confirms the positions that they complete.
     fn acknowledge(&mut self) -> Result<()> {
-        self.applier.outbox.poll()?;
-        let confirmed = self.applier.outbox.confirmable()?;
+        self.applier.lane.poll()?;
+        let confirmed = self.applier.lane.confirmable()?;
         self.inputs.replication.confirm(confirmed);
         let changes = self.applier.take_changes();
         if changes > 0 {
@@ -240,7 +233,6 @@ impl Run<'_> {
         let Some(heartbeat) = &mut self.inputs.heartbeat else { return Ok(()) };
         heartbeat.sent();
         heartbeat.act();
-        let topic = heartbeat.topic;
-        self.applier.heartbeat(topic).await
+        self.applier.heartbeat().await
     }
 }

@@ -66,9 +66,11 @@ impl Line {
 
     /// Turns the row into a typed event. The row itself is used up.
     pub(super) fn event(&mut self, encoder: &RelationEncoder, context: &Context<'_>) -> ChangeEvent {
+        // The values share one copy of the row.
+        let copy = Bytes::copy_from_slice(&self.bytes);
         let datum = |column: &Option<(usize, usize)>| match column {
             None => Datum::Null,
-            Some((from, to)) => Datum::Text(Bytes::copy_from_slice(&self.bytes[*from..*to])),
+            Some((from, to)) => Datum::Text(copy.slice(*from..*to)),
         };
         let event = ChangeEvent {
             operation: Operation::Read,

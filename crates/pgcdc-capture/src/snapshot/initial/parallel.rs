@@ -24,7 +24,7 @@ pub(super) struct Parallel {
 
 impl Parallel {
     /// Starts `snapshot.max.threads` threads. `None` when that is one thread, when no table is large enough, or when the
-    /// output cannot take batches of several threads: it takes typed events, or one change at a time.
+    /// lane cannot take batches of several threads: it takes typed events, or one change at a time.
     pub(super) async fn start(
         snapshotter: &Snapshotter<'_>,
         reader: &mut RowReader,
@@ -32,9 +32,9 @@ impl Parallel {
         captured: &[&CapturedTable],
         context: Context<'static>,
     ) -> Result<Option<Self>> {
-        let Snapshotter { settings, outbox, .. } = snapshotter;
+        let settings = snapshotter.settings;
         let threads = settings.snapshot.max_threads;
-        if threads < 2 || outbox.output.wants_events() || outbox.counts_changes() {
+        if threads < 2 || !snapshotter.lane.takes_batches() {
             return Ok(None);
         }
         let overrides = &settings.snapshot.select_overrides;
@@ -113,12 +113,11 @@ impl Snapshotter<'_> {
                     count += 1;
                 }
                 Part::Batch(mut batch, rows) => {
-                    self.outbox.flush(&mut run.batch).await?;
-                    self.outbox.send(&mut batch).await?;
+                    self.lane.send(&mut batch).await?;
                     parts.give_back(batch);
                     count += rows;
                     Metrics::add(&self.metrics.snapshot_rows, rows);
-                    self.outbox.poll()?;
+                    self.lane.poll()?;
                     tokio::task::yield_now().await;
                 }
             }
@@ -130,7 +129,7 @@ impl Snapshotter<'_> {
     /// Reads the large row that a thread's session stands at, and leaves it pending. Then gives the session back.
     async fn large(&mut self, large: Large, number: usize, run: &mut Run) -> Result<()> {
         let Large { mut reader, what, back } = large;
-        self.admit(&mut reader, run).await?;
+        self.admit(&mut reader).await?;
         loop {
             match reader.next(&what).await.map_err(copy_error)? {
                 Piece::Row => break,

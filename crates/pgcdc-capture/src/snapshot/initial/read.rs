@@ -32,18 +32,18 @@ impl Snapshotter<'_> {
         Metrics::set(&self.metrics.snapshot_estimate, u64::try_from(estimate).unwrap_or(0));
         let parallel = Parallel::start(self, &mut reader, snapshot, &captured, run.context).await?;
         let rows = self.all(&mut reader, parallel.as_ref(), &captured, &mut run).await?;
-        self.outbox.flush(&mut run.batch).await?;
+        self.lane.flush().await?;
         if let Some(parallel) = parallel {
             parallel.finish().await;
         }
         reader.execute("end the snapshot's transaction", "COMMIT").await?;
         reader.close().await;
-        self.outbox.settle().await?;
+        self.lane.settle().await?;
         self.tables.tolerance.tell();
         Ok(rows)
     }
 
-    /// Reads the tables in their order and sends all their rows to the outbox; returns how many rows there were.
+    /// Reads the tables in their order and gives all their rows to the lane; returns how many rows there were.
     async fn all(
         &mut self,
         reader: &mut RowReader,
@@ -55,7 +55,7 @@ impl Snapshotter<'_> {
         // Encodes the row that is pending when the next table begins.
         let mut before: Option<RelationEncoder> = None;
         for (number, table) in captured.iter().enumerate() {
-            let mut encoder = self.tables.for_snapshot(table, reader, &mut self.outbox.output).await?;
+            let mut encoder = self.tables.for_snapshot(table, reader, self.lane).await?;
             let columns = self.columns(&encoder);
             let parts = parallel.and_then(|parallel| parallel.read(table, &columns, &encoder));
             let count = match parts {
@@ -101,7 +101,7 @@ impl Snapshotter<'_> {
                 self.emit_pending(encoder, Some(number), run).await?;
             }
             if piece == Piece::Large {
-                self.admit(reader, run).await?;
+                self.admit(reader).await?;
                 continue;
             }
             run.pending.take(reader);

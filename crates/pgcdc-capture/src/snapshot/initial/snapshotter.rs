@@ -1,8 +1,8 @@
-//! What all ways of reading a snapshot share: the row that is kept back, its marker, and the way to the outbox.
+//! What all ways of reading a snapshot share: the row that is kept back, its marker, and the way to the lane.
 
 use std::sync::Arc;
 
-use pgcdc_event::{Column, RecordBatch};
+use pgcdc_event::Column;
 use pgcdc_format::envelope::{Context, RelationEncoder};
 
 use super::line::Line;
@@ -10,8 +10,8 @@ use super::marker::Markers;
 use crate::Result;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::lane::Lane;
 use crate::metrics::Metrics;
-use crate::outbox::Outbox;
 use crate::postgres::{CapturedTable, RowReader, quote_identifier};
 use crate::tables::{Tables, included};
 
@@ -22,7 +22,7 @@ const POLL_EVERY: u32 = 512;
 pub(crate) struct Snapshotter<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) tables: &'a mut Tables,
-    pub(crate) outbox: &'a mut Outbox,
+    pub(crate) lane: &'a mut Lane,
     pub(crate) metrics: &'a Arc<Metrics>,
 }
 
@@ -32,7 +32,6 @@ pub(super) struct Run {
     pub(super) markers: Markers,
     /// The row that was read last. It is kept back, since the next row decides its marker.
     pub(super) pending: Line,
-    pub(super) batch: RecordBatch,
     /// Rows sent since the output's deliveries were looked at.
     since_poll: u32,
     clock: Clock,
@@ -44,7 +43,6 @@ impl Run {
             context,
             markers: Markers::default(),
             pending: Line::default(),
-            batch: RecordBatch::new(),
             since_poll: 0,
             clock: Clock::default(),
         }
@@ -58,7 +56,7 @@ impl Snapshotter<'_> {
     pub(super) fn columns(&self, encoder: &RelationEncoder) -> String {
         let relation = encoder.relation();
         let included = included(self.settings, relation);
-        let all = self.outbox.output.wants_events() || !included.contains(&true);
+        let all = self.lane.shows_all_columns() || !included.contains(&true);
         let column = |(column, included): (&Column, &bool)| {
             if all || *included { quote_identifier(&column.name) } else { "NULL".to_owned() }
         };
@@ -72,9 +70,9 @@ impl Snapshotter<'_> {
     }
 
     /// Waits until nothing is in flight, so that the large row that is next is alone in memory.
-    pub(super) async fn admit(&mut self, reader: &mut RowReader, run: &mut Run) -> Result<()> {
-        self.outbox.flush(&mut run.batch).await?;
-        self.outbox.settle().await?;
+    pub(super) async fn admit(&mut self, reader: &mut RowReader) -> Result<()> {
+        self.lane.flush().await?;
+        self.lane.settle().await?;
         reader.admit();
         Ok(())
     }
@@ -89,25 +87,23 @@ impl Snapshotter<'_> {
         let Some(place) = run.pending.place.take() else { return Ok(()) };
         run.context.snapshot = place.marker(next);
         run.context.now_ns = run.clock.tick();
-        if self.outbox.output.wants_events() {
-            let event = run.pending.event(encoder, &run.context);
-            self.outbox.event(event).await?;
-        } else {
-            if run.pending.is_large() {
-                self.outbox.flush(&mut run.batch).await?;
+        match &mut *self.lane {
+            Lane::Records(lane) => {
+                if run.pending.is_large() {
+                    lane.flush().await?;
+                }
+                run.pending.encode(encoder, &run.context, lane.batch(), &self.tables.tolerance)?;
+                lane.send_due().await?;
             }
-            run.pending.encode(encoder, &run.context, &mut run.batch, &self.tables.tolerance)?;
-            if self.outbox.is_due(&run.batch) {
-                self.outbox.send(&mut run.batch).await?;
-            }
+            Lane::Events(lane) => lane.send(run.pending.event(encoder, &run.context)).await?,
         }
         run.since_poll += 1;
         if run.since_poll >= POLL_EVERY {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
             run.since_poll = 0;
             self.tables.tolerance.tell();
-            self.outbox.flush(&mut run.batch).await?;
-            self.outbox.poll()?;
+            self.lane.flush().await?;
+            self.lane.poll()?;
             tokio::task::yield_now().await;
         } else if next.is_none() {
             Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));

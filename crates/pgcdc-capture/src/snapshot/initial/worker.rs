@@ -9,7 +9,7 @@ use super::line::Line;
 use super::statements::{copy_error, import};
 use crate::Result;
 use crate::clock::Clock;
-use crate::outbox::GATHERED;
+use crate::lane::GATHERED;
 use crate::postgres::{Piece, RowReader};
 
 /// A row of more bytes than this is encoded only once there is room for its records.

@@ -1,33 +1,35 @@
 //! Typed events to a program that embeds capture, through a bounded channel.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pgcdc_event::{ChangeEvent, TopicId};
+use pgcdc_event::ChangeEvent;
 use tokio::sync::mpsc;
 
+use crate::destination::Destination;
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
 /// Events that may wait for the reader. When they are as many, the stream waits, and the server with it.
 const CAPACITY: usize = 1024;
 
-/// Makes the two ends of an in-process output.
+/// Makes the two ends of a channel for events.
 #[must_use]
-pub(crate) fn channel() -> (ChannelOutput, EventReader) {
+pub(crate) fn channel() -> (EventChannel, EventReader) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
     let taken = Arc::new(AtomicU64::new(0));
     let total = Arc::new(AtomicU64::new(0));
     let reader = EventReader { receiver, taken: Arc::clone(&taken), handed: 0 };
-    (ChannelOutput { sender, taken, total, sent: Vec::new(), reported: 0, ids: HashMap::new() }, reader)
+    (EventChannel { sender, taken, total, sent: Vec::new(), reported: 0 }, reader)
 }
 
 /// The reading end.
 #[derive(Debug)]
 pub(crate) struct EventReader {
     receiver: mpsc::Receiver<ChangeEvent>,
+    /// How many events the reader has processed, since the channel was made.
     taken: Arc<AtomicU64>,
+    /// How many events it was given.
     handed: u64,
 }
 
@@ -48,20 +50,21 @@ impl EventReader {
 
 /// The sending end.
 #[derive(Debug)]
-pub(crate) struct ChannelOutput {
+pub(crate) struct EventChannel {
     sender: mpsc::Sender<ChangeEvent>,
+    /// How many events the reader has processed, since the channel was made.
     taken: Arc<AtomicU64>,
     /// Events handed over since the channel was made, by every attempt.
     total: Arc<AtomicU64>,
     /// Sequences of events that were handed over and not yet reported, oldest first.
     sent: Vec<Sequence>,
-    /// How many of `taken` belong to events that were reported, or to attempts before.
+    /// How many of `taken` were reported, or belong to earlier attempts.
     reported: u64,
-    ids: HashMap<String, TopicId>,
 }
 
-impl ChannelOutput {
-    /// A sending end for the next attempt. Events of earlier attempts that the reader takes later are not counted for it.
+impl EventChannel {
+    /// A sending end for the next attempt. When the reader takes events of earlier attempts later, they are not reported to
+    /// it.
     pub(crate) fn attach(&self) -> Self {
         Self {
             sender: self.sender.clone(),
@@ -69,13 +72,7 @@ impl ChannelOutput {
             total: Arc::clone(&self.total),
             sent: Vec::new(),
             reported: self.total.load(Ordering::Acquire),
-            ids: HashMap::new(),
         }
-    }
-
-    pub(crate) fn topic(&mut self, name: &str) -> TopicId {
-        let next = TopicId(u32::try_from(self.ids.len()).unwrap_or(u32::MAX));
-        *self.ids.entry(name.to_owned()).or_insert(next)
     }
 
     /// Hands an event over; gives it back when there is no room.
@@ -92,8 +89,10 @@ impl ChannelOutput {
             }
         }
     }
+}
 
-    pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
+impl Destination for EventChannel {
+    fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         let taken = self.taken.load(Ordering::Acquire);
         let new = usize::try_from(taken.saturating_sub(self.reported)).unwrap_or(0).min(self.sent.len());
         delivered.extend(self.sent.drain(..new));

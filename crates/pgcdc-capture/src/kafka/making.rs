@@ -1,20 +1,23 @@
+//! Missing topics are made beside the stream.
+
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use pgcdc_kafka::ClientProperties;
-use pgcdc_kafka::topics::{TopicSpec, Topics};
+use pgcdc_kafka::topics::Topics;
 use tokio::task::JoinHandle;
 
-use super::kafka::kafka_error;
+use super::error::kafka_error;
+use super::topic_spec::topic_spec;
 use crate::config::TopicCreation;
 use crate::{Error, Result};
 
-/// Makes missing topics beside the stream: all that are wanted by then with one request.
+/// Makes missing topics: all that were asked for since the last request, with one request.
 #[derive(Debug)]
 pub(super) struct Making {
     properties: ClientProperties,
     creation: Option<TopicCreation>,
-    /// One client for all of them: a thousand tables would make two thousand.
+    /// One client for all requests: with one each, a thousand tables would make two thousand.
     topics: Option<Arc<Topics>>,
     wanted: Vec<String>,
     running: Option<JoinHandle<Result<Vec<There>>>>,
@@ -24,7 +27,7 @@ pub(super) struct Making {
 #[derive(Debug)]
 pub(super) struct There {
     pub(super) name: String,
-    /// Bytes that it takes in one batch, where the brokers tell.
+    /// How many bytes it takes in one batch, where the brokers tell.
     pub(super) most: Option<usize>,
 }
 
@@ -33,12 +36,12 @@ impl Making {
         Self { properties, creation, topics: None, wanted: Vec::new(), running: None }
     }
 
-    /// The topic must be there before a record goes to it.
+    /// Asks for a topic, which must be there before a record goes to it.
     pub(super) fn want(&mut self, name: &str) {
         self.wanted.push(name.to_owned());
     }
 
-    /// The topics that are there now, as far as they were not told before. Does not wait.
+    /// The topics that came to be there since the last call. Does not wait.
     pub(super) fn poll(&mut self) -> Result<Vec<There>> {
         let Some(running) = &mut self.running else {
             if !self.wanted.is_empty() {
@@ -73,16 +76,4 @@ impl Making {
         }));
         Ok(())
     }
-}
-
-/// How a missing topic is made: as its group in `topic.creation.*` says, else by the broker's defaults.
-pub(crate) fn topic_spec(creation: Option<&TopicCreation>, name: &str) -> TopicSpec {
-    let mut spec = TopicSpec::new(name);
-    if let Some(creation) = creation {
-        let group = creation.of(name);
-        spec.partitions = group.partitions;
-        spec.replication_factor = group.replication_factor;
-        spec.config.clone_from(&group.config);
-    }
-    spec
 }

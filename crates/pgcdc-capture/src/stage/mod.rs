@@ -17,6 +17,7 @@ use pgcdc_transform::{Chain, Fault};
 use crate::clock::now_ns;
 use crate::config::{HeaderFormat, Settings};
 use crate::context_headers::context_headers;
+use crate::destination::TopicIds as _;
 use crate::output::Output;
 use crate::registry::Registries;
 use crate::tolerance::Tolerance;
@@ -266,7 +267,7 @@ mod tests {
             ("predicates", "gone"),
             ("predicates.gone.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
         ]);
-        let mut output = Output::Stdout(StdoutOutput::new(&[], false).unwrap());
+        let mut output = Output::Stdout(Box::new(StdoutOutput::new(&[], false).unwrap()));
         let topic = output.topic("s.t");
         let mut stage = stage(&settings).expect("a chain is configured");
         for _ in 0..2 {
@@ -290,7 +291,7 @@ mod tests {
             ("transforms", "cast"),
             ("transforms.cast.type", "org.apache.kafka.connect.transforms.TimestampRouter"),
         ]);
-        let mut output = Output::Stdout(StdoutOutput::new(&[], false).unwrap());
+        let mut output = Output::Stdout(Box::new(StdoutOutput::new(&[], false).unwrap()));
         let topic = output.topic("s.t");
         let mut stage = stage(&settings).expect("a chain is configured");
         let error = stage.run(&mut batch(topic), &mut output).await.unwrap_err().to_string();
@@ -312,7 +313,7 @@ mod tests {
             ("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter"),
         ];
         let settings = settings(&config);
-        let mut output = Output::Stdout(StdoutOutput::new(&[], false).unwrap());
+        let mut output = Output::Stdout(Box::new(StdoutOutput::new(&[], false).unwrap()));
         let topic = output.topic("s.t");
         let mut stage = stage(&settings).expect("a chain is configured");
         // The row is no bytes, on which its converter fails; the tombstone fails in the transform.

@@ -1,16 +1,17 @@
-//! Kafka and the schema registries: whether they answer, and whether topics can be made.
+//! Whether the brokers answer, and whether missing topics can be made.
 
 use std::net::ToSocketAddrs;
 
-use pgcdc_format::envelope::Half;
-use pgcdc_kafka::topics;
+use pgcdc_kafka::{ClientProperties, topics};
 
-use super::Finding;
+use super::error::kafka_error;
+use super::properties::client_properties;
+use super::topic_spec::topic_spec;
 use crate::config::Settings;
-use crate::output::{client_properties, kafka_error};
-use crate::registry::Registries;
+use crate::preflight::Finding;
 
-pub(super) async fn kafka(settings: &Settings, names: &[String], findings: &mut Vec<Finding>) {
+/// Asks the brokers for the topics with these names. Makes none.
+pub(crate) async fn check(settings: &Settings, names: &[String], findings: &mut Vec<Finding>) {
     if !settings.producer.contains_key("bootstrap.servers") {
         findings.push(Finding::warning(
             "kafka",
@@ -54,11 +55,11 @@ pub(super) async fn kafka(settings: &Settings, names: &[String], findings: &mut 
 /// Asks the brokers whether they would make the topic, without making it.
 async fn creatable(
     settings: &Settings,
-    properties: &pgcdc_kafka::ClientProperties,
+    properties: &ClientProperties,
     name: &str,
     subject: String,
 ) -> Finding {
-    let spec = crate::output::topic_spec(settings.topic.creation.as_ref(), name);
+    let spec = topic_spec(settings.topic.creation.as_ref(), name);
     match topics::validate(properties, &spec).await {
         Ok(()) => Finding::ok(subject, "does not exist; it is made with the table's first record"),
         Err(error) => {
@@ -83,21 +84,4 @@ fn reachable(server: &str) -> bool {
     addresses.into_iter().any(|address| {
         std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_secs(3)).is_ok()
     })
-}
-
-/// Whether the schema registries answer, where Avro is written.
-pub(super) async fn registries(settings: &Settings, findings: &mut Vec<Finding>) {
-    let mut registries = match Registries::new(settings) {
-        Ok(registries) => registries,
-        Err(error) => return findings.push(Finding::failure("schema registry", &error)),
-    };
-    for (half, subject) in
-        [(Half::Key, "schema registry of keys"), (Half::Value, "schema registry of values")]
-    {
-        match registries.ask(half).await {
-            Ok(Some(at)) => findings.push(Finding::ok(subject, format!("answers at {at}"))),
-            Ok(None) => {}
-            Err(error) => findings.push(Finding::failure(subject, &error)),
-        }
-    }
 }

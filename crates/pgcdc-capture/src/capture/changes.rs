@@ -2,8 +2,9 @@
 
 use pgcdc_event::ChangeEvent;
 
-use crate::output::EventReader;
-use crate::{Capture, Result};
+use super::handle::Capture;
+use crate::Result;
+use crate::lane::EventReader;
 
 /// The stream of changes for a program that embeds capture.
 ///

@@ -1,12 +1,16 @@
+//! Records to Kafka, at least once.
+
 use std::collections::HashMap;
 
 use pgcdc_event::{Record, TopicId};
-use pgcdc_kafka::{ClientProperties, Code, Producer, Topic};
+use pgcdc_kafka::{Producer, Topic};
 
-use super::Sent;
+use super::error::kafka_error;
 use super::held::{Held, Released};
 use super::making::{Making, There};
+use super::properties::client_properties;
 use crate::config::Settings;
+use crate::destination::Sent;
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
@@ -159,52 +163,4 @@ impl From<pgcdc_kafka::Sent> for Sent {
             pgcdc_kafka::Sent::Full => Self::Full,
         }
     }
-}
-
-/// The producer's properties, checked.
-pub(crate) fn client_properties(settings: &Settings) -> Result<ClientProperties> {
-    if !settings.producer.contains_key("bootstrap.servers") {
-        return Err(Error::configuration("bootstrap.servers is not set").with_hint(
-            "give --bootstrap-servers HOST:PORT, or set bootstrap.servers (or producer.bootstrap.servers) in the file",
-        ));
-    }
-    // Unknown ones were named when the configuration was read.
-    let (mut properties, _) = ClientProperties::parse_known(settings.producer.iter()).map_err(kafka_error)?;
-    match &settings.exactly_once {
-        Some(on) => {
-            properties.set("transactional.id", &on.transactional_id);
-            properties.set("transaction.timeout.ms", &on.timeout.as_millis().to_string());
-        }
-        // A producer that has one sends nothing outside of transactions.
-        None => {
-            properties.remove("transactional.id");
-        }
-    }
-    Ok(properties)
-}
-
-/// Kafka's error as ours.
-pub(crate) fn kafka_error(error: pgcdc_kafka::Error) -> Error {
-    let text = error.to_string();
-    let ours = if error.is_configuration() {
-        Error::configuration(text)
-    } else if error.code() == Some(Code::UnknownTopicOrPartition) {
-        Error::transient(format!("{text}: the brokers do not know it any more")).with_hint(
-            "was it deleted? The connector makes it again, as topic.creation.* says; records that it had are gone",
-        )
-    } else if error.code() == Some(Code::MessageSizeTooLarge) {
-        Error::fatal(text).with_hint(
-            "raise producer.override.max.request.size here and max.message.bytes of the topic (message.max.bytes of the broker)",
-        )
-    } else if error.is_fenced() || !(error.is_transient() || error.is_fatal()) {
-        Error::fatal(text)
-    } else {
-        // A broken producer is replaced by the restart that follows, from the last confirmed position.
-        Error::transient(text)
-    };
-    let ours = match error.hint() {
-        Some(hint) if ours.hint().is_none() => ours.with_hint(hint),
-        _ => ours,
-    };
-    ours.with_source(error)
 }

@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 use pgcdc_event::Record;
 use pgcdc_kafka::{Code, Topic};
 
-use super::Sent;
+use super::error::kafka_error;
 use super::held::{Held, Released};
-use super::kafka::{KafkaOutput, kafka_error};
+use super::output::KafkaOutput;
 use super::transaction_pace::Pace;
-use crate::config::ExactlyOnce;
+use crate::config;
+use crate::destination::Sent;
 use crate::ledger::{Ledger, Sequence};
+use crate::offsets::OffsetRecord;
 use crate::position::Reached;
 use crate::{Error, Result};
 
@@ -31,8 +33,8 @@ const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct TransactionalOutput {
-    pub(crate) kafka: KafkaOutput,
+pub(super) struct TransactionalOutput {
+    pub(super) kafka: KafkaOutput,
     transactional_id: String,
     timeout: Duration,
     state: State,
@@ -69,7 +71,7 @@ struct Runs(Vec<(Sequence, u64)>);
 
 impl TransactionalOutput {
     /// Fences whoever wrote with the same transactional id, and begins.
-    pub(crate) async fn open(mut kafka: KafkaOutput, settings: &ExactlyOnce) -> Result<Self> {
+    pub(super) async fn open(mut kafka: KafkaOutput, settings: &config::ExactlyOnce) -> Result<Self> {
         let id = settings.transactional_id.clone();
         let begun = kafka.producer.begin_transactions(settings.timeout).await.map_err(kafka_error);
         begun.map_err(|error| explain(&id, Duration::ZERO, settings.timeout, error))?;
@@ -95,22 +97,22 @@ impl TransactionalOutput {
     }
 
     /// What the committed offset says: what is not further is not written again.
-    pub(crate) fn continue_from(&mut self, reached: Reached) {
+    pub(super) fn continue_from(&mut self, reached: Reached) {
         self.written = reached;
         self.committed = reached;
     }
 
     /// What the last transaction said that is ending or committed.
-    pub(crate) fn written(&self) -> Reached {
+    pub(super) fn written(&self) -> Reached {
         self.written
     }
 
     /// What the last committed transaction said: the next start finds that.
-    pub(crate) fn committed(&self) -> Reached {
+    pub(super) fn committed(&self) -> Reached {
         self.committed
     }
 
-    pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
+    pub(super) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
         if !self.takes() || !self.held.is_empty() {
             return Ok(self.held.push(record, sequence));
         }
@@ -133,7 +135,7 @@ impl TransactionalOutput {
     }
 
     /// Takes in what is committed, and moves on what waits. Ends no transaction that is open.
-    pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
+    pub(super) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         if matches!(self.state, State::Ending) {
             let ended = self.kafka.producer.has_committed().map_err(|error| self.fail(kafka_error(error)))?;
             if !ended && !self.kafka.producer.runs_ahead() {
@@ -215,7 +217,7 @@ impl TransactionalOutput {
 
     /// Whether the open transaction may end here and now, because it is time to. `looked`: all that was there has
     /// been read. Must not be asked between the records of one change.
-    pub(crate) fn is_due(&mut self, inside: bool, looked: bool) -> bool {
+    pub(super) fn is_due(&mut self, inside: bool, looked: bool) -> bool {
         if !self.can_end() {
             return false;
         }
@@ -225,17 +227,17 @@ impl TransactionalOutput {
     }
 
     /// Whether a transaction is open, and everything that was handed over is in it.
-    pub(crate) fn can_end(&self) -> bool {
+    pub(super) fn can_end(&self) -> bool {
         matches!(self.state, State::Open) && self.held.is_empty()
     }
 
     /// Whether there is nothing that could be committed.
-    pub(crate) fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         self.can_end() && self.pace.is_empty()
     }
 
     /// Ends the open transaction, with an offset if there is a new one.
-    pub(crate) fn end(&mut self, offset: Option<OffsetRecord>, reached: Reached) -> Result<()> {
+    pub(super) fn end(&mut self, offset: Option<OffsetRecord>, reached: Reached) -> Result<()> {
         let open_ms = self.pace.age(Instant::now()).as_millis();
         tracing::debug!(open_ms, runs = self.runs.0.len(), "a Kafka transaction ends");
         self.written = reached;
@@ -245,7 +247,7 @@ impl TransactionalOutput {
 
     /// Gives up what is not committed, so that readers need not wait for its timeout. What is being committed is beyond
     /// recall, and waited for.
-    pub(crate) async fn abort(mut self) {
+    pub(super) async fn abort(mut self) {
         let end = Instant::now() + ABORT_LIMIT;
         while matches!(self.state, State::Ending) && Instant::now() < end {
             match self.kafka.producer.has_committed() {
@@ -290,14 +292,6 @@ impl TransactionalOutput {
         }
         error
     }
-}
-
-/// What goes into the offsets topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OffsetRecord {
-    pub(crate) topic: String,
-    pub(crate) key: String,
-    pub(crate) value: String,
 }
 
 impl Runs {

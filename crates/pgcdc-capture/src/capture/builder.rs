@@ -1,21 +1,25 @@
-//! The entry point: what to capture, where to, and the handle on what runs.
+//! What to capture and where to, and the start.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use pgcdc_lifecycle::{Orders, Reporter};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::changes::Changes;
+use super::handle::Capture;
 use crate::config::{Document, Settings};
 use crate::connector::Connector;
 use crate::context_headers::context_headers;
+use crate::kafka::{KafkaOutput, OffsetTopic};
+use crate::lane::{Outlet, channel};
 use crate::metrics::Metrics;
 use crate::offsets::OffsetStore;
-use crate::output::{KafkaOutput, Output, StdoutOutput, channel, client_properties};
-use crate::{Changes, Error, Result};
-use pgcdc_lifecycle::{Orders, Reporter, Status};
+use crate::output::{Output, StdoutOutput};
+use crate::{Error, Result};
 
 /// Where Kafka Connect keeps offsets unless told otherwise.
 const DEFAULT_OFFSET_TOPIC: &str = "connect-offsets";
@@ -38,16 +42,6 @@ pub struct CaptureBuilder {
     until_idle: Option<Duration>,
     paused: bool,
     shutdown: CancellationToken,
-}
-
-/// A running capture. It runs on a thread of its own, whatever the caller's runtime does.
-#[derive(Debug)]
-pub struct Capture {
-    metrics: Arc<Metrics>,
-    status: Status,
-    pause: watch::Sender<bool>,
-    shutdown: CancellationToken,
-    result: oneshot::Receiver<Result<()>>,
 }
 
 impl Capture {
@@ -77,69 +71,6 @@ impl Capture {
         let document = Document::from_source(url, tables, overrides, &env).map_err(configuration)?;
         let settings = Settings::from_document(&document).map_err(configuration)?;
         Ok(CaptureBuilder { named_tables: full_names(tables), ..CaptureBuilder::new(settings) })
-    }
-
-    /// What it has done so far.
-    #[must_use]
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
-    }
-
-    /// What it is doing: a state to read and to wait for. See [`Status`] for an example.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        self.status.clone()
-    }
-
-    /// Asks it to pause, as Kafka Connect pauses a connector; returns at once. What was read is delivered and confirmed,
-    /// then the replication session ends and the state is [`Paused`](crate::State::Paused). The slot stays where it is and
-    /// keeps the server's WAL, so that nothing is lost.
-    ///
-    /// The stream pauses between two transactions; a transaction that takes longer than ten seconds is left in its middle
-    /// and read again after the pause. A snapshot that has begun is taken to its end first.
-    ///
-    /// ```no_run
-    /// # async fn example() -> Result<(), pgcdc_capture::Error> {
-    /// use pgcdc_capture::{Capture, State};
-    /// let capture = Capture::from_file("connector.json".as_ref(), &[])?.to_kafka()?;
-    /// capture.pause();
-    /// capture.status().wait_for(|state| *state == State::Paused).await;
-    /// // Nothing is read, and the slot is free.
-    /// capture.resume();
-    /// # Ok(()) }
-    /// ```
-    pub fn pause(&self) {
-        self.pause.send_replace(true);
-    }
-
-    /// Ends a pause: the stream goes on from the position that was confirmed last. Does nothing when there is no pause.
-    pub fn resume(&self) {
-        self.pause.send_replace(false);
-    }
-
-    /// Asks it to stop. It first delivers and confirms all changes that it has read.
-    pub fn stop(&self) {
-        self.shutdown.cancel();
-    }
-
-    /// Waits until it has ended.
-    ///
-    /// # Errors
-    /// Why it ended, when it was not asked to.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the capture running.
-    pub async fn finished(&mut self) -> Result<()> {
-        match (&mut self.result).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::fatal("the capture thread ended without a result")),
-        }
-    }
-}
-
-impl Drop for Capture {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
     }
 }
 
@@ -193,23 +124,19 @@ impl CaptureBuilder {
     /// Writes Debezium's records to Kafka.
     ///
     /// # Errors
-    /// When the Kafka properties are wrong. Whether anything can be reached shows later.
+    /// When the Kafka properties are wrong, or this was built without the feature `kafka`. Whether anything can be reached
+    /// shows later.
     pub fn to_kafka(self) -> Result<Capture> {
-        let properties = client_properties(&self.settings)?;
-        let Settings { name, topic, offsets, .. } = &self.settings;
-        let store = match &offsets.file {
-            Some(file) => OffsetStore::file(name, &topic.prefix, file.clone()),
-            None => {
-                let place = offsets.topic.clone().unwrap_or_else(|| DEFAULT_OFFSET_TOPIC.to_owned());
-                OffsetStore::topic(name, &topic.prefix, properties, place)
-            }
-        };
         let context = context_headers(&self.settings);
-        // The first one here, so that mistakes show before anything is started.
+        // The first producer is made here, so that mistakes show before anything is started.
         let mut first = Some(KafkaOutput::new(&self.settings, context.clone())?);
-        self.start(store, move |settings| match first.take() {
-            Some(output) => Ok(Output::Kafka(Box::new(output))),
-            None => Ok(Output::Kafka(Box::new(KafkaOutput::new(settings, context.clone())?))),
+        let store = kafka_offsets(&self.settings)?;
+        self.start(store, move |settings| {
+            let output = match first.take() {
+                Some(output) => output,
+                None => KafkaOutput::new(settings, context.clone())?,
+            };
+            Ok(Outlet::Records(Output::Kafka(Box::new(output))))
         })
     }
 
@@ -227,7 +154,9 @@ impl CaptureBuilder {
         let store = local_offsets(&self.settings);
         let context = context_headers(&self.settings);
         let binary = self.settings.key_format.is_binary() || self.settings.value_format.is_binary();
-        self.start(store, move |_| Ok(Output::Stdout(StdoutOutput::new(&context, binary)?)))
+        self.start(store, move |_| {
+            Ok(Outlet::Records(Output::Stdout(Box::new(StdoutOutput::new(&context, binary)?))))
+        })
     }
 
     /// Hands typed changes to this program.
@@ -236,16 +165,16 @@ impl CaptureBuilder {
     /// When the thread cannot be started.
     pub fn changes(self) -> Result<Changes> {
         let store = local_offsets(&self.settings);
-        let (output, events) = channel();
+        let (sender, events) = channel();
         // After a failure the next attempt goes on with the same reader.
-        let capture = self.start(store, move |_| Ok(Output::Channel(output.attach())))?;
+        let capture = self.start(store, move |_| Ok(Outlet::Events(sender.attach())))?;
         Ok(Changes::new(events, capture))
     }
 
     fn start(
         self,
         offsets: OffsetStore,
-        make_output: impl FnMut(&Settings) -> Result<Output> + Send + 'static,
+        make_outlet: impl FnMut(&Settings) -> Result<Outlet> + Send + 'static,
     ) -> Result<Capture> {
         let Settings { notes, unknown, warnings, .. } = &self.settings;
         for note in notes.iter().chain(unknown) {
@@ -271,7 +200,7 @@ impl CaptureBuilder {
             .name("pgcdc-capture".to_owned())
             .spawn(move || {
                 // The reader may be gone, when the caller dropped its handle.
-                let _ = sender.send(run(&connector, make_output));
+                let _ = sender.send(run(&connector, make_outlet));
             })
             .map_err(|error| Error::fatal("the capture thread could not be started").with_source(error))?;
         Ok(Capture { metrics, status, pause, shutdown: self.shutdown, result })
@@ -280,12 +209,12 @@ impl CaptureBuilder {
 
 /// Runs a connector on this thread, with a runtime of its own. One thread does everything from socket to producer, so that
 /// no change is handed from thread to thread, and a nap of it lets bytes pile up in the socket.
-fn run(connector: &Connector, make_output: impl FnMut(&Settings) -> Result<Output>) -> Result<()> {
+fn run(connector: &Connector, make_outlet: impl FnMut(&Settings) -> Result<Outlet>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::fatal("the capture runtime could not be started").with_source(error))?;
-    let result = runtime.block_on(Box::pin(connector.run(make_output)));
+    let result = runtime.block_on(Box::pin(connector.run(make_outlet)));
     // A call into librdkafka that still waits for a broker must not hold the end up.
     runtime.shutdown_background();
     result
@@ -295,6 +224,16 @@ fn run(connector: &Connector, make_output: impl FnMut(&Settings) -> Result<Outpu
 fn full_names(tables: &[String]) -> Vec<String> {
     let full = |name: &str| if name.contains('.') { name.to_owned() } else { format!("public.{name}") };
     tables.iter().map(|name| full(name.trim())).collect()
+}
+
+/// Offsets beside Kafka's records: in the configured file, else in a topic.
+fn kafka_offsets(settings: &Settings) -> Result<OffsetStore> {
+    let Settings { name, topic, offsets, .. } = settings;
+    if let Some(file) = &offsets.file {
+        return Ok(OffsetStore::file(name, &topic.prefix, file.clone()));
+    }
+    let place = offsets.topic.clone().unwrap_or_else(|| DEFAULT_OFFSET_TOPIC.to_owned());
+    Ok(OffsetStore::topic(name, &topic.prefix, OffsetTopic::new(settings, place)?))
 }
 
 /// Offsets in a file: the configured one, or one of our own where nothing is said.

@@ -1,30 +1,32 @@
+//! Records that cannot be sent yet, since their topic is being made or a transaction is being committed.
+
 use pgcdc_event::{Record, RecordBatch};
 
-use super::Sent;
+use crate::destination::Sent;
 use crate::ledger::Sequence;
 
-/// So much is held back: what comes in about 100 ms at full speed.
+/// Bytes that are held back at most: what comes in about 100 ms at full speed.
 const HELD_BACK: usize = 8 << 20;
 
-/// Larger records are not copied once more.
+/// Records of more bytes are not copied: the caller keeps them and hands them over again.
 const LARGE: usize = 1 << 20;
 
-/// Records that cannot go yet: copies, within bounds.
+/// Copies of records that wait, [`HELD_BACK`] bytes at most.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     batch: RecordBatch,
-    /// None where the record has gone.
+    /// The sequence of each record in `batch`; `None` once it was sent.
     sequences: Vec<Option<Sequence>>,
     waiting: usize,
 }
 
 /// What became of a record that was to be released.
 pub(super) enum Released {
-    /// It has gone.
+    /// It was sent.
     Gone,
-    /// It must wait; others need not.
+    /// It must wait; records of other topics need not.
     Later,
-    /// There is no room for any.
+    /// The producer has no room for any record.
     Full,
 }
 

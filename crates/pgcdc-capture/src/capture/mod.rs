@@ -1,0 +1,9 @@
+//! The entry point: what to capture, where to, and the handle on what runs.
+
+mod builder;
+mod changes;
+mod handle;
+
+pub use builder::CaptureBuilder;
+pub use changes::Changes;
+pub use handle::Capture;

@@ -1,0 +1,292 @@
+//! The way from a change to whoever takes it. There are two, and which one is chosen when the connector is built:
+//!
+//! ```text
+//!                 ┌▶ Records:  encode ─▶ batch ─▶ transforms ─▶ Kafka or standard output
+//!  change ─▶ lane ┤
+//!                 └▶ Events:   typed event ─▶ channel ─▶ the program that embeds capture
+//! ```
+//!
+//! The stream and the snapshot call a [`Lane`] and do not ask which one it is. Only records have topics, schemas,
+//! transforms, heartbeats, logical messages and transaction metadata, so all of these are in [`record`] and its
+//! neighbours.
+
+mod change;
+mod channel;
+mod event;
+mod messages;
+mod numbering;
+mod record;
+mod sender;
+mod typed;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgcdc_event::{Lsn, RecordBatch, TopicId};
+use pgcdc_format::envelope::{Context, RelationEncoder};
+
+use crate::config::Settings;
+use crate::destination::{Destination, TopicIds};
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::offsets::{Offset, OffsetStore, Pauses};
+use crate::output::{Output, only_kafka};
+use crate::tables::Tables;
+use crate::{Error, Result};
+
+pub(crate) use change::{LogicalMessage, RowChange, at};
+pub(crate) use channel::{EventChannel, EventReader, channel};
+pub(crate) use event::EventLane;
+pub(crate) use record::RecordLane;
+pub(crate) use sender::GATHERED;
+
+/// Where a lane leads. Made anew for each attempt, since a broken producer is replaced, not mended.
+#[derive(Debug)]
+pub(crate) enum Outlet {
+    Records(Output),
+    Events(EventChannel),
+}
+
+impl Outlet {
+    /// The outlet that gives the guarantee which the settings ask for.
+    ///
+    /// # Errors
+    /// When exactly-once is asked for and this is not Kafka, or Kafka refuses it.
+    pub(crate) async fn guaranteed(self, settings: &Settings) -> Result<Self> {
+        match self {
+            Self::Records(output) => Ok(Self::Records(output.guaranteed(settings).await?)),
+            Self::Events(_) if settings.exactly_once.is_some() => Err(only_kafka()),
+            Self::Events(channel) => Ok(Self::Events(channel)),
+        }
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) enum Lane {
+    Records(Box<RecordLane>),
+    Events(Box<EventLane>),
+}
+
+/// Does the same with the outbox of either lane.
+macro_rules! outbox {
+    ($lane:expr, $outbox:ident => $do:expr) => {
+        match $lane {
+            Lane::Records(lane) => {
+                let $outbox = &mut lane.sender.outbox;
+                $do
+            }
+            Lane::Events(lane) => {
+                let $outbox = &mut lane.outbox;
+                $do
+            }
+        }
+    };
+}
+
+impl Lane {
+    /// A lane to `outlet`, for a slot whose reader confirmed everything up to `confirmed`.
+    ///
+    /// # Errors
+    /// When transforms, converters or the schema registry are configured wrongly.
+    pub(crate) fn new(
+        outlet: Outlet,
+        confirmed: Lsn,
+        settings: &Arc<Settings>,
+        metrics: &Arc<Metrics>,
+        tables: &mut Tables,
+    ) -> Result<Self> {
+        Ok(match outlet {
+            Outlet::Records(output) => {
+                Self::Records(Box::new(RecordLane::new(output, confirmed, settings, metrics, tables)?))
+            }
+            Outlet::Events(channel) => {
+                Self::Events(Box::new(EventLane::new(channel, confirmed, Arc::clone(metrics))))
+            }
+        })
+    }
+
+    /// Whether a change shows every column of its table, also those that the column filters leave out of records.
+    pub(crate) fn shows_all_columns(&self) -> bool {
+        matches!(self, Self::Events(_))
+    }
+
+    /// Whether whole batches of records, made elsewhere, can be [sent](Self::send): not where each change goes alone.
+    pub(crate) fn takes_batches(&self) -> bool {
+        match self {
+            Self::Records(lane) => !lane.counts_changes(),
+            Self::Events(_) => false,
+        }
+    }
+
+    /// Sends a batch of records and clears it.
+    ///
+    /// # Errors
+    /// Also where batches are not [taken](Self::takes_batches).
+    pub(crate) async fn send(&mut self, batch: &mut RecordBatch) -> Result<()> {
+        match self {
+            Self::Records(lane) => lane.send(batch).await,
+            Self::Events(_) => Err(Error::fatal("records were made for a program that takes events")),
+        }
+    }
+
+    /// What is confirmed, and what is in flight.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        match self {
+            Self::Records(lane) => lane.sender.outbox.ledger(),
+            Self::Events(lane) => lane.outbox.ledger(),
+        }
+    }
+
+    /// Takes one change of the stream. `encoder` is that of its table.
+    #[inline]
+    pub(crate) async fn change(
+        &mut self,
+        encoder: &mut RelationEncoder,
+        change: RowChange<'_>,
+        context: Context<'_>,
+    ) -> Result<()> {
+        match self {
+            Self::Records(lane) => {
+                lane.encode(encoder, change, context)?;
+                lane.send_gathered().await
+            }
+            Self::Events(lane) => lane.change(encoder, change, &context).await,
+        }
+    }
+
+    /// Takes a logical message; true when it is one of the changes that count.
+    pub(crate) async fn message(
+        &mut self,
+        message: LogicalMessage<'_>,
+        context: Context<'_>,
+        tables: &mut Tables,
+    ) -> Result<bool> {
+        match self {
+            Self::Records(lane) => lane.message(message, context, tables).await.map(|()| true),
+            Self::Events(_) => Ok(false),
+        }
+    }
+
+    /// A table has this name from now on.
+    pub(crate) fn announce(&mut self, oid: u32, schema: &str, table: &str) {
+        if let Self::Records(lane) = self {
+            lane.announce(oid, schema, table);
+        }
+    }
+
+    /// Sends a heartbeat, where there are records.
+    pub(crate) async fn heartbeat(&mut self, tables: &mut Tables) -> Result<()> {
+        match self {
+            Self::Records(lane) => lane.heartbeat(tables).await,
+            Self::Events(_) => Ok(()),
+        }
+    }
+
+    /// A transaction begins whose commit record starts at `commit`.
+    pub(crate) async fn begin(
+        &mut self,
+        commit: Lsn,
+        context: Context<'_>,
+        tables: &mut Tables,
+    ) -> Result<()> {
+        match self {
+            Self::Records(lane) => lane.begin(commit, &context, tables).await,
+            Self::Events(lane) => {
+                lane.outbox.begin(commit);
+                Ok(())
+            }
+        }
+    }
+
+    /// The transaction is complete; `end` is the position behind its commit record.
+    pub(crate) async fn commit(&mut self, end: Lsn, context: Context<'_>) -> Result<()> {
+        match self {
+            Self::Records(lane) => lane.commit(end, &context).await,
+            Self::Events(lane) => lane.outbox.commit(end),
+        }
+    }
+
+    /// The server has nothing more for us up to `end`.
+    pub(crate) fn idle(&mut self, end: Lsn) {
+        outbox!(self, outbox => outbox.idle(end));
+    }
+
+    /// Bytes of records that wait for more before they go out.
+    pub(crate) fn gathered(&self) -> usize {
+        match self {
+            Self::Records(lane) => lane.gathered(),
+            Self::Events(_) => 0,
+        }
+    }
+
+    /// Hands everything that was gathered over.
+    pub(crate) async fn flush(&mut self) -> Result<()> {
+        match self {
+            Self::Records(lane) => lane.flush().await,
+            Self::Events(_) => Ok(()),
+        }
+    }
+
+    /// See [`Destination::send_now`].
+    pub(crate) fn send_now(&mut self) -> Result<bool> {
+        outbox!(self, outbox => outbox.destination.send_now(false))
+    }
+
+    /// See [`Outbox::poll`](crate::outbox::Outbox::poll).
+    pub(crate) fn poll(&mut self) -> Result<()> {
+        outbox!(self, outbox => outbox.poll())
+    }
+
+    /// See [`Outbox::stream_from`](crate::outbox::Outbox::stream_from).
+    pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset, pauses: Pauses) {
+        outbox!(self, outbox => outbox.stream_from(store, offset, pauses));
+    }
+
+    /// See [`Outbox::confirmable`](crate::outbox::Outbox::confirmable).
+    pub(crate) fn confirmable(&mut self) -> Result<Lsn> {
+        outbox!(self, outbox => outbox.confirmable())
+    }
+
+    /// See [`Outbox::finish`](crate::outbox::Outbox::finish).
+    pub(crate) async fn finish(&mut self) -> Result<Lsn> {
+        outbox!(self, outbox => outbox.finish().await)
+    }
+
+    /// See [`Outbox::settle`](crate::outbox::Outbox::settle).
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        outbox!(self, outbox => outbox.settle().await)
+    }
+
+    /// See [`Outbox::settle_complete`](crate::outbox::Outbox::settle_complete).
+    pub(crate) async fn settle_complete(&mut self, limit: Duration) -> Result<bool> {
+        outbox!(self, outbox => outbox.settle_complete(limit).await)
+    }
+
+    /// See [`Outbox::store`](crate::outbox::Outbox::store).
+    pub(crate) async fn store(&mut self, offsets: &OffsetStore, offset: &Offset) -> Result<()> {
+        outbox!(self, outbox => outbox.store(offsets, offset).await)
+    }
+
+    /// Gives up what is not durable, so that nobody waits for it.
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Records(lane) => {
+                if let Output::ExactlyOnce(output) = lane.sender.outbox.close().await {
+                    output.abort().await;
+                }
+            }
+            Self::Events(lane) => drop(lane.outbox.close().await),
+        }
+    }
+}
+
+impl TopicIds for Lane {
+    /// Events have no topics: all of them get the same number, which nobody reads.
+    fn topic(&mut self, name: &str) -> TopicId {
+        match self {
+            Self::Records(lane) => lane.sender.outbox.destination.topic(name),
+            Self::Events(_) => TopicId(0),
+        }
+    }
+}

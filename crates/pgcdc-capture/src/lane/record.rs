@@ -1,0 +1,186 @@
+//! Changes as encoded records, to Kafka or standard output.
+
+use std::sync::Arc;
+
+use pgcdc_event::{Lsn, Operation, RecordBatch};
+use pgcdc_format::envelope::{Change, Context, EncodeError, RelationEncoder, RowRef};
+use pgcdc_format::pgoutput::RelationIdentity;
+
+use super::change::{LogicalMessage, RowChange};
+use super::messages::Messages;
+use super::sender::RecordSender;
+use crate::Result;
+use crate::config::Settings;
+use crate::metrics::Metrics;
+use crate::outbox::Outbox;
+use crate::output::Output;
+use crate::postgres::Replication;
+use crate::stage::Stage;
+use crate::tables::Tables;
+use crate::tolerance::Tolerance;
+
+/// Encodes changes into a batch, which goes out when it is large enough and at each commit: the ledger must have counted
+/// a transaction's records before it hears of its end.
+#[derive(Debug)]
+pub(crate) struct RecordLane {
+    pub(super) sender: RecordSender,
+    batch: RecordBatch,
+    messages: Messages,
+    tolerance: Tolerance,
+}
+
+impl RecordLane {
+    pub(super) fn new(
+        output: Output,
+        confirmed: Lsn,
+        settings: &Arc<Settings>,
+        metrics: &Arc<Metrics>,
+        tables: &mut Tables,
+    ) -> Result<Self> {
+        let tolerance = tables.tolerance.clone();
+        let stage = Stage::new(settings, tolerance.clone())?;
+        tables.write_avro()?;
+        Ok(Self {
+            sender: RecordSender::new(Outbox::new(output, confirmed, Arc::clone(metrics)), stage),
+            batch: RecordBatch::new(),
+            messages: Messages::new(Arc::clone(settings), tables)?,
+            tolerance,
+        })
+    }
+
+    /// Whether each change must go out alone. See [`Outbox::counts_changes`].
+    pub(super) fn counts_changes(&self) -> bool {
+        self.sender.outbox.counts_changes()
+    }
+
+    /// Bytes of records that wait in the batch.
+    pub(crate) fn gathered(&self) -> usize {
+        self.batch.position()
+    }
+
+    /// The batch, for rows that a snapshot encodes.
+    pub(crate) fn batch(&mut self) -> &mut RecordBatch {
+        &mut self.batch
+    }
+
+    /// Sends what was gathered.
+    pub(crate) async fn flush(&mut self) -> Result<()> {
+        self.sender.flush(&mut self.batch).await
+    }
+
+    /// Sends a batch that others have filled, behind what was gathered; clears it.
+    pub(crate) async fn send(&mut self, batch: &mut RecordBatch) -> Result<()> {
+        self.flush().await?;
+        self.sender.send(batch).await
+    }
+
+    /// Sends what was gathered when it is enough, or where each change must go out alone. A batch of
+    /// [`Replication::LARGE`] or more is left to the caller, who first frees the message's memory: sending copies the
+    /// record.
+    #[inline]
+    pub(crate) async fn send_gathered(&mut self) -> Result<()> {
+        if self.batch.position() < Replication::LARGE && self.sender.is_due(&self.batch) {
+            self.sender.send(&mut self.batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the batch after a row of a snapshot when it is enough, or where each change must go out alone.
+    #[inline]
+    pub(crate) async fn send_due(&mut self) -> Result<()> {
+        if self.sender.is_due(&self.batch) { self.sender.send(&mut self.batch).await } else { Ok(()) }
+    }
+
+    /// Appends the records of a change to the batch.
+    #[inline]
+    pub(super) fn encode(
+        &mut self,
+        encoder: &mut RelationEncoder,
+        change: RowChange<'_>,
+        mut context: Context<'_>,
+    ) -> Result<()> {
+        let RowChange { operation, before, after, .. } = change;
+        let oid = encoder.relation().oid;
+        context.ordinal = self.messages.ordinal(oid);
+        let old = before.map(|(kind, tuple)| (RowRef::Wire(tuple), kind == RelationIdentity::Row));
+        let change = match (operation, old, after) {
+            (Operation::Truncate, ..) => Change::Truncate,
+            (_, None, Some(new)) if operation == Operation::Create => {
+                Change::Insert { new: RowRef::Wire(new) }
+            }
+            (_, old, Some(new)) => Change::Update { old, new: RowRef::Wire(new) },
+            (_, Some((old, _)), None) => Change::Delete { old },
+            (_, None, None) => return Ok(()),
+        };
+        let mark = self.batch.mark();
+        match encoder.encode(change, &context, &mut self.batch) {
+            Ok(counted) => {
+                self.messages.count(oid, &encoder.relation().name, counted);
+                Ok(())
+            }
+            Err(error) => {
+                self.batch.rewind(mark);
+                self.refuse(context.lsn, error)
+            }
+        }
+    }
+
+    /// A row that has no record is left out where `errors.tolerance` says so.
+    #[cold]
+    fn refuse(&self, lsn: Lsn, error: EncodeError) -> Result<()> {
+        if error.is_of_values() && self.tolerance.leaves_out(&error.to_string(), "the row has no record") {
+            return Ok(());
+        }
+        Err(self.tolerance.refusal(&format!("replication stream at {lsn}"), error))
+    }
+
+    /// See [`Lane::announce`](super::Lane::announce).
+    pub(super) fn announce(&mut self, oid: u32, schema: &str, table: &str) {
+        self.messages.announce(oid, schema, table);
+    }
+
+    /// A transaction begins; `provide.transaction.metadata` has a record for that.
+    pub(super) async fn begin(
+        &mut self,
+        commit: Lsn,
+        context: &Context<'_>,
+        tables: &mut Tables,
+    ) -> Result<()> {
+        let output = &mut self.sender.outbox;
+        output.begin(commit);
+        let told = self.messages.begin(context, tables, &mut output.destination, &mut self.batch).await?;
+        if told { self.send_gathered().await } else { Ok(()) }
+    }
+
+    /// The transaction is complete; `provide.transaction.metadata` has a record with the sums of its changes.
+    pub(super) async fn commit(&mut self, end: Lsn, context: &Context<'_>) -> Result<()> {
+        self.flush().await?;
+        if self.messages.end(context, &mut self.batch)? {
+            self.flush().await?;
+        }
+        self.sender.outbox.commit(end)
+    }
+
+    /// Sends a logical message.
+    pub(super) async fn message(
+        &mut self,
+        message: LogicalMessage<'_>,
+        context: Context<'_>,
+        tables: &mut Tables,
+    ) -> Result<()> {
+        let topic = self.messages.logical_topic(tables, &mut self.sender.outbox.destination).await?;
+        if !message.transactional {
+            self.flush().await?;
+            self.sender.outbox.outside(message.lsn);
+        }
+        self.messages.logical(topic, message, context, &mut self.batch)?;
+        self.send_gathered().await
+    }
+
+    /// Sends a heartbeat.
+    pub(super) async fn heartbeat(&mut self, tables: &mut Tables) -> Result<()> {
+        self.flush().await?;
+        self.messages.heartbeat(tables, &mut self.sender.outbox.destination, &mut self.batch).await?;
+        self.sender.send_beside(&mut self.batch).await
+    }
+}

@@ -1,0 +1,180 @@
+//! What takes the place of `kafka/` in a build without the feature `kafka`: the same names, and nothing that can be made.
+//!
+//! The types have no values, so that nothing else in this crate needs to ask for the feature. Whoever asks for Kafka gets
+//! an error that names the feature.
+
+use pgcdc_event::{Lsn, Record, TopicId};
+use serde_json::Value;
+
+use crate::config::{self, Settings};
+use crate::destination::Sent;
+use crate::ledger::Sequence;
+use crate::offsets::{Offset, OffsetStore, Pauses};
+use crate::preflight::Finding;
+use crate::{Error, Result};
+
+fn absent() -> Error {
+    Error::configuration("this program was built without Kafka").with_hint(
+        "build it with the feature `kafka` of pgcdc (or pgcdc-capture), or take the changes as events or on standard output",
+    )
+}
+
+/// No property is known to be wrong: nothing reads those of the producer.
+pub(crate) fn unknown_property(_name: &str) -> Option<String> {
+    None
+}
+
+/// Says that Kafka was not looked at.
+pub(crate) async fn check(settings: &Settings, _names: &[String], findings: &mut Vec<Finding>) {
+    if settings.producer.contains_key("bootstrap.servers") {
+        findings.push(Finding::failure("kafka", &absent()));
+    }
+}
+
+/// Cannot be made.
+#[derive(Debug)]
+pub(crate) enum KafkaOutput {}
+
+impl KafkaOutput {
+    pub(crate) fn new(_settings: &Settings, _context: Vec<(String, String)>) -> Result<Self> {
+        Err(absent())
+    }
+
+    pub(crate) fn topic(&mut self, _name: &str) -> TopicId {
+        match *self {}
+    }
+
+    pub(crate) fn name(&self, _id: TopicId) -> Option<&str> {
+        match *self {}
+    }
+
+    pub(crate) fn send(&mut self, _record: &Record<'_>, _sequence: Sequence) -> Result<Sent> {
+        match *self {}
+    }
+
+    pub(crate) fn poll(&mut self, _delivered: &mut Vec<Sequence>) -> Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn send_now(&mut self, _full: bool) -> Result<bool> {
+        match *self {}
+    }
+}
+
+/// Cannot be made.
+#[derive(Debug)]
+pub(crate) enum ExactlyOnceOutput {}
+
+impl ExactlyOnceOutput {
+    pub(crate) async fn open(kafka: KafkaOutput, _settings: &config::ExactlyOnce) -> Result<Self> {
+        match kafka {}
+    }
+
+    pub(crate) fn topic(&mut self, _name: &str) -> TopicId {
+        match *self {}
+    }
+
+    pub(crate) fn name(&self, _id: TopicId) -> Option<&str> {
+        match *self {}
+    }
+
+    pub(crate) fn send(&mut self, _record: &Record<'_>, _sequence: Sequence) -> Result<Sent> {
+        match *self {}
+    }
+
+    pub(crate) fn poll(&mut self, _delivered: &mut Vec<Sequence>) -> Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn stream_from(&mut self, _store: &OffsetStore, _offset: Offset, _pauses: Pauses) {
+        match *self {}
+    }
+
+    pub(crate) fn committed(&self) -> Lsn {
+        match *self {}
+    }
+
+    pub(crate) fn begin(&mut self, _commit: Lsn) {
+        match *self {}
+    }
+
+    pub(crate) fn commit(&mut self, _end: Lsn) {
+        match *self {}
+    }
+
+    pub(crate) fn outside(&mut self, _end: Lsn) {
+        match *self {}
+    }
+
+    pub(crate) fn idle(&mut self, _end: Lsn) {
+        match *self {}
+    }
+
+    pub(crate) fn is_committed(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn change(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn end_if_due(&mut self, _looked: bool) -> Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn end_now(&mut self) -> Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn store(&mut self, _offsets: &OffsetStore, _offset: &Offset) -> Result<()> {
+        match *self {}
+    }
+
+    pub(crate) async fn abort(self) {
+        match self {}
+    }
+}
+
+/// Cannot be made.
+#[derive(Clone, Debug)]
+pub(crate) enum OffsetTopic {}
+
+impl OffsetTopic {
+    pub(crate) fn new(_settings: &Settings, _name: String) -> Result<Self> {
+        Err(absent())
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        match *self {}
+    }
+
+    pub(crate) async fn read(&self, _key: &str) -> Result<Option<Value>> {
+        match *self {}
+    }
+
+    pub(crate) async fn read_settled(&self, _key: &str) -> Result<Option<Value>> {
+        match *self {}
+    }
+
+    pub(crate) async fn make(&self) -> Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn writer(&self) -> OffsetTopicWriter {
+        match *self {}
+    }
+}
+
+/// Cannot be made.
+#[derive(Debug)]
+pub(crate) enum OffsetTopicWriter {}
+
+impl OffsetTopicWriter {
+    pub(crate) async fn put(&mut self, _key: &str, _value: &str) -> Result<()> {
+        match *self {}
+    }
+}
