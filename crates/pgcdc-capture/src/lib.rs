@@ -13,6 +13,9 @@
 //! The feature `kafka` (default) brings the Kafka clients. Without it a program takes typed events
 //! ([`CaptureBuilder::changes`]) or standard output.
 
+// Offsets and positions know of exactly-once, which only Kafka has.
+#![cfg_attr(not(feature = "kafka"), allow(dead_code))]
+
 pub mod config;
 mod connector;
 #[cfg(feature = "kafka")]

@@ -97,6 +97,18 @@ fn one_crate_names_librdkafka() {
     assert!(users.is_empty(), "pgcdc-kafka has types of its own for them: {users:?}");
 }
 
+/// Capture without its feature `kafka` compiles because one folder alone has to do with it.
+#[test]
+fn one_folder_of_capture_names_the_kafka_client() {
+    let mut users = Vec::new();
+    visit(&root().join("crates/pgcdc-capture/src"), &mut |path, text| {
+        if text.contains("pgcdc_kafka") && !path.to_string_lossy().contains("src/kafka/") {
+            users.push(path.to_owned());
+        }
+    });
+    assert!(users.is_empty(), "crate::kafka has what they need, with or without the feature: {users:?}");
+}
+
 #[test]
 fn documents_name_files_that_exist() {
     let chapters = std::fs::read_dir(root().join("docs")).expect("docs/").flatten();
@@ -128,9 +140,9 @@ fn documents_stay_short() {
     }
 }
 
-/// A program that embeds capture alone pays for no store's client.
+/// A program that embeds capture and takes its changes as events pays for no client of Kafka or of a store.
 #[test]
-fn the_library_without_features_has_no_sinks() {
+fn the_library_without_features_has_neither_sinks_nor_kafka() {
     let output = Command::new(env!("CARGO"))
         .args([
             "tree",
@@ -149,7 +161,7 @@ fn the_library_without_features_has_no_sinks() {
     let tree = String::from_utf8_lossy(&output.stdout);
     let names: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(names.contains("pgcdc-capture"), "{tree}{}", String::from_utf8_lossy(&output.stderr));
-    for heavy in ["scylla", "fred", "clap", "pgcdc-sinks"] {
+    for heavy in ["scylla", "fred", "clap", "pgcdc-sinks", "pgcdc-kafka", "rdkafka", "rdkafka-sys"] {
         assert!(!names.contains(heavy), "{heavy} is in the tree of pgcdc without features");
     }
 }
