@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pgcdc_event::{ChangeEvent, Datum, Operation, Relation, Row, SourceInfo};
+use pgcdc_event::{ChangeEvent, Datum, Relation, Row, SourceInfo};
 use pgcdc_format::envelope::Context;
 use pgcdc_format::pgoutput::{DecodeError, Tuple, TupleValue};
 
@@ -53,7 +53,7 @@ fn share(part: &[u8], data: &[u8], copy: &Bytes) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use pgcdc_event::{ReplicaIdentity, TableName};
+    use pgcdc_event::{Operation, ReplicaIdentity, TableName};
 
     use super::*;
 
