@@ -85,7 +85,7 @@ fn nothing_is_lost_or_counted_twice_when_both_halves_are_killed_under_load() {
     let mut reader = Reader::new(kafka(), &[&topic]);
     let records = reader.read_all();
     let source = state::of_postgres(&database);
-    let told: Vec<Told> = records.iter().map(told).collect();
+    let told: Vec<Told> = records.iter().map(Record::told).collect();
     load::check(&told, &history, streamed_from, kills).unwrap_or_else(|why| panic!("Kafka: {why}"));
     state::assert_same("Kafka", &state::of_kafka(&told), &source);
     say(&format!("{} records in Kafka are right, and in order", records.len()));
@@ -118,14 +118,6 @@ fn nothing_is_lost_or_counted_twice_when_both_halves_are_killed_under_load() {
     end(stream);
     end(sink);
     say("both left with 0");
-}
-
-/// A record as the comparison with the history takes it.
-fn told(record: &Record) -> Told {
-    let key: serde_json::Value =
-        record.key.as_deref().and_then(|key| serde_json::from_str(key).ok()).unwrap_or_default();
-    let id = key["id"].as_i64().expect("the key holds the id");
-    Told { partition: record.partition, id, value: record.json() }
 }
 
 /// Capture as in `deploy/demo`, over four partitions. The snapshot takes about two seconds, so that it can be hit.

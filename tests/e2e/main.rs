@@ -7,6 +7,7 @@ mod harness;
 mod services;
 
 mod avro;
+mod brokers;
 mod capture;
 mod chaos;
 mod cli;

@@ -158,7 +158,13 @@ impl Connector {
     /// Writes to `broker` in place of the shared one.
     #[must_use]
     pub(crate) fn to(self, broker: &Kafka) -> Self {
-        self.set("producer.override.bootstrap.servers", &broker.bootstrap())
+        self.to_address(&broker.bootstrap())
+    }
+
+    /// Writes to the brokers at this address.
+    #[must_use]
+    pub(crate) fn to_address(self, bootstrap: &str) -> Self {
+        self.set("producer.override.bootstrap.servers", bootstrap)
     }
 
     /// The registration, as `{"name", "config"}` in a file.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use pgcdc_testbed::Kafka;
+use pgcdc_testbed::load::Told;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -33,6 +34,15 @@ impl Record {
             .map_or(Value::Null, |text| serde_json::from_str(text).expect("the value is JSON"))
     }
 
+    /// The record as the comparison with a history takes it.
+    #[track_caller]
+    pub(crate) fn told(&self) -> Told {
+        let key: Value =
+            self.key.as_deref().and_then(|key| serde_json::from_str(key).ok()).unwrap_or_default();
+        let id = key["id"].as_i64().expect("the key holds the id");
+        Told { partition: self.partition, id, value: self.json() }
+    }
+
     /// The value's `op`; empty for a tombstone.
     pub(crate) fn op(&self) -> String {
         self.json()["op"].as_str().unwrap_or_default().to_owned()
@@ -52,8 +62,13 @@ pub(crate) struct Reader {
 impl Reader {
     /// A reader of `topics`.
     pub(crate) fn new(kafka: &Kafka, topics: &[&str]) -> Self {
+        Self::at(&kafka.bootstrap(), topics)
+    }
+
+    /// A reader of `topics` at brokers of this address.
+    pub(crate) fn at(bootstrap: &str, topics: &[&str]) -> Self {
         let consumer = ClientConfig::new()
-            .set("bootstrap.servers", kafka.bootstrap())
+            .set("bootstrap.servers", bootstrap)
             .set("group.id", "unused")
             .set("enable.auto.commit", "false")
             .set("isolation.level", "read_committed")

@@ -5,10 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
+use serde_json::{Value, json};
 
 use crate::cassandra::{Cassandra, CassandraOptions, RingPlace};
 use crate::fault_proxy::FaultProxy;
-use crate::kafka::{Kafka, KafkaOptions, wire};
+use crate::kafka::{Kafka, KafkaOptions, tool, wire};
 use crate::ports;
 use crate::secure::{Listener, SecurePorts, Security};
 
@@ -145,6 +146,41 @@ impl KafkaCluster {
     /// When the cluster was started without proxies.
     pub fn proxy(&self, at: usize) -> &FaultProxy {
         &self.proxies[at]
+    }
+
+    /// Moves the leader of each of the topic's first `partitions` partitions to another broker, `by` brokers further: its
+    /// replicas are reassigned in that order, then the preferred leaders are elected. Takes some four seconds.
+    ///
+    /// # Errors
+    /// When a tool of Kafka fails, for instance since a broker is away.
+    pub fn move_leaders(&self, topic: &str, partitions: usize, by: usize) -> Result<()> {
+        let count = self.nodes.len();
+        let replicas = |partition: usize| -> Vec<usize> {
+            (0..count).map(|at| (partition + by + at) % count + 1).collect()
+        };
+        let plan: Vec<Value> = (0..partitions)
+            .map(|partition| json!({"topic": topic, "partition": partition, "replicas": replicas(partition)}))
+            .collect();
+        let file =
+            std::env::temp_dir().join(format!("pgcdc-plan-{}-{}.json", std::process::id(), ports::free()?));
+        std::fs::write(&file, json!({"version": 1, "partitions": plan}).to_string())?;
+        let bootstrap = self.bootstrap();
+        let moved = tool(
+            "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+            &[
+                "--bootstrap-server",
+                &bootstrap,
+                "--execute",
+                "--reassignment-json-file",
+                &file.to_string_lossy(),
+            ],
+        );
+        let _ = std::fs::remove_file(&file);
+        moved?;
+        tool(
+            "org.apache.kafka.tools.LeaderElectionCommand",
+            &["--bootstrap-server", &bootstrap, "--election-type", "preferred", "--all-topic-partitions"],
+        )
     }
 
     /// Certificates and users, when the cluster has them.

@@ -30,6 +30,25 @@ pub(crate) fn jars() -> Result<PathBuf> {
     jars_of(VERSION)
 }
 
+/// Runs one of Kafka's command-line tools, by its class.
+///
+/// # Errors
+/// With all that it said, when it fails.
+pub(crate) fn tool(class: &str, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(tools::java()?)
+        .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp"])
+        .arg(format!("{}/*", jars()?.display()))
+        .arg(class)
+        .args(arguments)
+        .output()
+        .with_context(|| format!("cannot run {class}"))?;
+    if !output.status.success() {
+        let text = [output.stdout, output.stderr].concat();
+        bail!("{class} {arguments:?} failed: {}", String::from_utf8_lossy(&text).trim());
+    }
+    Ok(())
+}
+
 fn jars_of(version: &str) -> Result<PathBuf> {
     cache::entry(&cache::dir(), &format!("kafka-{version}"), |into| {
         let mut artifacts =

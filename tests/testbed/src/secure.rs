@@ -11,13 +11,12 @@
 //! validator for development takes.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::certificates::{Authority, Pair};
 use crate::kafka::{self, KafkaOptions};
-use crate::{ports, tools};
+use crate::ports;
 
 /// Users that can log in with a password, `<name>-secret`. `admin` may do everything; the others may do what
 /// [`Security::allow`] grants them.
@@ -185,18 +184,8 @@ impl Security {
     /// # Errors
     /// When the tool fails.
     pub fn allow(&self, bootstrap: &str, user: &str, arguments: &[&str]) -> Result<()> {
-        let output = Command::new(tools::java()?)
-            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp"])
-            .arg(format!("{}/*", kafka::jars()?.display()))
-            .args(["org.apache.kafka.tools.AclCommand", "--bootstrap-server", bootstrap, "--add"])
-            .args(["--allow-principal", &format!("User:{user}")])
-            .args(arguments)
-            .output()
-            .context("cannot run kafka-acls")?;
-        if !output.status.success() {
-            let text = [output.stdout, output.stderr].concat();
-            bail!("kafka-acls failed: {}", String::from_utf8_lossy(&text).trim());
-        }
-        Ok(())
+        let principal = format!("User:{user}");
+        let fixed = ["--bootstrap-server", bootstrap, "--add", "--allow-principal", &principal];
+        kafka::tool("org.apache.kafka.tools.AclCommand", &[&fixed[..], arguments].concat())
     }
 }

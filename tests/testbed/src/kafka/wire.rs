@@ -16,7 +16,7 @@ const LEADER_NOT_AVAILABLE: i16 = 5;
 const NOT_LEADER: i16 = 6;
 
 /// A broker that answers and that the controller has let in.
-pub(super) fn is_ready(port: u16) -> bool {
+pub(crate) fn is_ready(port: u16) -> bool {
     brokers(port).is_ok_and(|count| count >= 1)
 }
 

@@ -1,0 +1,4 @@
+//! Brokers as they are run: old releases, another make, several at once that fail.
+
+mod chaos;
+mod makes;
