@@ -3,6 +3,7 @@
 mod catalog;
 mod conversion;
 mod delivery;
+mod embedded;
 mod exactly_once;
 mod exactly_once_messages;
 mod faults;
@@ -11,6 +12,7 @@ mod limits;
 mod liveness;
 mod locks;
 mod pause;
+mod pause_kafka;
 mod pooler;
 mod position;
 mod publication_age;

@@ -6,15 +6,6 @@ use crate::Result;
 use crate::kafka::ExactlyOnceOutput;
 use crate::ledger::Sequence;
 
-/// What became of a record that was handed over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sent {
-    /// It is on its way; [`Destination::poll`] reports it once it is durable.
-    Queued,
-    /// There is no room: poll, wait, and hand it over again.
-    Full,
-}
-
 /// Something that takes what a capture produces. No call waits: what is durable is reported by [`poll`](Self::poll).
 pub(crate) trait Destination {
     /// Appends the sequence of each record that became durable since the last call.
@@ -25,6 +16,11 @@ pub(crate) trait Destination {
     fn send_now(&mut self, full: bool) -> Result<bool> {
         let _ = full;
         Ok(false)
+    }
+
+    /// Whether nobody takes anything any more, so that there is nothing to wait for.
+    fn is_gone(&self) -> bool {
+        false
     }
 
     /// The position and the transactions of exactly-once, where the destination writes so.

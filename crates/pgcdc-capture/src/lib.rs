@@ -47,7 +47,7 @@ mod stage;
 mod tables;
 mod tolerance;
 
-pub use capture::{Capture, CaptureBuilder, Changes};
+pub use capture::{Acknowledger, Capture, CaptureBuilder, Changes, Receipt};
 pub use error::{Error, Result};
 /// What a capture is doing, for anybody who watches it.
 pub use pgcdc_lifecycle as status;

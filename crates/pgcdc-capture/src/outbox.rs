@@ -7,11 +7,11 @@ use pgcdc_event::{Lsn, RecordBatch};
 
 use crate::Result;
 use crate::clock::now_ns;
-use crate::destination::{Destination, Sent};
+use crate::destination::Destination;
 use crate::ledger::{Ledger, Sequence};
 use crate::metrics::Metrics;
 use crate::offsets::{Bound, Offset, OffsetStore, Pauses};
-use crate::output::Output;
+use crate::output::{Output, Sent};
 
 /// How long to sleep until the destination may have room. Short, and a sleep of the runtime: the task that sends standby
 /// statuses shares the thread and runs meanwhile.
@@ -164,7 +164,8 @@ impl<D: Destination> Outbox<D> {
         Ok(())
     }
 
-    /// Waits, up to a limit, until every complete transaction is confirmed; true when it is so.
+    /// Waits until every complete transaction is confirmed; true when it is so. False after `limit`, or when nobody takes
+    /// the rest.
     pub(crate) async fn settle_complete(&mut self, limit: Duration) -> Result<bool> {
         // Half a change cannot be committed: the next start would not know of it.
         if self.destination.exactly_once().is_some() && (self.half || limit.is_zero()) {
@@ -174,7 +175,7 @@ impl<D: Destination> Outbox<D> {
         let end = tokio::time::Instant::now() + limit;
         self.push()?;
         while self.ledger.in_flight().transactions > 0 || !self.is_settled() {
-            if tokio::time::Instant::now() >= end {
+            if tokio::time::Instant::now() >= end || self.destination.is_gone() {
                 return Ok(false);
             }
             tokio::time::sleep(ROOM).await;

@@ -7,9 +7,9 @@ use pgcdc_event::{Lsn, Record, TopicId};
 use serde_json::Value;
 
 use crate::config::{self, Settings};
-use crate::destination::Sent;
 use crate::ledger::Sequence;
 use crate::offsets::{Offset, OffsetStore, Pauses};
+use crate::output::Sent;
 use crate::preflight::Finding;
 use crate::{Error, Result};
 

@@ -203,7 +203,7 @@ impl CaptureBuilder {
                 let _ = sender.send(run(&connector, make_outlet));
             })
             .map_err(|error| Error::fatal("the capture thread could not be started").with_source(error))?;
-        Ok(Capture { metrics, status, pause, shutdown: self.shutdown, result })
+        Ok(Capture { metrics, status, pause, shutdown: self.shutdown, result: Some(result) })
     }
 }
 

@@ -1,25 +1,119 @@
 //! Changes as values, for a program that embeds capture.
 
-use pgcdc_event::ChangeEvent;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
+use pgcdc_event::{ChangeEvent, Lsn};
 
 use super::handle::Capture;
 use crate::Result;
-use crate::lane::EventReader;
+use crate::lane::{Acknowledged, EventReader};
 
-/// The stream of changes for a program that embeds capture.
+/// The stream of changes for a program that embeds capture. It is a [`Stream`] of [`ChangeEvent`], and has
+/// [`next`](Self::next) of its own for programs without the `futures` crate.
 ///
-/// An event counts as processed, and may be confirmed to Postgres, when the next one is asked for
-/// (or [`confirm`](Self::confirm) is called): until then a crash brings it again.
+/// A change counts as acknowledged when the next one is asked for, or after [`confirm`](Self::confirm). Postgres is told
+/// once all changes of a transaction are acknowledged; until then a crash brings the whole transaction again. A program
+/// that works on several changes at once takes [`by_receipt`](Self::by_receipt) and acknowledges them itself.
+///
+/// Dropping it stops the capture, and so does [`close`](Self::close), which also waits until everything that was
+/// acknowledged is confirmed to Postgres.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), pgcdc_capture::Error> {
+/// use pgcdc_capture::Capture;
+/// let mut changes = Capture::builder("postgres://postgres@localhost/shop", &["public.users"])?.changes()?;
+/// while let Some(change) = changes.next().await {
+///     println!("{:?} {:?}", change.operation, change.get("id"));
+///     if change.get("name") == Some("enough") {
+///         break;
+///     }
+/// }
+/// changes.confirm();
+/// changes.close().await
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Changes {
     events: EventReader,
+    /// The position of the change that was handed out last.
+    lsn: Lsn,
     /// The capture that feeds it; dropped, and so stopped, with it.
     capture: Capture,
 }
 
+/// Stands for a change and for all changes before it: whoever [acknowledges](Acknowledger::acknowledge) it says that they
+/// are processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Receipt {
+    number: u64,
+    lsn: Lsn,
+}
+
+/// Acknowledges changes, from any task or thread. Clones acknowledge the same changes.
+#[derive(Clone, Debug)]
+pub struct Acknowledger(Acknowledged);
+
+impl Receipt {
+    /// The position of the change in the WAL; of a snapshot's row the position of the snapshot. Postgres is told of it once
+    /// its whole transaction is acknowledged.
+    #[must_use]
+    pub fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+}
+
+impl Acknowledger {
+    /// Says that the change of this receipt, and every change before it, is processed. The order of the calls does not
+    /// matter: the latest receipt counts.
+    pub fn acknowledge(&self, receipt: Receipt) {
+        self.0.acknowledge(receipt.number);
+    }
+}
+
 impl Changes {
-    pub(crate) fn new(events: EventReader, capture: Capture) -> Self {
-        Self { events, capture }
+    pub(super) fn new(events: EventReader, capture: Capture) -> Self {
+        Self { events, lsn: Lsn::ZERO, capture }
+    }
+
+    /// From now on no change counts as acknowledged because the next one is asked for: only [`Acknowledger::acknowledge`]
+    /// and [`confirm`](Self::confirm) do. Take the [`receipt`](Self::receipt) after each change.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), pgcdc_capture::Error> {
+    /// # async fn store(batch: &[pgcdc_event::ChangeEvent]) {}
+    /// # use pgcdc_capture::Capture;
+    /// # let builder = Capture::builder("postgres://postgres@localhost/shop", &["public.users"])?;
+    /// let mut changes = builder.changes()?.by_receipt();
+    /// let acknowledger = changes.acknowledger();
+    /// let mut batch = Vec::new();
+    /// while let Some(change) = changes.next().await {
+    ///     batch.push(change);
+    ///     if batch.len() == 100 {
+    ///         store(&batch).await;
+    ///         acknowledger.acknowledge(changes.receipt());
+    ///         batch.clear();
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn by_receipt(mut self) -> Self {
+        self.events.acknowledge_by_hand();
+        self
+    }
+
+    /// The receipt of the change that was handed out last. Before the first change it acknowledges nothing.
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
+        Receipt { number: self.events.handed(), lsn: self.lsn }
+    }
+
+    /// A handle that acknowledges receipts while changes are read elsewhere.
+    #[must_use]
+    pub fn acknowledger(&self) -> Acknowledger {
+        Acknowledger(self.events.acknowledged())
     }
 
     /// The capture that these changes come from: its state, its metrics, and the orders to pause or stop.
@@ -28,12 +122,28 @@ impl Changes {
         &self.capture
     }
 
-    /// Why the changes ended: call it after [`next`](Self::next) returned `None`.
+    /// Why the changes ended. Called before [`next`](Self::next) has returned `None` it stops the capture: changes that were
+    /// not acknowledged come again at the next start.
     ///
     /// # Errors
     /// The failure that ended capture, when it was not asked to stop.
     pub async fn finished(&mut self) -> Result<()> {
-        self.capture.finished().await
+        self.events.close();
+        self.capture.stop();
+        match self.capture.finished().await {
+            // That is this reader.
+            Err(error) if error.is_closed() => Ok(()),
+            ended => ended,
+        }
+    }
+
+    /// Stops the capture, and waits until the changes that were acknowledged are confirmed to Postgres and the session has
+    /// ended. Changes that were not acknowledged come again at the next start.
+    ///
+    /// # Errors
+    /// The failure that ended capture before.
+    pub async fn close(mut self) -> Result<()> {
+        self.finished().await
     }
 
     /// The next change; `None` when capture has ended. While capture is paused, the next one comes after it is resumed.
@@ -41,11 +151,23 @@ impl Changes {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<ChangeEvent> {
-        self.events.next().await
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Says that everything handed out so far has been processed.
+    /// Acknowledges every change that was handed out so far.
     pub fn confirm(&mut self) {
         self.events.confirm();
+    }
+}
+
+impl Stream for Changes {
+    type Item = ChangeEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ChangeEvent>> {
+        let next = self.events.poll_next(cx);
+        if let Poll::Ready(Some(event)) = &next {
+            self.lsn = event.source.lsn;
+        }
+        next
     }
 }

@@ -16,7 +16,8 @@ pub struct Capture {
     pub(super) status: Status,
     pub(super) pause: watch::Sender<bool>,
     pub(super) shutdown: CancellationToken,
-    pub(super) result: oneshot::Receiver<Result<()>>,
+    /// How it ended; `None` once that was told.
+    pub(super) result: Option<oneshot::Receiver<Result<()>>>,
 }
 
 impl Capture {
@@ -63,18 +64,18 @@ impl Capture {
         self.shutdown.cancel();
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended. It does not end by itself, unless that was [asked for](crate::CaptureBuilder::until_idle).
     ///
     /// # Errors
-    /// Why it ended, when it was not asked to.
+    /// Why it ended, when it was not asked to. Told once.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the capture running.
     pub async fn finished(&mut self) -> Result<()> {
-        match (&mut self.result).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::fatal("the capture thread ended without a result")),
-        }
+        let Some(result) = &mut self.result else { return Ok(()) };
+        let ended = result.await;
+        self.result = None;
+        ended.unwrap_or_else(|_| Err(Error::fatal("the capture thread ended without a result")))
     }
 }
 

@@ -5,5 +5,5 @@ mod changes;
 mod handle;
 
 pub use builder::CaptureBuilder;
-pub use changes::Changes;
+pub use changes::{Acknowledger, Changes, Receipt};
 pub use handle::Capture;

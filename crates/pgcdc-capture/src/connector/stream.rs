@@ -114,8 +114,10 @@ impl Connector {
         }
         let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
         let drained = lane.settle_complete(limit).await;
-        let confirmed =
-            if matches!(drained, Ok(true)) { self.last_word(&mut lane).await } else { lane.confirmable() };
+        // A reader that went away acknowledges nothing more: what it did acknowledge is complete, too.
+        let gone = lane.is_gone();
+        let complete = drained.as_ref().is_ok_and(|all| *all || gone);
+        let confirmed = if complete { self.last_word(&mut lane).await } else { lane.confirmable() };
         if let Ok(confirmed) = confirmed {
             replication.confirm(confirmed);
         }
@@ -126,9 +128,15 @@ impl Connector {
             lane.close().await;
             let ended = ended?;
             drained?;
-            tracing::warn!(
-                "some records were not acknowledged in time; they will be sent again after the next start"
-            );
+            if gone {
+                tracing::info!(
+                    "the reader of the changes went away; what it did not acknowledge will come again"
+                );
+            } else {
+                tracing::warn!(
+                    "some records were not acknowledged in time; they will be sent again after the next start"
+                );
+            }
             return Ok(ended);
         }
         let (ended, confirmed) = (ended?, confirmed?);

@@ -12,9 +12,9 @@ use super::transaction::TransactionalOutput;
 use crate::Result;
 use crate::clock::now_ns;
 use crate::config;
-use crate::destination::Sent;
 use crate::ledger::Sequence;
 use crate::offsets::{Offset, OffsetStore, Pauses};
+use crate::output::Sent;
 use crate::position::{Position, Reached};
 
 /// Records to Kafka, exactly once. See the [module](self).

@@ -2,8 +2,8 @@
 
 use pgcdc_event::{Record, RecordBatch};
 
-use crate::destination::Sent;
 use crate::ledger::Sequence;
+use crate::output::Sent;
 
 /// Bytes that are held back at most: what comes in about 100 ms at full speed.
 const HELD_BACK: usize = 8 << 20;

@@ -10,8 +10,8 @@ use super::held::{Held, Released};
 use super::making::{Making, There};
 use super::properties::client_properties;
 use crate::config::Settings;
-use crate::destination::Sent;
 use crate::ledger::Sequence;
+use crate::output::Sent;
 use crate::{Error, Result};
 
 /// Records to Kafka: idempotent, acks=all, polled inline.

@@ -19,9 +19,9 @@ use super::held::{Held, Released};
 use super::output::KafkaOutput;
 use super::transaction_pace::Pace;
 use crate::config;
-use crate::destination::Sent;
 use crate::ledger::{Ledger, Sequence};
 use crate::offsets::OffsetRecord;
+use crate::output::Sent;
 use crate::position::Reached;
 use crate::{Error, Result};
 

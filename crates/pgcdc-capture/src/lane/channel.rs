@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
 use pgcdc_event::ChangeEvent;
 use tokio::sync::mpsc;
@@ -19,7 +20,7 @@ pub(crate) fn channel() -> (EventChannel, EventReader) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
     let taken = Arc::new(AtomicU64::new(0));
     let total = Arc::new(AtomicU64::new(0));
-    let reader = EventReader { receiver, taken: Arc::clone(&taken), handed: 0 };
+    let reader = EventReader { receiver, taken: Arc::clone(&taken), handed: 0, by_hand: false };
     (EventChannel { sender, taken, total, sent: Vec::new(), reported: 0 }, reader)
 }
 
@@ -31,20 +32,58 @@ pub(crate) struct EventReader {
     taken: Arc<AtomicU64>,
     /// How many events it was given.
     handed: u64,
+    /// Events do not count as processed when the next one is asked for.
+    by_hand: bool,
+}
+
+/// Counts events as processed, from any thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Acknowledged(Arc<AtomicU64>);
+
+impl Acknowledged {
+    /// The first `number` events that the reader was given are processed.
+    pub(crate) fn acknowledge(&self, number: u64) {
+        self.0.fetch_max(number, Ordering::AcqRel);
+    }
 }
 
 impl EventReader {
-    /// The next event; `None` when no sending end is left. Events before it count as processed.
-    pub(crate) async fn next(&mut self) -> Option<ChangeEvent> {
-        self.confirm();
-        let event = self.receiver.recv().await?;
-        self.handed += 1;
-        Some(event)
+    /// The next event; `None` when no sending end is left. Events before it count as processed, unless the reader
+    /// acknowledges them [by hand](Self::acknowledge_by_hand).
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChangeEvent>> {
+        if !self.by_hand {
+            self.confirm();
+        }
+        let next = self.receiver.poll_recv(cx);
+        if let Poll::Ready(Some(_)) = next {
+            self.handed += 1;
+        }
+        next
+    }
+
+    /// From now on events count as processed only when they are acknowledged.
+    pub(crate) fn acknowledge_by_hand(&mut self) {
+        self.by_hand = true;
+    }
+
+    /// How many events were handed out.
+    pub(crate) fn handed(&self) -> u64 {
+        self.handed
+    }
+
+    /// Counts events as processed while they are read here.
+    pub(crate) fn acknowledged(&self) -> Acknowledged {
+        Acknowledged(Arc::clone(&self.taken))
     }
 
     /// Counts everything that was handed out so far as processed.
     pub(crate) fn confirm(&mut self) {
-        self.taken.store(self.handed, Ordering::Release);
+        self.taken.fetch_max(self.handed, Ordering::AcqRel);
+    }
+
+    /// Takes no more events: nobody needs to wait for this reader.
+    pub(crate) fn close(&mut self) {
+        self.receiver.close();
     }
 }
 
@@ -98,5 +137,9 @@ impl Destination for EventChannel {
         delivered.extend(self.sent.drain(..new));
         self.reported += new as u64;
         Ok(())
+    }
+
+    fn is_gone(&self) -> bool {
+        self.sender.is_closed()
     }
 }

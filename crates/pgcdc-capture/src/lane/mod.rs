@@ -35,7 +35,7 @@ use crate::tables::Tables;
 use crate::{Error, Result};
 
 pub(crate) use change::{LogicalMessage, RowChange, at};
-pub(crate) use channel::{EventChannel, EventReader, channel};
+pub(crate) use channel::{Acknowledged, EventChannel, EventReader, channel};
 pub(crate) use event::EventLane;
 pub(crate) use record::RecordLane;
 pub(crate) use sender::GATHERED;
@@ -266,6 +266,14 @@ impl Lane {
     /// See [`Outbox::store`](crate::outbox::Outbox::store).
     pub(crate) async fn store(&mut self, offsets: &OffsetStore, offset: &Offset) -> Result<()> {
         outbox!(self, outbox => outbox.store(offsets, offset).await)
+    }
+
+    /// Whether nobody takes anything any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        match self {
+            Self::Records(_) => false,
+            Self::Events(lane) => lane.outbox.destination.is_gone(),
+        }
     }
 
     /// Gives up what is not durable, so that nobody waits for it.

@@ -1,15 +1,17 @@
 //! Where encoded records go: Kafka or standard output.
 
+mod sent;
 mod stdout;
 
 use pgcdc_event::{Record, TopicId};
 
 use crate::config::Settings;
-use crate::destination::{Destination, Sent, TopicIds};
+use crate::destination::{Destination, TopicIds};
 use crate::kafka::{ExactlyOnceOutput, KafkaOutput};
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
+pub(crate) use sent::Sent;
 pub(crate) use stdout::StdoutOutput;
 
 /// An output for records. Every call returns at once; what is durable comes from [`poll`](Destination::poll).

@@ -9,8 +9,8 @@ use std::thread;
 use pgcdc_event::{Record, RecordBatch, TopicId};
 use pgcdc_format::types::write_json_string;
 
-use crate::destination::Sent;
 use crate::ledger::Sequence;
+use crate::output::Sent;
 use crate::{Error, Result};
 
 /// Bytes of records that are handed to the writer at once.

@@ -1,0 +1,88 @@
+//! A capture that is embedded in a program: how its reader leaves, and what is confirmed then.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pgcdc::capture::Changes;
+use pgcdc::{Capture, ChangeEvent};
+use tokio::time::timeout;
+
+use crate::harness::{Database, LONG};
+
+fn changes(file: &PathBuf) -> Changes {
+    Capture::from_file(file, &[]).and_then(|it| it.changes()).expect("capture starts")
+}
+
+/// A database with rows, each in a transaction of its own, and a connector that read none of them.
+fn database(name: &str, rows: u32) -> (Database, PathBuf) {
+    let database = Database::create(name);
+    database.sql("CREATE TABLE t (id int PRIMARY KEY)");
+    let file =
+        database.connector().set("table.include.list", "public.t").set("snapshot.mode", "no_data").write();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let changes = changes(&file);
+        let mut status = changes.capture().status();
+        let streaming = status.wait_for(|state| *state == pgcdc::capture::State::Streaming);
+        timeout(LONG, streaming).await.expect("in time");
+        timeout(LONG, changes.close()).await.expect("it ends").expect("in order");
+    });
+    for id in 1..=rows {
+        database.sql(&format!("INSERT INTO t VALUES ({id})"));
+    }
+    (database, file)
+}
+
+fn id(change: Option<ChangeEvent>) -> u32 {
+    change.and_then(|change| change.get("id")?.parse().ok()).expect("a row with an id")
+}
+
+async fn next(changes: &mut Changes) -> u32 {
+    id(timeout(LONG, changes.next()).await.expect("in time"))
+}
+
+#[tokio::test]
+async fn who_leaves_the_loop_and_waits_for_the_end_does_not_wait_for_ever() {
+    let (database, file) = tokio::task::spawn_blocking(|| database("embed_leave", 3000)).await.expect("made");
+    let mut first = changes(&file);
+    assert_eq!(next(&mut first).await, 1);
+    assert_eq!(next(&mut first).await, 2);
+    // More changes wait than the channel holds, and nobody reads them.
+    timeout(Duration::from_secs(15), first.finished()).await.expect("it ends").expect("in order");
+    assert!(!database.is_streaming());
+    let mut second = changes(&file);
+    assert_eq!(next(&mut second).await, 2, "the change that was not acknowledged comes again");
+    drop(second);
+}
+
+#[tokio::test]
+async fn close_confirms_what_was_acknowledged_and_no_more() {
+    let (_database, file) = tokio::task::spawn_blocking(|| database("embed_close", 20)).await.expect("made");
+    let mut first = changes(&file);
+    for expected in 1..=5 {
+        assert_eq!(next(&mut first).await, expected);
+    }
+    first.confirm();
+    timeout(LONG, first.close()).await.expect("it ends").expect("in order");
+
+    let mut second = changes(&file).by_receipt();
+    let acknowledger = second.acknowledger();
+    let mut receipts = Vec::new();
+    for expected in 6..=12 {
+        assert_eq!(next(&mut second).await, expected);
+        receipts.push(second.receipt());
+    }
+    assert!(receipts.is_sorted_by_key(|receipt| receipt.lsn()));
+    // In any order, from any task.
+    let (third, first) = (receipts[2], receipts[0]);
+    let task = tokio::spawn(async move {
+        acknowledger.acknowledge(third);
+        acknowledger.acknowledge(first);
+    });
+    task.await.expect("acknowledged");
+    timeout(LONG, second.close()).await.expect("it ends").expect("in order");
+
+    let mut third = changes(&file);
+    assert_eq!(next(&mut third).await, 9, "6 to 8 are acknowledged");
+    timeout(LONG, third.close()).await.expect("it ends").expect("in order");
+}
