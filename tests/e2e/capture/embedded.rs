@@ -27,9 +27,9 @@ fn database(name: &str, rows: u32) -> (Database, PathBuf) {
         timeout(LONG, streaming).await.expect("in time");
         timeout(LONG, changes.close()).await.expect("it ends").expect("in order");
     });
-    for id in 1..=rows {
-        database.sql(&format!("INSERT INTO t VALUES ({id})"));
-    }
+    database.sql(&format!(
+        "DO $$ BEGIN FOR id IN 1..{rows} LOOP INSERT INTO t VALUES (id); COMMIT; END LOOP; END $$"
+    ));
     (database, file)
 }
 
