@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::cargo;
-use crate::services::Options;
+
+/// Variables of `deploy/docker-compose.yml` and their values: ports and PostgreSQL's version.
+pub(crate) type Variables = [(&'static str, String)];
 
 /// Says whether a Docker engine answers within three seconds and its Compose is there.
 ///
@@ -15,30 +17,22 @@ pub(crate) fn available() -> bool {
     quick(&["info", "--format", "{{.ServerVersion}}"]) && quick(&["compose", "version"])
 }
 
-pub(crate) fn up(options: &Options) -> Result<()> {
-    run(options, &["up", "-d", "--wait"])
+pub(crate) fn up(variables: &Variables) -> Result<()> {
+    run(variables, &["up", "-d", "--wait"])
 }
 
-pub(crate) fn down(options: &Options) -> Result<()> {
-    run(options, &["down", "--volumes", "--remove-orphans"])
+pub(crate) fn down(variables: &Variables) -> Result<()> {
+    run(variables, &["down", "--volumes", "--remove-orphans"])
 }
 
-pub(crate) fn status(options: &Options) -> Result<()> {
-    run(options, &["ps"])
+pub(crate) fn status(variables: &Variables) -> Result<()> {
+    run(variables, &["ps"])
 }
 
-fn run(options: &Options, args: &[&str]) -> Result<()> {
+fn run(variables: &Variables, args: &[&str]) -> Result<()> {
     let mut command = Command::new("docker");
     command.arg("compose").args(args).current_dir(cargo::root());
-    for (name, value) in [
-        ("PGCDC_POSTGRES_PORT", options.postgres_port),
-        ("PGCDC_KAFKA_PORT", options.kafka_port),
-        ("PGCDC_CASSANDRA_PORT", options.cassandra_port),
-        ("PGCDC_REDIS_PORT", options.redis_port),
-    ] {
-        command.env(name, value.to_string());
-    }
-    command.env("PGCDC_POSTGRES_VERSION", options.postgres_version.to_string());
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     if !command.status().context("cannot run docker compose")?.success() {
         bail!(
             "docker compose {} failed, see above\n\nhint: PGCDC_SERVICES=native starts the services without Docker",

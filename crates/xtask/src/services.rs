@@ -51,6 +51,17 @@ pub(crate) struct Running {
 const NAMES: [&str; 4] = ["postgres", "kafka", "cassandra", "redis"];
 
 impl Options {
+    /// The same choices as the compose file takes them.
+    fn variables(&self) -> [(&'static str, String); 5] {
+        [
+            ("PGCDC_POSTGRES_PORT", self.postgres_port.to_string()),
+            ("PGCDC_KAFKA_PORT", self.kafka_port.to_string()),
+            ("PGCDC_CASSANDRA_PORT", self.cassandra_port.to_string()),
+            ("PGCDC_REDIS_PORT", self.redis_port.to_string()),
+            ("PGCDC_POSTGRES_VERSION", self.postgres_version.to_string()),
+        ]
+    }
+
     fn dir(&self) -> PathBuf {
         self.dir.clone().unwrap_or_else(|| cache::home().join(".cache/pgcdc/up"))
     }
@@ -91,7 +102,7 @@ pub(crate) fn up(options: &Options) -> Result<Running> {
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     if by_compose()? {
         printer::say("a Docker engine answers: docker compose up");
-        compose::up(options)?;
+        compose::up(&options.variables())?;
         std::fs::write(dir.join("compose"), "")
             .with_context(|| format!("cannot write in {}", dir.display()))?;
         return Ok(options.running(true));
@@ -169,7 +180,7 @@ fn start(options: &Options, name: &str) -> Result<(bool, f64)> {
 pub(crate) fn down(options: &Options) -> Result<()> {
     let dir = options.dir();
     if dir.join("compose").exists() {
-        compose::down(options)?;
+        compose::down(&options.variables())?;
     }
     for name in NAMES {
         remove(&dir.join(name), name)?;
@@ -196,7 +207,7 @@ fn remove(place: &Path, name: &str) -> Result<()> {
 pub(crate) fn status(options: &Options) -> Result<()> {
     let dir = options.dir();
     if dir.join("compose").exists() {
-        return compose::status(options);
+        return compose::status(&options.variables());
     }
     let mut rows = vec![printer::row(["service", "port", "process", "what"])];
     for name in NAMES {
