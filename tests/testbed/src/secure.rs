@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::certificates::{Authority, Pair};
-use crate::kafka::{self, KafkaOptions};
+use crate::kafka::{self, Kafka, KafkaOptions};
 use crate::ports;
 
 /// Users that can log in with a password, `<name>-secret`. `admin` may do everything; the others may do what
@@ -122,6 +122,37 @@ impl Security {
             set("sasl.password", format!("{user}-secret"));
         }
         properties
+    }
+
+    /// Starts a broker alone, on free ports, with these listeners.
+    ///
+    /// # Errors
+    /// As [`Kafka::start`].
+    pub fn start_broker(&self, dir: impl AsRef<Path>, options: KafkaOptions) -> Result<(Kafka, SecurePorts)> {
+        let (plaintext, controller, secure) = (ports::free()?, ports::free()?, SecurePorts::free()?);
+        let options = self
+            .apply(options, plaintext, controller, secure, None)
+            .setting("controller.quorum.voters", &format!("1@127.0.0.1:{controller}"));
+        Ok((Kafka::start(dir, plaintext, options)?, secure))
+    }
+
+    /// What a client in Java says to reach a broker by this listener as `user`, with SCRAM-SHA-256 where it logs in.
+    pub fn java_client(&self, listener: Listener, user: &str) -> Vec<(String, String)> {
+        let mut properties = vec![("security.protocol", listener.protocol().to_owned())];
+        if matches!(listener, Listener::Ssl | Listener::SaslSsl) {
+            properties.push(("ssl.truststore.type", "PKCS12".to_owned()));
+            properties.push(("ssl.truststore.location", self.trusted.display().to_string()));
+            properties.push(("ssl.truststore.password", crate::certificates::STORE_PASSWORD.to_owned()));
+        }
+        if matches!(listener, Listener::SaslSsl | Listener::SaslPlaintext) {
+            let module = "org.apache.kafka.common.security.scram.ScramLoginModule";
+            properties.push(("sasl.mechanism", "SCRAM-SHA-256".to_owned()));
+            properties.push((
+                "sasl.jaas.config",
+                format!("{module} required username=\"{user}\" password=\"{user}-secret\";"),
+            ));
+        }
+        properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Adds the secure listeners to a broker whose plaintext and controller ports are these. Clients of `SASL_SSL` are sent to

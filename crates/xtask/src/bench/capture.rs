@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use pgcdc_testbed::{Process, Registry, kafka, tools};
+use pgcdc_testbed::{Listener, Process, Registry, kafka, tools};
 
 use super::Common;
 use super::debezium::{self, Debezium};
@@ -33,6 +33,12 @@ pub(crate) struct Options {
     /// pgcdc once more, with exactly.once.support=required
     #[arg(long)]
     exactly_once: bool,
+    /// pgcdc and Debezium tuned once more, over TLS
+    #[arg(long)]
+    tls: bool,
+    /// pgcdc and Debezium tuned once more, with a login by SCRAM-SHA-256; with --tls over TLS
+    #[arg(long)]
+    sasl: bool,
     /// Another build of pgcdc, measured in the same run: what a change has cost
     #[arg(long, value_name = "PROGRAM")]
     before: Option<PathBuf>,
@@ -40,8 +46,20 @@ pub(crate) struct Options {
     common: Common,
 }
 
+impl Options {
+    /// How the secured contenders reach the broker, when there are any.
+    fn listener(&self) -> Option<Listener> {
+        match (self.tls, self.sasl) {
+            (false, false) => None,
+            (true, false) => Some(Listener::Ssl),
+            (true, true) => Some(Listener::SaslSsl),
+            (false, true) => Some(Listener::SaslPlaintext),
+        }
+    }
+}
+
 /// What `--without` calls them, and what the report does.
-const CONTENDERS: [(&str, &str); 8] = [
+const CONTENDERS: [(&str, &str); 10] = [
     ("recvlogical", "pg_recvlogical > /dev/null"),
     ("pgcdc", PGCDC),
     ("pgcdc-before", BEFORE),
@@ -50,10 +68,14 @@ const CONTENDERS: [(&str, &str); 8] = [
     ("bare", "bare librdkafka loop"),
     ("debezium", "Debezium"),
     ("debezium-tuned", "Debezium tuned"),
+    ("pgcdc-secured", SECURED),
+    ("debezium-secured", DEBEZIUM_SECURED),
 ];
 const PGCDC: &str = "pgcdc";
 const BEFORE: &str = "pgcdc before";
 const AVRO: &str = "pgcdc, Avro";
+const SECURED: &str = "pgcdc, secured";
+const DEBEZIUM_SECURED: &str = "Debezium tuned, secured";
 const EXACTLY_ONCE: &str = "pgcdc, exactly once";
 
 const COLUMNS: &[Column] = &[
@@ -78,13 +100,16 @@ pub(super) fn run(options: &Options) -> Result<()> {
         "pgcdc-before" => options.before.is_some(),
         "pgcdc-avro" => options.avro,
         "pgcdc-exactly-once" => options.exactly_once,
+        "pgcdc-secured" | "debezium-secured" => options.listener().is_some(),
         _ => true,
     });
     let wanted = options.common.choose(contenders, |(name, _)| name)?;
     if wanted.iter().any(|(name, _)| *name == "bare") && !wanted.iter().any(|(name, _)| *name == "pgcdc") {
         bail!("the bare loop produces what pgcdc wrote before it\n\nhint: --without pgcdc,bare");
     }
-    let lab = Lab::start(&options.common)?;
+    let listener = options.listener();
+    let lab =
+        if listener.is_some() { Lab::start_secured(&options.common)? } else { Lab::start(&options.common)? };
     let wants_debezium = wanted.iter().any(|(name, _)| name.starts_with("debezium"));
     let debezium = wants_debezium.then(|| Debezium::start(&lab)).transpose()?;
     let registry = if options.avro { Some(Registry::start(lab.scratch.join("registry"), 0)?) } else { None };
@@ -95,6 +120,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         lab,
         rows,
         schemas: options.schemas,
+        listener,
         before: options.before.clone().unwrap_or_default(),
         end: String::new(),
         sample: String::new(),
@@ -130,7 +156,7 @@ fn report(options: &Options, rows: u32) -> Report {
         "Events/s and CPU are those from the first record that is durable in Kafka to the last; for pg_recvlogical, bytes \
          written. Debezium's two contenders share one warm worker.",
     );
-    let [recvlogical, _, _, _, _, bare, debezium, tuned] = CONTENDERS.map(|(_, label)| label);
+    let [recvlogical, _, _, _, _, bare, debezium, tuned, ..] = CONTENDERS.map(|(_, label)| label);
     for base in [recvlogical, bare, debezium, tuned] {
         report.ratio(PGCDC, base);
     }
@@ -138,6 +164,14 @@ fn report(options: &Options, rows: u32) -> Report {
         report.ratio(PGCDC, BEFORE);
         report.bar(Bar::ratio("events/s", PGCDC, Bound::AtLeast(0.95), BEFORE));
         report.bar(Bar::ratio("CPU-s/million", PGCDC, Bound::AtMost(1.05), BEFORE));
+    }
+    if options.listener().is_some() {
+        report.ratio(SECURED, PGCDC);
+        report.ratio(SECURED, DEBEZIUM_SECURED);
+        report.bar(Bar::ratio("events/s", SECURED, Bound::AtLeast(0.85), PGCDC));
+        report.bar(Bar::ratio("CPU-s/million", SECURED, Bound::AtMost(1.4), PGCDC));
+        report.bar(Bar::ratio("events/s", SECURED, Bound::AtLeast(4.0), DEBEZIUM_SECURED));
+        report.bar(Bar::ratio("CPU-s/million", SECURED, Bound::AtMost(0.1), DEBEZIUM_SECURED));
     }
     if options.avro {
         report.ratio(AVRO, PGCDC);
@@ -166,6 +200,8 @@ struct Bench {
     lab: Lab,
     rows: u32,
     schemas: bool,
+    /// How the secured contenders reach the broker.
+    listener: Option<Listener>,
     /// `--before`
     before: PathBuf,
     /// WAL position behind the backlog.
@@ -215,7 +251,9 @@ impl Bench {
         let slot = slot(name, round);
         match name {
             "recvlogical" => self.recvlogical(&slot),
-            "pgcdc" | "pgcdc-before" | "pgcdc-avro" | "pgcdc-exactly-once" => self.pgcdc(name, &slot),
+            "pgcdc" | "pgcdc-before" | "pgcdc-avro" | "pgcdc-exactly-once" | "pgcdc-secured" => {
+                self.pgcdc(name, &slot)
+            }
             "bare" => self.bare(&slot),
             _ => self.debezium(name, &slot),
         }
@@ -250,6 +288,9 @@ impl Bench {
         let mut connector = self.lab.connector(slot, slot, self.schemas);
         if name == "pgcdc-exactly-once" {
             connector = connector.with("exactly.once.support", "required");
+        }
+        if let ("pgcdc-secured", Some(listener)) = (name, self.listener) {
+            connector = self.lab.secured(connector, listener)?;
         }
         if name == "pgcdc-avro" {
             let registry = self.registry.as_ref().context("there is no registry")?;
@@ -294,8 +335,11 @@ impl Bench {
     fn debezium(&mut self, name: &str, slot: &str) -> Result<Phase> {
         let topic = format!("{slot}.{TABLE}");
         let mut connector = self.lab.connector(slot, slot, self.schemas);
-        if name == "debezium-tuned" {
+        if name != "debezium" {
             connector = debezium::tuned(connector);
+        }
+        if let ("debezium-secured", Some(listener)) = (name, self.listener) {
+            connector = self.lab.secured(connector, listener)?;
         }
         let worker = self.debezium.as_mut().context("there is no Connect worker")?;
         let phase = worker.drain(&mut self.lab, slot, &connector, &topic, self.rows, LIMIT)?;

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use pgcdc_testbed::{Kafka, KafkaOptions, Postgres, PostgresOptions, Process, Scratch};
+use pgcdc_testbed::secure::SecurePorts;
+use pgcdc_testbed::{Kafka, KafkaOptions, Listener, Postgres, PostgresOptions, Process, Scratch, Security};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -24,6 +25,8 @@ pub(super) struct Lab {
     pub(super) binary: PathBuf,
     pub(super) postgres: Postgres,
     pub(super) kafka: Kafka,
+    /// The broker's certificates and further ports, after [`Lab::start_secured`].
+    secured: Option<(Security, SecurePorts)>,
     set: Vec<String>,
     // Last: what runs in it is stopped first.
     pub(super) scratch: Scratch,
@@ -32,6 +35,15 @@ pub(super) struct Lab {
 impl Lab {
     /// Builds pgcdc, starts the services and creates an empty database.
     pub(super) fn start(options: &Common) -> Result<Self> {
+        Self::start_with(options, false)
+    }
+
+    /// The same, with a broker that has listeners for TLS and logins beside the plaintext one.
+    pub(super) fn start_secured(options: &Common) -> Result<Self> {
+        Self::start_with(options, true)
+    }
+
+    fn start_with(options: &Common, secure: bool) -> Result<Self> {
         let binary = match &options.pgcdc {
             Some(binary) => binary.clone(),
             None => {
@@ -51,9 +63,15 @@ impl Lab {
         // What a run wrote is removed before the next one, on disk too.
         let heap = KafkaOptions { heap_mb: 1024, ..KafkaOptions::default() }
             .setting("log.segment.delete.delay.ms", "500");
-        let kafka = Kafka::start(scratch.join("kafka"), 0, heap)?;
+        let (kafka, secured) = if secure {
+            let security = Security::create(scratch.join("certificates"))?;
+            let (kafka, ports) = security.start_broker(scratch.join("kafka"), heap)?;
+            (kafka, Some((security, ports)))
+        } else {
+            (Kafka::start(scratch.join("kafka"), 0, heap)?, None)
+        };
         postgres.create_database(DATABASE)?;
-        Ok(Self { binary, postgres, kafka, set: options.set.clone(), scratch })
+        Ok(Self { binary, postgres, kafka, secured, set: options.set.clone(), scratch })
     }
 
     /// Creates the engagement tables and the procedure `load_events(rows, rows per transaction)`.
@@ -187,6 +205,21 @@ impl Lab {
         }
         command.args(more);
         Ok(command)
+    }
+
+    /// Lets the connector's producer reach the broker by this listener, as a user who may do everything. The properties have
+    /// Java's names, so that pgcdc and Debezium take the same.
+    ///
+    /// # Errors
+    /// When the lab was started without these listeners.
+    pub(super) fn secured(&self, connector: Connector, listener: Listener) -> Result<Connector> {
+        let (security, ports) = self.secured.as_ref().context("the broker has no secure listener")?;
+        let address = format!("127.0.0.1:{}", ports.of(listener, self.kafka.port()));
+        let properties = security.java_client(listener, "admin");
+        let connector = connector.with("producer.override.bootstrap.servers", &address);
+        Ok(properties.iter().fold(connector, |connector, (name, value)| {
+            connector.with(&format!("producer.override.{name}"), value)
+        }))
     }
 
     /// Where the log of a run belongs.
