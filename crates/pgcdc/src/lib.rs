@@ -27,11 +27,13 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `cli` (default) | the binary, with `sinks` |
+//! | `cli` (default) | the binary, with `kafka` and `sinks` |
+//! | `kafka` | records to Kafka ([`CaptureBuilder::to_kafka`]), with librdkafka |
 //! | `sinks` | the module `sinks`, with the clients of Cassandra and Redis |
 //! | `kafka-tls` | TLS and SASL/SCRAM to Kafka |
 //!
-//! A program that only captures takes `default-features = false`.
+//! A program that takes changes as typed events sets `default-features = false`, and builds no client of Kafka or of a
+//! store. `examples/changes.rs` and `examples/receipts.rs` are such programs.
 
 pub use pgcdc_capture as capture;
 pub use pgcdc_event as event;

@@ -43,6 +43,11 @@ impl Messages {
         })
     }
 
+    /// Whether transactions have records of their begin and end.
+    pub(super) fn tells_transactions(&self) -> bool {
+        self.transactions.is_some()
+    }
+
     /// The number of the next change of a table within its transaction, where records tell it.
     #[inline]
     pub(super) fn ordinal(&self, oid: u32) -> Option<Ordinal> {

@@ -22,7 +22,7 @@ mod typed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgcdc_event::{Lsn, RecordBatch, TopicId};
+use pgcdc_event::{ChangeEvent, Lsn, RecordBatch, TopicId};
 use pgcdc_format::envelope::{Context, RelationEncoder};
 
 use crate::config::Settings;
@@ -66,6 +66,15 @@ impl Outlet {
 pub(crate) enum Lane {
     Records(Box<RecordLane>),
     Events(Box<EventLane>),
+}
+
+/// What must go out before a lane takes the next change.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    /// The batch of records, which is large enough, or must hold one change only.
+    Batch,
+    /// An event.
+    Event(ChangeEvent),
 }
 
 /// Does the same with the outbox of either lane.
@@ -138,20 +147,36 @@ impl Lane {
         }
     }
 
-    /// Takes one change of the stream. `encoder` is that of its table.
+    /// Takes one change of the stream; `encoder` is that of its table. Where it answers with something, that must be
+    /// [sent](Self::send_waiting) before the next change.
+    ///
+    /// Not async: most changes only fill a batch, and a future for each of them would cost more than the rest of the way.
     #[inline]
-    pub(crate) async fn change(
+    pub(crate) fn change(
         &mut self,
         encoder: &mut RelationEncoder,
         change: RowChange<'_>,
         context: Context<'_>,
-    ) -> Result<()> {
+    ) -> Result<Option<Waiting>> {
         match self {
             Self::Records(lane) => {
                 lane.encode(encoder, change, context)?;
-                lane.send_gathered().await
+                Ok(lane.is_due().then_some(Waiting::Batch))
             }
-            Self::Events(lane) => lane.change(encoder, change, &context).await,
+            Self::Events(_) => {
+                let event = typed::change(encoder.relation(), change, &context)
+                    .map_err(|error| at(context.lsn, error))?;
+                Ok(Some(Waiting::Event(event)))
+            }
+        }
+    }
+
+    /// Sends what [`change`](Self::change) answered.
+    pub(crate) async fn send_waiting(&mut self, waiting: Waiting) -> Result<()> {
+        match (self, waiting) {
+            (Self::Events(lane), Waiting::Event(event)) => lane.send(event).await,
+            (Self::Records(lane), _) => lane.send_gathered().await,
+            (Self::Events(_), Waiting::Batch) => Ok(()),
         }
     }
 
@@ -184,26 +209,37 @@ impl Lane {
     }
 
     /// A transaction begins whose commit record starts at `commit`.
-    pub(crate) async fn begin(
-        &mut self,
-        commit: Lsn,
-        context: Context<'_>,
-        tables: &mut Tables,
-    ) -> Result<()> {
+    pub(crate) fn begin(&mut self, commit: Lsn) {
+        outbox!(self, outbox => outbox.begin(commit));
+    }
+
+    /// The transaction is complete, and everything of it was [flushed](Self::flush); `end` is the position behind its
+    /// commit record.
+    pub(crate) fn commit(&mut self, end: Lsn) -> Result<()> {
+        outbox!(self, outbox => outbox.commit(end))
+    }
+
+    /// Whether the begin and the end of a transaction have records: `provide.transaction.metadata`.
+    pub(crate) fn tells_transactions(&self) -> bool {
         match self {
-            Self::Records(lane) => lane.begin(commit, &context, tables).await,
-            Self::Events(lane) => {
-                lane.outbox.begin(commit);
-                Ok(())
-            }
+            Self::Records(lane) => lane.tells_transactions(),
+            Self::Events(_) => false,
         }
     }
 
-    /// The transaction is complete; `end` is the position behind its commit record.
-    pub(crate) async fn commit(&mut self, end: Lsn, context: Context<'_>) -> Result<()> {
+    /// Sends the record of a transaction's begin, where there is one.
+    pub(crate) async fn tell_begin(&mut self, context: Context<'_>, tables: &mut Tables) -> Result<()> {
         match self {
-            Self::Records(lane) => lane.commit(end, &context).await,
-            Self::Events(lane) => lane.outbox.commit(end),
+            Self::Records(lane) => lane.tell_begin(&context, tables).await,
+            Self::Events(_) => Ok(()),
+        }
+    }
+
+    /// Sends the record of its end, where there is one.
+    pub(crate) async fn tell_end(&mut self, context: Context<'_>) -> Result<()> {
+        match self {
+            Self::Records(lane) => lane.tell_end(&context).await,
+            Self::Events(_) => Ok(()),
         }
     }
 

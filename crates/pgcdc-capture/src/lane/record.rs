@@ -74,15 +74,17 @@ impl RecordLane {
         self.sender.send(batch).await
     }
 
-    /// Sends what was gathered when it is enough, or where each change must go out alone. A batch of
+    /// Whether the batch must go out after a change: it is large enough, or each change goes alone. A batch of
     /// [`Replication::LARGE`] or more is left to the caller, who first frees the message's memory: sending copies the
     /// record.
     #[inline]
-    pub(crate) async fn send_gathered(&mut self) -> Result<()> {
-        if self.batch.position() < Replication::LARGE && self.sender.is_due(&self.batch) {
-            self.sender.send(&mut self.batch).await?;
-        }
-        Ok(())
+    pub(super) fn is_due(&self) -> bool {
+        self.batch.position() < Replication::LARGE && self.sender.is_due(&self.batch)
+    }
+
+    /// Sends what was gathered if [`is_due`](Self::is_due) says so.
+    pub(super) async fn send_gathered(&mut self) -> Result<()> {
+        if self.is_due() { self.sender.send(&mut self.batch).await } else { Ok(()) }
     }
 
     /// Sends the batch after a row of a snapshot when it is enough, or where each change must go out alone.
@@ -139,26 +141,23 @@ impl RecordLane {
         self.messages.announce(oid, schema, table);
     }
 
-    /// A transaction begins; `provide.transaction.metadata` has a record for that.
-    pub(super) async fn begin(
-        &mut self,
-        commit: Lsn,
-        context: &Context<'_>,
-        tables: &mut Tables,
-    ) -> Result<()> {
-        let output = &mut self.sender.outbox;
-        output.begin(commit);
-        let told = self.messages.begin(context, tables, &mut output.destination, &mut self.batch).await?;
-        if told { self.send_gathered().await } else { Ok(()) }
+    /// See [`Lane::tells_transactions`](super::Lane::tells_transactions).
+    pub(super) fn tells_transactions(&self) -> bool {
+        self.messages.tells_transactions()
     }
 
-    /// The transaction is complete; `provide.transaction.metadata` has a record with the sums of its changes.
-    pub(super) async fn commit(&mut self, end: Lsn, context: &Context<'_>) -> Result<()> {
-        self.flush().await?;
-        if self.messages.end(context, &mut self.batch)? {
-            self.flush().await?;
+    /// Sends the record of a transaction's begin.
+    pub(super) async fn tell_begin(&mut self, context: &Context<'_>, tables: &mut Tables) -> Result<()> {
+        let output = &mut self.sender.outbox.destination;
+        if self.messages.begin(context, tables, output, &mut self.batch).await? {
+            self.send_gathered().await?;
         }
-        self.sender.outbox.commit(end)
+        Ok(())
+    }
+
+    /// Sends the record of its end, with the sums of its changes.
+    pub(super) async fn tell_end(&mut self, context: &Context<'_>) -> Result<()> {
+        if self.messages.end(context, &mut self.batch)? { self.flush().await } else { Ok(()) }
     }
 
     /// Sends a logical message.

@@ -11,7 +11,7 @@ use super::transaction::Transaction;
 use super::xmin::Xmin;
 use crate::clock::{Clock, now_ns};
 use crate::config::Settings;
-use crate::lane::{Lane, LogicalMessage, RowChange, at};
+use crate::lane::{Lane, LogicalMessage, RowChange, Waiting, at};
 use crate::metrics::Metrics;
 use crate::postgres::Query;
 use crate::tables::Tables;
@@ -113,9 +113,16 @@ impl<'a> Applier<'a> {
             Message::Update { relation, old, new } => (relation, Operation::Update, old, Some(new)),
             Message::Delete { relation, kind, old } => (relation, Operation::Delete, Some((kind, old)), None),
             Message::Begin { final_lsn, commit_time_us, xid } => {
-                return self.begin(lsn, final_lsn, commit_time_us, xid).await;
+                self.begin(final_lsn, commit_time_us, xid);
+                return if self.lane.tells_transactions() { self.tell_begin(lsn).await } else { Ok(()) };
             }
-            Message::Commit { end_lsn, .. } => return self.commit(lsn, end_lsn).await,
+            Message::Commit { end_lsn, .. } => {
+                self.flush().await?;
+                if self.lane.tells_transactions() {
+                    self.tell_end(lsn).await?;
+                }
+                return self.commit(end_lsn);
+            }
             other => return self.rare(lsn, other, data).await,
         };
         let mut again = Vec::new();
@@ -132,21 +139,33 @@ impl<'a> Applier<'a> {
             let (row, xid) = (RowRef::Wire(new), self.transaction.xid);
             self.tables.learn_labels(oid, row, xid, self.query, self.lane).await?;
         }
-        self.change(lsn, oid, RowChange { operation, before, after, data }).await
+        match self.change(lsn, oid, RowChange { operation, before, after, data })? {
+            Some(waiting) => self.lane.send_waiting(waiting).await,
+            None => Ok(()),
+        }
     }
 
-    async fn begin(&mut self, lsn: Lsn, final_lsn: Lsn, commit_time_us: i64, xid: u32) -> Result<()> {
+    #[inline]
+    fn begin(&mut self, final_lsn: Lsn, commit_time_us: i64, xid: u32) {
         tracing::trace!(%final_lsn, xid, "begin");
         let xmin = self.xmin.now();
         self.transaction = Transaction { xid: Some(xid), xmin, commit_time_us, origin: None };
         self.floor = if final_lsn >= self.snapshot_at { self.snapshot_at } else { Lsn::ZERO };
-        let context = self.transaction.context(lsn, self.last_commit, 0);
-        self.lane.begin(final_lsn, context, self.tables).await
+        self.lane.begin(final_lsn);
     }
 
-    async fn commit(&mut self, lsn: Lsn, end: Lsn) -> Result<()> {
-        self.flush().await?;
-        self.lane.commit(end, self.transaction.context(lsn, self.last_commit, 0)).await?;
+    async fn tell_begin(&mut self, lsn: Lsn) -> Result<()> {
+        let context = self.transaction.context(lsn, self.last_commit, 0);
+        self.lane.tell_begin(context, self.tables).await
+    }
+
+    async fn tell_end(&mut self, lsn: Lsn) -> Result<()> {
+        self.lane.tell_end(self.transaction.context(lsn, self.last_commit, 0)).await
+    }
+
+    #[inline]
+    fn commit(&mut self, end: Lsn) -> Result<()> {
+        self.lane.commit(end)?;
         self.last_commit = Some(end);
         self.seen = self.seen.max(end);
         self.transaction = Transaction::default();
@@ -172,15 +191,15 @@ impl<'a> Applier<'a> {
         Tuple::parse(again).map_err(|error| Error::fatal("columns that were read again").with_source(error))
     }
 
-    /// Gives a change to the lane, unless its table is not captured.
+    /// Gives a change to the lane, unless its table is not captured. What the lane answers must be sent.
     #[inline]
-    async fn change(&mut self, lsn: Lsn, oid: u32, change: RowChange<'_>) -> Result<()> {
+    fn change(&mut self, lsn: Lsn, oid: u32, change: RowChange<'_>) -> Result<Option<Waiting>> {
         let (now_ns, last_commit) = (self.clock.tick(), self.commit_before(lsn));
         let Some(encoder) = self.tables.get(oid) else { return Err(unannounced(lsn, oid)) };
-        let Some(encoder) = encoder else { return Ok(()) };
+        let Some(encoder) = encoder else { return Ok(None) };
         self.changes += 1;
         let context = self.transaction.context(lsn, last_commit, now_ns);
-        self.lane.change(encoder, change, context).await
+        self.lane.change(encoder, change, context)
     }
 
     /// The first number of `source.sequence`: the end of the commit before.
@@ -204,7 +223,9 @@ impl<'a> Applier<'a> {
                 let truncate = RowChange { operation: Operation::Truncate, before: None, after: None, data };
                 for oid in relations.chunks_exact(4) {
                     let oid = u32::from_be_bytes([oid[0], oid[1], oid[2], oid[3]]);
-                    self.change(lsn, oid, truncate).await?;
+                    if let Some(waiting) = self.change(lsn, oid, truncate)? {
+                        self.lane.send_waiting(waiting).await?;
+                    }
                 }
             }
             Message::Origin { lsn, name } => self.transaction.origin = Some((name.to_owned(), lsn)),
