@@ -240,7 +240,7 @@ fn same(answer: &Value, ours: &AvroSchema) -> bool {
     }
 }
 
-/// A schema without what does not decide about bytes.
+/// A schema without its parts that do not change the bytes of a value.
 fn shape(schema: &Value) -> Value {
     match schema {
         Value::Array(branches) => Value::Array(branches.iter().map(shape).collect()),
@@ -264,7 +264,7 @@ fn below_converter(property: &str) -> String {
     property.split_once(".converter.").map_or_else(String::new, |(half, _)| format!("{half}.converter."))
 }
 
-/// The addresses, without what stands before an `@`.
+/// The addresses, without the user and password before an `@`.
 fn hosts(urls: &[String]) -> String {
     let host = |url: &String| match url.split_once("://") {
         Some((scheme, rest)) => {

@@ -170,7 +170,7 @@ impl Tables {
         self.encoders.get_mut(at).map(Option::as_mut)
     }
 
-    /// Learns a table from its `Relation` message, which transaction `xid` sent; what was known of it before is replaced.
+    /// Learns a table from its `Relation` message, which transaction `xid` sent. It replaces what was known of the table.
     pub(crate) async fn learn(
         &mut self,
         body: &RelationBody<'_>,

@@ -26,7 +26,7 @@ struct Inner {
     log_each: bool,
     mode: FailureMode,
     failures: Failures,
-    /// Of [`Failures::total`], what was told.
+    /// [`Failures::total`] when it was logged last.
     told: AtomicU64,
     left_out: Mutex<BTreeMap<String, u64>>,
     metrics: Arc<Metrics>,

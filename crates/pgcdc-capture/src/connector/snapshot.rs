@@ -54,7 +54,7 @@ impl Connector {
         self.started(prepared, interrupted.filter(|_| reuse).unwrap_or(made.consistent_point)).await?;
         tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
         session.stop().await;
-        // The snapshot's rows belong to no transaction: close what they left open in the ledger.
+        // The snapshot's rows belong to no transaction: this closes the one that they opened in the ledger.
         prepared.lane.idle(Lsn::ZERO);
         prepared.snapshot_at = made.consistent_point;
         if reuse {

@@ -105,8 +105,8 @@ impl Connector {
         }
     }
 
-    /// Gets everything that was read delivered and confirmed, and ends the session. After a failure too, for what did arrive,
-    /// so that little comes twice.
+    /// Waits until everything that was read is delivered and confirmed, and ends the session. After a failure it does not
+    /// wait, but still confirms what was delivered, so that little comes twice.
     async fn drain(&self, session: Session, ended: Result<Ended>) -> Result<Ended> {
         let Session { keys, query, mut lane, mut replication, home } = session;
         if matches!(ended, Ok(Ended::Done | Ended::Stopped)) {

@@ -25,7 +25,7 @@ pub(crate) struct KafkaOutput {
     made: HashMap<TopicId, Topic>,
     /// Records whose topics are being made.
     held: Held,
-    /// With transactions nothing is held back here: a commit would miss it.
+    /// With transactions no record is held back here: a commit would miss it.
     transactional: bool,
     handles: Vec<usize>,
 }
@@ -111,17 +111,18 @@ impl KafkaOutput {
         self.advance()
     }
 
-    /// Sends what waits for more, if it is time; called when there is nothing more for now, or no room for it (`full`).
+    /// Sends records that wait for more, if it is time. Called when there is nothing more for now, or no room for it (`full`).
     /// True when that took about a millisecond.
     pub(crate) fn send_now(&mut self, full: bool) -> Result<bool> {
         self.producer.send_now(full).map_err(kafka_error)
     }
 
-    /// Takes in which topics are there now, and sends what waited for them.
+    /// Notes which topics came to be there, and sends the records that waited for them.
     pub(crate) fn advance(&mut self) -> Result<()> {
         for There { name, most } in self.making.poll()? {
             if let Some(id) = self.ids.get(&name) {
-                // Not before: the producer asks for what it is told of, and a broker may make it in its own way then.
+                // The producer hears of a topic only now: it asks the brokers for each topic it knows, and a broker may
+                // make a missing one by its own defaults.
                 let topic = self.producer.topic(&name).map_err(kafka_error)?;
                 self.producer.limit_batches(&topic, most);
                 self.made.insert(*id, topic);

@@ -5,9 +5,9 @@
 //!  Output ───────────▶ producer ───────────────────────────────▶ committed ─▶ ledger
 //!     └─ while that runs ─▶ the next transaction
 //! ```
-//! A record counts as delivered when its transaction is committed. Our own producer takes records of the next transaction
-//! meanwhile; librdkafka takes none while it commits, and what comes is held back (bounded), so that reading and encoding
-//! go on.
+//! A record counts as delivered when its transaction is committed. While a commit runs, our own producer takes records of
+//! the next transaction. librdkafka takes none: records that come then are held back (bounded), so that reading and
+//! encoding go on.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ use crate::output::Sent;
 use crate::position::Reached;
 use crate::{Error, Result};
 
-/// Bookkeeping of one Kafka transaction is bounded: it ends after so many transactions of the server.
+/// Transactions of the server in one Kafka transaction, at most: its bookkeeping must stay small.
 const MOST_RUNS: usize = Ledger::MOST_TRANSACTIONS / 2;
 
 /// How long an end may take when we stop.
@@ -41,16 +41,16 @@ pub(super) struct TransactionalOutput {
     pace: Pace,
     /// Records of the open transaction.
     runs: Runs,
-    /// Those of the one that is ending, and when its first came.
+    /// Records of the transaction that is ending, and when its first record came.
     ending: Runs,
     ending_since: Instant,
     /// Where offsets go.
     offsets: Option<(String, Topic)>,
     /// Records that wait for the next transaction.
     held: Held,
-    /// What the last committed or ending transaction said.
+    /// The position in the offset of the last transaction that is ending or committed.
     written: Reached,
-    /// What the last committed one said.
+    /// The same of the last committed transaction.
     committed: Reached,
     handles: Vec<usize>,
 }
@@ -96,18 +96,18 @@ impl TransactionalOutput {
         })
     }
 
-    /// What the committed offset says: what is not further is not written again.
+    /// Goes on from the committed offset, which says `reached`.
     pub(super) fn continue_from(&mut self, reached: Reached) {
         self.written = reached;
         self.committed = reached;
     }
 
-    /// What the last transaction said that is ending or committed.
+    /// The position in the offset of the last transaction that is ending or committed.
     pub(super) fn written(&self) -> Reached {
         self.written
     }
 
-    /// What the last committed transaction said: the next start finds that.
+    /// The position in the offset of the last committed transaction, from which the next start goes on.
     pub(super) fn committed(&self) -> Reached {
         self.committed
     }
@@ -134,7 +134,7 @@ impl TransactionalOutput {
         }
     }
 
-    /// Takes in what is committed, and moves on what waits. Ends no transaction that is open.
+    /// Notes commits that are done, and sends records and an offset that wait. Ends no open transaction.
     pub(super) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         if matches!(self.state, State::Ending) {
             let ended = self.kafka.producer.has_committed().map_err(|error| self.fail(kafka_error(error)))?;
@@ -161,7 +161,7 @@ impl TransactionalOutput {
         self.close()
     }
 
-    /// Sends what was held back, as far as there is room.
+    /// Sends the records that were held back, as far as there is room.
     fn release(&mut self) -> Result<()> {
         if !self.takes() {
             return Ok(());
@@ -245,8 +245,8 @@ impl TransactionalOutput {
         self.close()
     }
 
-    /// Gives up what is not committed, so that readers need not wait for its timeout. What is being committed is beyond
-    /// recall, and waited for.
+    /// Aborts the open transaction, so that readers need not wait for its timeout. A commit that runs cannot be called back:
+    /// its end is waited for.
     pub(super) async fn abort(mut self) {
         let end = Instant::now() + ABORT_LIMIT;
         while matches!(self.state, State::Ending) && Instant::now() < end {
@@ -309,7 +309,7 @@ fn of_kafka(error: &Error) -> Option<&pgcdc_kafka::Error> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
-/// Kafka's error with what it means for a transaction of this `age`.
+/// Says what Kafka's error means for a transaction of this `age`.
 fn explain(id: &str, age: Duration, timeout: Duration, error: Error) -> Error {
     let Some(reason) = of_kafka(&error) else { return error };
     let text = reason.to_string();

@@ -17,11 +17,11 @@ const WHOLE: Duration = Duration::from_secs(2);
 /// When records come slowly, a Kafka transaction lasts so long although the next record is there already.
 const SLOW: Duration = Duration::from_millis(10);
 
-/// So many records a millisecond are slow.
+/// Fewer records a millisecond than this are slow.
 const SLOW_RATE: u64 = 10;
 
-/// A transaction of so many records was no trickle: a short silence after it means that the server is scheduled out, and a
-/// commit would cost more than it brings.
+/// A transaction of this many records was no trickle. A short silence after it means that the server is scheduled out, and
+/// a commit would cost more than it gains.
 const MANY: u64 = 1000;
 
 /// When there were many, nothing more is to be read after so long without a record.
@@ -33,7 +33,7 @@ const QUIET: Duration = Duration::from_millis(50);
 /// Decides when the transaction that is being filled is to end.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// `None`: by what there is to be read.
+    /// `transaction.boundary=interval`; `None` for `poll`.
     interval: Option<Duration>,
     /// Longer than this no Kafka transaction may last.
     longest: Duration,

@@ -37,12 +37,12 @@ impl Pauses {
 /// After a write that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
-/// Keeps the offset ahead of what is confirmed; at-least-once.
+/// Sees to it that no position is confirmed before its offset is durable. For at-least-once.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    /// What is written, but for the positions.
+    /// The offset that is written, but for its positions.
     template: Offset,
-    /// What is durable: up to here the server may be told.
+    /// The position of the durable offset: the server may be told no later one.
     kept: Lsn,
     pace: Pace,
     work: Work,
@@ -67,7 +67,7 @@ impl Bound {
         Self { kept: template.lsn, template, pace, work }
     }
 
-    /// The position that may be confirmed to the server, of `delivered`: what is durable at the output. `written`: where
+    /// The position that may be confirmed to the server; not beyond `delivered`, which is durable at the output. `written`: where
     /// its last transaction with records ends. Begins to write the offset when it is time; does not wait.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Bound {
         Ok(delivered.min(self.kept))
     }
 
-    /// Writes the offset for `delivered` and waits until it is durable; says what may be confirmed then.
+    /// Writes the offset for `delivered` and waits until it is durable. Returns the position that may be confirmed then.
     pub(crate) async fn finish(&mut self, delivered: Lsn, written: Lsn) -> Result<Lsn> {
         if let Work::Nothing = self.work {
             return Ok(delivered);

@@ -39,7 +39,7 @@ pub(super) fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
     let begun = std::time::Instant::now();
     while let Err(error) = lock.try_lock() {
         match error {
-            // Some network file systems have no locks: only those that share the file need them.
+            // Some network file systems have no locks. Only connectors that share the file need them.
             TryLockError::Error(_) => break,
             TryLockError::WouldBlock if begun.elapsed() >= LOCK_LIMIT => {
                 return Err(Error::transient(format!(
@@ -59,8 +59,8 @@ pub(super) fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
         file.write_all(&serde_json::to_vec_pretty(&all)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
-        // Without this the old file may be back after a power failure, and the slot would stand beyond what it says. Some file
-        // systems cannot do it, or need not.
+        // Without this the old file may be back after a power failure, and the slot would stand beyond its offset. Some
+        // file systems cannot do it, or need not.
         let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         Ok(())
     };

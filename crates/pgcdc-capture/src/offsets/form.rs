@@ -19,7 +19,7 @@ const DONE_KIND: &str = "pgcdc_done_kind";
 /// The two kinds: the start of a commit record, or the end of a message.
 const COMMIT: &str = "commit";
 const MESSAGE: &str = "message";
-/// Exactly-once: the transaction that is written in part, by its commit record, and so many of its changes are.
+/// Exactly-once: a transaction that is written in part, named by its commit record, and how many of its changes are written.
 const OPEN: &str = "pgcdc_open";
 const CHANGES: &str = "pgcdc_open_changes";
 

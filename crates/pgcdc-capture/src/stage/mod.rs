@@ -38,14 +38,14 @@ pub(crate) struct Stage {
     value_writer: Writer,
     header_writer: HeaderWriter,
     registries: Registries,
-    /// The header converter shows what a header is of.
+    /// The header converter writes the types of headers.
     headers_have_schemas: bool,
     /// `__debezium.context.*`, which transforms see like other headers.
     context: Vec<(Arc<str>, Value)>,
     text: Schema,
-    /// Whether what cannot be transformed or converted is left out.
+    /// Whether a record that cannot be transformed or converted is left out.
     tolerance: Tolerance,
-    /// What comes out; changes places with what came in.
+    /// The batch of transformed records. It is swapped with the batch that came in.
     out: RecordBatch,
 }
 
@@ -76,7 +76,7 @@ impl Stage {
         }))
     }
 
-    /// Puts what the chain makes of a batch in its place, and sees to it that the topics are there.
+    /// Replaces the records of a batch by those that the chain makes of them, and makes their topics known.
     pub(crate) async fn run(&mut self, batch: &mut RecordBatch, output: &mut Output) -> Result<()> {
         let now = now_ns() / 1_000_000;
         for encoded in batch.iter() {

@@ -1,4 +1,4 @@
-//! A SQL session beside the stream, for what may fail, wait for a lock or take its time while the stream goes on.
+//! A SQL session beside the stream, for statements that may fail, wait for a lock or take long while the stream goes on.
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! Everything that the loop reacts to is an [`Input`], and [`Inputs::next`] is the only place where it waits. When several
 //! inputs are there at once, the first of this list wins:
 //!
-//! 1. [`Input::Pause`]: rare, and nothing of what is read after it would be kept.
+//! 1. [`Input::Pause`]: rare, and messages that are read after it would have to be read again.
 //! 2. [`Input::Heartbeat`]: small and due at a time. A server that always has more to send must not hold it back.
 //! 3. [`Input::ServerAt`]: an answer that is there already.
 //! 4. [`Input::Wal`]: the server's next message.

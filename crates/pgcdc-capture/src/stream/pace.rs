@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Below this rate (changes a second) nothing is ever delayed.
 const FAST: f64 = 20_000.0;
 
-/// A drain of so many bytes was large enough already: the server is faster than we are.
+/// When one drain took more bytes than this, the server is faster than we are, and no nap is needed.
 const ENOUGH: usize = 400 * 1024;
 
 /// Changes of more bytes than this cost by their bytes, not by their number: waiting saves nothing.

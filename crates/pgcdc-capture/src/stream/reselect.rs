@@ -1,7 +1,7 @@
 //! Columns that are read again from their table: `ReselectColumnsPostProcessor`.
 //!
 //! The stream leaves out TOAST values that did not change, and a null may be one that nobody meant. For inserts and updates
-//! the row is asked for such columns, by its key, and what it has now takes their place. A row that is gone by then leaves
+//! such columns are read from the table by the row's key, and the values of now take their place. A row that is gone leaves
 //! them as they were. Source: Debezium's documentation, "Reselect columns".
 
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ pub(super) struct Reselector {
 pub(super) struct NewRow<'a> {
     pub(super) relation: &'a Arc<Relation>,
     pub(super) values: Tuple<'a>,
-    /// The old row was sent whole, so that what was not sent of the new one is known from it.
+    /// The old row was sent whole: a value that the new row leaves out is known from it.
     pub(super) old_is_whole: bool,
     pub(super) xid: Option<u32>,
 }

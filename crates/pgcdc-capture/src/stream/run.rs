@@ -1,4 +1,5 @@
-//! The loop of the stream: reads what is there, sends it on, confirms what is durable, waits for the next [`Input`].
+//! The loop of the stream: reads the messages that are there, sends their records on, confirms positions that are durable,
+//! waits for the next [`Input`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,8 +44,8 @@ pub(crate) enum Ended {
 
 /// One run of the stream, from START_REPLICATION to an error, an end or a cancellation.
 ///
-/// Dropping the future of [`run`](Self::run) is safe at any await: what was not confirmed is sent
-/// again by the server.
+/// Dropping the future of [`run`](Self::run) is safe at any await: the server sends changes that were not confirmed
+/// again.
 pub(crate) struct Stream<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) replication: &'a mut Replication,
@@ -93,7 +94,7 @@ impl Stream<'_> {
     }
 }
 
-/// The loop, and what it keeps between messages.
+/// The loop and its state between messages.
 struct Run<'a> {
     applier: Applier<'a>,
     inputs: Inputs<'a>,
@@ -123,7 +124,8 @@ impl Run<'_> {
         }
     }
 
-    /// Takes what is there without waiting, sends it on and confirms what is durable. Returns how long to wait for more.
+    /// Takes the messages that are there without waiting, sends their records on and confirms durable positions. Returns how
+    /// long to wait for more.
     async fn turn(&mut self) -> Result<Wait> {
         let (drained, bytes) = self.drain().await?;
         self.applier.flush().await?;
