@@ -1,4 +1,4 @@
-//! The known name that somebody who mistyped one most likely meant.
+//! Finds the known name that a mistyped name most likely stands for.
 
 /// How many typing errors may lie between a word and a name that is suggested for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

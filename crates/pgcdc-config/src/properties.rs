@@ -1,6 +1,8 @@
-//! The syntax of `java.util.Properties`.
+//! The syntax of Java's `.properties` files: comments, continued lines, escapes, three separators.
+//!
+//! Source: `java.util.Properties.load`.
 
-/// A malformed escape.
+/// A malformed escape in a `.properties` file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SyntaxError {
     /// The line, counted from 1.
@@ -11,7 +13,12 @@ pub struct SyntaxError {
     pub message: String,
 }
 
-/// Reads the key, value and line of each property, in order.
+/// Reads the key, value and line (counted from 1) of each property, in order. A key may come twice.
+///
+/// ```
+/// let read = pgcdc_config::properties::parse("# a list\nhosts = a,\\\n  b").expect("no malformed escape");
+/// assert_eq!(read, [("hosts".to_owned(), "a,b".to_owned(), 2)]);
+/// ```
 ///
 /// # Errors
 /// On a malformed `\uXXXX` escape.
@@ -26,7 +33,8 @@ pub fn parse(text: &str) -> Result<Vec<(String, String, usize)>, SyntaxError> {
         .collect()
 }
 
-/// Natural lines joined where one ends in an odd number of backslashes; no comments, no blanks.
+/// Joins a line that ends in an odd number of backslashes with the next one, and drops comments and empty lines. Each line
+/// comes with its number.
 fn logical_lines(text: &str) -> Vec<(String, usize)> {
     let mut lines = Vec::new();
     let mut open: Option<(String, usize)> = None;
@@ -50,7 +58,8 @@ fn logical_lines(text: &str) -> Vec<(String, usize)> {
     lines
 }
 
-/// The key ends at the first unescaped `=`, `:` or blank; blanks around one separator are dropped.
+/// Splits a line into key and value. The key ends at the first unescaped `=`, `:` or blank; one separator and the blanks
+/// around it are dropped.
 fn split(line: &str) -> (&str, &str) {
     let blank = [' ', '\t', '\x0c'];
     let mut escaped = false;
@@ -68,6 +77,7 @@ fn split(line: &str) -> (&str, &str) {
     (key, rest.trim_start_matches(blank))
 }
 
+/// Resolves backslash escapes.
 fn unescape(text: &str) -> Result<String, String> {
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
     let mut buffer = [0; 2];

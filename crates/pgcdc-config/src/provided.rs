@@ -1,9 +1,20 @@
-//! Config providers in a TOML file: `${env:NAME}`, `${file:/path:key}`, `${file:/path}` and `${dir:/path:file}` in any text.
+//! References to config providers in a TOML file: `${env:NAME}`, `${file:/path:key}`, `${file:/path}` and `${dir:/path:file}`
+//! may be in any text of it.
 
-use crate::{Environment, substitute, substitute_url};
+use crate::providers::{Environment, substitute, substitute_url};
 use toml::{Table, Value};
 
 /// The values that came from config providers. They may be secrets, so no mistake may show them.
+///
+/// ```
+/// use pgcdc_config::Provided;
+///
+/// let mut table: toml::Table = "[kafka]\n\"sasl.password\" = \"${env:PW}\"".parse().expect("TOML");
+/// let mut mistakes = Vec::new();
+/// let provided = Provided::resolve(&mut table, &|_| Some("open sesame".into()), &mut mistakes);
+/// assert_eq!(table["kafka"]["sasl.password"].as_str(), Some("open sesame"));
+/// assert_eq!(provided.hide("\"open sesame\" is too short"), "\"****\" is too short");
+/// ```
 #[derive(Default)]
 pub struct Provided(Vec<String>);
 
@@ -13,38 +24,34 @@ impl Provided {
     pub fn resolve(table: &mut Table, env: Environment<'_>, mistakes: &mut Vec<String>) -> Self {
         let mut this = Self::default();
         for (name, value) in table.iter_mut() {
-            match value {
-                Value::Array(elements) => {
-                    for (at, element) in elements.iter_mut().enumerate() {
-                        let place = match element.get("name").and_then(Value::as_str) {
-                            Some(sink) => format!("[[{name}]] {sink:?}: "),
-                            None => format!("[[{name}]] number {}: ", at + 1),
-                        };
-                        this.inside(&place, element, env, mistakes);
-                    }
+            if let Value::Array(elements) = value {
+                for (at, element) in elements.iter_mut().enumerate() {
+                    let place = match element.get("name").and_then(Value::as_str) {
+                        Some(sink) => format!("[[{name}]] {sink:?}: "),
+                        None => format!("[[{name}]] number {}: ", at + 1),
+                    };
+                    this.inside(&place, element, env, mistakes);
                 }
-                value => this.inside(&format!("[{name}] "), value, env, mistakes),
+            } else {
+                this.inside(&format!("[{name}] "), value, env, mistakes);
             }
         }
         this
     }
 
+    /// Replaces the references in a value, which may be a table.
     fn inside(&mut self, place: &str, value: &mut Value, env: Environment<'_>, mistakes: &mut Vec<String>) {
-        match value {
-            Value::Table(table) => {
-                for (name, value) in table.iter_mut() {
-                    match value {
-                        Value::Table(_) => self.inside(&format!("{place}{name}: "), value, env, mistakes),
-                        value => {
-                            self.values(&format!("{place}{name:?}: "), name == "url", value, env, mistakes)
-                        }
-                    }
-                }
+        let Value::Table(table) = value else { return self.values(place, false, value, env, mistakes) };
+        for (name, value) in table.iter_mut() {
+            if value.is_table() {
+                self.inside(&format!("{place}{name}: "), value, env, mistakes);
+            } else {
+                self.values(&format!("{place}{name:?}: "), name == "url", value, env, mistakes);
             }
-            value => self.values(place, false, value, env, mistakes),
         }
     }
 
+    /// Replaces the references in a text or in all texts of a list.
     fn values(
         &mut self,
         place: &str,

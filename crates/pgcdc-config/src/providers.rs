@@ -1,22 +1,23 @@
 //! Kafka's config providers, under the names that its documentation gives them: `env`, `file` and `dir`.
 //!
-//! The form is that of Kafka's `ConfigTransformer`: `${provider:[path:]key}`. The path ends at the first colon, and a value
-//! that was put in is not looked at again. A reference to another provider stays as it is, as in Kafka. Unlike Kafka, which
-//! leaves a reference in place when there is no such key, a missing variable, file or key is an error: a password that reads
-//! `${env:PASSWORD}` is never what was meant. `${file:/path}` without a key, the whole file, is ours.
+//! References have the form of Kafka's `ConfigTransformer`: `${provider:[path:]key}`. The path ends at the first colon. A
+//! value that replaced a reference is not searched for references. A reference to another provider stays as it is, as in
+//! Kafka. Kafka also leaves a reference whose key does not exist; here a missing variable, file or key is an error, since
+//! nobody means the text `${env:PASSWORD}` for a password. `${file:/path}` without a key, the whole file, is pgcdc's own.
 
 use std::fs;
 use std::path::Path;
 
-use crate::{decode, properties};
+use crate::properties;
+use crate::text::decode;
 
-/// Answers for environment variables.
+/// Looks an environment variable up by its name.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 
-/// A reference that leads nowhere.
+/// A reference that cannot be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unresolved {
-    /// What is missing, with the reference. It never has the text around the reference.
+    /// The reference and what it lacks. The text around the reference is left out, since it may be secret.
     pub message: String,
     /// What to do.
     pub remedy: String,
@@ -30,7 +31,13 @@ impl std::fmt::Display for Unresolved {
 
 impl std::error::Error for Unresolved {}
 
-/// Puts in what config providers hold. `None` when there is nothing to put in.
+/// Replaces the references in a text by their values. `None` when there is none to replace.
+///
+/// ```
+/// let env = |name: &str| (name == "PW").then(|| "open sesame".to_owned());
+/// assert_eq!(pgcdc_config::substitute("user:${env:PW}", &env)?.as_deref(), Some("user:open sesame"));
+/// # Ok::<(), pgcdc_config::Unresolved>(())
+/// ```
 ///
 /// # Errors
 /// The first reference that cannot be resolved.
@@ -38,8 +45,15 @@ pub fn substitute(text: &str, env: Environment<'_>) -> Result<Option<String>, Un
     replace(text, env, |_, value| value)
 }
 
-/// Does the same for a URL. A value that is the user, the password or a parameter's value is escaped, so that it may have
-/// any characters; one that is another part of the URL, or all of it, is put in as it is.
+/// Replaces the references in a URL. The value of a user, a password or a parameter is percent-encoded, so that it may have
+/// any characters. The value of any other part of the URL, or of the whole, stays as it is.
+///
+/// ```
+/// let env = |_: &str| Some("p@ss/word".to_owned());
+/// let url = pgcdc_config::substitute_url("postgres://me:${env:PW}@db/shop", &env)?;
+/// assert_eq!(url.as_deref(), Some("postgres://me:p%40ss%2Fword@db/shop"));
+/// # Ok::<(), pgcdc_config::Unresolved>(())
+/// ```
 ///
 /// # Errors
 /// The first reference that cannot be resolved.
@@ -47,11 +61,11 @@ pub fn substitute_url(text: &str, env: Environment<'_>) -> Result<Option<String>
     replace(text, env, |around, value| if around.is_escaped() { escape(&value) } else { value })
 }
 
-/// The text around a reference.
+/// The text around a reference, which says whether its value is to be percent-encoded.
 struct Around<'t> {
-    /// What stands before it, with `x` in place of other references.
+    /// The text before it, with `x` in place of each resolved reference.
     before: &'t str,
-    /// What follows it, as written.
+    /// The text after it, as written.
     after: &'t str,
 }
 
@@ -65,13 +79,13 @@ impl Around<'_> {
     }
 }
 
-/// Whether an `@` follows before the URL's path begins: only then is what stands here a user or a password.
+/// Whether an `@` follows before the URL's path begins: only then is the reference a user or a password.
 fn is_before_at(after: &str) -> bool {
     let mut rest = after;
     while let Some(at) = rest.find(['@', '/', '?', '#', '$']) {
         let (_, found) = rest.split_at(at);
         match found.strip_prefix("${").and_then(|inner| inner.split_once('}')) {
-            // Within another reference these characters mean nothing.
+            // Characters within another reference say nothing about the URL.
             Some((_, behind)) => rest = behind,
             None if found.starts_with('$') => rest = &found[1..],
             None => return found.starts_with('@'),
@@ -80,6 +94,7 @@ fn is_before_at(after: &str) -> bool {
     false
 }
 
+/// Replaces each reference by what `shape` makes of its value.
 fn replace(
     text: &str,
     env: Environment<'_>,
@@ -110,7 +125,7 @@ fn replace(
     Ok(changed.then_some(out))
 }
 
-/// The value of a reference; `None` when it is none of ours.
+/// The value of a reference; `None` when it names a provider that is not known here.
 fn lookup(inner: &str, env: Environment<'_>) -> Result<Option<String>, Unresolved> {
     let Some((provider, rest)) = inner.split_once(':') else { return Ok(None) };
     let value = match provider {
@@ -129,7 +144,7 @@ fn lookup(inner: &str, env: Environment<'_>) -> Result<Option<String>, Unresolve
     value.map(Some).map_err(of_reference)
 }
 
-/// What is wrong, and what to do.
+/// The error's message and its remedy.
 type Wrong = (String, String);
 
 fn variable(name: &str, env: Environment<'_>) -> Result<String, Wrong> {
@@ -142,7 +157,7 @@ fn read(path: &Path) -> Result<String, Wrong> {
     fs::read(path).map(decode).map_err(unreadable)
 }
 
-/// A property of a file.
+/// The value of a property in a `.properties` file.
 fn property(path: &str, key: &str) -> Result<String, Wrong> {
     let text = read(Path::new(path))?;
     let properties = properties::parse(&text)
@@ -153,7 +168,7 @@ fn property(path: &str, key: &str) -> Result<String, Wrong> {
         .ok_or_else(|| (format!("{path} has no key {key}"), format!("add {key}=… to {path}")))
 }
 
-/// All of a file but the end of its last line, which editors add.
+/// The whole file without the end of its last line, which editors add.
 fn whole_file(path: &str) -> Result<String, Wrong> {
     let mut text = read(Path::new(path))?;
     if text.ends_with('\n') {
@@ -165,7 +180,7 @@ fn whole_file(path: &str) -> Result<String, Wrong> {
     Ok(text)
 }
 
-/// A file of a directory, as it is. Kafka looks only at files that lie in the directory itself.
+/// The whole file, unchanged. As in Kafka, only files in the directory itself can be named.
 fn file_of(directory: &str, file: &str) -> Result<String, Wrong> {
     if Path::new(file).file_name().is_none_or(|name| name != file) {
         let what = format!("{file:?} is not the name of a file in {directory}");

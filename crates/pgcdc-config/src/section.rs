@@ -1,16 +1,16 @@
-//! A TOML table read key by key, so that one answer has every mistake, unknown keys among them.
+//! Reads a TOML table key by key, so that one answer has every mistake, including unknown keys.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::{Table, Value};
 
-use crate::{Reach, nearest};
+use crate::nearest::{Reach, nearest};
 
 /// A table that is being read.
 ///
-/// Each accessor notes its key as known and answers `None` when the key is missing or has a wrong value. What is wrong goes to
-/// the list of mistakes, each with the section's place in front. [`Section::finish`] adds the keys that no accessor asked for.
+/// Each accessor notes its key as known. It answers `None` when the key is missing or has a wrong value; a mistake then goes
+/// to the list, with the section's place in front. [`Section::finish`] adds the keys that no accessor asked for.
 ///
 /// ```
 /// use pgcdc_config::Section;
@@ -211,14 +211,25 @@ impl<'t, 'm> Section<'t, 'm> {
     }
 }
 
-/// `; did you mean "…"?`, or nothing when no known name is near.
+/// The end of a message about an unknown name: `; did you mean "…"?`, or nothing when no known name is near.
+///
+/// ```
+/// assert_eq!(pgcdc_config::did_you_mean("tpoic", &["topic", "url"]), "; did you mean \"topic\"?");
+/// assert_eq!(pgcdc_config::did_you_mean("entirely", &["topic", "url"]), "");
+/// ```
 #[must_use]
 pub fn did_you_mean(name: &str, known: &[&str]) -> String {
     let near = nearest(name, known.iter().copied(), Reach::Wide);
     near.map_or_else(String::new, |known| format!("; did you mean {known:?}?"))
 }
 
-/// Reads a duration such as `500ms`, `10s`, `10m`, `2h` or `1d`: a whole number above zero and its unit.
+/// Reads a duration such as `500ms`, `10s`, `10m`, `2h` or `1d`: a whole number above zero and its unit. `None` for any
+/// other text.
+///
+/// ```
+/// assert_eq!(pgcdc_config::parse_duration("10m").expect("a duration").as_secs(), 600);
+/// assert_eq!(pgcdc_config::parse_duration("0s"), None);
+/// ```
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;

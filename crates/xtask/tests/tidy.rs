@@ -10,7 +10,7 @@ fn root() -> PathBuf {
 
 /// Who may depend on whom. Anything else is an error, and so is an edge that is gone.
 const EDGES: &[(&str, &[&str])] = &[
-    ("pgcdc-config", &[]),
+    ("pgcdc-config", &["pgcdc-event"]),
     ("pgcdc-event", &[]),
     ("pgcdc-format", &["pgcdc-event"]),
     ("pgcdc-kafka", &["pgcdc-config", "pgcdc-event"]),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::changes::Changes;
 use super::handle::Capture;
-use crate::config::{Document, Settings};
+use crate::config::{Settings, from_source};
 use crate::connector::Connector;
 use crate::context_headers::context_headers;
 use crate::kafka::{KafkaOutput, OffsetTopic};
@@ -68,7 +68,7 @@ impl Capture {
     /// When the URL is not one, no table is named, or a property is wrong.
     pub fn from_url(url: &str, tables: &[String], overrides: &[(String, String)]) -> Result<CaptureBuilder> {
         let env = |name: &str| std::env::var(name).ok();
-        let document = Document::from_source(url, tables, overrides, &env).map_err(configuration)?;
+        let document = from_source(url, tables, overrides, &env).map_err(configuration)?;
         let settings = Settings::from_document(&document).map_err(configuration)?;
         Ok(CaptureBuilder { named_tables: full_names(tables), ..CaptureBuilder::new(settings) })
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use pgcdc_config::Reader;
 use pgcdc_event::Secret;
 use pgcdc_format::avro::AvroOptions;
 
-use super::reader::Reader;
 use super::settings::Converter;
 use super::value_types;
 

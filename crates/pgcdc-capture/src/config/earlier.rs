@@ -1,11 +1,10 @@
 //! What a registration of another time or place says, in the words of Debezium 3.7 in Connect: old names and values of
 //! properties, names of Debezium Server, and output plug-ins that pgcdc does not read. Each one is told in a note.
 
+use pgcdc_config::{Document, Mistake};
 use pgcdc_event::Secret;
 
-use super::document::{Document, Entry};
 use super::earlier_transforms;
-use super::mistake::Mistake;
 use super::properties::earlier::{EarlierName, NAMES, WORDS};
 
 const PLUGIN: &str = "plugin.name";
@@ -37,16 +36,6 @@ pub(super) fn understood(written: &Document) -> (Document, Vec<Mistake>) {
     (document, notes)
 }
 
-/// A note about an entry.
-pub(super) fn note(entry: &Entry, message: impl Into<String>, remedy: impl Into<String>) -> Mistake {
-    Mistake {
-        place: entry.place.to_string(),
-        key: entry.key.clone(),
-        message: message.into(),
-        remedy: Some(remedy.into()),
-    }
-}
-
 /// Whether a property is there and not empty.
 fn is_set(document: &Document, key: &str) -> bool {
     document.entry(key).is_some_and(|entry| !entry.value.expose().trim().is_empty())
@@ -60,7 +49,7 @@ fn rename(document: &mut Document, earlier: &EarlierName, notes: &mut Vec<Mistak
     let known = format!("this is what {today} was called up to Debezium {until}");
     if is_set(document, today) {
         let message = format!("{known}; it has no effect beside {today}");
-        notes.push(note(&entry, message, "remove it"));
+        notes.push(entry.mistake(message, "remove it"));
         return;
     }
     let message = format!("{known}; it is read as {today}, while Debezium 3.7 ignores it");
@@ -70,7 +59,7 @@ fn rename(document: &mut Document, earlier: &EarlierName, notes: &mut Vec<Mistak
         Some(new) => format!("write {today}={new} in its place"),
         None => format!("rename it to {today}"),
     };
-    notes.push(note(&entry, message, remedy));
+    notes.push(entry.mistake(message, remedy));
     if let Some(new) = changed {
         entry.value = Secret::new(new);
     }
@@ -92,7 +81,7 @@ fn words(document: &mut Document, notes: &mut Vec<Mistake>) {
             "{} is a word of earlier Debezium; it is read as {today}, while Debezium 3.7 refuses it",
             earlier.word
         );
-        notes.push(note(entry, message, format!("write {}={today}", earlier.property)));
+        notes.push(entry.mistake(message, format!("write {}={today}", earlier.property)));
         entry.value = Secret::new(today);
     }
 }
@@ -114,7 +103,7 @@ fn plugin(document: &mut Document, notes: &mut Vec<Mistake>) {
     if word == "decoderbufs" || word.starts_with("wal2json") {
         let message =
             format!("{word} is not read; pgcdc always reads pgoutput, which every Postgres has built in");
-        notes.push(note(entry, message, remedy));
+        notes.push(entry.mistake(message, remedy));
         entry.value = Secret::new(PGOUTPUT);
     }
 }
@@ -133,7 +122,7 @@ fn server(document: &mut Document, notes: &mut Vec<Mistake>) {
     let mut read = Document { entries: Vec::new(), notes: Vec::new(), source: document.source.clone() };
     for mut entry in std::mem::take(&mut document.entries) {
         if entry.key.starts_with("quarkus.") {
-            notes.push(note(&entry, "it configures the server around Debezium", "remove it"));
+            notes.push(entry.mistake("it configures the server around Debezium", "remove it"));
             continue;
         }
         entry.key = of_server(&entry.key).unwrap_or(entry.key);

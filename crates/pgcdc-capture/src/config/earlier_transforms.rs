@@ -1,11 +1,8 @@
 //! Transforms and options of them that Debezium 1.x and 2.x, or Kafka before 4, knew under another name, and one that
 //! changes no record.
 
+use pgcdc_config::{Document, Entry, Mistake};
 use pgcdc_event::Secret;
-
-use super::document::{Document, Entry};
-use super::earlier::note;
-use super::mistake::Mistake;
 
 const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
 const UNWRAP_OLD: &str = "io.debezium.transforms.UnwrapFromEnvelope";
@@ -54,7 +51,7 @@ fn find<'d>(document: &'d mut Document, key: &str) -> Option<&'d mut Entry> {
 fn without(document: &mut Document, name: &str, prefix: &str, notes: &mut Vec<Mistake>) {
     if let Some(entry) = find(document, &format!("{prefix}type")) {
         let message = "lineage events are not sent; the records are the same";
-        notes.push(note(entry, message, format!("remove {name} from transforms")));
+        notes.push(entry.mistake(message, format!("remove {name} from transforms")));
     }
     document.entries.retain(|entry| !entry.key.starts_with(prefix));
     if let Some(entry) = find(document, "transforms") {
@@ -67,7 +64,7 @@ fn without(document: &mut Document, name: &str, prefix: &str, notes: &mut Vec<Mi
 fn renamed_class(document: &mut Document, prefix: &str, notes: &mut Vec<Mistake>) {
     if let Some(entry) = find(document, &format!("{prefix}type")) {
         let message = format!("{UNWRAP_OLD} is called {UNWRAP} since Debezium 0.10; it is read as that");
-        notes.push(note(entry, message, format!("write {UNWRAP}")));
+        notes.push(entry.mistake(message, format!("write {UNWRAP}")));
         entry.value = Secret::new(UNWRAP);
     }
 }
@@ -80,12 +77,12 @@ fn moved(document: &mut Document, prefix: &str, old: &str, new: &str, until: &st
     let known = format!("this is what {new} was called up to {until}");
     if there {
         let entry = document.entries.remove(at);
-        notes.push(note(&entry, format!("{known}; it has no effect beside {new}"), "remove it"));
+        notes.push(entry.mistake(format!("{known}; it has no effect beside {new}"), "remove it"));
         return;
     }
     let entry = &mut document.entries[at];
     let message = format!("{known}; it is read as {new}, while the Connect of today ignores it");
-    notes.push(note(entry, message, format!("rename it to {new}")));
+    notes.push(entry.mistake(message, format!("rename it to {new}")));
     entry.key = new;
 }
 
@@ -158,7 +155,7 @@ fn together(
                 format!("write {key}={quoted} in its place"),
             )
         };
-        notes.push(note(&entry, message, remedy));
+        notes.push(entry.mistake(message, remedy));
         place.get_or_insert(entry.place);
     }
     if let Some(place) = place.filter(|_| !there) {

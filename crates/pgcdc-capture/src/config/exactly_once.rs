@@ -5,9 +5,8 @@
 
 use std::time::Duration;
 
-use super::document::Document;
-use super::mistake::Warning;
-use super::reader::Reader;
+use pgcdc_config::{Document, Reader, Warning};
+
 use super::settings::{ExactlyOnce, Settings, TransactionBoundary};
 
 const SUPPORT: &str = "exactly.once.support";

@@ -1,9 +1,9 @@
 //! `replica.identity.autoset.values`.
 
+use pgcdc_config::Reader;
 use pgcdc_event::ReplicaIdentity;
 
 use super::filter::Patterns;
-use super::reader::Reader;
 
 const KEY: &str = "replica.identity.autoset.values";
 

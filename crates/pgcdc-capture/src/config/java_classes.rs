@@ -1,13 +1,12 @@
-//! Java classes that a registration names and that cannot be had: what does the same here.
+//! Java classes that a registration may name and pgcdc cannot run: what to use instead.
 
-use super::document::{Document, Entry};
-use super::mistake::Mistake;
+use pgcdc_config::{Document, Mistake};
 
 /// Lists of names, each of which has its class in `<name>.type`.
 const CONVERTERS: &str = "converters";
 const PROCESSORS: &str = "post.processors";
 
-/// What does the same as a class that many use; the first that a class name contains.
+/// Parts of class names, and what to use instead of such a class. The first part that the name contains counts.
 const IN_PLACE_OF: &[(&str, &str)] = &[
     (
         "TimestampConverter",
@@ -44,39 +43,31 @@ const IN_PLACE_OF: &[(&str, &str)] = &[
     ),
 ];
 
-/// What does the same as a Java class that is not here.
+/// What to use instead of a Java class.
 pub(super) fn in_place_of(class: &str) -> Option<&'static str> {
     IN_PLACE_OF.iter().find(|(part, _)| class.contains(part)).map(|&(_, instead)| instead)
 }
 
-/// The names in a list, each once.
+/// The names in a comma-separated list.
 fn names<'d>(document: &'d Document, list: &str) -> Vec<&'d str> {
     let text = document.entry(list).map_or("", |entry| entry.value.expose());
     text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
 }
 
-/// What the properties of custom converters and post processors begin with.
+/// The prefixes of the properties of custom converters and post processors.
 pub(super) fn named_plugins(document: &Document) -> Vec<String> {
     let lists = [CONVERTERS, PROCESSORS].map(|list| names(document, list));
     lists.into_iter().flatten().map(|name| format!("{name}.")).collect()
 }
 
-/// Custom converters are Java classes, and decide how values are written: none can be left out.
+/// Refuses custom converters: they are Java classes that decide how values are written, so none can be left out.
 pub(super) fn check(document: &Document, mistakes: &mut Vec<Mistake>) {
     for name in names(document, CONVERTERS) {
         let Some(list) = document.entry(CONVERTERS) else { return };
         let key = format!("{name}.type");
-        let add = |mistakes: &mut Vec<Mistake>, entry: &Entry, message: String, remedy: String| {
-            mistakes.push(Mistake {
-                place: entry.place.to_string(),
-                key: entry.key.clone(),
-                message,
-                remedy: Some(remedy),
-            });
-        };
         let Some(entry) = document.entry(&key) else {
             let message = format!("the converter {name} has no class: {key} is missing");
-            add(mistakes, list, message, format!("remove {name} from {CONVERTERS}"));
+            mistakes.push(list.mistake(message, format!("remove {name} from {CONVERTERS}")));
             continue;
         };
         let class = entry.value.expose().trim();
@@ -89,6 +80,6 @@ pub(super) fn check(document: &Document, mistakes: &mut Vec<Mistake>) {
         let remedy = instead.unwrap_or_else(|| {
             format!("remove {name} from {CONVERTERS}, or keep Debezium for this connector")
         });
-        add(mistakes, entry, message, remedy);
+        mistakes.push(entry.mistake(message, remedy));
     }
 }

@@ -12,7 +12,6 @@ pub mod properties;
 mod connection;
 mod conninfo;
 mod converters;
-mod document;
 mod earlier;
 mod earlier_transforms;
 mod exactly_once;
@@ -20,19 +19,13 @@ mod filter;
 mod identity;
 mod java_classes;
 mod java_regex;
-mod json;
-mod mistake;
-mod parse;
 mod passfile;
-mod providers;
-mod reader;
 mod reselect;
 mod resolve;
 mod settings;
 mod shaping;
 mod source_url;
 mod stream_params;
-mod strimzi;
 mod topic;
 mod topic_creation;
 mod transforms;
@@ -49,15 +42,14 @@ pub use connection::{
 pub use converters::{
     Auth, AvroFormat, CloudEvents, Format, HeaderFormat, Pem, Registry, SubjectNaming, Tls,
 };
-pub use document::{Document, Entry, Place};
 pub use filter::{ColumnFilter, KeyColumns, MessageFilter, PatternError, Patterns, TableFilter};
-pub use mistake::{ConfigError, Mistake, Warning};
-pub use parse::parse_override;
+pub use pgcdc_config::{ConfigError, Document, Entry, Mistake, Place, Warning, parse_override};
 pub use settings::{
-    AddField, ClientProperties, Converter, DeleteHandling, Errors, ExactlyOnce, FieldSection, Heartbeat,
-    IdentityRule, MismatchStrategy, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming,
-    Replacement, Reselect, Retry, Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts,
+    AddField, Converter, DeleteHandling, Errors, ExactlyOnce, FieldSection, Heartbeat, IdentityRule,
+    MismatchStrategy, NamingStyle, OffsetStorage, Publication, PublicationMode, RegexNaming, Replacement,
+    Reselect, Retry, SecretProperties, Settings, SkippedOperations, Slot, SnapshotMode, SnapshotParts,
     SnapshotSettings, TopicCreation, TopicGroup, TopicNaming, TopicSettings, TransactionBoundary, Transforms,
     Unwrap,
 };
 pub use shaping::ColumnShaping;
+pub use source_url::{from_source, from_source_url};

@@ -6,13 +6,13 @@ use pgcdc_event::Secret;
 
 use super::connection::Host;
 
-/// The password of each server that the file knows.
+/// Sets the password of each server that the file has a line for.
 pub(super) fn fill(hosts: &mut [Host], file: Option<PathBuf>, database: &str, user: &str) {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".pgpass"));
     let Some(path) = file.or_else(home) else { return };
     let Ok(text) = std::fs::read_to_string(&path) else { return };
     if is_open_to_others(&path) {
-        // As libpq does: a file that others can read is no secret, and not used.
+        // As in libpq: a file that others can read is not used.
         tracing::warn!(file = %path.display(), "the password file can be read by others, and is not used: chmod 0600 it");
         return;
     }
@@ -33,7 +33,7 @@ fn is_open_to_others(_: &std::path::Path) -> bool {
     false
 }
 
-/// The password of the first line whose fields are these, or `*`.
+/// The password of the first line whose fields match `wanted`: host, port, database, user. `*` matches anything.
 fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
         let mut fields = fields(line).into_iter();
@@ -45,8 +45,8 @@ fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
     })
 }
 
-/// The fields of a line, without their backslashes, and whether there were any. A colon in a field, the password too, has
-/// one before it.
+/// The fields of a line, backslash escapes resolved, each with whether it had any. A colon within a field, also within the
+/// password, is escaped by a backslash.
 fn fields(line: &str) -> Vec<(String, bool)> {
     let mut fields = vec![(String::new(), false)];
     let mut chars = line.chars();

@@ -1,9 +1,9 @@
 //! `post.processors`: of Debezium's, the one that reads columns again whose values the stream does not have.
 
+use pgcdc_config::Reader;
 use pgcdc_event::TableName;
 
 use super::filter::{Choice, Patterns};
-use super::reader::Reader;
 
 const LIST: &str = "post.processors";
 const CLASS: &str = "io.debezium.processors.reselect.ReselectColumnsPostProcessor";

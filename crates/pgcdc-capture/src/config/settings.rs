@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pgcdc_config::{Mistake, Warning};
 use pgcdc_event::Operation;
 use pgcdc_format::names::NameAdjustment;
 use pgcdc_format::types::{DecimalFormat, TypeOptions};
@@ -13,7 +14,6 @@ use pgcdc_format::types::{DecimalFormat, TypeOptions};
 use super::connection::Connection;
 use super::converters::{Format, HeaderFormat};
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
-use super::mistake::{Mistake, Warning};
 use super::shaping::ColumnShaping;
 
 pub use super::identity::IdentityRule;
@@ -76,7 +76,7 @@ pub struct Settings {
     /// Heartbeats.
     pub heartbeat: Heartbeat,
     /// Properties of the Kafka producer, by their Kafka names, with `bootstrap.servers`.
-    pub producer: ClientProperties,
+    pub producer: SecretProperties,
     /// Where offsets are kept.
     pub offsets: OffsetStorage,
     /// `exactly.once.support=required`; `None` for at-least-once.
@@ -251,7 +251,7 @@ impl Converter {
 #[derive(Clone, Debug, Default)]
 pub struct Transforms {
     /// `transforms`, `predicates`, and what stands below them; checked.
-    pub properties: ClientProperties,
+    pub properties: SecretProperties,
 }
 
 /// `errors.tolerance` and `errors.log.enable`.
@@ -346,11 +346,11 @@ impl SkippedOperations {
     }
 }
 
-/// Properties of a Kafka client. `Debug` shows their names alone, since any may be a secret.
+/// Properties by name, for a Kafka client or a transform. Any value may be a secret, so `Debug` shows the names only.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct ClientProperties(pub BTreeMap<String, String>);
+pub struct SecretProperties(pub BTreeMap<String, String>);
 
-impl Deref for ClientProperties {
+impl Deref for SecretProperties {
     type Target = BTreeMap<String, String>;
 
     fn deref(&self) -> &Self::Target {
@@ -358,7 +358,7 @@ impl Deref for ClientProperties {
     }
 }
 
-impl fmt::Debug for ClientProperties {
+impl fmt::Debug for SecretProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }

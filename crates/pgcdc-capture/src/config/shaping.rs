@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use pgcdc_config::Reader;
 use pgcdc_event::{Column, TableName};
 use pgcdc_format::types::{HashMask, Shaping, source_type_name};
 
 use super::filter::Patterns;
-use super::reader::Reader;
 
 /// The rules, in the order in which Debezium asks them. The first that names a column is its only one.
 #[derive(Clone, Debug, Default)]

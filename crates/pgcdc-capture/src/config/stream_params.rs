@@ -1,6 +1,6 @@
 //! `slot.stream.params`: options of START_REPLICATION, as `name=value` separated by semicolons.
 
-use super::reader::Reader;
+use pgcdc_config::Reader;
 
 const KEY: &str = "slot.stream.params";
 

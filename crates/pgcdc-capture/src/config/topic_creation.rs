@@ -6,11 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use pgcdc_config::{Document, Entry, Reader, Warning};
 use pgcdc_transform::java::Pattern;
-
-use super::document::{Document, Entry};
-use super::mistake::Warning;
-use super::reader::Reader;
 
 const GROUPS: &str = "topic.creation.groups";
 const ENABLE: &str = "topic.creation.enable";

@@ -1,11 +1,9 @@
 //! `transforms.*` and `predicates.*`: `ExtractNewRecordState` alone is done by the encoder, any other chain by
 //! `pgcdc-transform`.
 
+use pgcdc_config::{Reader, Warning};
 use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
 use pgcdc_transform::Chain;
-
-use super::mistake::Warning;
-use super::reader::Reader;
 
 const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
 

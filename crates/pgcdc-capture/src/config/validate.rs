@@ -1,11 +1,9 @@
-//! A document against the table: every mistake and every warning.
+//! Checks a document against the table of properties: every mistake and every warning.
 
-use pgcdc_config::Reach;
+use pgcdc_config::{Check, Document, Entry, Kind, Mistake, Property, Reach, Status, Warning};
 
-use super::document::{Document, Entry};
 use super::filter::Patterns;
-use super::mistake::{Mistake, Warning};
-use super::properties::{self, Check, Kind, Property, Status, earlier};
+use super::properties::{TABLE, earlier};
 use super::{java_classes, topic_creation};
 
 /// Pairs of lists that exclude each other; Debezium reports the second.
@@ -19,10 +17,10 @@ const EXCLUSIVE: &[(&str, &str)] = &[
 /// Families whose members are the producer's.
 const PRODUCER: &[&str] = &["producer.override.*", "producer.*"];
 
-/// What a look at every single property found.
+/// The findings of a check of every property by itself.
 #[derive(Default)]
 pub(super) struct Found {
-    /// What is wrong.
+    /// The mistakes.
     pub(super) mistakes: Vec<Mistake>,
     /// Properties that nobody knows: no mistakes in Connect, which ignores them.
     pub(super) unknown: Vec<Mistake>,
@@ -30,7 +28,7 @@ pub(super) struct Found {
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Checks names, values and what pgcdc honours; what spans several properties is `resolve`'s.
+/// Checks names and values, and whether pgcdc honours them. Rules about several properties are in `resolve`.
 pub(super) fn validate(document: &Document) -> Found {
     let mut found = Found::default();
     let plugins = java_classes::named_plugins(document);
@@ -44,12 +42,12 @@ pub(super) fn validate(document: &Document) -> Found {
                 found.unknown.extend(unknown_of_producer(property, entry));
             }
             Some(property) => match check(property, entry) {
-                Err((message, remedy)) => found.mistakes.push(mistake(entry, message, remedy)),
+                Err((message, remedy)) => found.mistakes.push(entry.mistake(message, remedy)),
                 Ok(()) => status(property, entry, &mut found),
             },
         }
     }
-    for property in properties::all().filter(|p| p.required) {
+    for property in TABLE.all().filter(|p| p.required) {
         if document.entry(property.name).is_none() {
             found.mistakes.push(Mistake {
                 place: document.source.clone(),
@@ -63,7 +61,7 @@ pub(super) fn validate(document: &Document) -> Found {
         let set = |key| document.entry(key).filter(|e| !e.value.expose().trim().is_empty());
         if let (Some(_), Some(entry)) = (set(include), set(exclude)) {
             let message = invalid(exclude, &format!("\"{include}\" is already specified"));
-            found.mistakes.push(mistake(entry, message, format!("keep one of {include} and {exclude}")));
+            found.mistakes.push(entry.mistake(message, format!("keep one of {include} and {exclude}")));
         }
     }
     builtin(document, &mut found.mistakes);
@@ -72,7 +70,7 @@ pub(super) fn validate(document: &Document) -> Found {
     found
 }
 
-/// Debezium's snapshot would read the catalog's tables, too, unless a list leaves them out.
+/// Refuses `table.ignore.builtin=false` without a list: Debezium's snapshot would then read the catalog's tables, too.
 fn builtin(document: &Document, mistakes: &mut Vec<Mistake>) {
     const KEY: &str = "table.ignore.builtin";
     let set = |key| document.entry(key).filter(|entry| !entry.value.expose().trim().is_empty());
@@ -82,14 +80,14 @@ fn builtin(document: &Document, mistakes: &mut Vec<Mistake>) {
     };
     if set("table.include.list").or_else(|| set("schema.include.list")).is_none() {
         let message = format!("{KEY}=false is refused: Postgres does not publish its own tables");
-        mistakes.push(mistake(entry, message, format!("remove {KEY}, or name tables in table.include.list")));
+        mistakes.push(entry.mistake(message, format!("remove {KEY}, or name tables in table.include.list")));
     }
 }
 
-/// The property of a key. Below `database.` a name that is nearly a known one is a slip of the
-/// hand rather than a property for the JDBC driver.
+/// The property of a key. Below `database.` any name may be a property of the JDBC driver; one that is near a known name is
+/// taken for a mistyped one.
 fn find(key: &str) -> Option<&'static Property> {
-    let property = properties::find(key)?;
+    let property = TABLE.find(key)?;
     let slip = property.name == "database.*" && suggestion(key).is_some();
     (!slip).then_some(property)
 }
@@ -97,19 +95,20 @@ fn find(key: &str) -> Option<&'static Property> {
 fn unknown(entry: &Entry) -> Mistake {
     let remedy = suggestion(&entry.key).map(|near| format!("did you mean {near}?"));
     let remedy = remedy.unwrap_or_else(|| "remove it; nothing reads it".to_owned());
-    mistake(entry, "unknown property".to_owned(), remedy)
+    entry.mistake("unknown property".to_owned(), remedy)
 }
 
 /// A property of the producer that no Kafka client has.
 fn unknown_of_producer(property: &Property, entry: &Entry) -> Option<Mistake> {
     let name = entry.key.strip_prefix(property.name.trim_end_matches('*'))?;
     let remedy = crate::kafka::unknown_property(name)?;
-    Some(mistake(entry, "unknown property of a Kafka producer".to_owned(), remedy))
+    Some(entry.mistake("unknown property of a Kafka producer".to_owned(), remedy))
 }
 
-/// The name that was meant, by its letters, by its words in another order, or as the beginning of a longer one.
+/// The known name that a mistyped one stands for: one of nearly the same letters, of the same words in another order, or
+/// a longer one that begins with it.
 fn suggestion(key: &str) -> Option<&'static str> {
-    let names = || properties::all().filter(|p| !p.is_family()).map(|p| p.name);
+    let names = || TABLE.all().filter(|p| !p.is_family()).map(|p| p.name);
     let earlier = earlier::NAMES.iter().map(|earlier| earlier.name);
     let near = nearest(key, names().chain(earlier)).map(|name| earlier::today(name).unwrap_or(name));
     near.or_else(|| {
@@ -132,41 +131,26 @@ pub(super) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> O
     pgcdc_config::nearest(word, names, Reach::Close)
 }
 
-/// Whether the value is one that the property can have; Debezium's words if not.
+/// Checks that the property can have the value. The error is in Debezium's words, with its remedy.
 fn check(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
+    check_kind(property, entry)?;
     let value = entry.value.expose().trim();
     let key = &*entry.key;
-    let default = || match property.default {
-        Some(default) => format!("the default is {default}"),
-        None => format!("or leave {key} out"),
-    };
-    let wrong = |expected: &str, remedy: String| Err((invalid(key, expected), remedy));
-    match property.kind {
-        Kind::Boolean if !["true", "false"].iter().any(|w| value.eq_ignore_ascii_case(w)) => {
-            return wrong("Either 'true' or 'false' is expected", default());
-        }
-        Kind::Int if !property.is_family() && value.parse::<i32>().is_err() => {
-            return wrong("An integer is expected", default());
-        }
-        Kind::Long if value.parse::<i64>().is_err() => {
-            return wrong("A long value is expected", default());
-        }
-        _ => {}
-    }
     let empty = value.is_empty();
+    let wrong = |expected: &str, remedy: String| Err((invalid(key, expected), remedy));
     if empty && property.required {
         return wrong("A value is required", format!("write {}", lower_first(property.doc)));
     }
     match property.check {
         Check::Positive if value.parse::<i64>().is_ok_and(|n| n <= 0) => {
-            wrong("A positive, non-zero integer value is expected", default())
+            wrong("A positive, non-zero integer value is expected", default(property, key))
         }
         Check::NotNegative if value.parse::<i64>().is_ok_and(|n| n < 0) => {
-            wrong("A non-negative integer value is expected", default())
+            wrong("A non-negative integer value is expected", default(property, key))
         }
         Check::OneOf(words) if !empty && !is_one_of(value, words, property.aliases) => {
             let near = nearest(value, words.iter().copied());
-            let remedy = near.map_or_else(default, |w| format!("did you mean {w}?"));
+            let remedy = near.map_or_else(|| default(property, key), |w| format!("did you mean {w}?"));
             wrong(&format!("Value must be one of {}", words.join(", ")), remedy)
         }
         Check::Classes(classes) if !empty && !classes.iter().any(|c| is_class(value, c)) => {
@@ -180,24 +164,57 @@ fn check(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
             let remedy = "mend the pattern; a comma within one is written \\,".to_owned();
             (invalid(key, &format!("{message} {e}")), remedy)
         }),
-        Check::SlotName if !is_slot_name(value) => {
-            let expected = "Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63";
-            let mended: String = value.chars().map(slot_char).take(63).collect();
-            wrong(expected, if entry.provided { default() } else { format!("for example {mended}") })
-        }
-        Check::TopicName if !empty && !value.chars().all(is_topic_char) => {
-            let shown = if entry.provided { "the value" } else { value };
-            let expected = format!(
-                "{shown} has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)"
-            );
-            let mended: String = value.chars().map(|c| if is_topic_char(c) { c } else { '_' }).collect();
-            wrong(&expected, if entry.provided { default() } else { format!("for example {mended}") })
-        }
+        Check::SlotName | Check::TopicName => check_name(property, entry),
         _ => Ok(()),
     }
 }
 
-/// What pgcdc does with a valid value.
+/// Checks that a value is of the property's kind.
+fn check_kind(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
+    let value = entry.value.expose().trim();
+    let expected = match property.kind {
+        Kind::Boolean if !["true", "false"].iter().any(|w| value.eq_ignore_ascii_case(w)) => {
+            "Either 'true' or 'false' is expected"
+        }
+        Kind::Int if !property.is_family() && value.parse::<i32>().is_err() => "An integer is expected",
+        Kind::Long if value.parse::<i64>().is_err() => "A long value is expected",
+        _ => return Ok(()),
+    };
+    Err((invalid(&entry.key, expected), default(property, &entry.key)))
+}
+
+/// Checks the characters of a slot's or a topic's name. The remedy shows the name with its other characters replaced.
+fn check_name(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
+    let value = entry.value.expose().trim();
+    let (expected, mended): (_, String) = if property.check == Check::SlotName {
+        if is_slot_name(value) {
+            return Ok(());
+        }
+        let expected = "Valid replication slot name must contain only digits, lowercase characters and underscores with length <= 63";
+        (expected.to_owned(), value.chars().map(slot_char).take(63).collect())
+    } else {
+        if value.chars().all(is_topic_char) {
+            return Ok(());
+        }
+        let shown = if entry.provided { "the value" } else { value };
+        let expected = format!(
+            "{shown} has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)"
+        );
+        (expected, value.chars().map(|c| if is_topic_char(c) { c } else { '_' }).collect())
+    };
+    let remedy = if entry.provided { default(property, &entry.key) } else { format!("for example {mended}") };
+    Err((invalid(&entry.key, &expected), remedy))
+}
+
+/// The remedy that names the default.
+fn default(property: &Property, key: &str) -> String {
+    match property.default {
+        Some(default) => format!("the default is {default}"),
+        None => format!("or leave {key} out"),
+    }
+}
+
+/// Adds the warning or the refusal that a valid value brings.
 fn status(property: &Property, entry: &Entry, found: &mut Found) {
     let value = entry.value.expose().trim();
     if let Some((word, why, remedy)) =
@@ -206,7 +223,7 @@ fn status(property: &Property, entry: &Entry, found: &mut Found) {
         let message = format!("{}={word} is refused: {why}", entry.key);
         let generic = || remedy_without(property, entry);
         let remedy = if remedy.is_empty() { generic() } else { (*remedy).to_owned() };
-        found.mistakes.push(mistake(entry, message, remedy));
+        found.mistakes.push(entry.mistake(message, remedy));
         return;
     }
     let is_default = match property.default {
@@ -218,7 +235,7 @@ fn status(property: &Property, entry: &Entry, found: &mut Found) {
     }
     match property.status {
         Status::Honoured => {}
-        // Each of them is looked at by itself.
+        // `java_classes` looks at each of them.
         Status::Refused(_) if property.check == Check::Plugins => {}
         Status::NotApplicable(why) | Status::NotYet(why) => found.warnings.push(Warning {
             place: entry.place.to_string(),
@@ -227,7 +244,7 @@ fn status(property: &Property, entry: &Entry, found: &mut Found) {
         }),
         Status::Refused(why) => {
             let message = format!("is not supported, and ignoring it would change the data: {why}");
-            found.mistakes.push(mistake(entry, message, remedy_without(property, entry)));
+            found.mistakes.push(entry.mistake(message, remedy_without(property, entry)));
         }
     }
 }
@@ -243,10 +260,6 @@ fn remedy_without(property: &Property, entry: &Entry) -> String {
 
 fn invalid(key: &str, expected: &str) -> String {
     format!("The '{key}' value is invalid: {expected}")
-}
-
-fn mistake(entry: &Entry, message: String, remedy: String) -> Mistake {
-    Mistake { place: entry.place.to_string(), key: entry.key.clone(), message, remedy: Some(remedy) }
 }
 
 fn is_one_of(value: &str, words: &[&str], aliases: &[&str]) -> bool {

@@ -1,10 +1,9 @@
 //! The properties that decide how a value is written.
 
+use pgcdc_config::Reader;
 use pgcdc_format::types::{
     BinaryMode, DecimalFormat, DecimalMode, FailureMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };
-
-use super::reader::Reader;
 
 pub(super) fn resolve(reader: &mut Reader<'_>) -> TypeOptions {
     TypeOptions {

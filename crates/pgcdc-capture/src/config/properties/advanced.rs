@@ -1,9 +1,9 @@
 //! The inner workings that Debezium lets one tune, signals and notifications.
 
-use super::Check::{NotNegative, Positive};
-use super::Importance::{High, Low, Medium};
-use super::Kind::{Boolean, Class, Int, List, Long, String};
-use super::{Property, p};
+use pgcdc_config::Check::{NotNegative, Positive};
+use pgcdc_config::Importance::{High, Low, Medium};
+use pgcdc_config::Kind::{Boolean, Class, Int, List, Long, String};
+use pgcdc_config::{Property, p};
 
 const NO_QUEUE: &str =
     "there is no queue between reader and writer; memory is bounded by what Kafka has not acknowledged";

@@ -1,9 +1,9 @@
 //! What Kafka Connect itself reads of a connector's registration.
 
-use super::Check::{self, Classes, NotNegative};
-use super::Importance::{High, Low, Medium};
-use super::Kind::{Boolean, Class, Int, List, Long, String};
-use super::{Property, p};
+use pgcdc_config::Check::{self, Classes, NotNegative};
+use pgcdc_config::Importance::{High, Low, Medium};
+use pgcdc_config::Kind::{Boolean, Class, Int, List, Long, String};
+use pgcdc_config::{Property, p};
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 const CLASSES: Check = Classes(&[

@@ -1,9 +1,9 @@
 //! How the connector reaches the database, and the slot and publication that it reads.
 
-use super::Check::{NotNegative, Positive, SlotName};
-use super::Importance::{High, Low, Medium};
-use super::Kind::{Boolean, Int, Long, Password, String};
-use super::{Property, p};
+use pgcdc_config::Check::{NotNegative, Positive, SlotName};
+use pgcdc_config::Importance::{High, Low, Medium};
+use pgcdc_config::Kind::{Boolean, Int, Long, Password, String};
+use pgcdc_config::{Property, p};
 
 const AGAIN: &str = "the connector starts again by itself, with back-off: see errors.max.retries and retriable.restart.connector.wait.ms";
 

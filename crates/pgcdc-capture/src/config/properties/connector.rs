@@ -1,9 +1,9 @@
 //! What is captured, how it is written, and to which topics.
 
-use super::Check::{Classes, NotNegative, Patterns, Plugins, TopicName};
-use super::Importance::{High, Low, Medium};
-use super::Kind::{Boolean, Class, Int, List, String};
-use super::{Property, p};
+use pgcdc_config::Check::{Classes, NotNegative, Patterns, Plugins, TopicName};
+use pgcdc_config::Importance::{High, Low, Medium};
+use pgcdc_config::Kind::{Boolean, Class, Int, List, String};
+use pgcdc_config::{Property, p};
 
 const ADJUST: &[&str] = &["none", "avro_unicode", "avro"];
 

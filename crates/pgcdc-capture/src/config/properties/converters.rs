@@ -1,9 +1,9 @@
 //! What the converters of keys and values read below `key.converter.` and `value.converter.`.
 
-use super::Check::{Classes, Positive};
-use super::Importance::{High, Low, Medium};
-use super::Kind::{Boolean, Class, Int, List, Password, String};
-use super::{Property, p};
+use pgcdc_config::Check::{Classes, Positive};
+use pgcdc_config::Importance::{High, Low, Medium};
+use pgcdc_config::Kind::{Boolean, Class, Int, List, Password, String};
+use pgcdc_config::{Property, p};
 
 const WORKER: &str = "there is no Connect worker around the connector";
 const CLIENT: &str = "pgcdc's own client of the registry sets it";

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use pgcdc_config::{Check, Importance, Kind, Property, Status};
+
 use super::earlier::{NAMES, WORDS};
-use super::{Check, GROUPS, Importance, Kind, Property, Status};
+use super::table::TABLE;
 
 const HEAD: &str = "# Configuration reference
 
@@ -40,7 +42,7 @@ understood, and of Kafka's `ReplaceField` `blacklist` and `whitelist`. A file of
 #[must_use]
 pub fn reference() -> String {
     let mut page = HEAD.to_owned();
-    for (group, properties) in GROUPS {
+    for (group, properties) in TABLE.groups {
         let _ = write!(
             page,
             "\n## {group}\n\n| property | type | default | here | what it does |\n|---|---|---|---|---|\n"

@@ -1,9 +1,9 @@
 //! The snapshot: whether, what and how.
 
-use super::Check::{NotNegative, Patterns, Positive};
-use super::Importance::{Low, Medium};
-use super::Kind::{Boolean, Int, List, Long, String};
-use super::{Property, p};
+use pgcdc_config::Check::{NotNegative, Patterns, Positive};
+use pgcdc_config::Importance::{Low, Medium};
+use pgcdc_config::Kind::{Boolean, Int, List, Long, String};
+use pgcdc_config::{Property, p};
 
 const SCHEMAS: &str =
     "table definitions come from the catalog and the stream; there is no history of them to read anew";

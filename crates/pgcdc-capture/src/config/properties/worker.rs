@@ -1,9 +1,9 @@
 //! Keys of the Connect worker and of Kafka's clients that may stand in the same file.
 
-use super::Check::Positive;
-use super::Importance::{High, Low, Medium};
-use super::Kind::{Boolean, Int, List, Long, String};
-use super::{Property, p};
+use pgcdc_config::Check::Positive;
+use pgcdc_config::Importance::{High, Low, Medium};
+use pgcdc_config::Kind::{Boolean, Int, List, Long, String};
+use pgcdc_config::{Property, p};
 
 const CONNECT_WORKER: &str = "it configures a Connect worker; `pgcdc stream` runs without one";
 const CLIENTS: &str =

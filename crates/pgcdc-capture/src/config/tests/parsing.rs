@@ -113,12 +113,12 @@ fn providers_in_the_url_and_in_what_is_set() {
     };
     let set = [("slot.name".to_owned(), "${env:SLOT}".to_owned())];
     let tables = ["t".to_owned()];
-    let document = Document::from_source("postgres://u:${env:PW}@h/d", &tables, &set, &env).unwrap();
+    let document = from_source("postgres://u:${env:PW}@h/d", &tables, &set, &env).unwrap();
     let value = |key: &str| document.entry(key).unwrap().value.expose().to_owned();
     assert_eq!((value("database.password"), value("slot.name")), ("a@b/c".into(), "other".into()));
     let check = |url: &str, set: &str, expect: &str| {
         let set = [("slot.name".to_owned(), set.to_owned())];
-        let error = Document::from_source(url, &tables, &set, &env).unwrap_err().to_string();
+        let error = from_source(url, &tables, &set, &env).unwrap_err().to_string();
         assert!(error.contains(expect) && !error.contains("s3cret"), "{error}");
     };
     check("postgres://s3cret:${env:NO}@h/d", "x", "--source: ${env:NO}: the environment has no NO");
@@ -143,7 +143,7 @@ proptest::proptest! {
         }
         let _ = Patterns::compile(&text).map(|p| p.matches(&key));
         let _ = KeyColumns::compile(&text);
-        let _ = Document::from_source_url(&format!("postgres://{text}"), std::slice::from_ref(&text));
+        let _ = from_source_url(&format!("postgres://{text}"), std::slice::from_ref(&text));
         let names = ["message.key.columns", "transforms", "skipped.operations", "unavailable.value.placeholder", "slot.stream.params", "snapshot.select.statement.overrides", "transforms.u.add.fields", &key];
         let pairs: Vec<_> = names.iter().map(|name| (*name, &*text)).collect();
         let _ = Settings::from_document(&Document::from_pairs("f", pairs));

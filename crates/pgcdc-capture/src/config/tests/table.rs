@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::properties::{self, Check, Importance, Kind, Status};
+use pgcdc_config::{Check, Importance, Kind, Status};
+
+use super::properties::{self, TABLE};
 
 fn tsv() -> impl Iterator<Item = Vec<&'static str>> {
     include_str!("../testdata/debezium-properties.tsv").lines().map(|l| l.split('\t').collect())
@@ -12,7 +14,8 @@ fn tsv() -> impl Iterator<Item = Vec<&'static str>> {
 #[test]
 fn holds_every_property_of_debezium_with_its_type_default_and_importance() {
     for row in tsv() {
-        let property = properties::all()
+        let property = TABLE
+            .all()
             .find(|p| p.name == row[0] && !p.beside)
             .unwrap_or_else(|| panic!("{} is missing", row[0]));
         let kind = match property.kind {
@@ -39,7 +42,7 @@ fn adds_nothing_to_debezium_unmarked_and_names_nothing_twice() {
     let theirs: BTreeSet<_> = tsv().map(|row| row[0]).collect();
     assert_eq!(theirs.len(), 165);
     let mut names = BTreeSet::new();
-    for property in properties::all() {
+    for property in TABLE.all() {
         assert!(names.insert(property.name), "{} stands twice", property.name);
         assert!(property.beside || theirs.contains(property.name), "{}", property.name);
         assert!(property.doc.ends_with('.') && property.doc.len() < 200, "{}", property.name);
@@ -48,7 +51,7 @@ fn adds_nothing_to_debezium_unmarked_and_names_nothing_twice() {
 
 #[test]
 fn defaults_are_valid_and_refused_words_are_words() {
-    for property in properties::all() {
+    for property in TABLE.all() {
         if let (Check::OneOf(words), Some(default)) = (property.check, property.default) {
             assert!(words.iter().any(|w| w.eq_ignore_ascii_case(default)), "{}", property.name);
         }
@@ -64,7 +67,7 @@ fn defaults_are_valid_and_refused_words_are_words() {
 #[test]
 fn counts_of_debezium_s_properties_by_status() {
     let mut counts = [0; 4];
-    for property in properties::all().filter(|p| !p.beside) {
+    for property in TABLE.all().filter(|p| !p.beside) {
         let at = match property.status {
             Status::Honoured => 0,
             Status::NotApplicable(_) => 1,

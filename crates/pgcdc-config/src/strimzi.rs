@@ -1,18 +1,18 @@
-//! A `KafkaConnector` of Strimzi's: the resource that holds a registration in Kubernetes, as JSON or as plain YAML.
+//! Strimzi's `KafkaConnector`: the Kubernetes resource that holds a registration, as JSON or as plain YAML.
 //!
-//! Of YAML this reads what such resources are written in: maps by indentation, plain and quoted scalars, block scalars
+//! This reads only as much YAML as such resources use: maps by indentation, plain and quoted scalars, block scalars
 //! (`|`, `>`) and comments.
 
-use super::ConfigError;
-use super::document::{Document, Place};
-use super::json::Json;
+use crate::document::{Document, Place};
+use crate::json::Json;
+use crate::mistake::ConfigError;
 
 const KIND: &str = "KafkaConnector";
 const REMEDY: &str =
     "write plain YAML: maps by indentation and one text a property, or the registration as JSON";
 
-/// The registration in a resource; what is none comes back as it is.
-pub(super) fn registration(value: Json) -> Json {
+/// Takes the registration out of a resource. Any other JSON is returned as it is.
+pub(crate) fn registration(value: Json) -> Json {
     if value.get("kind").and_then(Json::text) != Some(KIND) {
         return value;
     }
@@ -31,77 +31,97 @@ pub(super) fn registration(value: Json) -> Json {
     Json::Object(pairs)
 }
 
-/// Whether a text that is no JSON is such a resource.
-pub(super) fn is_resource(text: &str) -> bool {
+/// Whether a YAML text is such a resource.
+pub(crate) fn is_resource(text: &str) -> bool {
     text.lines().any(|line| line.strip_prefix("kind:").is_some_and(|kind| scalar(kind) == KIND))
 }
 
-/// Parses a resource that is YAML.
+/// Parses a resource in YAML.
 ///
 /// # Errors
-/// On what is not plain YAML, with its line.
-pub(super) fn parse(source: &str, text: &str) -> Result<Document, ConfigError> {
+/// On a line of the configuration that is not plain YAML.
+pub(crate) fn parse(source: &str, text: &str) -> Result<Document, ConfigError> {
     let mut document = Document::new(source);
     // The names of the maps around a line, each with its indentation.
     let mut around: Vec<(usize, String)> = Vec::new();
-    let lines: Vec<&str> = text.lines().collect();
-    let mut at = 0;
-    while at < lines.len() {
-        let (line, number) = (lines[at], at + 1);
-        at += 1;
+    let mut lines = Lines { lines: text.lines().collect(), at: 0 };
+    while let Some((line, number)) = lines.next() {
         let content = line.trim();
         if content.is_empty() || content.starts_with('#') || content.starts_with("---") {
             continue;
         }
-        let indent = line.len() - line.trim_start().len();
+        let indent = indentation(line);
         around.retain(|(outer, _)| *outer < indent);
         let path: Vec<&str> = around.iter().map(|(_, name)| name.as_str()).collect();
         let Some((key, value)) = pair(content) else {
             if matches!(path.as_slice(), ["spec", "config", ..]) {
                 let place = format!("{source}:{number}");
-                return Err(ConfigError::one(
-                    place,
-                    "",
-                    "is no line of the form name: value",
-                    Some(REMEDY.into()),
-                ));
+                let message = "is no line of the form name: value";
+                return Err(ConfigError::one(place, "", message, Some(REMEDY.into())));
             }
             continue;
         };
-        let block = value.split_whitespace().next().filter(|word| word.starts_with(['|', '>']));
-        let value = match block {
-            Some(style) => {
-                let end = lines[at..]
-                    .iter()
-                    .position(|line| {
-                        !line.trim().is_empty() && line.len() - line.trim_start().len() <= indent
-                    })
-                    .map_or(lines.len(), |more| at + more);
-                let joined = if style.starts_with('|') { "\n" } else { " " };
-                let text: Vec<&str> = lines[at..end].iter().map(|line| line.trim()).collect();
-                at = end;
-                text.join(joined).trim_end().to_owned()
-            }
+        let style = value.split_whitespace().next().filter(|word| word.starts_with(['|', '>']));
+        let value = match style {
+            Some(style) => lines.block(indent, style),
             None => scalar(value),
         };
-        let named = match (path.as_slice(), key.as_str()) {
-            (["metadata"], "name") => "name",
-            (["spec"], "class") => "connector.class",
-            (["spec"], "tasksMax") => "tasks.max",
-            (["spec", "config"], key) => key,
-            _ => {
-                around.push((indent, key));
-                continue;
+        if let Some(property) = property(&path, &key) {
+            let unset = style.is_none()
+                && matches!(value.as_str(), "" | "~" | "null")
+                && !content.ends_with(['"', '\'']);
+            if !unset {
+                let place = Place { source: source.to_owned(), line: Some(number) };
+                document.set(property, value, place);
             }
-        };
-        let null =
-            block.is_none() && matches!(value.as_str(), "" | "~" | "null") && !content.ends_with(['"', '\'']);
-        if !null {
-            document.set(named, value, Place { source: source.to_owned(), line: Some(number) });
         }
         around.push((indent, key));
     }
     Ok(document)
+}
+
+/// The property that a name within these maps sets; `None` for a part of the resource that configures nothing.
+fn property<'k>(path: &[&str], key: &'k str) -> Option<&'k str> {
+    match (path, key) {
+        (["metadata"], "name") => Some("name"),
+        (["spec"], "class") => Some("connector.class"),
+        (["spec"], "tasksMax") => Some("tasks.max"),
+        (["spec", "config"], key) => Some(key),
+        _ => None,
+    }
+}
+
+/// The lines of a text, read one after the other.
+struct Lines<'t> {
+    lines: Vec<&'t str>,
+    at: usize,
+}
+
+impl<'t> Lines<'t> {
+    /// The next line and its number, counted from 1.
+    fn next(&mut self) -> Option<(&'t str, usize)> {
+        let line = *self.lines.get(self.at)?;
+        self.at += 1;
+        Some((line, self.at))
+    }
+
+    /// Takes the block scalar that follows a line of this indentation: `|` keeps its line ends, `>` turns them into blanks.
+    fn block(&mut self, indent: usize, style: &str) -> String {
+        let rest = &self.lines[self.at..];
+        let length = rest
+            .iter()
+            .position(|line| !line.trim().is_empty() && indentation(line) <= indent)
+            .unwrap_or(rest.len());
+        let separator = if style.starts_with('|') { "\n" } else { " " };
+        let text: Vec<&str> = rest[..length].iter().map(|line| line.trim()).collect();
+        self.at += length;
+        text.join(separator).trim_end().to_owned()
+    }
+}
+
+/// How many bytes of blanks a line begins with.
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 /// `name: value`, where the name may be quoted.
@@ -122,27 +142,33 @@ fn pair(content: &str) -> Option<(String, &str)> {
 fn scalar(text: &str) -> String {
     let text = text.trim();
     if let Some(rest) = text.strip_prefix('"') {
-        let mut out = String::new();
-        let mut chars = rest.chars();
-        while let Some(c) = chars.next() {
-            match c {
-                '"' => break,
-                '\\' => match chars.next() {
-                    Some('n') => out.push('\n'),
-                    Some('t') => out.push('\t'),
-                    Some(other) => out.push(other),
-                    None => {}
-                },
-                other => out.push(other),
-            }
-        }
-        return out;
+        return double_quoted(rest);
     }
     if let Some(rest) = text.strip_prefix('\'') {
         let doubled = rest.replace("''", "\0");
         return doubled.split('\'').next().unwrap_or_default().replace('\0', "'");
     }
     text.split(" #").next().unwrap_or_default().trim_end().to_owned()
+}
+
+/// The text up to the closing double quote, escapes resolved.
+fn double_quoted(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        let plain = match c {
+            '"' => break,
+            '\\' => match chars.next() {
+                Some('n') => '\n',
+                Some('t') => '\t',
+                Some(other) => other,
+                None => break,
+            },
+            other => other,
+        };
+        out.push(plain);
+    }
+    out
 }
 
 #[cfg(test)]

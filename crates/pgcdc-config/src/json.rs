@@ -1,12 +1,13 @@
-//! JSON as a tree that keeps what a map would lose: the order of names, and names that stand twice.
+//! JSON as a tree that keeps the order of names and names that stand twice, which a map would lose.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// A value; a scalar is its text, as Connect takes it.
+/// A JSON value. A scalar is its text, since a property of Connect is a text; an array's elements are dropped, since none may
+/// be one.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Object(Vec<(String, Json)>),
     Array,
     Scalar(String),
@@ -15,13 +16,13 @@ pub(super) enum Json {
 
 impl Json {
     /// The value of a name; the last one where it stands twice.
-    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(pairs) = self else { return None };
         pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The text of a scalar.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         if let Self::Scalar(text) = self { Some(text) } else { None }
     }
 }
@@ -32,6 +33,7 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
+/// Builds a [`Json`].
 struct Tree;
 
 impl<'de> Visitor<'de> for Tree {

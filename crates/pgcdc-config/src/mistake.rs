@@ -1,11 +1,11 @@
 use std::fmt;
 
-/// One thing that is wrong with a configuration: where, which key, what, and what to do.
+/// One mistake in a configuration: where it is, which key has it, what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// File and line, `--set`, or the name of whatever handed the configuration in.
     pub place: String,
-    /// The property, or empty when the file as a whole is at fault.
+    /// The property; empty for a mistake about the file as a whole.
     pub key: String,
     /// What is wrong, in Debezium's words where it has some.
     pub message: String,
@@ -13,6 +13,7 @@ pub struct Mistake {
     pub remedy: Option<String>,
 }
 
+/// `place: key: message (hint: remedy)`; without the key where the message quotes it.
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)?;
@@ -24,7 +25,7 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// A property that was understood and has no effect, with the reason.
+/// A property that is understood but has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// Where it is set.
@@ -42,17 +43,27 @@ impl fmt::Display for Warning {
 }
 
 /// All the mistakes of a configuration, at least one.
+///
+/// ```
+/// use pgcdc_config::ConfigError;
+///
+/// let error = ConfigError::one("shop.json:3", "slot.nmae", "unknown property", Some("did you mean slot.name?".into()));
+/// assert_eq!(error.to_string(), "shop.json:3: slot.nmae: unknown property (hint: did you mean slot.name?)");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     mistakes: Vec<Mistake>,
 }
 
 impl ConfigError {
-    pub(super) fn new(mistakes: Vec<Mistake>) -> Self {
+    /// An error of these mistakes.
+    #[must_use]
+    pub fn new(mistakes: Vec<Mistake>) -> Self {
         Self { mistakes }
     }
 
-    pub(super) fn one(
+    /// An error of a single mistake; the arguments are the fields of [`Mistake`].
+    pub fn one(
         place: impl Into<String>,
         key: impl Into<String>,
         message: impl Into<String>,
@@ -61,7 +72,7 @@ impl ConfigError {
         Self::new(vec![Mistake { place: place.into(), key: key.into(), message: message.into(), remedy }])
     }
 
-    /// What is wrong, in the order of the configuration.
+    /// The mistakes, in the order of the configuration.
     #[must_use]
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes

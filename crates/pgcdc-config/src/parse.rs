@@ -1,23 +1,23 @@
-//! Text to [`Document`]: JSON as a REST client would post it, or Java's `.properties`.
+//! Text to [`Document`]: JSON as a REST client posts it, Java's `.properties`, or a Kubernetes resource.
 
 use std::fs;
 use std::path::Path;
 
-use pgcdc_config::{decode, properties};
+use crate::document::{Document, Place};
+use crate::json::Json;
+use crate::mistake::{ConfigError, Mistake};
+use crate::text::decode;
+use crate::{properties, strimzi};
 
-use super::document::{Document, Place};
-use super::json::Json;
-use super::{ConfigError, Mistake, strimzi};
-
-/// What Connect's REST interface puts beside `config`; none of it configures anything.
+/// Fields that Connect's REST interface has beside `config`; none of them configures anything.
 const BESIDE_CONFIG: &[&str] = &["initial_state", "tasks", "type"];
 
 impl Document {
-    /// Reads a file: JSON when its first character is `{` or its name ends in `.json`, else Strimzi's YAML when it is a
-    /// `KafkaConnector`, else `.properties`.
+    /// Reads a file of flat properties. Its form is JSON when its first character is `{` or its name ends in `.json`, else
+    /// YAML when it is a Strimzi `KafkaConnector`, else `.properties`.
     ///
     /// # Errors
-    /// When the file cannot be read, or is neither.
+    /// When the file cannot be read, or is malformed.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let source = path.display().to_string();
         let bytes = fs::read(path).map_err(|e| {
@@ -39,8 +39,8 @@ impl Document {
         }
     }
 
-    /// Parses `{"name": …, "config": {…}}`, the flat map, or a `KafkaConnector` of Strimzi's. Numbers and booleans stand
-    /// for their text; a null is as good as absent. Of a name that stands twice the last value counts, as in Connect.
+    /// Parses `{"name": …, "config": {…}}`, a flat map, or a Strimzi `KafkaConnector`. Numbers and booleans become their
+    /// text; a null counts as not set. When a name stands twice its last value counts, as in Connect.
     ///
     /// # Errors
     /// On a syntax error (with line and column) and on values that are lists or objects.
@@ -55,12 +55,8 @@ impl Document {
         })?;
         let value = strimzi::registration(value);
         let Json::Object(outer) = value else {
-            return Err(ConfigError::one(
-                source,
-                "",
-                "is not a JSON object",
-                Some("write {\"name\": …, \"config\": {…}} or the flat map of properties".into()),
-            ));
+            let remedy = Some("write {\"name\": …, \"config\": {…}} or the flat map of properties".into());
+            return Err(ConfigError::one(source, "", "is not a JSON object", remedy));
         };
         let mut reading = Reading { source, text, document: Self::new(source), mistakes: Vec::new() };
         let (configs, mut outer): (Vec<_>, Vec<_>) = outer.into_iter().partition(|(key, _)| key == "config");
@@ -100,13 +96,6 @@ impl Document {
         }
         Ok(document)
     }
-
-    /// Applies `--set key=value`, later ones over earlier ones and over the file.
-    pub fn apply(&mut self, overrides: &[(String, String)]) {
-        for (key, value) in overrides {
-            self.set(key, value, Place { source: "--set".into(), line: None });
-        }
-    }
 }
 
 /// Splits the argument of `--set` at its first `=`.
@@ -134,7 +123,7 @@ struct Reading<'t> {
 }
 
 impl Reading<'_> {
-    /// Takes the pairs of one object in.
+    /// Adds the pairs of one JSON object to the document.
     fn all(&mut self, pairs: Vec<(String, Json)>) {
         let before = self.document.entries.len();
         for (key, value) in pairs {
