@@ -9,6 +9,7 @@
 //! [`decode`] goes the other way, for sinks.
 
 pub mod avro;
+pub mod civil;
 pub mod copy;
 pub mod decode;
 pub mod envelope;

@@ -5,9 +5,29 @@ use std::time::Duration;
 use pgcdc_config::Reader;
 use pgcdc_event::Secret;
 use pgcdc_format::avro::AvroOptions;
+use pgcdc_format::types::DecimalFormat;
 
-use super::settings::Converter;
 use super::value_types;
+
+/// The options of Connect's `JsonConverter`, below `key.converter.` or `value.converter.`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Converter {
+    /// `schemas.enable`.
+    pub schemas_enable: bool,
+    /// `decimal.format`; the values' is in [`TypeOptions`](pgcdc_format::types::TypeOptions), too.
+    pub decimal_format: DecimalFormat,
+    /// `replace.null.with.default`; the values' is in [`TypeOptions`](pgcdc_format::types::TypeOptions), too.
+    pub replace_null_with_default: bool,
+}
+
+impl Converter {
+    /// The form that transforms read: no information is lost.
+    pub(crate) const TRANSFORMED: Self = Self {
+        schemas_enable: true,
+        decimal_format: DecimalFormat::Base64,
+        replace_null_with_default: false,
+    };
+}
 
 /// How a key or a value becomes bytes.
 #[derive(Clone, Debug)]

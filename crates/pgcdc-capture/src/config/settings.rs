@@ -9,13 +9,14 @@ use std::time::Duration;
 use pgcdc_config::{Mistake, Warning};
 use pgcdc_event::Operation;
 use pgcdc_format::names::NameAdjustment;
-use pgcdc_format::types::{DecimalFormat, TypeOptions};
+use pgcdc_format::types::TypeOptions;
 
 use super::connection::Connection;
 use super::converters::{Format, HeaderFormat};
 use super::filter::{ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
 use super::shaping::ColumnShaping;
 
+pub use super::converters::Converter;
 pub use super::identity::IdentityRule;
 pub use super::reselect::Reselect;
 pub use super::topic::{Heartbeat, NamingStyle, RegexNaming, Replacement, TopicNaming, TopicSettings};
@@ -227,27 +228,7 @@ pub struct SnapshotParts {
     pub on_data_error: bool,
 }
 
-/// Connect's `JsonConverter`, below `key.converter.` or `value.converter.`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Converter {
-    /// `schemas.enable`.
-    pub schemas_enable: bool,
-    /// `decimal.format`; that of values stands in [`Settings::types`] too.
-    pub decimal_format: DecimalFormat,
-    /// `replace.null.with.default`; that of values stands in [`Settings::types`] too.
-    pub replace_null_with_default: bool,
-}
-
-impl Converter {
-    /// The form that transforms read, which loses nothing.
-    pub(crate) const TRANSFORMED: Self = Self {
-        schemas_enable: true,
-        decimal_format: DecimalFormat::Base64,
-        replace_null_with_default: false,
-    };
-}
-
-/// A chain of single message transforms; of none where only a converter is wanted.
+/// A chain of single message transforms; an empty one where only a converter needs it.
 #[derive(Clone, Debug, Default)]
 pub struct Transforms {
     /// `transforms`, `predicates`, and what stands below them; checked.

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use super::AvroError;
-use crate::schema::{Kind, Schema};
+use crate::schema::{Kind, Schema, Type};
 use crate::types::{append_f32, append_f64};
 
 /// Reads a Connect schema from the form that `JsonConverter` gives it.
@@ -12,19 +12,19 @@ pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
     let bad = AvroError::Schema;
     let word = json.get("type").and_then(Value::as_str).ok_or(bad("type is missing"))?;
     let part = |name: &str| json.get(name).ok_or(bad("a part of it is missing")).and_then(read_schema);
-    let kind = match word {
-        "int8" => Kind::Int8,
-        "int16" => Kind::Int16,
-        "int32" => Kind::Int32,
-        "int64" => Kind::Int64,
-        "float" => Kind::Float32,
-        "double" => Kind::Float64,
-        "boolean" => Kind::Boolean,
-        "string" => Kind::String,
-        "bytes" => Kind::Bytes,
-        "array" => Kind::Array(Box::new(part("items")?)),
-        "map" => Kind::Map(Box::new(part("keys")?), Box::new(part("values")?)),
-        "struct" => {
+    let kind = match Type::from_word(word).ok_or(bad("its type is unknown"))? {
+        Type::Int8 => Kind::Int8,
+        Type::Int16 => Kind::Int16,
+        Type::Int32 => Kind::Int32,
+        Type::Int64 => Kind::Int64,
+        Type::Float32 => Kind::Float32,
+        Type::Float64 => Kind::Float64,
+        Type::Boolean => Kind::Boolean,
+        Type::String => Kind::String,
+        Type::Bytes => Kind::Bytes,
+        Type::Array => Kind::Array(Box::new(part("items")?)),
+        Type::Map => Kind::Map(Box::new(part("keys")?), Box::new(part("values")?)),
+        Type::Struct => {
             let fields =
                 json.get("fields").and_then(Value::as_array).ok_or(bad("a struct without fields"))?;
             let field = |field: &Value| {
@@ -33,7 +33,6 @@ pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
             };
             Kind::Struct(fields.iter().map(field).collect::<Result<_, _>>()?)
         }
-        _ => return Err(bad("its type is unknown")),
     };
     let text = |name: &str| json.get(name).and_then(Value::as_str).map(Into::into);
     let parameters = json.get("parameters").and_then(Value::as_object).map(|parameters| {

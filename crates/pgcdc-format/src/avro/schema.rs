@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::names::{self, FullName};
 use super::{AvroError, AvroOptions, Schema};
-use crate::schema::Kind;
+use crate::schema::{Kind, Logical};
 use crate::types::write_inner_json_string;
 
 /// Where schemas without a name get one.
 const NAMESPACE: &str = "io.confluent.connect.avro";
 
-const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
+const DECIMAL: &str = Logical::Decimal.name();
 
 /// The Avro schema of a Connect schema, as its text.
 #[derive(Clone, Debug, PartialEq, Eq)]

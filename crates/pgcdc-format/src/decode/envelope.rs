@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use pgcdc_event::{Lsn, Operation};
 
+use super::change::{Change, Form, Source};
+use super::error::Error;
+use super::json::Json;
+use super::row::Row;
 use super::scan::Scanner;
-use super::{Change, Error, Form, Json, Row, RowSchema, Sequence, Source};
+use super::semantic::RowSchema;
+use super::sequence::Sequence;
 
 /// The parts of an envelope: operation, before, after, source.
 pub(super) type EnvelopeParts<'a> = (Operation, Option<Row<'a>>, Option<Row<'a>>, Source<'a>);

@@ -3,7 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Json, Semantic, Unit};
+use super::json::Json;
+use super::semantic::{Semantic, Unit};
+use crate::civil;
 
 /// Microseconds since 1970-01-01 UTC of a value that means a point in time.
 ///
@@ -132,7 +134,7 @@ fn clock_us(text: &str) -> Option<i64> {
     valid.then(|| ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros)
 }
 
-/// Howard Hinnant's `days_from_civil`, over the proleptic Gregorian calendar.
+/// Days since 1970-01-01 of a date such as `2024-02-29` or `-0043-03-15`.
 fn iso_date_days(text: &str) -> Option<i64> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -143,12 +145,7 @@ fn iso_date_days(text: &str) -> Option<i64> {
     let year: i64 = parts.next()?.parse().ok().filter(|y| (0..=10_000_000).contains(y))?;
     let month: i64 = parts.next()?.parse().ok().filter(|m| (1..=12).contains(m))?;
     let day: i64 = parts.next()?.parse().ok().filter(|d| (1..=31).contains(d))?;
-    let year = if negative { -year } else { year } - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
+    Some(civil::days(if negative { -year } else { year }, month, day))
 }
 
 /// More than a numeric of Postgres can have.

@@ -1,11 +1,6 @@
-//! A JSON value, borrowed from the record.
-
 use std::borrow::Cow;
 
-use super::Error;
-use super::scan::Scanner;
-
-/// A JSON value, borrowed from the record.
+/// A JSON value, borrowed from the record. `parse` makes it from text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json<'a> {
     /// `null`.
@@ -22,18 +17,7 @@ pub enum Json<'a> {
     Object(&'a str),
 }
 
-impl<'a> Json<'a> {
-    /// Parses a whole text.
-    ///
-    /// # Errors
-    /// When the text is not exactly one JSON value.
-    pub fn parse(text: &'a str) -> Result<Self, Error> {
-        let mut scanner = Scanner::new(text);
-        let value = scanner.value()?;
-        scanner.end()?;
-        Ok(value)
-    }
-
+impl Json<'_> {
     /// Whether this is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
@@ -46,7 +30,7 @@ impl<'a> Json<'a> {
         if let Json::String(text) = self { Some(text) } else { None }
     }
 
-    /// The number, if it is a whole one in the range of `i64`.
+    /// The number, if it is a whole number in the range of `i64`.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         if let Json::Number(text) = self { text.parse().ok() } else { None }
@@ -58,41 +42,7 @@ impl<'a> Json<'a> {
         if let Json::Number(text) = self { text.parse().ok() } else { None }
     }
 
-    /// The elements of an array; `None` for anything else.
-    #[must_use]
-    pub fn elements(&self) -> Option<Vec<Json<'a>>> {
-        let Json::Array(text) = self else { return None };
-        let mut elements = Vec::new();
-        Scanner::new(text)
-            .array(|scanner| {
-                elements.push(scanner.value()?);
-                Ok(())
-            })
-            .ok()?;
-        Some(elements)
-    }
-
-    /// The members of an object, in order; `None` for anything else.
-    #[must_use]
-    pub fn members(&self) -> Option<Vec<(Cow<'a, str>, Json<'a>)>> {
-        let Json::Object(text) = self else { return None };
-        let mut members = Vec::new();
-        Scanner::new(text)
-            .object(|scanner, name| {
-                members.push((name, scanner.value()?));
-                Ok(())
-            })
-            .ok()?;
-        Some(members)
-    }
-
-    /// One member of an object.
-    #[must_use]
-    pub fn member(&self, name: &str) -> Option<Json<'a>> {
-        self.members()?.into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
-    }
-
-    /// The value as people and text columns want it: a string's content, everything else as written.
+    /// The value as text, for people and text columns: a string's content, anything else as written; `None` for null.
     #[must_use]
     pub fn to_text(&self) -> Option<Cow<'_, str>> {
         match self {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Error;
+use super::error::Error;
 use super::scan::Scanner;
 use super::semantic::Schema;
 

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
+use super::error::Error;
+use super::json::Json;
 use super::scan::Scanner;
-use super::{Error, Json, RowSchema, Semantic};
+use super::semantic::{RowSchema, Semantic};
 
 /// A row, or a key.
 #[derive(Clone, Debug, PartialEq)]

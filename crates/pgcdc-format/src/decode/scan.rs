@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use super::{Error, Json};
+use super::error::Error;
+use super::json::Json;
 
 /// Nesting deeper than this is refused: skipping is recursive.
 const MAX_DEPTH: u32 = 128;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Error;
+use super::error::Error;
 
 /// The fields of a row's schema, in the order in which the payload carries them.
 #[derive(Debug, PartialEq)]

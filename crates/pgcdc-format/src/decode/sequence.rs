@@ -2,7 +2,7 @@
 
 use pgcdc_event::Lsn;
 
-use super::Json;
+use super::json::Json;
 
 /// What `source.sequence` says: `["<end of the commit before>","<position of this change>"]`, a JSON array inside a text.
 ///

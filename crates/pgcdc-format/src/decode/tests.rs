@@ -1,5 +1,6 @@
 //! `golden.jsonl`: records of real Debezium 3.7.0, taken from recordings.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use pgcdc_event::{Lsn, Operation};

@@ -1,7 +1,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::schema::{Kind, Schema};
+use crate::civil;
+use crate::schema::{Kind, Logical, Schema};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -27,15 +28,13 @@ pub(super) enum HeaderForm {
 impl HeaderForm {
     /// The form of a column with this schema.
     pub(super) fn of(schema: &Schema) -> Self {
-        match (schema.name.as_deref(), &schema.kind) {
-            (Some("org.apache.kafka.connect.data.Decimal"), _) => {
+        match (schema.name.as_deref().and_then(Logical::of), &schema.kind) {
+            (Some(Logical::Decimal), _) => {
                 let scale = schema.parameters.iter().find(|(key, _)| &**key == "scale");
                 Self::Decimal(scale.and_then(|(_, scale)| scale.parse().ok()).unwrap_or(0))
             }
-            (Some("org.apache.kafka.connect.data.Date"), _) => Self::Moment(MILLIS_PER_DAY),
-            (Some("org.apache.kafka.connect.data.Time" | "org.apache.kafka.connect.data.Timestamp"), _) => {
-                Self::Moment(1)
-            }
+            (Some(Logical::Date), _) => Self::Moment(MILLIS_PER_DAY),
+            (Some(Logical::Time | Logical::Timestamp), _) => Self::Moment(1),
             (_, Kind::String) => Self::Text,
             (_, Kind::Float32 | Kind::Float64) => Self::Float,
             _ => Self::Same,
@@ -64,7 +63,7 @@ fn number(json: &[u8]) -> Option<i64> {
 /// Milliseconds since 1970 as text. Connect writes a value before 1970-01-02 as a time, a whole number of days as a date.
 fn moment(millis: i64) -> String {
     let (day, rest) = (millis.div_euclid(MILLIS_PER_DAY), millis.rem_euclid(MILLIS_PER_DAY));
-    let (year, month, date) = crate::types::civil_date(day);
+    let (year, month, date) = civil::date(day);
     let (second, milli) = (rest / 1000, rest % 1000);
     let time = format!("{:02}:{:02}:{:02}.{milli:03}Z", second / 3600, second / 60 % 60, second % 60);
     match rest {

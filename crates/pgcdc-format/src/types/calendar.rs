@@ -5,6 +5,7 @@
 
 use super::fault::Fault;
 use super::json::write_int;
+use crate::civil;
 
 const BAD: Fault = Fault::Bad("not a date or time of the ISO style");
 
@@ -147,26 +148,12 @@ impl Date {
 
     /// Days since 1970-01-01.
     pub(super) fn epoch_days(self) -> i64 {
-        // Counted in eras of 400 years that begin on 1 March (H. Hinnant, "chrono-compatible low-level date algorithms").
-        let year = i64::from(self.year) - i64::from(self.month <= 2);
-        let era = year.div_euclid(400);
-        let of_era = year.rem_euclid(400);
-        let month = (i64::from(self.month) + 9) % 12;
-        let of_year = (153 * month + 2) / 5 + i64::from(self.day) - 1;
-        era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+        civil::days(self.year.into(), self.month.into(), self.day.into())
     }
 
-    /// The day that is so many days after 1970-01-01.
+    /// The date of a number of days since 1970-01-01.
     pub(super) fn from_epoch_days(days: i64) -> Self {
-        let days = days + 719_468;
-        let era = days.div_euclid(146_097);
-        let of_era = days.rem_euclid(146_097);
-        let years = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * years + years / 4 - years / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = years + era * 400 + i64::from(month <= 2);
+        let (year, month, day) = civil::date(days);
         Self {
             year: i32::try_from(year).unwrap_or(i32::MAX),
             month: u8::try_from(month).unwrap_or(1),
@@ -310,12 +297,6 @@ impl DateTime {
         let day = self.date.epoch_days().checked_mul(86_400_000_000_000)?;
         day.checked_add(self.time.micros_of_day() * 1_000)
     }
-}
-
-/// Year, month and day of a day since 1970-01-01.
-pub(crate) fn civil_date(days: i64) -> (i32, u8, u8) {
-    let date = Date::from_epoch_days(days);
-    (date.year, date.month, date.day)
 }
 
 /// Appends an integer with leading zeros to at least `width` digits (at most 10).

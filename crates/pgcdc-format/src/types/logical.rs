@@ -5,12 +5,10 @@
 use super::interval::IntervalForm;
 use super::options::{BinaryMode, DecimalMode, TimePrecision, TypeOptions};
 use super::temporal::TimeUnit;
-use crate::schema::Schema;
+use crate::schema::{Logical, Schema};
 
 pub(super) fn decimal_schema(scale: u32) -> Schema {
-    Schema::bytes()
-        .named("org.apache.kafka.connect.data.Decimal", 1)
-        .with_parameter("scale", scale.to_string())
+    Schema::bytes().named(Logical::Decimal.name(), 1).with_parameter("scale", scale.to_string())
 }
 
 pub(super) fn money_schema(options: &TypeOptions) -> Schema {
@@ -39,7 +37,7 @@ pub(super) fn bits_schema(length: i32) -> Schema {
 
 pub(super) fn date_schema(mode: TimePrecision) -> Schema {
     match mode {
-        TimePrecision::Connect => Schema::int32().named("org.apache.kafka.connect.data.Date", 1),
+        TimePrecision::Connect => Schema::int32().named(Logical::Date.name(), 1),
         TimePrecision::IsoString => Schema::string().named("io.debezium.time.IsoDate", 1),
         TimePrecision::Structured => {
             let mut fields = date_fields();
@@ -52,7 +50,7 @@ pub(super) fn date_schema(mode: TimePrecision) -> Schema {
 
 pub(super) fn time_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
     match (mode, unit) {
-        (TimePrecision::Connect, _) => Schema::int32().named("org.apache.kafka.connect.data.Time", 1),
+        (TimePrecision::Connect, _) => Schema::int32().named(Logical::Time.name(), 1),
         (_, TimeUnit::Millis) => Schema::int32().named("io.debezium.time.Time", 1),
         (_, TimeUnit::Micros) => Schema::int64().named("io.debezium.time.MicroTime", 1),
         (_, TimeUnit::Nanos) => Schema::int64().named("io.debezium.time.NanoTime", 1),
@@ -67,7 +65,7 @@ pub(super) fn time_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
 
 pub(super) fn timestamp_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
     match (mode, unit) {
-        (TimePrecision::Connect, _) => Schema::int64().named("org.apache.kafka.connect.data.Timestamp", 1),
+        (TimePrecision::Connect, _) => Schema::int64().named(Logical::Timestamp.name(), 1),
         (_, TimeUnit::Millis) => Schema::int64().named("io.debezium.time.Timestamp", 1),
         (_, TimeUnit::Micros) => Schema::int64().named("io.debezium.time.MicroTimestamp", 1),
         (_, TimeUnit::Nanos) => Schema::int64().named("io.debezium.time.NanoTimestamp", 1),

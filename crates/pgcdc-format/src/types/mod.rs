@@ -49,7 +49,6 @@ pub(crate) use fuzz::check_any_text;
 mod tests;
 
 pub(crate) use avro::AvroCodec;
-pub(crate) use calendar::civil_date;
 pub(crate) use failures::ColumnFailures;
 pub use failures::{FailedColumn, FailureMode, Failures};
 pub(crate) use hstore::{java_hash, java_order};

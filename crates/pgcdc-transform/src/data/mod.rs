@@ -12,8 +12,9 @@ mod value;
 
 pub use build::SchemaBuilder;
 pub use decimal::Decimal;
+pub use pgcdc_format::schema::{Logical, Type as Kind};
 pub use record::{Header, Headers, Record, Side};
-pub use schema::{Field, Kind, Logical, Parameters, Schema};
+pub use schema::{Field, Parameters, Schema};
 pub use structs::Struct;
 pub use validate::validate;
 pub use value::Value;

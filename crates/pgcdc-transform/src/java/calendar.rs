@@ -1,10 +1,12 @@
+use pgcdc_format::civil;
+
 use crate::Fault;
 
 const DAY: i64 = 86_400_000;
 /// The day on which Java's calendars begin to be Gregorian: 15 October 1582.
 const GREGORIAN: i64 = -141_427;
 
-/// The day of a moment for Connect's `Date`.
+/// The days since 1970 of a moment, for Connect's `Date`.
 pub(crate) fn days(millis: i64) -> Result<i64, Fault> {
     if millis.rem_euclid(DAY) != 0 {
         return Err(Fault::data(
@@ -14,7 +16,7 @@ pub(crate) fn days(millis: i64) -> Result<i64, Fault> {
     Ok(millis.div_euclid(DAY))
 }
 
-/// The time of a moment for Connect's `Time`.
+/// The milliseconds of a moment's day, for Connect's `Time`.
 pub(crate) fn time_of_day(millis: i64) -> Result<i64, Fault> {
     if !(0..=DAY).contains(&millis) {
         return Err(Fault::data(
@@ -29,7 +31,7 @@ pub(crate) const fn start_of_day(millis: i64) -> i64 {
     millis - millis.rem_euclid(DAY)
 }
 
-/// A moment taken apart, in UTC.
+/// A moment in UTC, taken apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) year: i64,
@@ -43,14 +45,15 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// Of the Gregorian calendar at all times, as `java.time` has it.
+    /// Takes milliseconds since 1970 apart in the Gregorian calendar, as `java.time` does.
     pub(crate) fn of(millis: i64) -> Self {
         let days = millis.div_euclid(DAY);
-        let (year, month, day) = civil(days);
+        let (year, month, day) = civil::date(days);
         Self::new(millis, (year, month, day), to_days(year, 1, 1))
     }
 
-    /// Of the Julian calendar before 15 October 1582, as `java.util.GregorianCalendar` has it.
+    /// Takes milliseconds since 1970 apart, before 15 October 1582 in the Julian calendar, as `java.util.GregorianCalendar`
+    /// does.
     pub(crate) fn of_either_calendar(millis: i64) -> Self {
         let days = millis.div_euclid(DAY);
         if days >= GREGORIAN {
@@ -89,23 +92,20 @@ impl Moment {
     }
 }
 
-/// Days since 1970 of a date of the Gregorian calendar; months and days beyond their range carry over.
+/// Days since 1970-01-01 of a date in the Gregorian calendar. Months and days beyond their range carry over.
 pub(crate) fn to_days(year: i64, month: i64, day: i64) -> i64 {
     let months = month - 1;
     let (year, month) = (year + months.div_euclid(12), months.rem_euclid(12) + 1);
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let year_of_era = shifted.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    civil::days(year, month, day)
 }
 
-/// As [`to_days`], of the Julian calendar where the date is before the Gregorian one began.
+/// As [`to_days`], but a date before 15 October 1582 is one of the Julian calendar.
 pub(crate) fn to_days_of_either_calendar(year: i64, month: i64, day: i64) -> i64 {
     let gregorian = to_days(year, month, day);
     if gregorian >= GREGORIAN { gregorian } else { from_julian(year, month, day) }
 }
 
+/// Days since 1970-01-01 of a date in the Julian calendar.
 fn from_julian(year: i64, month: i64, day: i64) -> i64 {
     let months = month - 1;
     let (year, month) = (year + months.div_euclid(12), months.rem_euclid(12) + 1);
@@ -114,6 +114,7 @@ fn from_julian(year: i64, month: i64, day: i64) -> i64 {
     shifted * 365 + shifted.div_euclid(4) + day_of_year - 719_470
 }
 
+/// The date in the Julian calendar of a number of days since 1970-01-01.
 fn julian(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_470;
     let cycle = shifted.div_euclid(1461);
@@ -124,18 +125,6 @@ fn julian(days: i64) -> (i64, i64, i64) {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (year_of_cycle + cycle * 4 + i64::from(month <= 2), month, day)
-}
-
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[test]

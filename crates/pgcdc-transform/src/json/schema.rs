@@ -1,31 +1,16 @@
-//! A schema to and from its JSON.
+//! Schemas to and from their JSON.
 
 use std::sync::Arc;
 
-use pgcdc_format::types::write_json_string;
+use pgcdc_format::schema::{Attributes, append_type};
 
-use super::Json;
-use super::read::tree_to_value;
-use super::write::JsonWriter;
+use super::payload::Payload;
+use super::tree::Json;
+use super::typed::tree_to_value;
 use crate::Fault;
 use crate::data::{Kind, Schema, SchemaBuilder};
 
-const NAMES: &[(Kind, &str)] = &[
-    (Kind::Boolean, "boolean"),
-    (Kind::Int8, "int8"),
-    (Kind::Int16, "int16"),
-    (Kind::Int32, "int32"),
-    (Kind::Int64, "int64"),
-    (Kind::Float32, "float"),
-    (Kind::Float64, "double"),
-    (Kind::Bytes, "bytes"),
-    (Kind::String, "string"),
-    (Kind::Array, "array"),
-    (Kind::Map, "map"),
-    (Kind::Struct, "struct"),
-];
-
-/// Reads a schema; none of `null`.
+/// Reads a schema; `None` for `null`.
 pub(super) fn read(json: &Json) -> Result<Option<Schema>, Fault> {
     if *json == Json::Null {
         return Ok(None);
@@ -33,32 +18,10 @@ pub(super) fn read(json: &Json) -> Result<Option<Schema>, Fault> {
     let Some(word) = json.get("type").and_then(Json::as_str) else {
         return Err(Fault::data("Schema must contain 'type' field"));
     };
-    let Some(&(kind, _)) = NAMES.iter().find(|(_, name)| **name == **word) else {
+    let Some(kind) = Kind::from_word(word) else {
         return Err(Fault::data(format!("Unknown schema type: {word}")));
     };
-    let part = |name: &str, missing: &str| -> Result<Schema, Fault> {
-        json.get(name).map(read).transpose()?.flatten().ok_or_else(|| Fault::data(missing))
-    };
-    let mut builder = match kind {
-        Kind::Array => SchemaBuilder::array(part("items", "Array schema did not specify the element type")?),
-        Kind::Map => SchemaBuilder::map(
-            part("keys", "Map schema did not specify the key type")?,
-            part("values", "Map schema did not specify the value type")?,
-        ),
-        other => SchemaBuilder::new(other),
-    };
-    if kind == Kind::Struct {
-        let Some(Json::Array(fields)) = json.get("fields") else {
-            return Err(Fault::data("Struct schema's \"fields\" argument is not an array."));
-        };
-        for field in fields {
-            let name = field.get("field").and_then(Json::as_str);
-            let name =
-                name.ok_or_else(|| Fault::data("Struct schema's field name not specified properly"))?;
-            let schema = read(field)?.ok_or_else(|| Fault::data("Schema must contain 'type' field"))?;
-            builder.add_field(Arc::clone(name), schema)?;
-        }
-    }
+    let mut builder = of_kind(kind, json)?;
     builder = builder.optional_if(json.get("optional") == Some(&Json::Bool(true)));
     if let Some(name) = json.get("name").and_then(Json::as_str) {
         builder = builder.named(name);
@@ -72,12 +35,11 @@ pub(super) fn read(json: &Json) -> Result<Option<Schema>, Fault> {
         builder = builder.doc(doc);
     }
     if let Some(Json::Object(parameters)) = json.get("parameters") {
-        let mut pairs = Vec::with_capacity(parameters.len());
-        for (name, value) in parameters {
-            let text = value.as_str();
-            let text = text.ok_or_else(|| Fault::data("Schema parameters must have string values."))?;
-            pairs.push((Arc::clone(name), Arc::clone(text)));
-        }
+        let pairs = parameters.iter().map(|(name, value)| match value.as_str() {
+            Some(text) => Ok((Arc::clone(name), Arc::clone(text))),
+            None => Err(Fault::data("Schema parameters must have string values.")),
+        });
+        let pairs: Vec<_> = pairs.collect::<Result<_, _>>()?;
         if !pairs.is_empty() {
             builder = builder.parameters(pairs.into());
         }
@@ -89,17 +51,45 @@ pub(super) fn read(json: &Json) -> Result<Option<Schema>, Fault> {
     Ok(Some(builder.build()))
 }
 
-/// Appends a schema; a struct's field with its name.
+/// Begins a schema of this kind with the schemas of which it is made.
+fn of_kind(kind: Kind, json: &Json) -> Result<SchemaBuilder, Fault> {
+    let part = |name: &str, missing: &str| -> Result<Schema, Fault> {
+        json.get(name).map(read).transpose()?.flatten().ok_or_else(|| Fault::data(missing))
+    };
+    match kind {
+        Kind::Array => {
+            Ok(SchemaBuilder::array(part("items", "Array schema did not specify the element type")?))
+        }
+        Kind::Map => Ok(SchemaBuilder::map(
+            part("keys", "Map schema did not specify the key type")?,
+            part("values", "Map schema did not specify the value type")?,
+        )),
+        Kind::Struct => {
+            let Some(Json::Array(fields)) = json.get("fields") else {
+                return Err(Fault::data("Struct schema's \"fields\" argument is not an array."));
+            };
+            let mut builder = SchemaBuilder::new(kind);
+            for field in fields {
+                let name = field.get("field").and_then(Json::as_str);
+                let name =
+                    name.ok_or_else(|| Fault::data("Struct schema's field name not specified properly"))?;
+                let schema = read(field)?.ok_or_else(|| Fault::data("Schema must contain 'type' field"))?;
+                builder.add_field(Arc::clone(name), schema)?;
+            }
+            Ok(builder)
+        }
+        other => Ok(SchemaBuilder::new(other)),
+    }
+}
+
+/// Appends a schema's JSON; `field` is the name under which a struct holds it.
 pub(super) fn write(
     schema: &Schema,
     field: Option<&str>,
-    writer: &JsonWriter,
+    writer: &Payload,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
-    let word = NAMES.iter().find(|(kind, _)| *kind == schema.kind()).map_or("", |(_, word)| *word);
-    out.extend_from_slice(b"{\"type\":\"");
-    out.extend_from_slice(word.as_bytes());
-    out.push(b'"');
+    append_type(schema.kind(), out);
     match schema.kind() {
         Kind::Array => {
             out.extend_from_slice(b",\"items\":");
@@ -123,49 +113,24 @@ pub(super) fn write(
         }
         _ => {}
     }
-    let optional: &[u8] = if schema.is_optional() { b"true" } else { b"false" };
-    out.extend_from_slice(b",\"optional\":");
-    out.extend_from_slice(optional);
-    let text = |name: &str, value: &str, out: &mut Vec<u8>| {
-        out.extend_from_slice(b",\"");
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\":");
-        write_json_string(value.as_bytes(), out);
+    let attributes = Attributes {
+        optional: schema.is_optional(),
+        name: schema.name(),
+        version: schema.version(),
+        doc: schema.doc().map(|doc| &**doc),
     };
-    if let Some(name) = schema.name() {
-        text("name", name, out);
-    }
-    if let Some(version) = schema.version() {
-        out.extend_from_slice(b",\"version\":");
-        out.extend_from_slice(itoa::Buffer::new().format(version).as_bytes());
-    }
-    if let Some(doc) = schema.doc() {
-        text("doc", doc, out);
-    }
-    if let Some(parameters) = schema.parameters() {
-        out.extend_from_slice(b",\"parameters\":{");
-        for (at, (name, value)) in parameters.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            write_json_string(name.as_bytes(), out);
-            out.push(b':');
-            write_json_string(value.as_bytes(), out);
-        }
-        out.push(b'}');
-    }
+    let parameters = schema.parameters().map(|pairs| pairs.iter().map(|(key, value)| (&**key, &**value)));
+    attributes.append(parameters, out);
     if let Some(default) = schema.default_value() {
         out.extend_from_slice(b",\"default\":");
-        writer.write_value(Some(schema), default, out)?;
+        writer.write(Some(schema), default, out)?;
     }
-    if let Some(name) = field {
-        text("field", name, out);
-    }
-    out.push(b'}');
+    Attributes::end(field, out);
     Ok(())
 }
 
-fn write_part(schema: Option<&Schema>, writer: &JsonWriter, out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Appends the schema of a list's elements or of a map's keys or values.
+fn write_part(schema: Option<&Schema>, writer: &Payload, out: &mut Vec<u8>) -> Result<(), Fault> {
     match schema {
         Some(schema) => write(schema, None, writer, out),
         None => {

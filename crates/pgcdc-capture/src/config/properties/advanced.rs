@@ -40,9 +40,9 @@ pub(super) const ADVANCED: &[Property] = &[
     p("guardrail.collections.limit.action", String, "warn", Medium, "What to do when there are more.").one_of(&["warn", "fail"]),
     p("custom.sanitize.pattern", String, r".*secret$|.*password$|.*sasl\.jaas\.config$|.*basic\.auth\.user\.info|.*registry\.auth\.client-secret|.*credentials\.json$|.*connectionstring$|.*connection\.string$", Low, "Properties whose values are hidden.")
         .not_applicable("values are never logged"),
-    p("statistics.metrics.enabled", Boolean, "true", Medium, "Keep statistics of durations.").not_applicable("there is no JMX, and pgcdc has no metrics endpoint yet"),
+    p("statistics.metrics.enabled", Boolean, "true", Medium, "Keep statistics of durations.").not_applicable("there is no JMX"),
     p("internal.offset.activity.monitor.interval.ms", Long, "600000", Low, "How often idle offsets are reported.").not_applicable(INTERNAL),
-    p("custom.metric.tags", List, "", Low, "Tags for JMX metrics.").not_applicable("there is no JMX; let Prometheus add labels"),
+    p("custom.metric.tags", List, "", Low, "Tags for JMX metrics.").not_applicable("there is no JMX"),
     p("poll.dispatch.interval.ms", Long, "", Low, "Pause between hand-overs of the queue.").not_applicable(NO_QUEUE).beside(),
     p("queue.provider.type", String, "", Low, "Kind of queue between reader and writer.").not_applicable(NO_QUEUE).beside(),
     p("internal.replication.silence.ms", Long, "10000", Low, "How long the server may be quiet before it is asked whether it is alive, in milliseconds.").check(Positive).beside(),

@@ -73,8 +73,8 @@ pub(super) const CONNECT: &[Property] = &[
     p("transaction.boundary.interval.ms", Long, "", Low, "How often a Kafka transaction ends with transaction.boundary=interval.")
         .check(NotNegative),
     p("offsets.storage.topic", String, "", Low, "Topic for this connector's offsets, in place of the worker's."),
-    p("key.converter.schemas.enable", Boolean, "true", Low, "Write the key's schema with every key.").beside(),
-    p("value.converter.schemas.enable", Boolean, "true", Low, "Write the value's schema with every value.").beside(),
+    p("key.converter.schemas.enable", Boolean, "true", Low, "Write the schema with every key.").beside(),
+    p("value.converter.schemas.enable", Boolean, "true", Low, "Write the schema with every value.").beside(),
     p("key.converter.decimal.format", String, "BASE64", Low, "How a Decimal in the key stands in JSON.").one_of(&["BASE64", "NUMERIC"]).beside(),
     p("value.converter.decimal.format", String, "BASE64", Low, "How a Decimal in the value stands in JSON.").one_of(&["BASE64", "NUMERIC"]).beside(),
     p("key.converter.replace.null.with.default", Boolean, "true", Low, "Write the default in place of a null in the key.").beside(),

@@ -1,4 +1,4 @@
-//! The page that lists every property, made from the table.
+//! Renders the page that lists every property, CONFIGURATION.md, from the table.
 
 use std::fmt::Write as _;
 
@@ -20,10 +20,37 @@ Every property of Debezium 3.7's PostgreSQL connector, and the Connect and Kafka
 | not yet | to come; the records are the same, and until then it is named in a warning |
 | refused | ignoring it would change the data: set to another value than its default it is an error |
 
+Keys and values have the same converters and options. Such a pair is one row, whose default and meaning hold for both.
+
 A name that is in none of these lists has no effect, as in Connect, and is named in a warning with the nearest known name; under
 `pgcdc stream --strict` and in `pgcdc check` it is an error. Single message transforms (`transforms`, `predicates`
 and what stands below them) are checked in Connect's and Debezium's own words.
 ";
+
+/// The properties that a registration usually sets, in the order in which one writes them. Of a pair of key and value, the
+/// key's stands for both.
+const FIRST: [&str; 20] = [
+    "name",
+    "database.hostname",
+    "database.port",
+    "database.user",
+    "database.password",
+    "database.dbname",
+    "database.sslmode",
+    "topic.prefix",
+    "slot.name",
+    "publication.name",
+    "publication.autocreate.mode",
+    "table.include.list",
+    "snapshot.mode",
+    "bootstrap.servers",
+    "key.converter",
+    "key.converter.schemas.enable",
+    "decimal.handling.mode",
+    "tombstones.on.delete",
+    "heartbeat.interval.ms",
+    "transforms",
+];
 
 const EARLIER: &str = "
 ## Names of earlier Debezium
@@ -42,20 +69,55 @@ understood, and of Kafka's `ReplaceField` `blacklist` and `whitelist`. A file of
 #[must_use]
 pub fn reference() -> String {
     let mut page = HEAD.to_owned();
+    head("The twenty properties that one sets", &mut page);
+    for name in FIRST {
+        TABLE.find(name).into_iter().for_each(|property| row(property, &mut page));
+    }
     for (group, properties) in TABLE.groups {
-        let _ = write!(
-            page,
-            "\n## {group}\n\n| property | type | default | here | what it does |\n|---|---|---|---|---|\n"
-        );
-        for property in *properties {
-            line(property, &mut page);
+        head(group, &mut page);
+        // The row of a pair stands where the key's property is.
+        for property in properties.iter().filter(|property| !is_value_of_pair(property)) {
+            row(property, &mut page);
         }
     }
     earlier(&mut page);
     page
 }
 
-/// Names and words of earlier Debezium.
+/// Begins a section with its table.
+fn head(title: &str, page: &mut String) {
+    let _ = write!(
+        page,
+        "\n## {title}\n\n| property | type | default | here | what it does |\n|---|---|---|---|---|\n"
+    );
+}
+
+/// The value's property of a key's, where the two differ in nothing else.
+fn value_of(key: &Property) -> Option<&'static Property> {
+    let rest = key.name.strip_prefix("key.converter")?;
+    let value = TABLE.all().find(|p| p.name.strip_prefix("value.converter") == Some(rest))?;
+    let same = (value.kind, value.default, value.importance, value.check, value.status)
+        == (key.kind, key.default, key.importance, key.check, key.status)
+        && value.refused_values == key.refused_values;
+    same.then_some(value)
+}
+
+/// Whether the row of a key's property tells of this one, too.
+fn is_value_of_pair(value: &Property) -> bool {
+    let Some(rest) = value.name.strip_prefix("value.converter") else { return false };
+    let key = TABLE.all().find(|p| p.name.strip_prefix("key.converter") == Some(rest));
+    key.is_some_and(|key| value_of(key).is_some())
+}
+
+/// What both properties of a pair do.
+fn doc_of_pair(key: &Property) -> String {
+    match key.doc.strip_prefix("Key converter: ") {
+        Some(doc) => capital(doc),
+        None => key.doc.replace("key", "key or value"),
+    }
+}
+
+/// Appends the names and words of earlier Debezium.
 fn earlier(page: &mut String) {
     page.push_str(EARLIER);
     for name in NAMES {
@@ -68,7 +130,8 @@ fn earlier(page: &mut String) {
     }
 }
 
-fn line(property: &Property, page: &mut String) {
+/// Appends the row of a property, and of its pair.
+fn row(property: &Property, page: &mut String) {
     let kind = match property.kind {
         Kind::String => "text",
         Kind::Int => "int",
@@ -90,7 +153,13 @@ fn line(property: &Property, page: &mut String) {
         Status::Refused(why) => ("refused", Some(why)),
     };
     let importance = if property.importance == Importance::High { " **Important.**" } else { "" };
-    let mut what = format!("{}{importance}", cell(property.doc));
+    let pair = value_of(property);
+    let doc = if pair.is_some() { doc_of_pair(property) } else { property.doc.to_owned() };
+    let name = match pair {
+        Some(value) => format!("`{}`, `{}`", property.name, value.name),
+        None => format!("`{}`", cell(property.name)),
+    };
+    let mut what = format!("{}{importance}", cell(&doc));
     if let Check::OneOf(words) = property.check {
         let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
         let _ = write!(what, " One of {}.", words.join(", "));
@@ -101,10 +170,10 @@ fn line(property: &Property, page: &mut String) {
     if let Some(why) = why {
         let _ = write!(what, " *{}: {}.*", capital(here), cell(why));
     }
-    let _ = writeln!(page, "| `{}` | {kind} | {default} | {here} | {what} |", cell(property.name));
+    let _ = writeln!(page, "| {name} | {kind} | {default} | {here} | {what} |");
 }
 
-/// What stands between two bars.
+/// Text for a cell of a table: bars are escaped.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }

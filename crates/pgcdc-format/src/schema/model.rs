@@ -1,8 +1,5 @@
-//! Kafka Connect's schemas: what `"schema"` says beside a `"payload"` in Connect's JSON.
-//!
-//! Source: the `JsonConverter` of Apache Kafka Connect, `asJsonSchema`.
-
-use crate::types::write_json_string;
+use super::json::{Attributes, append_type};
+use super::types::Type;
 
 /// A Connect schema: the type of a field, of a row, or of an envelope.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +20,7 @@ pub struct Schema {
     pub default: Option<Box<str>>,
 }
 
-/// A Connect schema's physical type.
+/// A Connect schema's physical type, with the schemas of which it is made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
     /// 8 bits, signed.
@@ -53,22 +50,22 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word that `"type"` holds in Connect's JSON.
+    /// The type alone, without what it is made of.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn plain(&self) -> Type {
         match self {
-            Self::Int8 => "int8",
-            Self::Int16 => "int16",
-            Self::Int32 => "int32",
-            Self::Int64 => "int64",
-            Self::Float32 => "float",
-            Self::Float64 => "double",
-            Self::Boolean => "boolean",
-            Self::String => "string",
-            Self::Bytes => "bytes",
-            Self::Array(_) => "array",
-            Self::Map(..) => "map",
-            Self::Struct(_) => "struct",
+            Self::Int8 => Type::Int8,
+            Self::Int16 => Type::Int16,
+            Self::Int32 => Type::Int32,
+            Self::Int64 => Type::Int64,
+            Self::Float32 => Type::Float32,
+            Self::Float64 => Type::Float64,
+            Self::Boolean => Type::Boolean,
+            Self::String => Type::String,
+            Self::Bytes => Type::Bytes,
+            Self::Array(_) => Type::Array,
+            Self::Map(..) => Type::Map,
+            Self::Struct(_) => Type::Struct,
         }
     }
 }
@@ -214,12 +211,10 @@ impl Schema {
         self
     }
 
-    /// Appends Connect's JSON form of the schema, keys in `asJsonSchema`'s order; `field` is the
-    /// name under which a struct holds it (written last), `None` at the top or in a list.
+    /// Appends Connect's JSON form of the schema. `field` is the name under which a struct holds it, `None` for the whole
+    /// schema of a record or for the elements of a list.
     pub fn append_json(&self, field: Option<&str>, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"type\":\"");
-        out.extend_from_slice(self.kind.word().as_bytes());
-        out.push(b'"');
+        append_type(self.kind.plain(), out);
         match &self.kind {
             Kind::Array(items) => {
                 out.extend_from_slice(b",\"items\":");
@@ -243,40 +238,19 @@ impl Schema {
             }
             _ => {}
         }
-        out.extend_from_slice(if self.optional { b",\"optional\":true" } else { b",\"optional\":false" });
-        if let Some(name) = &self.name {
-            out.extend_from_slice(b",\"name\":");
-            write_json_string(name.as_bytes(), out);
-        }
-        if let Some(version) = self.version {
-            out.extend_from_slice(b",\"version\":");
-            out.extend_from_slice(itoa::Buffer::new().format(version).as_bytes());
-        }
-        if let Some(doc) = &self.doc {
-            out.extend_from_slice(b",\"doc\":");
-            write_json_string(doc.as_bytes(), out);
-        }
-        if !self.parameters.is_empty() {
-            out.extend_from_slice(b",\"parameters\":{");
-            for (at, (key, value)) in self.parameters.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                write_json_string(key.as_bytes(), out);
-                out.push(b':');
-                write_json_string(value.as_bytes(), out);
-            }
-            out.push(b'}');
-        }
+        let attributes = Attributes {
+            optional: self.optional,
+            name: self.name.as_deref(),
+            version: self.version,
+            doc: self.doc.as_deref(),
+        };
+        let parameters = self.parameters.iter().map(|(key, value)| (&**key, &**value));
+        attributes.append((!self.parameters.is_empty()).then_some(parameters), out);
         if let Some(default) = &self.default {
             out.extend_from_slice(b",\"default\":");
             out.extend_from_slice(default.as_bytes());
         }
-        if let Some(field) = field {
-            out.extend_from_slice(b",\"field\":");
-            write_json_string(field.as_bytes(), out);
-        }
-        out.push(b'}');
+        Attributes::end(field, out);
     }
 }
 

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+
+use super::change::{Change, Form};
+use super::envelope::{envelope, flattened};
+use super::error::Error;
+use super::json::Json;
+use super::memory::SchemaMemory;
+use super::row::Row;
+use super::scan::Scanner;
+use super::semantic::Schema;
+
+/// Decodes records and remembers their schemas.
+///
+/// Use one decoder for each partition: its records nearly always share a schema.
+///
+/// ```
+/// use pgcdc_event::Operation;
+/// use pgcdc_format::decode::Decoder;
+///
+/// let value = br#"{"before":null,"after":{"id":1},"source":{"lsn":24},"op":"c"}"#;
+/// let mut decoder = Decoder::default();
+/// let change = decoder.decode(Some(br#"{"id":1}"#), Some(value))?;
+/// assert_eq!(change.operation, Operation::Create);
+/// assert_eq!(change.source.lsn.map(|lsn| lsn.as_u64()), Some(24));
+/// # Ok::<(), pgcdc_format::decode::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Decoder {
+    keys: SchemaMemory,
+    values: SchemaMemory,
+}
+
+impl Decoder {
+    /// Decodes one record.
+    ///
+    /// # Errors
+    /// When the key or the value is not JSON of one of the known forms.
+    pub fn decode<'a>(
+        &mut self,
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+    ) -> Result<Change<'a>, Error> {
+        let key = match key {
+            Some(bytes) => unwrapped(&mut self.keys, bytes, key_of).map_err(|e| e.within("key"))?,
+            None => None,
+        };
+        let mut change = match value {
+            Some(bytes) => unwrapped(&mut self.values, bytes, value_of).map_err(|e| e.within("value"))?,
+            None => Change::tombstone(),
+        };
+        change.key = key;
+        Ok(change)
+    }
+}
+
+/// Reads the payload of a text, with its schema where it has one.
+fn unwrapped<'a, T>(
+    memory: &mut SchemaMemory,
+    bytes: &'a [u8],
+    read: fn(Option<Arc<Schema>>, &'a str) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let text = utf8(bytes)?;
+    if let Some((schema, payload)) = memory.known(text)
+        && let Ok(found) = read(schema, payload)
+    {
+        return Ok(found);
+    }
+    let (schema, payload) = memory.unwrap(text)?;
+    read(schema, payload)
+}
+
+/// The key's row; a key that is no object is a row of one value.
+fn key_of(schema: Option<Arc<Schema>>, payload: &str) -> Result<Option<Row<'_>>, Error> {
+    if is_object(payload) {
+        return Row::parse(payload, schema.and_then(|schema| schema.row.clone())).map(Some);
+    }
+    Ok(match Json::parse(payload)? {
+        Json::Null => None,
+        scalar => {
+            let meaning = schema.and_then(|schema| schema.scalar.clone());
+            Some(Row::scalar(payload, scalar, meaning))
+        }
+    })
+}
+
+/// The change without its key.
+fn value_of(schema: Option<Arc<Schema>>, payload: &str) -> Result<Change<'_>, Error> {
+    let schema = schema.and_then(|schema| schema.row.clone());
+    if !is_object(payload) {
+        return match Json::parse(payload) {
+            Ok(Json::Null) => Ok(Change::tombstone()),
+            _ => Err(Error::new("is neither an envelope nor a row: it is not a JSON object".to_owned())),
+        };
+    }
+    match envelope(&mut Scanner::new(payload), &schema)? {
+        Some((operation, before, after, source)) => Ok(Change {
+            operation,
+            form: Form::Envelope,
+            key: None,
+            before,
+            after,
+            source,
+            rewritten: false,
+            payload: Some(payload),
+        }),
+        None => flattened(payload, schema),
+    }
+}
+
+/// Whether a JSON text is an object.
+fn is_object(text: &str) -> bool {
+    text.bytes().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')) == Some(b'{')
+}
+
+/// Checks that bytes are text.
+fn utf8(bytes: &[u8]) -> Result<&str, Error> {
+    if bytes.first() == Some(&0) {
+        return Err(Error::new(
+            "is not JSON; a first byte of zero is a schema registry's form (Avro, Protobuf), which is not understood yet"
+                .to_owned(),
+        ));
+    }
+    std::str::from_utf8(bytes)
+        .map_err(|error| Error::new(format!("is not UTF-8 from byte {}", error.valid_up_to())))
+}

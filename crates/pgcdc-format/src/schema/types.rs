@@ -1,0 +1,147 @@
+use std::fmt;
+
+/// Connect's physical types (`Schema.Type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Type {
+    /// 8 bits, signed.
+    Int8,
+    /// 16 bits, signed.
+    Int16,
+    /// 32 bits, signed.
+    Int32,
+    /// 64 bits, signed.
+    Int64,
+    /// IEEE 754 single.
+    Float32,
+    /// IEEE 754 double.
+    Float64,
+    /// True or false.
+    Boolean,
+    /// UTF-8 text.
+    String,
+    /// Bytes; base64 in JSON.
+    Bytes,
+    /// A list.
+    Array,
+    /// A map.
+    Map,
+    /// Named fields.
+    Struct,
+}
+
+impl Type {
+    const ALL: [Self; 12] = [
+        Self::Int8,
+        Self::Int16,
+        Self::Int32,
+        Self::Int64,
+        Self::Float32,
+        Self::Float64,
+        Self::Boolean,
+        Self::String,
+        Self::Bytes,
+        Self::Array,
+        Self::Map,
+        Self::Struct,
+    ];
+
+    /// Connect's name, as its messages show it: `FLOAT64`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "INT8",
+            Self::Int16 => "INT16",
+            Self::Int32 => "INT32",
+            Self::Int64 => "INT64",
+            Self::Float32 => "FLOAT32",
+            Self::Float64 => "FLOAT64",
+            Self::Boolean => "BOOLEAN",
+            Self::String => "STRING",
+            Self::Bytes => "BYTES",
+            Self::Array => "ARRAY",
+            Self::Map => "MAP",
+            Self::Struct => "STRUCT",
+        }
+    }
+
+    /// The word that `"type"` holds in Connect's JSON: `double`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Int16 => "int16",
+            Self::Int32 => "int32",
+            Self::Int64 => "int64",
+            Self::Float32 => "float",
+            Self::Float64 => "double",
+            Self::Boolean => "boolean",
+            Self::String => "string",
+            Self::Bytes => "bytes",
+            Self::Array => "array",
+            Self::Map => "map",
+            Self::Struct => "struct",
+        }
+    }
+
+    /// The type of a [`name`](Self::name), which is in upper case.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|found| found.name() == name)
+    }
+
+    /// The type of a [`word`](Self::word).
+    ///
+    /// ```
+    /// use pgcdc_format::schema::Type;
+    /// assert_eq!(Type::from_word("double"), Some(Type::Float64));
+    /// assert_eq!(Type::from_word("float64"), None);
+    /// ```
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|found| found.word() == word)
+    }
+
+    /// Whether its values hold no other values.
+    #[must_use]
+    pub const fn is_primitive(self) -> bool {
+        !matches!(self, Self::Array | Self::Map | Self::Struct)
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Connect's own logical types: schemas of these names have values of another Java class than their physical type says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logical {
+    /// `org.apache.kafka.connect.data.Decimal`: bytes of an unscaled number, with its `scale` as a parameter.
+    Decimal,
+    /// `org.apache.kafka.connect.data.Date`: days since 1970-01-01.
+    Date,
+    /// `org.apache.kafka.connect.data.Time`: milliseconds since midnight.
+    Time,
+    /// `org.apache.kafka.connect.data.Timestamp`: milliseconds since 1970-01-01 UTC.
+    Timestamp,
+}
+
+impl Logical {
+    /// The name that its schemas have.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Decimal => "org.apache.kafka.connect.data.Decimal",
+            Self::Date => "org.apache.kafka.connect.data.Date",
+            Self::Time => "org.apache.kafka.connect.data.Time",
+            Self::Timestamp => "org.apache.kafka.connect.data.Timestamp",
+        }
+    }
+
+    /// The logical type of a schema's name; `None` for any other name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Decimal, Self::Date, Self::Time, Self::Timestamp].into_iter().find(|l| l.name() == name)
+    }
+}
