@@ -1,33 +1,39 @@
-//! `schema.name.adjustment.mode` and `field.name.adjustment.mode`: names that Avro takes.
+//! `schema.name.adjustment.mode` and `field.name.adjustment.mode`: names that Avro accepts.
 //!
 //! Source: the Avro specification, "Names"; recordings (`tests/conformance/tables_quoted`).
 
 use std::fmt::Write as _;
 
-/// What becomes of characters that Avro does not take.
+/// How a name is changed where it has characters that Avro does not accept.
+///
+/// ```
+/// use pgcdc_format::names::NameAdjustment;
+/// assert_eq!(NameAdjustment::Avro.field("unit-price"), "unit_price");
+/// assert_eq!(NameAdjustment::AvroUnicode.field("unit-price"), "unit_u002dprice");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameAdjustment {
-    /// They stay.
+    /// `none`: such characters stay.
     #[default]
     None,
-    /// They become `_`.
+    /// `avro`: they become `_`.
     Avro,
-    /// They become `_u` and their code.
+    /// `avro_unicode`: they become `_u` and their code.
     AvroUnicode,
 }
 
 impl NameAdjustment {
-    /// The words of the properties.
+    /// The words of the properties, each with its mode.
     pub const WORDS: &'static [(&'static str, Self)] =
         &[("none", Self::None), ("avro", Self::Avro), ("avro_unicode", Self::AvroUnicode)];
 
-    /// A schema's name, in which dots may stand.
+    /// Changes a schema's name, in which dots are allowed.
     #[must_use]
     pub fn schema(self, name: &str) -> String {
         self.adjust(name, true)
     }
 
-    /// A field's name.
+    /// Changes a field's name.
     #[must_use]
     pub fn field(self, name: &str) -> String {
         self.adjust(name, false)
@@ -37,7 +43,7 @@ impl NameAdjustment {
         if self == Self::None {
             return name.to_owned();
         }
-        // In Unicode mode the underscore begins a code, so one of its own is written as a code too.
+        // In Unicode mode an underscore begins a code, so an underscore of the name is written as a code too.
         let letter = |c: char| c.is_ascii_alphabetic() || (c == '_' && self == Self::Avro);
         let mut out = String::with_capacity(name.len());
         for (at, c) in name.chars().enumerate() {
@@ -47,7 +53,7 @@ impl NameAdjustment {
                 continue;
             }
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // Debezium puts two zeros before codes of one or two digits, and none before longer ones.
+                // Debezium puts two zeros before codes of one or two digits, and no zeros before longer codes.
                 let _ = match (self, &unit) {
                     (Self::Avro, _) => out.write_char('_'),
                     (_, 0..=0xff) => write!(out, "_u00{unit:x}"),

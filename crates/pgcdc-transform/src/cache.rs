@@ -3,8 +3,8 @@ use std::hash::Hash;
 
 /// Keeps the most recently used results, as Connect's `LRUCache` does.
 ///
-/// Some of Debezium's transforms cache by less than their answer depends on, and what a record looks like follows
-/// from that: the bounds are part of the behaviour, not only of the cost.
+/// Some of Debezium's transforms cache results by a key that does not determine the result. A record then depends on what
+/// is still in the cache, so the cache's size is part of the behaviour.
 #[derive(Debug)]
 pub(crate) struct Recent<K, V> {
     room: usize,

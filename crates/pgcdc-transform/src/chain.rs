@@ -1,4 +1,4 @@
-//! `transforms` and `predicates` of a connector's configuration, made into a chain.
+//! Makes a chain of the `transforms` and `predicates` of a connector's configuration.
 
 use crate::Fault;
 use crate::data::Record;
@@ -17,29 +17,29 @@ pub struct Chain {
 struct Stage {
     name: String,
     class: String,
-    /// What a record must be for the transform to see it, and whether it must not be.
+    /// The predicate that a record must meet for the transform to see it, and whether it is negated.
     when: Option<(Predicate, bool)>,
     transform: Box<dyn Transform>,
 }
 
-/// A transform that failed.
+/// The failure of a transform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("transform {name} ({class}) failed: {fault}")]
 pub struct Failed {
     /// The transform's name in the configuration.
     pub name: String,
-    /// Its class.
+    /// The transform's class.
     pub class: String,
-    /// Why.
+    /// Why it failed.
     pub fault: Fault,
 }
 
-/// A chain, and the properties below `transforms.` and `predicates.` that no part of it has asked for.
+/// A chain, and the properties below `transforms.` and `predicates.` that no transform reads.
 #[derive(Debug)]
 pub struct Configured {
     /// The chain.
     pub chain: Chain,
-    /// Properties without effect.
+    /// Names of properties without an effect.
     pub unused: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ impl Chain {
     /// Makes a chain of a connector's properties.
     ///
     /// # Errors
-    /// Everything that is wrong, in Connect's and Debezium's words.
+    /// All mistakes, in Connect's and Debezium's words.
     pub fn configure(properties: &[(String, String)]) -> Result<Configured, Vec<Problem>> {
         let mut problems = Vec::new();
         let names = aliases("transforms", properties, &mut problems);
@@ -85,29 +85,30 @@ impl Chain {
         }
     }
 
-    /// The same chain, for records of Debezium's connector: there a delete and the tombstone after it share one list of
-    /// headers, and what some transforms add to the delete's stands in the tombstone's too.
+    /// The same chain, for records of Debezium's connector. There a delete and its tombstone share one list of headers, so
+    /// that headers which some transforms add to the delete are in the tombstone, too.
     #[must_use]
     pub const fn with_shared_headers(mut self) -> Self {
         self.shared_headers = true;
         self
     }
 
-    /// Whether there is nothing to do.
+    /// Whether the chain has no transforms.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
 
-    /// The classes, in their order.
+    /// The transforms' classes, in order.
     pub fn classes(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().map(|stage| stage.class.as_str())
     }
 
-    /// Runs a record through the chain; `now` is in milliseconds since 1970. None when a transform leaves it out.
+    /// Runs a record through the chain. `now` is in milliseconds since 1970-01-01 UTC. `None` when a transform drops the
+    /// record.
     ///
     /// # Errors
-    /// When a transform cannot take it.
+    /// When a transform fails.
     pub fn apply(&mut self, mut record: Record, now: i64) -> Result<Option<Record>, Failed> {
         let mut original = self.shared_headers;
         for stage in &mut self.stages {

@@ -17,7 +17,7 @@ enum Source {
 pub struct CloudEventsWriter {
     data: JsonWriter,
     extensions: bool,
-    /// Whether source, operation and transaction stand in headers, and the value is the data as a whole.
+    /// Whether source, operation and transaction are in headers, so that the value is only the data.
     from_headers: bool,
     id: Source,
     kind: Source,
@@ -30,11 +30,11 @@ const TRANSACTION: [&str; 3] = ["id", "total_order", "data_collection_order"];
 const DATA_SCHEMA: &str = "io.debezium.connector.postgresql.Data";
 
 impl CloudEventsWriter {
-    /// One with these options: `json.schemas.enable`, `extension.attributes.enable`,
+    /// A converter with these options: `json.schemas.enable`, `extension.attributes.enable`,
     /// `schema.data.name.source.header.enable` and `metadata.source`.
     ///
     /// # Errors
-    /// When an event's metadata is to come from where it cannot.
+    /// When `metadata.source` names a source that an attribute cannot come from.
     pub fn new(
         schemas: bool,
         extensions: bool,
@@ -71,7 +71,7 @@ impl CloudEventsWriter {
                 "id" => writer.id = source,
                 "type" => writer.kind = source,
                 "dataSchemaName" if names_from_headers => writer.data_schema_name = source,
-                // Of a trace there is nothing to tell.
+                // pgcdc traces nothing, so there is no value.
                 "dataSchemaName" | "traceparent" => {}
                 _ => return Err(wrong()),
             }
@@ -79,19 +79,13 @@ impl CloudEventsWriter {
         Ok(writer)
     }
 
-    /// Appends a record's event; false when it has no value, or is no change event.
+    /// Appends a record's event. Returns false when the record has no value, or is no change event.
     ///
     /// # Errors
-    /// When it lacks its source, or a header.
+    /// When the record has no source, or a header is missing.
     pub fn write(&self, record: &Record, out: &mut Vec<u8>) -> Result<bool, Fault> {
         let (Some(schema), false) = (&record.value_schema, record.value.is_null()) else { return Ok(false) };
-        // Of what tells of no row (heartbeats, transactions) Debezium writes the key alone.
-        let tells_of_row = if self.from_headers {
-            last_header(record, "source").is_some() && last_header(record, "op").is_some()
-        } else {
-            schema.name().is_some_and(|name| name.ends_with(".Envelope"))
-        };
-        if !tells_of_row {
+        if !self.is_about_row(record, schema) {
             return Ok(false);
         }
         let Some(event) = record.value.as_struct() else { return Err(Fault::data("Mismatching schema")) };
@@ -153,7 +147,16 @@ impl CloudEventsWriter {
         Ok(true)
     }
 
-    /// The rows alone, as a struct of their own; all there is where the rest stands in headers.
+    /// Whether a record is about a row. For any other record (a heartbeat, a transaction) Debezium writes only the key.
+    fn is_about_row(&self, record: &Record, schema: &Schema) -> bool {
+        if self.from_headers {
+            last_header(record, "source").is_some() && last_header(record, "op").is_some()
+        } else {
+            schema.name().is_some_and(|name| name.ends_with(".Envelope"))
+        }
+    }
+
+    /// The data of an event: a struct of the rows, or the whole value where the rest is in headers.
     fn data(&self, record: &Record, schema: &Schema, event: &Struct) -> Result<Struct, Fault> {
         let name = match self.data_schema_name {
             Source::Header => header(record, "dataSchemaName")?,
@@ -205,7 +208,7 @@ impl Attributes<'_> {
         }
     }
 
-    /// An attribute of Debezium's: whatever it is, as text, its name of letters and digits alone.
+    /// Appends one of Debezium's extension attributes: any value as text, under a name of letters and digits only.
     fn extension(&mut self, prefix: &str, field: &str, value: &Value) {
         let letters: String = field.chars().filter(char::is_ascii_alphanumeric).collect();
         let text = (!value.is_null()).then(|| java::show(value));

@@ -1,4 +1,4 @@
-/// Why a record could not be transformed: what Connect would have thrown.
+/// Why a record could not be transformed: the exception that Connect would have thrown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Fault {

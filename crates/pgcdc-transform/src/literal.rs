@@ -1,4 +1,4 @@
-//! Connect's text form of values: what `SimpleHeaderConverter` writes, and how `InsertHeader` reads its literal.
+//! Connect's text form of values, which `SimpleHeaderConverter` writes and `InsertHeader` reads.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ const DATE: &str = "yyyy-MM-dd";
 const TIME: &str = "HH:mm:ss.SSS'Z'";
 const TIMESTAMP: &str = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'";
 
-/// A value as text: a string as it is, one within a list or map in quotes.
+/// Writes a value as text: a string as it is, but in quotes within a list or a map.
 #[must_use]
 pub fn to_text(value: &Value) -> String {
     let mut out = String::new();
@@ -67,7 +67,7 @@ fn append_entries<'a>(entries: impl Iterator<Item = (&'a Value, &'a Value)>, out
     out.push('}');
 }
 
-/// A moment as Connect writes it: a time on the first day, a date at midnight, else both.
+/// Writes milliseconds since 1970 as Connect does: only the time on 1970-01-01, only the date at midnight, else both.
 #[must_use]
 pub fn date_text(millis: i64) -> String {
     let pattern = if millis < 86_400_000 {
@@ -80,8 +80,8 @@ pub fn date_text(millis: i64) -> String {
     DateFormat::compile(pattern).map(|format| format.format(millis)).unwrap_or_default()
 }
 
-/// Reads a literal and finds its schema: `7` is a byte, `1.5` a float, `[1,2]` a list, `2024-01-01` a date, and
-/// what is nothing else a string.
+/// Reads a literal and finds its schema: `7` is a byte, `1.5` a float, `[1,2]` a list, `2024-01-01` a date, anything else
+/// a string.
 #[must_use]
 pub fn parse(text: &str) -> (Option<Schema>, Value) {
     let string = || (Some(Schema::plain(Kind::String, false)), Value::text(text));
@@ -97,12 +97,12 @@ pub fn parse(text: &str) -> (Option<Schema>, Value) {
     }
 }
 
-/// Not a literal after all.
+/// The text is no literal, and therefore a string.
 struct Reverted;
 
 type Literal = (Option<Schema>, Value);
 
-/// Tokens are single delimiters, and whatever stands between two of them.
+/// Splits a text into tokens: single delimiters, and the text between two of them.
 struct Parser<'a> {
     chars: &'a [char],
     at: usize,
@@ -235,7 +235,7 @@ impl Parser<'_> {
         Ok((Some(Schema::plain(Kind::String, false)), Value::text(&original)))
     }
 
-    /// A time has colons in it, which delimit tokens.
+    /// Reads a time, whose colons have split it into several tokens.
     fn temporal_of_tokens(&mut self, token: &str) -> Option<Literal> {
         let position = self.mark();
         let mut joined = token.to_owned();
@@ -336,7 +336,7 @@ impl Parser<'_> {
     }
 }
 
-/// The one schema of elements that may differ: the wider of two numbers.
+/// The common schema of elements: the wider one of two numbers.
 #[derive(Default)]
 struct Merger {
     common: Option<Schema>,

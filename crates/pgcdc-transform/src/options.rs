@@ -2,16 +2,16 @@
 
 use crate::java::{Pattern, show_list};
 
-/// Something that is wrong with the configuration.
+/// A mistake in the configuration of a transform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The property at fault.
+    /// The property with the mistake.
     pub key: String,
     /// What is wrong, in Kafka's and Debezium's words.
     pub message: String,
 }
 
-/// What stands below `transforms.<name>.` or `predicates.<name>.`.
+/// The options of one transform or predicate: the properties below `transforms.<name>.` or `predicates.<name>.`.
 #[derive(Debug)]
 pub(crate) struct Options<'a> {
     prefix: String,
@@ -30,7 +30,7 @@ impl<'a> Options<'a> {
         format!("{}{name}", self.prefix)
     }
 
-    /// An option as it is written.
+    /// An option as it was written.
     pub(crate) fn raw(&mut self, name: &str) -> Option<&'a str> {
         let key = self.key(name);
         let found = self.properties.iter().find(|(known, _)| *known == key);
@@ -43,7 +43,7 @@ impl<'a> Options<'a> {
         self.raw(name).map(str::trim)
     }
 
-    /// A text without which there is no transform.
+    /// A required text.
     pub(crate) fn required(&mut self, name: &str) -> Option<&'a str> {
         let found = self.text(name);
         if found.is_none() {
@@ -79,7 +79,7 @@ impl<'a> Options<'a> {
         number
     }
 
-    /// Items between commas; none of an empty text.
+    /// The items of a comma-separated list; an empty text has none.
     pub(crate) fn list(&mut self, name: &str) -> Option<Vec<String>> {
         let text = self.text(name)?;
         Some(if text.is_empty() {
@@ -89,7 +89,7 @@ impl<'a> Options<'a> {
         })
     }
 
-    /// A list that must be there, and whose items must differ.
+    /// A required list of items that all differ.
     pub(crate) fn distinct(&mut self, name: &str) -> Vec<String> {
         let Some(items) = self.list(name) else {
             self.missing(name);
@@ -107,7 +107,7 @@ impl<'a> Options<'a> {
         items
     }
 
-    /// A list that may be left out, and whose items must differ.
+    /// An optional list of items that all differ.
     pub(crate) fn distinct_or_none(&mut self, name: &str) -> Vec<String> {
         let items = self.list(name).unwrap_or_default();
         self.check_distinct(name, &items);
@@ -123,7 +123,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// A word out of a few.
+    /// One of these words.
     pub(crate) fn one_of(
         &mut self,
         name: &str,
@@ -203,23 +203,23 @@ impl<'a> Options<'a> {
         items
     }
 
-    /// Kafka's message for a value that will not do; checks know an option without its prefix.
+    /// Kafka's message for a value that is not allowed; it names the option without its prefix.
     pub(crate) fn invalid(&mut self, name: &str, value: &str, reason: &str) {
         self.problem(name, format!("Invalid value {value} for configuration {name}: {reason}"));
     }
 
-    /// Kafka's message for a value that is not of its type.
+    /// Kafka's message for a value of the wrong type.
     pub(crate) fn unparsed(&mut self, name: &str, value: &str, reason: &str) {
         let key = self.key(name);
         self.problem(name, format!("Invalid value {value} for configuration {key}: {reason}"));
     }
 
-    /// Kafka's message for a list that will not do.
+    /// Kafka's message for a list that is not allowed.
     pub(crate) fn invalid_list(&mut self, name: &str, items: &[String], reason: &str) {
         self.invalid(name, &show_list(items), reason);
     }
 
-    /// Debezium's message for a value that will not do.
+    /// Debezium's message for a value that is not allowed.
     pub(crate) fn unfit(&mut self, name: &str, value: &str, reason: &str) {
         self.invalid(name, value, &format!("The '{name}' value is invalid: {reason}"));
     }
@@ -228,12 +228,12 @@ impl<'a> Options<'a> {
         self.problems.push(Problem { key: self.key(name), message: message.into() });
     }
 
-    /// Whether something was wrong so far.
+    /// Whether there is a mistake so far.
     pub(crate) const fn is_wrong(&self) -> bool {
         !self.problems.is_empty()
     }
 
-    /// All mistakes, and a warning for each option that no transform asked for.
+    /// All mistakes, and the options that were never read.
     pub(crate) fn finish(self) -> (Vec<Problem>, Vec<String>) {
         let unknown = self.properties.iter().filter(|(key, _)| key.starts_with(&self.prefix));
         let unknown = unknown.filter(|(key, _)| !self.used.contains(key)).map(|(key, _)| key.clone());
@@ -241,7 +241,7 @@ impl<'a> Options<'a> {
     }
 }
 
-/// Java's `split`: empty parts at the end are left out.
+/// Java's `split`: empty items at the end are dropped.
 pub(crate) fn java_split(text: &str, separator: char) -> Vec<&str> {
     if text.is_empty() {
         return vec![""];

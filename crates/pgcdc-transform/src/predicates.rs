@@ -1,4 +1,4 @@
-//! Kafka's predicates, which say whether a transform sees a record.
+//! Kafka's predicates: each decides whether a transform sees a record.
 
 use crate::data::Record;
 use crate::java::Pattern;
@@ -15,7 +15,7 @@ pub(crate) enum Predicate {
 }
 
 impl Predicate {
-    /// Builds the predicate of a class; `None` when there is no such class. Problems are left in the options.
+    /// Builds the predicate of a class; `None` for an unknown class. Mistakes are added to the options.
     pub(crate) fn build(class: &str, options: &mut Options<'_>) -> Option<Option<Self>> {
         Some(match class.strip_prefix(PACKAGE).unwrap_or(class) {
             "TopicNameMatches" => {

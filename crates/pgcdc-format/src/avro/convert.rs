@@ -15,19 +15,19 @@ pub struct Converter {
 }
 
 impl Converter {
-    /// For a schema in Connect's JSON form.
+    /// A converter for a schema in Connect's JSON form.
     ///
     /// # Errors
-    /// When it is none, or has no Avro schema.
+    /// When the text is not such a schema, or Avro has no schema for it.
     pub fn of_json(schema: &[u8], options: &AvroOptions) -> Result<Self, AvroError> {
         let json = serde_json::from_slice(schema).map_err(|_| AvroError::Schema("it is not JSON"))?;
         Self::new(read_schema(&json)?, options)
     }
 
-    /// For a schema.
+    /// A converter for a schema.
     ///
     /// # Errors
-    /// When it has no Avro schema.
+    /// When Avro has no schema for it.
     pub fn new(schema: Schema, options: &AvroOptions) -> Result<Self, AvroError> {
         Ok(Self { avro: AvroSchema::of(&schema, options)?, schema, options: *options })
     }
@@ -44,10 +44,10 @@ impl Converter {
         &self.avro
     }
 
-    /// Appends a payload, which is JSON, in binary. False, and nothing appended, for null: such a record has no value.
+    /// Appends a JSON payload in binary. Returns false, with nothing appended, for null: such a record has no value.
     ///
     /// # Errors
-    /// When it is not of the schema.
+    /// When the payload is no value of the schema.
     pub fn append(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<bool, AvroError> {
         if payload == b"null" {
             return Ok(false);
@@ -59,7 +59,7 @@ impl Converter {
     }
 }
 
-/// Appends JSON as Avro of a schema.
+/// Appends a JSON value as Avro of its schema.
 pub(crate) fn convert_json(
     schema: &Schema,
     json: &[u8],
@@ -98,31 +98,10 @@ fn append(schema: &Schema, value: &Value, replace_null: bool, out: &mut Vec<u8>)
             out.push(0);
         }
         (Kind::Map(keys, values), Value::Object(entries)) => {
-            let mut entries: Vec<_> = entries.iter().collect();
-            if !keys.optional {
-                // `AvroData` copies it into a map of Java's.
-                java_order(&mut entries, 16, |(key, _)| java_hash(key.as_bytes()));
-            }
-            block(entries.len(), out);
-            for (key, value) in entries {
-                if keys.optional {
-                    // Then the map is an array of entries, whose keys are of a union.
-                    out.push(2);
-                }
-                put_bytes(key.as_bytes(), out);
-                append(values, value, replace_null, out)?;
-            }
-            out.push(0);
+            map_of_object(keys, values, entries, replace_null, out)?;
         }
-        (Kind::Map(keys, values), Value::Array(entries)) => {
-            block(entries.len(), out);
-            for entry in entries {
-                let pair = entry.as_array().map(Vec::as_slice);
-                let Some([key, value]) = pair else { return Err(AvroError::Value("an entry of a map")) };
-                append(keys, key, replace_null, out)?;
-                append(values, value, replace_null, out)?;
-            }
-            out.push(0);
+        (Kind::Map(keys, values), Value::Array(pairs)) => {
+            map_of_pairs(keys, values, pairs, replace_null, out)?;
         }
         (Kind::Struct(fields), Value::Object(values)) => {
             for (name, field) in fields {
@@ -135,6 +114,52 @@ fn append(schema: &Schema, value: &Value, replace_null: bool, out: &mut Vec<u8>)
     Ok(())
 }
 
+/// Appends a map with text keys, which is an object in JSON.
+fn map_of_object(
+    keys: &Schema,
+    values: &Schema,
+    entries: &serde_json::Map<String, Value>,
+    replace_null: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), AvroError> {
+    let mut entries: Vec<_> = entries.iter().collect();
+    if !keys.optional {
+        // In the order of Java's `HashMap`, into which `AvroData` copies the map.
+        java_order(&mut entries, 16, |(key, _)| java_hash(key.as_bytes()));
+    }
+    block(entries.len(), out);
+    for (key, value) in entries {
+        if keys.optional {
+            // A map with optional keys is an array of entries, and its keys are in a union.
+            out.push(2);
+        }
+        put_bytes(key.as_bytes(), out);
+        append(values, value, replace_null, out)?;
+    }
+    out.push(0);
+    Ok(())
+}
+
+/// Appends a map with other keys, which is a list of pairs in JSON.
+fn map_of_pairs(
+    keys: &Schema,
+    values: &Schema,
+    pairs: &[Value],
+    replace_null: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), AvroError> {
+    block(pairs.len(), out);
+    for pair in pairs {
+        let pair = pair.as_array().map(Vec::as_slice);
+        let Some([key, value]) = pair else { return Err(AvroError::Value("an entry of a map")) };
+        append(keys, key, replace_null, out)?;
+        append(values, value, replace_null, out)?;
+    }
+    out.push(0);
+    Ok(())
+}
+
+/// Appends a struct's field; a null may become the default.
 fn field_value(
     field: &Schema,
     value: &Value,
@@ -161,7 +186,7 @@ fn float(value: &Value) -> Result<f64, AvroError> {
     .ok_or(AvroError::Value("a number"))
 }
 
-/// The count before the items of a list or a map; none before no items.
+/// Appends the count before the items of a list or a map; an empty one has none.
 fn block(length: usize, out: &mut Vec<u8>) {
     if length > 0 {
         put_long(i64::try_from(length).unwrap_or(i64::MAX), out);

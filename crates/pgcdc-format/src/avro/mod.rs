@@ -3,9 +3,9 @@
 //! The facts come from `AvroData`, the class that Confluent's and Apicurio's converters share: `tests/avro-referee` asks it,
 //! `tests/golden-avro` has its answers, and `tests/avro.rs` holds ours against them.
 //!
-//! [`Schema`] is read back from the JSON form of a Connect schema ([`read_schema`]), [`AvroSchema`] renders it,
-//! [`Converter`] turns payloads that are JSON into Avro. That is the way of what is rare. Rows of tables are written
-//! without JSON in between, by `types::AvroCodec` and `envelope::avro`.
+//! [`read_schema`] reads a [`Schema`] from Connect's JSON form, [`AvroSchema`] renders it in Avro's, and [`Converter`] turns
+//! JSON payloads into Avro. Rare records go that way. Rows of tables are written without JSON in between, by
+//! `types::AvroCodec` and `envelope::avro`.
 
 mod binary;
 mod convert;
@@ -21,12 +21,12 @@ pub use schema::AvroSchema;
 
 use crate::schema::Schema;
 
-/// What the converter's properties decide.
+/// The properties of the Avro converter that change schemas or values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvroOptions {
-    /// `connect.meta.data`: names, versions and parameters of Connect's schemas go along.
+    /// `connect.meta.data`: Avro schemas carry the names, versions and parameters of Connect's schemas.
     pub meta_data: bool,
-    /// `scrub.invalid.names`: what Avro does not allow in a name becomes `_`.
+    /// `scrub.invalid.names`: characters that Avro does not allow in a name become `_`.
     pub scrub_names: bool,
     /// The opposite of `ignore.default.for.nullables`: null in a field with a default is written as that default.
     pub replace_null_with_default: bool,
@@ -38,7 +38,7 @@ impl Default for AvroOptions {
     }
 }
 
-/// What cannot be written as Avro.
+/// Why a schema or a value has no form in Avro.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AvroError {
     /// A name that Avro does not allow.
@@ -52,10 +52,10 @@ pub enum AvroError {
     /// One name for two schemas that differ.
     #[error("two schemas that differ have the name {0}")]
     Redefined(String),
-    /// A schema that is not of Connect's form.
+    /// A schema that does not have Connect's form.
     #[error("not a schema of Kafka Connect: {0}")]
     Schema(&'static str),
-    /// A value that is not of its schema.
+    /// A value that its schema does not allow.
     #[error("a value that is not of its schema ({0})")]
     Value(&'static str),
 }

@@ -1,4 +1,4 @@
-//! What may be a name in Avro, as its Java library (1.12) sees it, and what makes one of any other text.
+//! Names in Avro: which texts its Java library (1.12) accepts, and how any other text is made a name.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::AvroError;
 
 const PRIMITIVES: [&str; 8] = ["string", "bytes", "int", "long", "float", "double", "boolean", "null"];
 
-/// A name's namespace and its last part.
+/// A name in two parts: its namespace and its last word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FullName {
     pub(super) space: Option<String>,
@@ -14,7 +14,7 @@ pub(super) struct FullName {
 }
 
 impl FullName {
-    /// Takes a Connect schema's name apart. The namespace is not looked at: the library does not, either.
+    /// Splits a Connect schema's name. The namespace is not checked, as in the library.
     pub(super) fn of(text: &str, scrub: bool) -> Result<Self, AvroError> {
         let text = if scrub {
             Cow::Owned(text.split('.').map(scrubbed).collect::<Vec<_>>().join("."))
@@ -36,7 +36,7 @@ impl FullName {
         self.space.as_ref().map_or_else(|| self.name.clone(), |space| format!("{space}.{}", self.name))
     }
 
-    /// How it is referred to from within a namespace.
+    /// The name as a schema within namespace `space` refers to it.
     pub(super) fn seen_from(&self, space: Option<&str>) -> String {
         let here = self.space.as_deref() == space && !PRIMITIVES.contains(&&*self.name);
         if here { self.name.clone() } else { self.full() }
@@ -65,7 +65,7 @@ fn check(name: &str) -> Result<(), AvroError> {
     }
 }
 
-/// The name, with everything else than letters, digits and `_` escaped as in a URL, and the marks of that as `_`.
+/// Makes a name: percent-encodes all but letters, digits and `_`, as in a URL, and then writes `_` for each percent sign.
 fn scrubbed(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if name.is_empty() || (name.bytes().all(plain) && !name.as_bytes()[0].is_ascii_digit()) {

@@ -4,10 +4,10 @@ use super::AvroError;
 use crate::schema::{Kind, Schema, Type};
 use crate::types::{append_f32, append_f64};
 
-/// Reads a Connect schema from the form that `JsonConverter` gives it.
+/// Reads a Connect schema from the JSON form that `JsonConverter` gives it.
 ///
 /// # Errors
-/// When it is not of that form.
+/// When the JSON does not have that form.
 pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
     let bad = AvroError::Schema;
     let word = json.get("type").and_then(Value::as_str).ok_or(bad("type is missing"))?;
@@ -50,7 +50,7 @@ pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
     })
 }
 
-/// The default as JSON text, floating point numbers as Java writes them.
+/// The default as JSON text, with floating point numbers as Java writes them.
 fn default_text(value: &Value, kind: &Kind) -> String {
     let mut out = Vec::new();
     match (kind, value) {

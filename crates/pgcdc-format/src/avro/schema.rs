@@ -7,7 +7,7 @@ use super::{AvroError, AvroOptions, Schema};
 use crate::schema::{Kind, Logical};
 use crate::types::write_inner_json_string;
 
-/// Where schemas without a name get one.
+/// The namespace of the names that schemas without a name get.
 const NAMESPACE: &str = "io.confluent.connect.avro";
 
 const DECIMAL: &str = Logical::Decimal.name();
@@ -23,7 +23,7 @@ impl AvroSchema {
     /// Renders a schema as `AvroData` does.
     ///
     /// # Errors
-    /// When a name is none of Avro's, or stands for two schemas.
+    /// When Avro does not allow a name, or two different schemas have the same one.
     pub fn of(schema: &Schema, options: &AvroOptions) -> Result<Self, AvroError> {
         let mut writer = Writer { options, known: Vec::new(), nameless: 0, out: Vec::new() };
         writer.any(schema, None, false)?;
@@ -41,7 +41,7 @@ impl AvroSchema {
         &self.text
     }
 
-    /// A record's full name.
+    /// The full name, when the schema is a record.
     #[must_use]
     pub fn record_name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -50,7 +50,7 @@ impl AvroSchema {
 
 struct Writer<'a> {
     options: &'a AvroOptions,
-    /// Records that were written, in order: what they were made of, and their names.
+    /// The records written so far, in order: each Connect schema and the name it got.
     known: Vec<(Schema, FullName)>,
     nameless: u32,
     out: Vec<u8>,
@@ -65,13 +65,13 @@ impl Writer<'_> {
         write_inner_json_string(text.as_bytes(), &mut self.out);
     }
 
-    /// A schema within the namespace `space`; `by_name`: a record of the same name is taken for the same.
+    /// Appends a schema within the namespace `space`. `by_name`: a record of the same name counts as the same record.
     fn any(&mut self, schema: &Schema, space: Option<&str>, by_name: bool) -> Result<(), AvroError> {
         if !schema.optional {
             return self.required(schema, space, by_name);
         }
         let required = Schema { optional: false, ..schema.clone() };
-        // What is optional and a struct never has its own branch first.
+        // For an optional struct, null is always the first branch.
         let null_first = schema.default.is_none() || matches!(schema.kind, Kind::Struct(_));
         self.raw(if null_first { "[\"null\"," } else { "[" });
         self.required(&required, space, true)?;
@@ -132,7 +132,7 @@ impl Writer<'_> {
             .iter()
             .find(|(known, as_name)| known == schema || name.as_ref().is_some_and(|name| name == as_name));
         if let Some((known, name)) = known {
-            // By its name alone a record is found where it is optional or an element, else it must be the same.
+            // An optional record or an element is recognised by its name alone; any other must be the same schema.
             if !by_name && known != schema {
                 return Err(AvroError::Redefined(name.full()));
             }
@@ -179,7 +179,7 @@ impl Writer<'_> {
         self.raw(",\"type\":");
         self.any(schema, space, false)?;
         match &schema.default {
-            // A struct's default would be of its union's second branch, which Avro does not allow.
+            // A struct's default would belong to the second branch of its union, which Avro does not allow.
             Some(default) if !(schema.optional && matches!(schema.kind, Kind::Struct(_))) => {
                 self.raw(",\"default\":");
                 self.default(&schema.kind, default)?;
@@ -191,7 +191,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// An entry of a map whose keys are not text.
+    /// Appends the record that stands for an entry of a map whose keys are no texts.
     fn entry(
         &mut self,
         map: &Schema,
@@ -225,7 +225,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// What stands behind a schema's own parts, in the order in which `AvroData` adds it.
+    /// Appends the properties that Connect adds to a schema, in `AvroData`'s order.
     fn properties(&mut self, schema: &Schema) -> Result<(), AvroError> {
         let parameter = |name: &str| {
             schema
@@ -296,7 +296,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// A default: as in Connect's JSON, but for bytes, which stand as characters.
+    /// Appends a default: Connect's JSON, except that bytes are characters.
     fn default(&mut self, kind: &Kind, json: &str) -> Result<(), AvroError> {
         match kind {
             Kind::String | Kind::Bytes | Kind::Array(_) | Kind::Map(..) | Kind::Struct(_) => {

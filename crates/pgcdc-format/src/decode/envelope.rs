@@ -13,11 +13,11 @@ use super::scan::Scanner;
 use super::semantic::RowSchema;
 use super::sequence::Sequence;
 
-/// The parts of an envelope: operation, before, after, source.
+/// An envelope's operation, before, after and source.
 pub(super) type EnvelopeParts<'a> = (Operation, Option<Row<'a>>, Option<Row<'a>>, Source<'a>);
 
-/// What stands at `before`, `after` or `source`.
-enum Part<T> {
+/// The value at `before`, `after` or `source`.
+enum Member<T> {
     Missing,
     Object(T),
     /// Neither an object nor null: this may be a row with columns of these names.
@@ -30,7 +30,7 @@ pub(super) fn envelope<'a>(
     schema: &Option<Arc<RowSchema>>,
 ) -> Result<Option<EnvelopeParts<'a>>, Error> {
     let mut op = None;
-    let (mut before, mut after, mut source) = (Part::Missing, Part::Missing, Part::Missing);
+    let (mut before, mut after, mut source) = (Member::Missing, Member::Missing, Member::Missing);
     scanner.object(|scanner, name| {
         match &*name {
             "before" => before = part(scanner, |scanner| Row::scan(scanner, schema.clone()))?,
@@ -42,7 +42,7 @@ pub(super) fn envelope<'a>(
         Ok(())
     })?;
     scanner.end()?;
-    let (Some(Json::String(op)), Part::Object(source)) = (op, source) else { return Ok(None) };
+    let (Some(Json::String(op)), Member::Object(source)) = (op, source) else { return Ok(None) };
     let operation = match op.as_bytes() {
         [letter] => Operation::from_letter(*letter),
         _ => None,
@@ -50,9 +50,9 @@ pub(super) fn envelope<'a>(
     let operation =
         operation.ok_or_else(|| Error::new(format!("unknown operation {op:?} in the envelope")))?;
     let row = |part, which: &str| match part {
-        Part::Missing => Ok(None),
-        Part::Object(row) => Ok(Some(row)),
-        Part::Other => Err(Error::new(format!("{which:?} of the envelope is not an object"))),
+        Member::Missing => Ok(None),
+        Member::Object(row) => Ok(Some(row)),
+        Member::Other => Err(Error::new(format!("{which:?} of the envelope is not an object"))),
     };
     let (before, after) = (row(before, "before")?, row(after, "after")?);
     let needs_after = matches!(operation, Operation::Create | Operation::Update | Operation::Read);
@@ -65,18 +65,18 @@ pub(super) fn envelope<'a>(
 fn part<'a, T>(
     scanner: &mut Scanner<'a>,
     read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Error>,
-) -> Result<Part<T>, Error> {
+) -> Result<Member<T>, Error> {
     scanner.space();
     if scanner.peek() == Some(b'{') {
-        return read(scanner).map(Part::Object);
+        return read(scanner).map(Member::Object);
     }
-    Ok(if scanner.value()?.is_null() { Part::Missing } else { Part::Other })
+    Ok(if scanner.value()?.is_null() { Member::Missing } else { Member::Other })
 }
 
 fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
     let mut source = Source::default();
     scanner.object(|scanner, name| {
-        // Its escapes are not undone: that would cost a text for each record.
+        // Escapes stay as they are: resolving them would allocate a text for each record.
         if name == "sequence" {
             source.sequence = Sequence::parse(scanner.raw()?);
             return Ok(());
@@ -106,7 +106,7 @@ fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
 }
 
 impl Source<'_> {
-    /// Notes what `source.snapshot` says.
+    /// Takes over the value of `source.snapshot`.
     fn read_by(&mut self, value: &Json<'_>) {
         self.snapshot = !matches!(value, Json::Null | Json::Bool(false)) && value.as_str() != Some("false");
         self.incremental = value.as_str() == Some("incremental");
@@ -117,7 +117,7 @@ fn text_of(value: Json<'_>) -> Option<Cow<'_, str>> {
     if let Json::String(text) = value { Some(text) } else { None }
 }
 
-/// A row alone, without its key, with the fields that `add.fields` and `delete.tombstone.handling.mode=rewrite` add.
+/// Reads a row alone, with the fields that `add.fields` and `delete.tombstone.handling.mode=rewrite` add to it.
 pub(super) fn flattened<'a>(payload: &'a str, schema: Option<Arc<RowSchema>>) -> Result<Change<'a>, Error> {
     let row = Row::parse(payload, schema)?;
     let mut source = Source::default();

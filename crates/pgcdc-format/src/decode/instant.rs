@@ -1,4 +1,4 @@
-//! Points in time and decimals, out of the forms in which Debezium writes them.
+//! Reads points in time and decimals from the forms in which Debezium writes them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -148,7 +148,7 @@ fn iso_date_days(text: &str) -> Option<i64> {
     Some(civil::days(if negative { -year } else { year }, month, day))
 }
 
-/// More than a numeric of Postgres can have.
+/// The most digits that are read: more than a `numeric` of Postgres can have.
 const MAX_DIGITS: usize = 150_000;
 
 /// A decimal as `unscaled × 10^-scale`, the unscaled value as big-endian two's complement.
@@ -161,8 +161,8 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// Reads every form in which a decimal may arrive: Connect's base64 with the schema's scale,
-    /// `VariableScaleDecimal`, a number, or a number as text. `NaN` and the infinities are none.
+    /// Reads every form of a decimal: Connect's base64 with the schema's scale, `VariableScaleDecimal`, a number, or a
+    /// number as text. `None` for `NaN`, the infinities and anything else.
     #[must_use]
     pub fn of(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<Self> {
         match (value, semantic) {

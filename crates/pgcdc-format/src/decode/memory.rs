@@ -6,7 +6,7 @@ use super::error::Error;
 use super::scan::Scanner;
 use super::semantic::Schema;
 
-/// The schemas met lately, by the exact text before the payload.
+/// The schemas of recent records, by the exact text before the payload.
 #[derive(Debug, Default)]
 pub(super) struct SchemaMemory {
     met: Vec<(Box<str>, Option<Arc<Schema>>)>,
@@ -16,17 +16,18 @@ impl SchemaMemory {
     /// Enough for the versions of a table and for a topic that several tables share.
     const CAPACITY: usize = 16;
 
-    /// Takes `{"schema":…,"payload":…}` apart when the schema was met before.
+    /// Splits `{"schema":…,"payload":…}` when the schema is a known one.
     ///
-    /// Fast, since it looks at nothing behind the schema: what comes back is the payload if it is a JSON value, else
-    /// [`unwrap`](Self::unwrap) knows better.
+    /// Fast, since the text after the schema is not checked. When it turns out not to be one JSON value, call
+    /// [`unwrap`](Self::unwrap).
     pub(super) fn known<'a>(&self, text: &'a str) -> Option<(Option<Arc<Schema>>, &'a str)> {
         let (prefix, schema) = self.met.iter().rev().find(|(prefix, _)| text.starts_with(&**prefix))?;
         let payload = text[prefix.len()..].trim_end().strip_suffix('}')?;
         Some((schema.clone(), payload))
     }
 
-    /// Takes `{"schema":…,"payload":…}` apart; any other text is its own payload, and may be no JSON.
+    /// Splits `{"schema":…,"payload":…}` and remembers the schema. Any other text, even one that is no JSON, is a payload
+    /// without a schema.
     pub(super) fn unwrap<'a>(&mut self, text: &'a str) -> Result<(Option<Arc<Schema>>, &'a str), Error> {
         if !Scanner::new(text).begins_with("schema") {
             return Ok((None, text));

@@ -1,4 +1,4 @@
-//! A row of a record: fields in order, each with its meaning when a schema says it.
+//! A row of a record: its fields in order, each with its meaning where the record has a schema.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::json::Json;
 use super::scan::Scanner;
 use super::semantic::{RowSchema, Semantic};
 
-/// A row, or a key.
+/// A row or a key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row<'a> {
     text: &'a str,
@@ -39,7 +39,7 @@ impl<'a> Row<'a> {
         Ok(row)
     }
 
-    /// Reads the object that comes next.
+    /// Reads the next object as a row.
     pub(super) fn scan(scanner: &mut Scanner<'a>, schema: Option<Arc<RowSchema>>) -> Result<Self, Error> {
         let mut fields = Vec::with_capacity(schema.as_ref().map_or(8, |s| s.fields.len()));
         scanner.space();
@@ -51,7 +51,7 @@ impl<'a> Row<'a> {
         Ok(Self { text: scanner.since(start), fields, schema, scalar: None })
     }
 
-    /// A key that is one bare value: a field without a name.
+    /// Makes a row of a key that is a single value: one field without a name.
     pub(super) fn scalar(text: &'a str, value: Json<'a>, semantic: Option<Semantic>) -> Self {
         Self { text, fields: vec![(Cow::Borrowed(""), value)], schema: None, scalar: semantic }
     }
@@ -73,7 +73,7 @@ impl<'a> Row<'a> {
 
     fn semantic(&self, at: usize, name: &str) -> Option<&Semantic> {
         let Some(schema) = &self.schema else { return self.scalar.as_ref() };
-        // The payload has the schema's order, so the search is for those that others have re-arranged.
+        // The payload usually has the schema's order; the search is for records that were re-arranged.
         let same = schema.fields.get(at).filter(|field| field.name == name);
         same.or_else(|| schema.fields.iter().find(|field| field.name == name)).map(|field| &field.semantic)
     }
@@ -84,8 +84,8 @@ impl<'a> Row<'a> {
         self.field_near(name, &mut 0)
     }
 
-    /// As [`field`](Self::field), but looks at `place` first, and leaves there where it found the field: the next row of
-    /// the table mostly has it at the same one.
+    /// As [`field`](Self::field), but tries position `place` first and sets it to where the field was found: the next row of
+    /// the table usually has the field there.
     pub fn field_near(&self, name: &str, place: &mut usize) -> Option<Field<'_, 'a>> {
         let at = match self.fields.get(*place) {
             Some((field, _)) if field == name => *place,
@@ -109,8 +109,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What stands in a record for a TOASTed value that the change did not touch
-/// (`unavailable.value.placeholder`), in each of the forms that column types give it.
+/// The placeholder of a TOASTed value that the change did not touch (`unavailable.value.placeholder`), in the form of each
+/// column type.
 #[derive(Clone, Debug)]
 pub struct Placeholder {
     text: String,
@@ -122,7 +122,7 @@ pub struct Placeholder {
 }
 
 impl Placeholder {
-    /// For a placeholder other than Debezium's default.
+    /// The forms of a placeholder other than Debezium's default.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let quoted = serde_json::Value::from(text).to_string();
@@ -134,7 +134,7 @@ impl Placeholder {
             arrays: vec![
                 format!("[{quoted}]"),
                 format!("[{}]", bytes.join(",")),
-                // Debezium names the array of one UUID after the default text (version 3, no namespace).
+                // For an array of UUIDs Debezium writes one UUID made of the text (version 3, no namespace).
                 r#"["b68a35a7-17ad-35b3-af2a-ae46edb4545a"]"#.to_owned(),
             ],
             map: format!("{{{quoted}:{quoted}}}"),
@@ -142,7 +142,7 @@ impl Placeholder {
         }
     }
 
-    /// Whether the value is the placeholder rather than data.
+    /// Whether a value is the placeholder and no data.
     #[must_use]
     pub fn is(&self, value: &Json<'_>) -> bool {
         match value {

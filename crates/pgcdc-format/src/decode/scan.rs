@@ -1,23 +1,23 @@
 //! A scanner over JSON text that borrows.
 //!
-//! Sinks look at a handful of fields of each record; building a tree of owned values for all of them
-//! costs ten times what this costs, and would turn numbers into doubles. Here a number stays the text
-//! it was, and an array or object that nobody looks into stays one slice. Everything is still checked
-//! against the grammar of RFC 8259.
+//! Sinks look at a few fields of each record. A tree of owned values for all fields would cost ten times
+//! as much, and would turn numbers into doubles. Here a number stays text, and an array or object that
+//! nobody looks into stays one slice. Everything is still checked against the grammar of RFC 8259.
 
 use std::borrow::Cow;
 
 use super::error::Error;
 use super::json::Json;
 
-/// Nesting deeper than this is refused: skipping is recursive.
+/// The deepest nesting that is read, since skipping is recursive.
 const MAX_DEPTH: u32 = 128;
 
 /// How many bytes of eight come before a `"`, a `\\` or a control character; 8 when all do.
 fn ordinary(chunk: [u8; 8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The high bit of a byte is set where the byte is below a bound, or above such a one: only the lowest counts.
+    // A byte's high bit is set where the byte is below a bound. Bytes above such a byte may be marked wrongly, so only the
+    // lowest mark counts.
     let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word;
     let word = u64::from_le_bytes(chunk);
     let quote = below(word ^ (ONES * u64::from(b'"')), 1);
@@ -37,7 +37,7 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0, depth: 0 }
     }
 
-    /// The text from `start`, a position of before, up to here.
+    /// The text from the earlier position `start` up to here.
     pub(super) fn since(&self, start: usize) -> &'a str {
         &self.text[start..self.at]
     }
@@ -119,7 +119,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// The next value's text, unescaped nothing.
+    /// The next value's text as written, escapes and all.
     pub(super) fn raw(&mut self) -> Result<&'a str, Error> {
         self.space();
         let start = self.at;
@@ -213,12 +213,12 @@ impl<'a> Scanner<'a> {
         self.skip_long_string(start)
     }
 
-    /// As [`Scanner::skip_string`], from behind the quotation mark.
+    /// As [`Scanner::skip_string`], after the opening quotation mark.
     fn skip_long_string(&mut self, start: usize) -> Result<(&'a str, bool), Error> {
         let bytes = self.text.as_bytes();
         let (mut at, mut escaped) = (start, false);
         loop {
-            // Most of a record is the inside of strings: this loop looks at nothing else.
+            // Most bytes of a record are inside strings, so this loop does nothing else.
             while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
                 let free = ordinary(*chunk);
                 at += free;
@@ -236,7 +236,7 @@ impl<'a> Scanner<'a> {
                     // Skips the escaped character; a bad escape is reported when the string is read.
                     at += 2;
                 }
-                // Only the last seven bytes of a text come here one by one.
+                // Only the last seven bytes of a text are looked at one by one.
                 Some(0x20..) => at += 1,
                 Some(_) => {
                     self.at = at;
@@ -288,7 +288,7 @@ fn unescaped(inner: &str, start: usize) -> Result<String, Error> {
     unescape(inner).ok_or_else(|| Error::new(format!("malformed escape in the string at byte {start}")))
 }
 
-/// The text of a string that holds escapes. A column of JSON is full of them.
+/// Resolves the escapes of a string. A column of JSON has many.
 fn unescape(inner: &str) -> Option<String> {
     let mut text = String::with_capacity(inner.len());
     let mut rest = inner;

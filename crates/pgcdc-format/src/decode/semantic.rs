@@ -1,4 +1,4 @@
-//! What a Connect schema says about a field: its type and the meaning its name gives it.
+//! The meaning of a field's values, from its Connect schema: the type, and the schema's name.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct FieldSchema {
     pub name: String,
     /// Whether it may be null.
     pub optional: bool,
-    /// What its values mean.
+    /// The meaning of its values.
     pub semantic: Semantic,
 }
 
@@ -37,7 +37,7 @@ pub enum Unit {
     Nano,
 }
 
-/// What a value means, by Connect type and logical name.
+/// The meaning of a value, by Connect type and logical name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Semantic {
     /// `boolean`.
@@ -82,12 +82,12 @@ pub enum Semantic {
     Struct,
 }
 
-/// Schemas of one record's value or key.
+/// The schema of a record's key or value.
 #[derive(Debug, PartialEq)]
 pub(super) struct Schema {
-    /// The row's fields: of the payload itself when flattened or a key, of before/after in an envelope.
+    /// The row's fields: the payload's own for a key or a flattened value, those of before/after for an envelope.
     pub(super) row: Option<Arc<RowSchema>>,
-    /// What a payload that is not a structure means (a key cut down to one field).
+    /// The meaning of a payload that is no struct, such as a key cut down to one field.
     pub(super) scalar: Option<Semantic>,
 }
 

@@ -1,16 +1,16 @@
-//! `source.sequence`: the order of transactions, which positions of changes alone do not give.
+//! `source.sequence`: by it transactions are ordered, for which a change's position alone is not enough.
 
 use pgcdc_event::Lsn;
 
 use super::json::Json;
 
-/// What `source.sequence` says: `["<end of the commit before>","<position of this change>"]`, a JSON array inside a text.
+/// The value of `source.sequence`: `["<end of the commit before>","<position of this change>"]`, a JSON array inside a text.
 ///
 /// Debezium calls the first number the last completely processed commit. It is null until a connector without offsets
 /// has read its first commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sequence {
-    /// The end of the transaction that was committed before this change's.
+    /// Where the commit record of the transaction before this change's ends.
     pub last_commit: Option<Lsn>,
     /// Position of the change. `source.lsn` repeats it, except in rows of an incremental snapshot.
     pub lsn: Option<Lsn>,
@@ -27,7 +27,7 @@ impl Sequence {
         Some(Self { last_commit: position(last_commit)?, lsn: position(lsn)? })
     }
 
-    /// Reads a value that was decoded.
+    /// Reads a decoded value.
     pub(super) fn of(value: &Json<'_>) -> Option<Self> {
         value.as_str().and_then(Self::parse)
     }

@@ -18,31 +18,31 @@ pub enum Message<'a> {
         /// The transaction's id.
         xid: u32,
     },
-    /// `C`: it ends.
+    /// `C`: a transaction was committed.
     Commit {
         /// Position of the commit record.
         commit_lsn: Lsn,
-        /// Position behind it: the only one that may be confirmed.
+        /// Position after the commit record: the only position that may be confirmed.
         end_lsn: Lsn,
         /// Commit time, microseconds since 1970.
         commit_time_us: i64,
     },
-    /// `O`: the transaction came from another server.
+    /// `O`: the transaction was replicated from another server.
     Origin {
-        /// Its commit position there.
+        /// Position of its commit on that server.
         lsn: Lsn,
-        /// The origin's name.
+        /// Name of the replication origin.
         name: &'a str,
     },
-    /// `R`: what the rows that follow look like.
+    /// `R`: the columns of a table, before its first row and after each change of its definition.
     Relation(RelationBody<'a>),
     /// `Y`: a type that is not built in.
     Type {
         /// `pg_type.oid`.
         oid: u32,
-        /// Its schema.
+        /// The type's schema.
         schema: &'a str,
-        /// Its name.
+        /// The type's name.
         name: &'a str,
     },
     /// `I`: a new row.
@@ -65,23 +65,23 @@ pub enum Message<'a> {
     Delete {
         /// The relation's oid.
         relation: u32,
-        /// Whether `old` is the key or the whole row.
+        /// Whether `old` holds the key or the whole row.
         kind: RelationIdentity,
         /// Old values.
         old: Tuple<'a>,
     },
     /// `T`: emptied tables.
     Truncate {
-        /// `CASCADE` was given.
+        /// Whether `CASCADE` was given.
         cascade: bool,
-        /// `RESTART IDENTITY` was given.
+        /// Whether `RESTART IDENTITY` was given.
         restart_identity: bool,
-        /// Big-endian oids, four bytes each.
+        /// The relations' oids, big-endian, four bytes each.
         relations: &'a [u8],
     },
     /// `M`: `pg_logical_emit_message`.
     Logical {
-        /// Part of a transaction.
+        /// Whether the message is part of a transaction.
         transactional: bool,
         /// Position of the message.
         lsn: Lsn,
@@ -92,10 +92,10 @@ pub enum Message<'a> {
     },
 }
 
-/// Which tuple of old values a change carries.
+/// The kind of an old row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationIdentity {
-    /// `K`: only the identity's columns are set.
+    /// `K`: only the columns of the replica identity are set.
     Key,
     /// `O`: the whole row.
     Row,
@@ -119,7 +119,7 @@ pub struct RelationBody<'a> {
 /// A column of a [`RelationBody`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelationColumn<'a> {
-    /// Part of the replica identity.
+    /// Whether the column is part of the replica identity.
     pub in_identity: bool,
     /// The name.
     pub name: &'a str,
@@ -144,7 +144,7 @@ impl<'a> RelationBody<'a> {
         Ok(body)
     }
 
-    /// The columns in the order in which tuples carry them.
+    /// The columns in the order of tuples.
     pub fn columns(&self) -> impl Iterator<Item = Result<RelationColumn<'a>, DecodeError>> + use<'a> {
         let mut cursor = self.body;
         (0..self.count).map(move |_| {

@@ -10,7 +10,7 @@ mod tuple;
 pub use message::{Message, RelationBody, RelationColumn, RelationIdentity, decode};
 pub use tuple::{Tuple, TupleValue, Values};
 
-/// Bytes that are not a pgoutput message.
+/// Why bytes are not a pgoutput message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The message ended in the middle of a field.
@@ -19,7 +19,7 @@ pub enum DecodeError {
     /// A message tag that protocol version 1 does not have.
     #[error("unknown message tag 0x{0:02x}")]
     UnknownTag(u8),
-    /// A field holds what its definition forbids.
+    /// A field has a value that its definition does not allow.
     #[error("{0}")]
     Malformed(&'static str),
 }

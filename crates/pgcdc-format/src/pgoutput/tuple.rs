@@ -22,21 +22,21 @@ pub enum TupleValue<'a> {
 }
 
 impl<'a> Tuple<'a> {
-    /// Reads the count; columns follow when asked for.
+    /// Reads the count of columns; the columns themselves are read when they are asked for.
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         let count = cursor.u16("a tuple's column count")?;
         Ok(Self { count, body: *cursor })
     }
 
-    /// Reads a tuple that stands alone, as [`write`](Self::write) leaves it.
+    /// Reads a tuple from bytes that [`write`](Self::write) made.
     ///
     /// # Errors
-    /// When its count of columns is not there.
+    /// When the bytes do not begin with a count of columns.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         Self::read(&mut Cursor::new(bytes))
     }
 
-    /// Appends a tuple of these values as the wire has it.
+    /// Appends a tuple of these values in the wire's form.
     pub fn write(values: &[TupleValue<'_>], out: &mut Vec<u8>) {
         out.extend_from_slice(&u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
         for value in values {
@@ -54,7 +54,7 @@ impl<'a> Tuple<'a> {
         }
     }
 
-    /// Moves `cursor` behind this tuple.
+    /// Moves `cursor` to the end of this tuple.
     pub(super) fn skip(&self, cursor: &mut Cursor<'a>) -> Result<(), DecodeError> {
         let mut values = self.values();
         for value in &mut values {
@@ -70,7 +70,7 @@ impl<'a> Tuple<'a> {
         self.count as usize
     }
 
-    /// Whether it has none.
+    /// Whether it has no columns.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0

@@ -1,8 +1,8 @@
 //! Arrays: `{1,2,NULL,"quoted \" text"}`, with bounds in front where they do not begin at 1.
 //!
-//! Source: PostgreSQL manual, "Array Input and Output Syntax". Debezium's lists have one dimension:
-//! the inner lists of more are null, which is reproduced (text keeps the inner list's text, where
-//! Debezium writes the name of a Java object).
+//! Source: PostgreSQL manual, "Array Input and Output Syntax". Debezium's lists have one dimension: the inner
+//! lists of an array of more dimensions are null, as here. Only inner lists of texts differ: they keep their text
+//! here, where Debezium writes the name of a Java object.
 
 use super::family::Family;
 use super::fault::Fault;
@@ -13,18 +13,18 @@ const BAD: Fault = Fault::Bad("not an array");
 /// How an array is written.
 #[derive(Clone, Debug)]
 pub(super) struct ArrayForm {
-    /// Its elements' form.
+    /// The form of its elements.
     pub(super) element: Family,
-    /// `,`, but `;` for `box` and `:` for PostGIS.
+    /// The separator: `,`, but `;` for `box` and `:` for PostGIS.
     pub(super) delimiter: u8,
-    /// Whether its elements may be null; one that is makes the whole list null where they may not.
+    /// Whether its elements may be null. Where they may not, a null element makes the whole list null.
     pub(super) nullable: bool,
 }
 
 impl ArrayForm {
     pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let Some(start) = memchr::memchr(b'{', text) else {
-            // `int2vector` and `oidvector` print numbers alone, in which Debezium sees an array of none.
+            // `int2vector` and `oidvector` print numbers without braces, which Debezium reads as an empty array.
             out.extend_from_slice(b"[]");
             return Ok(());
         };
@@ -101,7 +101,7 @@ impl ArrayForm {
     }
 }
 
-/// Reads to the closing quote; without escapes the text is borrowed, else it is put into `scratch`.
+/// Reads to the closing quote. A text without escapes is borrowed, any other is put into `scratch`.
 fn quoted<'a: 's, 's>(text: &'a [u8], scratch: &'s mut Vec<u8>) -> Result<(&'s [u8], &'a [u8]), Fault> {
     let stop = memchr::memchr2(b'"', b'\\', text).ok_or(BAD)?;
     if text[stop] == b'"' {
@@ -120,7 +120,7 @@ fn quoted<'a: 's, 's>(text: &'a [u8], scratch: &'s mut Vec<u8>) -> Result<(&'s [
     }
 }
 
-/// Length of the inner array that `text` begins with, braces in quotes not counted.
+/// Length of the inner array at the beginning of `text`; braces in quotes do not count.
 fn nested_length(text: &[u8]) -> Option<usize> {
     let (mut depth, mut in_quotes, mut escaped) = (0usize, false, false);
     for (at, &byte) in text.iter().enumerate() {

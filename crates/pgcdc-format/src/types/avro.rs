@@ -1,4 +1,4 @@
-//! A column's values in Avro's binary form: from Postgres' text, without JSON in between where it is worth it.
+//! A column's values in Avro's binary form, from Postgres' text; without JSON in between where that is worth it.
 
 use super::binary::{BinaryForm, nibble};
 use super::family::Family;
@@ -13,40 +13,40 @@ use crate::schema::{Kind, Schema};
 #[derive(Clone, Debug)]
 pub(crate) struct AvroCodec {
     form: Form,
-    /// The union's branch of a value that is there, where the schema is optional.
+    /// The branch byte before a value that is not null, where the schema is optional.
     branch: Option<u8>,
-    /// As in the codec; `None` where Avro has no form for it.
+    /// The codec's stand-in in Avro; `None` where Avro has no form for it.
     null: Token,
     missing: Token,
     unavailable: Token,
 }
 
-/// A value that stands in another's place.
+/// A value that replaces another: the default, the placeholder, null.
 type Token = Option<Box<[u8]>>;
 
 /// How text becomes binary.
 #[derive(Clone, Debug)]
 enum Form {
     Bool,
-    /// An integer, as it stands.
+    /// An integer, as Postgres prints it.
     Int,
     Float4,
     Float8,
-    /// Text, as it stands.
+    /// Text, as Postgres prints it.
     Text,
     /// A `Decimal` of this scale.
     Decimal(u32),
     Bytea,
-    /// What is a whole number in JSON.
+    /// A type whose JSON is a whole number.
     Number,
-    /// What is a string without escapes in JSON.
+    /// A type whose JSON is a string without escapes.
     Quoted,
-    /// All else goes through JSON.
+    /// Any other type: through JSON.
     Json(Box<Schema>),
 }
 
 impl AvroCodec {
-    /// The sibling of a codec whose JSON has base64 decimals.
+    /// Compiles the Avro side of a codec whose JSON has base64 decimals.
     pub(crate) fn compile(codec: &Codec, replace_null: bool) -> Self {
         let schema = &codec.schema;
         let token = |json: &[u8]| {
@@ -230,8 +230,8 @@ fn float<T: std::str::FromStr>(text: &[u8]) -> Result<T, Fault> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(BAD)
 }
 
-/// Makes a JSON string without escapes that stands at the end a string of Avro's. A short one stays where it is: its
-/// length takes the opening quote's place.
+/// Turns the JSON string without escapes at the end of `out` into Avro's string. A short one is not moved: its length takes
+/// the place of the opening quote.
 #[inline]
 fn unquote(start: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
     let length = out.len().checked_sub(start + 2).ok_or(Fault::Bad("not a string"))?;
@@ -290,7 +290,7 @@ pub(super) mod tests {
             Err(_) => false,
         };
         let ours = avro.append(codec, text, from_driver, &mut binary);
-        // `01` is none of Postgres' integers; Avro takes it for 1.
+        // Postgres prints no `01`; read as an integer it is 1.
         if written || !matches!(avro.form, Form::Int | Form::Float4 | Form::Float8) {
             assert_eq!(
                 ours.is_ok(),

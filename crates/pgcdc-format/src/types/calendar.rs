@@ -1,4 +1,4 @@
-//! Dates and times taken apart: Postgres' ISO output in, days, microseconds and Java's ISO text out.
+//! Dates and times: Postgres' ISO output in; days, microseconds and Java's ISO text out.
 //!
 //! Source: PostgreSQL manual, "Date/Time Output" (DateStyle ISO, TimeZone UTC); years before our era
 //! carry ` BC`. Year 1 BC is 0 here and in Java.
@@ -12,7 +12,7 @@ const BAD: Fault = Fault::Bad("not a date or time of the ISO style");
 /// A day of the proleptic Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Date {
-    /// Astronomical: 0 is 1 BC.
+    /// Astronomical: year 0 is 1 BC.
     pub(super) year: i32,
     pub(super) month: u8,
     pub(super) day: u8,
@@ -34,7 +34,7 @@ pub(super) struct DateTime {
     pub(super) time: Time,
 }
 
-/// A reader over the bytes that are left.
+/// Reads the bytes that are left.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -207,7 +207,7 @@ impl Time {
         i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second)
     }
 
-    /// The same moment of the day at UTC, for a time with this offset.
+    /// The time of day at UTC, for a time with this offset.
     pub(super) fn at_utc(self, offset: i32) -> Self {
         Self::from_second_of_day((self.second_of_day() - i64::from(offset)).rem_euclid(86_400), self.micros)
     }
@@ -229,7 +229,7 @@ impl Time {
         }
     }
 
-    /// Appends the time with exactly so many digits of fraction (1 to 9).
+    /// Appends the time with a fraction of exactly `digits` digits (1 to 9).
     pub(super) fn append_fixed(self, digits: u8, out: &mut Vec<u8>) {
         self.append_seconds(out);
         out.push(b'.');

@@ -1,8 +1,8 @@
 //! The `default` in a column's schema, from the expression that `pg_get_expr` prints.
 //!
-//! Debezium does not evaluate expressions. It takes a literal out of a cast (`'x'::text`), a bare
-//! constant, and for a function call or `CURRENT_…` the zero of the type; what then does not parse
-//! as the type has no default. Only some types are looked at, and never a domain.
+//! Debezium does not evaluate expressions. It takes the literal of a cast (`'x'::text`) or a bare constant, and the
+//! type's zero for a function call or `CURRENT_…`. A text that the type does not allow is no default. Only some types
+//! have defaults, and domains never.
 
 use pgcdc_event::{Column, PgType, TypeKind};
 
@@ -69,12 +69,12 @@ pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
         .unwrap_or_else(|| family.append(value.as_bytes(), &mut out))
         .ok()?;
     let json = String::from_utf8(out).ok()?;
-    // The structured forms are structs too; maps and lists have no default either.
+    // The structured forms are structs, too; maps and lists have no default either.
     (!json.starts_with(['{', '['])).then(|| json.into())
 }
 
-/// Appends what in a default is another value than in a row: Java's first and last moments for the infinities, and the
-/// last nanosecond of a day for its end. `None` for all others.
+/// Appends a default whose value differs from the same text in a row: Java's first and last moments for the infinities, and
+/// the last nanosecond of a day for 24:00. `None` for any other text.
 fn append_beyond(family: &Family, value: &str, out: &mut Vec<u8>) -> Option<Result<(), Fault>> {
     let last = match value {
         "infinity" => true,
@@ -144,7 +144,7 @@ fn is_call(expression: &str) -> bool {
     name > 0 && arguments.lines().next().is_some_and(|line| line.contains(')'))
 }
 
-/// The label of `'label'::type`, its quotes as they stand, when the cast is to the column's own type.
+/// The label of `'label'::type`, quotes unchanged, when the cast is to the column's own type.
 fn enum_label(expression: &str, pg_type: &PgType) -> Option<String> {
     let (value, cast) = expression.rsplit_once("::")?;
     let (schema, name) = match cast.rsplit_once('.') {
@@ -165,7 +165,7 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Zeros beyond the column's scale are dropped, as `setScale` does; with other digits there is no default.
+/// Drops zeros beyond the column's scale, as `setScale` does. Other digits there mean that there is no default.
 fn fit_scale(text: &str, typmod: i32) -> Option<String> {
     let point = match text.find('.') {
         Some(point) if typmod != -1 => point,
@@ -183,7 +183,7 @@ fn with_time_dropped(text: &str) -> String {
     }
 }
 
-/// A timestamp's text with midnight and an offset where it has none.
+/// Completes a timestamp's text: with midnight and an offset where they are missing.
 fn with_time(text: &str, offset: &str) -> String {
     if text.contains(':') || text.ends_with("infinity") {
         text.to_owned()

@@ -1,4 +1,4 @@
-//! Values that cannot be converted: what happens to them, and how many there were of each column.
+//! Values that cannot be converted: how they are treated, and how many each column has had.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub enum FailureMode {
     /// The record is refused.
     Fail,
-    /// The column is null in the record, and the log tells of it.
+    /// The column is null in the record, and a warning is logged.
     #[default]
     Warn,
     /// The column is null in the record.
     Skip,
 }
 
-/// The counts of a connector, by column. Clones share them.
+/// Counts a connector's values that could not be converted, by column. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct Failures(Arc<Counts>);
 
@@ -29,12 +29,12 @@ struct Counts {
 #[derive(Debug, Default)]
 struct Count {
     values: AtomicU64,
-    /// The count that was told last.
+    /// The count in the last warning.
     told: AtomicU64,
     reason: OnceLock<&'static str>,
 }
 
-/// What [`Failures::news`] says of a column.
+/// A column in [`Failures::news`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedColumn {
     /// `schema.table`.
@@ -54,7 +54,7 @@ impl Failures {
         self.0.total.load(Ordering::Relaxed)
     }
 
-    /// The columns to tell of now: one that is new, and then each whose count has grown tenfold since it was told.
+    /// The columns to warn about now: each once when its first value fails, and again when its count has grown tenfold.
     #[must_use]
     pub fn news(&self) -> Vec<FailedColumn> {
         let columns = self.0.columns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +71,7 @@ impl Failures {
         news.collect()
     }
 
-    /// The place where a column's codec counts.
+    /// The counter for one column's codec.
     pub(crate) fn column(&self, table: &str, column: &str) -> ColumnFailures {
         ColumnFailures { all: self.clone(), place: (table.into(), column.into()), count: OnceLock::new() }
     }
@@ -107,7 +107,7 @@ mod tests {
     fn a_column_is_told_once_and_then_at_each_tenfold() {
         let failures = Failures::default();
         assert!(failures.news().is_empty());
-        // The column is announced anew: its count goes on.
+        // A second codec of the same column continues its count.
         let codecs = [failures.column("s.t", "c"), failures.column("s.t", "c")];
         let mut told = Vec::new();
         for at in 0..120 {

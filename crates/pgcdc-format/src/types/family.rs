@@ -13,7 +13,7 @@ use super::shaping::Reform;
 use super::temporal::{self, DateForm, TimeForm, TimeUnit};
 use super::vector;
 
-/// The form of a column's values: all that a row has to look at.
+/// The form of a column's values: the one decision that is made for each value.
 #[derive(Clone, Debug)]
 pub(super) enum Family {
     /// `bool`.
@@ -28,15 +28,15 @@ pub(super) enum Family {
     Numeric(Numeric),
     /// `money`.
     Money(MoneyForm),
-    /// Everything that is text in JSON as it is in Postgres: text, uuid, json, xml, inet, enums, ranges.
+    /// A type whose JSON is Postgres' own text: text, uuid, json, xml, inet, enums, ranges.
     Text,
     /// `bytea`.
     Bytea(BinaryForm),
     /// A type unknown to Debezium: its text as bytes.
     Unknown(BinaryForm),
-    /// A type for which Debezium has a schema and while streaming no value at all (`name`): as SQL NULL.
+    /// A type for which Debezium has a schema, but no value while streaming (`name`): written as SQL NULL.
     Absent,
-    /// A type for which Debezium has a schema that its values never fit (`bit[]`).
+    /// A type whose values never fit the schema that Debezium gives it (`bit[]`).
     NeverFits,
     /// `bit(1)` as a boolean.
     Bit,
@@ -77,7 +77,7 @@ pub(super) enum Family {
 }
 
 impl Family {
-    /// Appends the JSON of a value that Debezium reads through its JDBC driver, which treats some dates in its own way.
+    /// Appends the JSON of a value that Debezium reads through its JDBC driver, which converts some dates differently.
     pub(super) fn append_from_driver(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::Date(form) => form.append_from_driver(text, out),

@@ -1,9 +1,9 @@
 /// Why a value could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The text is not of the type's output format.
+    /// The text does not have the type's output format.
     Bad(&'static str),
-    /// Debezium does not read the value at all: it is as SQL NULL.
+    /// Debezium does not read the value at all: written as SQL NULL.
     Absent,
     /// Debezium has no value for this one and writes null in its place; in a list, only this
     /// element is null.

@@ -1,6 +1,6 @@
 //! `hstore`: `"key"=>"value", "other"=>NULL`, as JSON text or as a map.
 //!
-//! Debezium reads it into a `HashMap`, whose order shows in the record: [`java_order`] has it.
+//! Debezium reads it into a `HashMap`, whose order shows in the record: see [`java_order`].
 
 use super::fault::Fault;
 use super::json::{write_inner_json_string, write_json_string};

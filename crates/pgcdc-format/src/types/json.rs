@@ -35,15 +35,15 @@ pub fn write_json_escaped(text: &[u8], out: &mut Vec<u8>) {
     escape::<true>(text, out);
 }
 
-/// Appends a JSON string as Jackson writes it to characters rather than bytes: surrogates stay as they are.
+/// Appends a JSON string as Jackson writes it to a text, not to bytes: characters beyond the basic plane stay as they are.
 pub(crate) fn write_inner_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     escape::<false>(text, out);
     out.push(b'"');
 }
 
-/// Eight bytes at a time: those that need nothing are copied at once, those with quotes and backslashes only (a JSON text
-/// within a JSON string is full of them) without a branch for each byte.
+/// Escapes eight bytes at a time. Eight bytes without a special character are copied at once. Eight bytes with only quotes
+/// and backslashes, of which JSON within a JSON string is full, are escaped without a branch for each byte.
 fn escape<const SURROGATES: bool>(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 16);
     let mut rest = text;
@@ -54,9 +54,9 @@ fn escape<const SURROGATES: bool>(text: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(block);
             rest = after;
         } else if long == 0 {
-            // Byte i moves behind the backslashes of all marks up to its own; they are there already.
+            // Byte i moves up by one for each mark up to its own; the backslashes are there already.
             let places = (short >> 7).wrapping_mul(LOW).wrapping_add(0x0706_0504_0302_0100);
-            // Written where they stay: bytes that are read back at once as one piece stall the processor.
+            // Written to their final place: reading bytes back at once as one word stalls the processor.
             out.extend_from_slice(&[b'\\'; 16]);
             if let Some(escaped) = out.last_chunk_mut::<16>() {
                 for (at, &byte) in block.iter().enumerate() {
@@ -81,7 +81,7 @@ fn escape<const SURROGATES: bool>(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Escapes the character at the front, which needs it; returns what is behind.
+/// Escapes the first character, which needs it, and returns the rest of the text.
 fn escape_one<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let Some((&byte, after)) = text.split_first() else { return text };
     match ESCAPE[usize::from(byte)] {
@@ -111,7 +111,7 @@ fn append_unit(unit: u16, out: &mut Vec<u8>) {
 
 const LOW: u64 = 0x0101_0101_0101_0101;
 
-/// The high bit of each byte that must be escaped: those that get a backslash before them, and all others.
+/// Marks, by their high bits, the bytes that get a backslash before them, and the bytes that need any other escape.
 #[inline]
 const fn to_escape<const SURROGATES: bool>(word: u64) -> (u64, u64) {
     const SEVEN: u64 = 0x7f7f_7f7f_7f7f_7f7f;

@@ -1,4 +1,4 @@
-//! Hashes that stand for texts: `column.mask.hash.…` and `column.mask.hash.v2.…`.
+//! Hashes that replace texts: `column.mask.hash.…` and `column.mask.hash.v2.…`.
 //!
 //! Source: Debezium's documentation; Java's "Object Serialization Stream Protocol" for the first form, which hashes
 //! the text as a serialized Java object.
@@ -68,7 +68,7 @@ impl HashMask {
         Some(Self { algorithm, salt: salt.as_bytes().into(), bare })
     }
 
-    /// Appends the hash in hexadecimal digits, at most so many.
+    /// Appends the hash as at most `at_most` hexadecimal digits.
     pub(super) fn append_hex(&self, text: &[u8], at_most: usize, out: &mut Vec<u8>) {
         match self.algorithm {
             Algorithm::Md5 => self.append_digest::<md5::Md5>(text, at_most, out),

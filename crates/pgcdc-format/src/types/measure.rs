@@ -1,5 +1,5 @@
-//! A type's name, length and scale as Debezium has them from its JDBC driver: what `column.propagate.source.type` shows,
-//! and what decides whether a column can be truncated.
+//! A type's name, length and scale as Debezium gets them from its JDBC driver. `column.propagate.source.type` shows them,
+//! and they decide whether a column can be truncated.
 //!
 //! Source: recordings (`tests/conformance/shape_propagate`); PostgreSQL manual, "Data Types", for the display widths.
 
@@ -7,10 +7,10 @@ use pgcdc_event::{Column, PgType, TypeKind};
 
 use super::oid;
 
-/// "As long as you like".
+/// The driver's length of a type without a limit.
 const UNLIMITED: i32 = i32::MAX;
 
-/// What Debezium knows of a column's type.
+/// A column's type as the driver describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Measure {
     /// `VARCHAR`, `SERIAL`, `_INT4`, or a type's own name, in capitals.

@@ -6,8 +6,8 @@
 //!
 //! Reading order: `options`; `plan` (which family a type belongs to) with `logical` (its schema), `family`
 //! (one match per value), then a file per family: `number` (with `digits`), `numeric`, `money`, `binary`, `bit`,
-//! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; what stands in a
-//! value's place: `default`, `unavailable`, `failures`; what options make of a column: `shaping`, with `mask` and `measure`.
+//! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; the
+//! replacements of a value: `default`, `unavailable`, `failures`; masks and cuts: `shaping`, with `mask` and `measure`.
 //!
 //! The session's settings are fixed: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, lc_monetary C,
 //! UTF-8.
@@ -68,23 +68,23 @@ use family::Family;
 use fault::Fault;
 use shaping::Reform;
 
-/// What stands for a value that could not be converted.
+/// The replacement for a value that could not be converted.
 enum StandIn {
     Null,
     Missing,
 }
 
-/// A value that cannot be converted.
+/// Why a value cannot be converted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (type {pg_type})")]
 pub struct ValueError {
     /// The Postgres type's name.
     pub pg_type: Box<str>,
-    /// What is wrong; never the value itself, which may be private.
+    /// The reason; never the value itself, which may be private.
     pub reason: &'static str,
 }
 
-/// How one column's values become JSON.
+/// Turns one column's values into JSON.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -103,21 +103,21 @@ pub struct ValueError {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Codec {
-    /// The one decision that rows make: which form a value takes.
+    /// The form of its values.
     family: Family,
-    /// What the record's schema says of the field.
+    /// The field's schema.
     schema: Schema,
     /// The Postgres type's name, for errors.
     pg_type: Box<str>,
-    /// What stands for SQL NULL (see [`append_null`](Self::append_null)).
+    /// The JSON for SQL NULL (see [`append_null`](Self::append_null)).
     null: Box<[u8]>,
-    /// What stands for a value that cannot be converted; `None` where the record cannot be written then.
+    /// The JSON for a value that cannot be converted; `None` when the record cannot be written then.
     missing: Option<Box<[u8]>>,
-    /// Whether a value that cannot be converted fails, whatever could stand for it.
+    /// Whether a value that cannot be converted fails the record, even if something could replace it.
     strict: bool,
-    /// Where such values are counted.
+    /// Counts such values.
     failures: Option<Box<ColumnFailures>>,
-    /// What stands for an unchanged TOAST value.
+    /// The JSON for an unchanged TOAST value.
     unavailable: Box<[u8]>,
 }
 
@@ -129,8 +129,8 @@ impl Codec {
         Self::compile_shaped(column, options, None, false)
     }
 
-    /// Compiles a column under the rule that names it, as values have it; `snapshot` tells that the column was read from
-    /// the catalog for a snapshot.
+    /// Compiles a column for the value of a record, under the rule that shapes it. `snapshot`: the column was read from the
+    /// catalog for a snapshot.
     #[must_use]
     pub fn compile_shaped(
         column: &Column,
@@ -167,7 +167,7 @@ impl Codec {
             let family = plan.family;
             return Some(Self { family, schema, pg_type, null, missing, strict, failures, unavailable });
         };
-        // A nullable column's default takes null's place only behind the connector, where nothing is shaped any more.
+        // A nullable column's default replaces null only in the converter, after the rule was applied.
         let null = match &reform {
             Reform::Constant(_) => reform.of_json(null.into()).into(),
             _ if column.not_null => reform.of_json(null.into()).into(),
@@ -176,7 +176,7 @@ impl Codec {
         Some(Self {
             null,
             missing: missing.map(|json| reform.of_json(json.into()).into()),
-            // Debezium has the placeholder of bytes in a form that it does not cut.
+            // Debezium does not cut the placeholder of bytes.
             unavailable: match &reform {
                 Reform::CutBytes(_) => unavailable,
                 _ => reform.of_json(unavailable.into()).into(),
@@ -189,19 +189,19 @@ impl Codec {
         })
     }
 
-    /// The same codec, which counts what it cannot convert.
+    /// The same codec, counting the values that it cannot convert.
     pub(crate) fn counted(mut self, failures: ColumnFailures) -> Self {
         self.failures = Some(Box::new(failures));
         self
     }
 
-    /// The same codec for a record without a schema, in which a column may be null that never is in the database.
+    /// The same codec for a record without a schema, in which a NOT NULL column may be null.
     pub(crate) fn null_where_required(mut self) -> Self {
         self.missing.get_or_insert_with(|| b"null".as_slice().into());
         self
     }
 
-    /// The same codec for a column whose value is never read: all rows have what stands for SQL NULL.
+    /// The same codec for a column that is never read: every value is written as SQL NULL.
     #[must_use]
     pub fn unread(mut self) -> Self {
         self.family = Family::Shaped(Box::new((Family::Text, Reform::Constant(self.null.clone()))));
@@ -221,7 +221,7 @@ impl Codec {
     /// type's output format) and the column is nullable, this appends null, as Debezium does.
     ///
     /// # Errors
-    /// When nothing may stand for such a value, or [`TypeOptions::failures`] says so; `out` may then hold a part of the
+    /// When nothing may replace such a value, or [`TypeOptions::failures`] is `Fail`. `out` may then hold a part of the
     /// value.
     #[inline]
     pub fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
@@ -232,8 +232,8 @@ impl Codec {
         }
     }
 
-    /// Appends the JSON of a value that a snapshot read: as [`append`](Self::append), but for dates before our era and
-    /// infinite ones, which Debezium's snapshots write differently.
+    /// Appends the JSON of a value that a snapshot read. It differs from [`append`](Self::append) for dates before year 1
+    /// and infinite dates, which Debezium's snapshots write differently.
     ///
     /// # Errors
     /// As [`append`](Self::append).
@@ -256,12 +256,12 @@ impl Codec {
         Ok(())
     }
 
-    /// Decides what stands for a value that could not be converted, and counts it.
+    /// Decides what replaces a value that could not be converted, and counts it.
     fn judge(&self, fault: Fault) -> Result<StandIn, ValueError> {
         let refused = |reason| Err(ValueError { pg_type: self.pg_type.clone(), reason });
         let reason = match fault {
             Fault::Absent => return Ok(StandIn::Null),
-            // To Debezium this is no failure.
+            // Debezium does not count this as a failure.
             Fault::Null if self.missing.is_some() => return Ok(StandIn::Missing),
             Fault::Bad(reason) => reason,
             Fault::Null | Fault::Failed => "the value has no form under these options",
@@ -281,16 +281,16 @@ impl Codec {
         Ok(StandIn::Missing)
     }
 
-    /// Appends what stands for SQL NULL: `null`; the default of a column that has one (Connect's
-    /// `replace.null.with.default`); for a NOT NULL column, whose value can only be absent in an old
-    /// row image, its default or the type's zero.
+    /// Appends the JSON for SQL NULL: `null`, or the default of a column that has one (Connect's
+    /// `replace.null.with.default`). A NOT NULL column, whose value can only be absent in an old row, gets
+    /// its default or the type's zero.
     #[inline]
     pub fn append_null(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.null);
     }
 
-    /// Appends what stands for an unchanged TOAST value: `unavailable.value.placeholder` in the
-    /// form of the column's type, null where Debezium has none for it.
+    /// Appends the JSON for an unchanged TOAST value: `unavailable.value.placeholder` in the form of the
+    /// column's type, or null where Debezium has no such form.
     #[inline]
     pub fn append_unavailable(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.unavailable);

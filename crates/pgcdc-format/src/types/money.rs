@@ -1,4 +1,4 @@
-//! `money`, printed with a currency sign and grouping commas: every session of ours has `lc_monetary=C`.
+//! `money`, printed with a currency sign and grouping commas. Every session of pgcdc sets `lc_monetary=C`.
 
 use super::fault::Fault;
 use super::json::{write_base64, write_int};
@@ -65,8 +65,9 @@ impl MoneyForm {
     }
 }
 
-/// Reads the sign and the smallest units of an amount as `lc_monetary=C` prints it, `-$1,234.56`: with two digits after the
-/// point, whatever the amount has in the database. Any other form is refused, since a comma may be somebody's point.
+/// Reads an amount as `lc_monetary=C` prints it, `-$1,234.56`, into its sign and its smallest units. There are always two
+/// digits after the point, whatever the database's own setting. Any other form is refused, since in it a comma may be the
+/// decimal point.
 fn read(text: &[u8]) -> Option<(bool, i128)> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
@@ -86,7 +87,7 @@ fn read(text: &[u8]) -> Option<(bool, i128)> {
     Some((negative, digits(fraction, value)?))
 }
 
-/// Appends decimal digits to a number of at most 40 of them.
+/// Appends decimal digits to a number, which has at most 40.
 fn digits(text: &[u8], value: i128) -> Option<i128> {
     text.iter().try_fold(value, |value, byte| {
         let digit = byte.is_ascii_digit().then(|| i128::from(byte - b'0'))?;
@@ -106,7 +107,7 @@ fn round_half_up(value: i128, scale: usize, digits: usize) -> Option<(i128, usiz
     Some((value, digits))
 }
 
-/// A magnitude with its point.
+/// Appends a magnitude with its decimal point.
 struct Plain {
     negative: bool,
     value: i128,

@@ -1,4 +1,4 @@
-//! Java's `UUID.nameUUIDFromBytes`, of the TOAST placeholder.
+//! Java's `UUID.nameUUIDFromBytes`, with which Debezium makes the placeholder of a UUID.
 
 use md5::{Digest, Md5};
 

@@ -46,9 +46,9 @@ fn append_float(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Faul
         out.extend_from_slice(tail);
         return Ok(());
     }
-    // Since version 12 Postgres prints the shortest digits that read back, which are Java's too, but
-    // for numbers so small that one digit is all their precision (there Java prints two) and for
-    // integers so large that not every one has a value of its own (`append_large_integer`).
+    // Since version 12 Postgres prints the shortest digits that read back, as Java does. There are two exceptions:
+    // numbers so small that they have one digit of precision, where Java prints two, and integers so large that
+    // a float cannot hold each of them (`append_large_integer`).
     match Digits::read(text) {
         Some(digits) if digits.are_javas(single) => {
             digits.write_java(out);
@@ -58,7 +58,7 @@ fn append_float(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Faul
     }
 }
 
-/// For a number that Java prints as Postgres does but for a tail: the tail (`.0` after an integer).
+/// For a number whose Java form is Postgres' text and a tail: that tail (`.0` after an integer).
 fn missing_tail(text: &[u8]) -> Option<&'static [u8]> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let point = digits.iter().position(|&byte| byte == b'.').unwrap_or(digits.len());
@@ -160,7 +160,7 @@ fn append_finite<T: std::fmt::LowerExp>(
     }
     let mut shown = Shown::default();
     let _ = write!(shown, "{value:e}");
-    // Of the shortest forms Java takes the nearest, the even one of two as near, and never fewer than two digits.
+    // Java takes the nearest of the shortest forms, the even one when two are equally near, and at least two digits.
     let count = Digits::read(shown.as_bytes()).map_or(1, |digits| digits.count);
     let mut rounded = Shown::default();
     let _ = write!(rounded, "{value:.*e}", count.saturating_sub(1).max(1));

@@ -33,7 +33,7 @@ pub(super) enum Numeric {
 }
 
 impl Numeric {
-    /// For a column with this precision and scale (`None`: unconstrained).
+    /// The form for a column with this precision and scale (`None`: unconstrained).
     pub(super) fn new(scale: Option<u32>, mode: DecimalMode, format: DecimalFormat) -> Self {
         match (mode, scale) {
             (DecimalMode::Precise, Some(scale)) => Self::Decimal { scale, format },
@@ -104,7 +104,7 @@ pub(super) fn append_avro(scale: u32, text: &[u8], out: &mut Vec<u8>) -> Result<
     Ok(())
 }
 
-/// A decimal number's text, taken apart: `-whole.fraction`.
+/// The parts of a decimal number's text: `-whole.fraction`.
 #[derive(Clone, Copy)]
 pub(super) struct Number<'a> {
     negative: bool,
@@ -128,7 +128,7 @@ impl<'a> Number<'a> {
         {
             return Err(BAD);
         }
-        // Postgres prints none; a number of JSON must not have them.
+        // Postgres prints no leading zeros, and JSON does not allow them.
         let zeros = whole.iter().take_while(|&&digit| digit == b'0').count();
         let whole = if whole.len() > 1 { &whole[zeros..] } else { whole };
         Ok(Self { negative, whole, fraction })

@@ -1,4 +1,4 @@
-//! Which family a type belongs to, under which schema.
+//! Decides which family a type belongs to, and which schema it gets.
 //!
 //! Source: Debezium's documentation, "Data type mappings" of the PostgreSQL connector.
 
@@ -21,7 +21,7 @@ use super::options::{DecimalMode, HstoreMode, TimePrecision, TypeOptions};
 use super::temporal::{DateForm, TimeForm, TimeUnit, append_timestamp};
 use crate::schema::Schema;
 
-/// What compiling a type comes to.
+/// The result of compiling a type.
 pub(super) struct Plan {
     /// The form of its values.
     pub(super) family: Family,
@@ -59,7 +59,7 @@ pub(super) fn below_domains(pg_type: &PgType, typmod: i32) -> (&PgType, i32) {
 /// A type that Debezium does not know: bytes where `include.unknown.datatypes` asks for it.
 fn unknown(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
     if base.oid == oid::NAME {
-        // Debezium has a schema for it in any case, and a value only with unknown types.
+        // Debezium always has a schema for it, but a value only with `include.unknown.datatypes`.
         let family = if options.include_unknown { Family::Text } else { Family::Absent };
         return Some((family, Schema::string()));
     }
@@ -68,7 +68,7 @@ fn unknown(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
 
 fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions) -> Option<(Family, Schema)> {
     let list = |family, items: Schema| {
-        // `pg_type.typdelim`: of the types that have a form here, these are not separated by commas.
+        // `pg_type.typdelim`: the types here whose elements are not separated by commas.
         let delimiter = match &*element.name {
             _ if element.oid == oid::BOX => b';',
             "geometry" | "geography" => b':',
@@ -85,7 +85,7 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
         oid::MONEY | oid::NAME | oid::INTERVAL | oid::VARBIT | oid::XML | oid::POINT | oid::REFCURSOR => {
             return None;
         }
-        // A schema of single values, which lists never fit.
+        // Debezium gives it the schema of a single value, which a list never fits.
         oid::BIT => {
             return Some((Family::NeverFits, bits_schema(typmod)));
         }
@@ -96,20 +96,20 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
         return list(family, items);
     }
     if matches!(below_domains(element, -1).0.kind, TypeKind::Enum(_)) {
-        // Of an array's domains, Debezium sees that they are enums, and not their labels.
+        // In an array of domains over an enum, Debezium sees the enum but not its labels.
         return list(
             Family::Text,
             Schema::string().named("io.debezium.data.Enum", 1).with_parameter("allowed", ""),
         );
     }
     if let Some((family, items)) = of_type(element, typmod, options, true) {
-        // Of the types without a rule of their own, elements are declared required.
+        // Elements of types without a rule of their own are required.
         let plain = matches!(family, Family::Vector | Family::HalfVector | Family::SparseVector)
             || matches!(base.oid, oid::INT2VECTOR | oid::OIDVECTOR)
             || matches!(element.oid, oid::TSVECTOR)
             || &*element.name == "isbn";
         let family = match family {
-            // Debezium has no way from a list of the driver's shapes to its own.
+            // Debezium cannot convert a list of the driver's shapes.
             Family::Shape(shape) if !matches!(shape, Shape::Geometry | Shape::Geography) => Family::NeverFits,
             family => family,
         };
@@ -287,7 +287,7 @@ fn fallback(family: &Family, options: &TypeOptions) -> Vec<u8> {
             out
         }
         Family::TimestampTz(_) => b"\"1970-01-01T00:00:00Z\"".to_vec(),
-        // Of a moment that was not read, Debezium knows the offset and no zone.
+        // For a moment that was not read, Debezium writes an offset and no zone.
         Family::TimestampTzStructured(_) => {
             let mut json = String::from_utf8(of_text(b"1970-01-01 00:00:00+00")).unwrap_or_default();
             json = json.replace("\"zoneId\":\"Z\"", "\"zoneId\":null");

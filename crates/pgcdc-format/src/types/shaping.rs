@@ -1,4 +1,4 @@
-//! What the connector makes of a column's values beyond their type: masks, cuts, and the source's type in the schema.
+//! The rules by which the connector changes a column beyond its type: masks, cuts, and the source's type in the schema.
 //!
 //! Source: Debezium's documentation, `column.mask.…`, `column.truncate.…`, `column.propagate.source.type`; recordings
 //! (`tests/conformance/shape_*`).
@@ -16,7 +16,7 @@ use super::options::BinaryMode;
 use super::plan::below_domains;
 use crate::schema::{Kind, Schema};
 
-/// The one rule that holds for a column: the first that names it.
+/// The rule for a column: the first rule that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shaping {
     /// `column.truncate.to.N.chars`.
@@ -29,18 +29,18 @@ pub enum Shaping {
     Propagate,
 }
 
-/// The name of a column's type, as `datatype.propagate.source.type` matches it behind the table's.
+/// The name of a column's type, which `datatype.propagate.source.type` matches after the table's name.
 #[must_use]
 pub fn source_type_name(column: &Column) -> &str {
     super::measure::type_name(column)
 }
 
-/// How a value is changed once it has its JSON form.
+/// How a rule changes a value.
 #[derive(Clone, Debug)]
 pub(super) enum Reform {
     /// This JSON in place of any value.
     Constant(Box<[u8]>),
-    /// The hash of the text, at most so many digits of it.
+    /// The hash of the text, cut to this many digits.
     Hash(HashMask, usize),
     /// A text's first UTF-16 units.
     Cut(usize),
@@ -49,7 +49,7 @@ pub(super) enum Reform {
 }
 
 impl Shaping {
-    /// Notes the rule in the column's schema; what it makes of values, if anything.
+    /// Adds the rule to the column's schema, and returns how it changes values; `None` when it does not.
     pub(super) fn apply(
         &self,
         column: &Column,
@@ -102,7 +102,7 @@ impl Shaping {
     }
 }
 
-/// Whether the driver has the type for a text: other types are not masked, whatever form they have in JSON.
+/// Whether the driver reads the type as a text. Other types are not masked, even if their JSON is a text.
 fn is_text(column: &Column) -> bool {
     let (base, _) = below_domains(&column.pg_type, column.typmod);
     matches!(base.kind, TypeKind::Enum(_))
@@ -110,7 +110,7 @@ fn is_text(column: &Column) -> bool {
 }
 
 impl Reform {
-    /// Appends the form of a value, whose own form `family` knows; `driver` tells that a snapshot read it.
+    /// Appends a changed value; `family` writes the unchanged form. `driver`: a snapshot read the value.
     pub(super) fn append(
         &self,
         family: &Family,
@@ -136,7 +136,7 @@ impl Reform {
         Ok(())
     }
 
-    /// What becomes of JSON that stands in a value's place: a default, the placeholder of a TOAST value, null.
+    /// Changes the JSON that replaces a value: a default, the placeholder of a TOAST value, null.
     pub(super) fn of_json(&self, json: Vec<u8>) -> Vec<u8> {
         if let Self::Constant(masked) = self {
             return masked.to_vec();
@@ -161,7 +161,7 @@ impl Reform {
     }
 }
 
-/// Appends the front of a text that has at most so many UTF-16 units; half of a surrogate pair stays as a code.
+/// Appends the first UTF-16 units of a text, at most so many as given. Half of a surrogate pair stays as an escape.
 fn write_first_units(text: &str, most: usize, out: &mut Vec<u8>) {
     let mut units = 0;
     let cut = text.char_indices().find(|(_, character)| {

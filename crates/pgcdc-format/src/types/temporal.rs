@@ -69,8 +69,8 @@ impl DateForm {
         }
     }
 
-    /// Appends a date as Debezium has it from its JDBC driver (in snapshots and in lists): a day before our
-    /// era loses the era, and infinity is what is left of it in 32 bits.
+    /// Appends a date as Debezium gets it from its JDBC driver, in snapshots and in lists: a year BC loses the
+    /// `BC`, and infinity becomes its lowest 32 bits.
     pub(super) fn append_from_driver(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match (self, Infinity::read(text)) {
             (Self::Days, Some(infinity)) => write_int(infinity.pick(-622_191_234, -625_821_272), out),
@@ -125,7 +125,7 @@ pub(super) struct TimeForm {
     in_list: bool,
 }
 
-/// What a number of time or of a timestamp counts.
+/// The unit of a time or a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeUnit {
     Millis,
@@ -231,7 +231,7 @@ pub(super) fn append_timetz(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>
     Ok(())
 }
 
-/// Appends a `timetz` in its structured form, with the offset that it has.
+/// Appends a `timetz` in its structured form, with its own offset.
 pub(super) fn append_timetz_structured(text: &[u8], precision: i32, out: &mut Vec<u8>) -> Result<(), Fault> {
     let (time, offset) = Time::read_zoned(text)?;
     out.push(b'{');
@@ -299,7 +299,7 @@ pub(super) fn append_timestamptz(text: &[u8], precision: i32, out: &mut Vec<u8>)
     let at = DateTime::read_zoned(text)?;
     let digits = u8::try_from(precision).ok().filter(|digits| (1..=6).contains(digits));
     match (text, digits) {
-        // The common row: four digits of year, already UTC. What was just read is copied.
+        // The usual value: a year of four digits, already at UTC. Its text is copied.
         ([.., b'+', b'0', b'0'], Some(digits)) if text[4] == b'-' && text[16] == b':' => {
             let mut json = *b"\"0000-00-00T00:00:00.000000Z\"";
             json[1..11].copy_from_slice(&text[..10]);

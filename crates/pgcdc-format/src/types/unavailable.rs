@@ -1,7 +1,7 @@
-//! What stands for a value that an update did not change and that is stored out of line.
+//! The placeholder of a value that is stored out of line and that an update did not change.
 //!
-//! Source: Debezium's documentation, "Toasted values". The list of forms is Debezium's own: a type
-//! that is not in it has no placeholder that its schema allows, and is null.
+//! Source: Debezium's documentation, "Toasted values". The list of forms is Debezium's: a type that is not in it has no
+//! placeholder and is null.
 
 use super::binary::BinaryForm;
 use super::family::Family;

@@ -4,7 +4,17 @@ use super::schema::Field;
 use super::{Kind, Parameters, Schema, Value, validate};
 use crate::Fault;
 
-/// Puts a schema together.
+/// Builds a schema.
+///
+/// ```
+/// use pgcdc_transform::data::{Kind, Schema, SchemaBuilder};
+///
+/// let mut builder = SchemaBuilder::new(Kind::Struct).named("shop.Order");
+/// builder.add_field("id".into(), Schema::plain(Kind::Int64, false))?;
+/// let schema = builder.build();
+/// assert_eq!(schema.position("id"), Some(0));
+/// # Ok::<(), pgcdc_transform::Fault>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SchemaBuilder {
     pub(super) kind: Kind,
@@ -20,7 +30,7 @@ pub struct SchemaBuilder {
 }
 
 impl SchemaBuilder {
-    /// Begins one that is required and has no name.
+    /// Begins a required schema of this kind, without a name.
     #[must_use]
     pub const fn new(kind: Kind) -> Self {
         Self {
@@ -37,27 +47,27 @@ impl SchemaBuilder {
         }
     }
 
-    /// Begins an array's.
+    /// Begins the schema of an array of these elements.
     #[must_use]
     pub fn array(items: Schema) -> Self {
         Self { value: Some(items), ..Self::new(Kind::Array) }
     }
 
-    /// Begins a map's.
+    /// Begins the schema of a map.
     #[must_use]
     pub fn map(keys: Schema, values: Schema) -> Self {
         Self { key: Some(keys), value: Some(values), ..Self::new(Kind::Map) }
     }
 
-    /// Sets a map's keys alone: Connect's schema of a map whose values are all null.
+    /// Begins the schema of a map with a schema for its keys only: Connect's schema of a map whose values are all null.
     #[must_use]
     pub fn keys(mut self, keys: Schema) -> Self {
         self.key = Some(keys);
         self
     }
 
-    /// Begins one of a kind with another's name, version, documentation and parameters, as Connect's transforms do
-    /// it: neither its optionality nor its default.
+    /// Begins a schema of this kind with the name, version, documentation and parameters of another schema, but without its
+    /// optionality and its default, as Connect's transforms do.
     #[must_use]
     pub fn like(source: &Schema, kind: Kind) -> Self {
         Self {
@@ -69,14 +79,14 @@ impl SchemaBuilder {
         }
     }
 
-    /// As [`like`](Self::like), of the same kind, elements and all.
+    /// As [`like`](Self::like), with the other schema's kind and elements, too.
     #[must_use]
     pub fn same_kind(source: &Schema) -> Self {
         let value = if source.kind() == Kind::Array { source.value_schema().cloned() } else { None };
         Self { value, ..Self::like(source, source.kind()) }
     }
 
-    /// A copy of everything.
+    /// Begins a copy of a schema.
     #[must_use]
     pub fn of(source: &Schema) -> Self {
         Self {
@@ -103,38 +113,38 @@ impl SchemaBuilder {
         self
     }
 
-    /// Names it.
+    /// Sets the name.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Gives it a version.
+    /// Sets the version.
     #[must_use]
     pub const fn version(mut self, version: i32) -> Self {
         self.version = Some(version);
         self
     }
 
-    /// Documents it.
+    /// Sets the documentation.
     #[must_use]
     pub fn doc(mut self, doc: &str) -> Self {
         self.doc = Some(doc.into());
         self
     }
 
-    /// Gives it parameters.
+    /// Sets the parameters.
     #[must_use]
     pub fn parameters(mut self, parameters: Parameters) -> Self {
         self.parameters = Some(parameters);
         self
     }
 
-    /// Gives it a default.
+    /// Sets the default.
     ///
     /// # Errors
-    /// When the value is not of the schema.
+    /// When the value is no value of the schema.
     pub fn default_value(mut self, value: Value) -> Result<Self, Fault> {
         if validate(&self.build(), &value, "value").is_err() {
             return Err(Fault::schema("Invalid default value"));
@@ -146,7 +156,7 @@ impl SchemaBuilder {
     /// Adds a field.
     ///
     /// # Errors
-    /// When it has no name, or one that is taken.
+    /// When the field has no name, or a name that is taken.
     pub fn field(mut self, name: &str, schema: Schema) -> Result<Self, Fault> {
         self.add_field(name.into(), schema)?;
         Ok(self)
@@ -163,7 +173,7 @@ impl SchemaBuilder {
     /// Adds a field.
     ///
     /// # Errors
-    /// When it has no name, or one that is taken.
+    /// When the field has no name, or a name that is taken.
     pub fn add_field(&mut self, name: Arc<str>, schema: Schema) -> Result<(), Fault> {
         if self.kind != Kind::Struct {
             return Err(Fault::schema(format!("Cannot create fields on type {}", self.kind)));
@@ -186,7 +196,7 @@ impl SchemaBuilder {
         self.fields.iter().any(|field| &*field.name == name)
     }
 
-    /// The schema.
+    /// The finished schema.
     #[must_use]
     pub fn build(&self) -> Schema {
         Schema::of_parts(self)

@@ -2,7 +2,13 @@ use std::fmt;
 
 use num_bigint::{BigInt, Sign};
 
-/// A number of any size: an integer, and how many of its digits stand behind the point.
+/// A decimal number of any size: an integer, and how many of its digits are after the point (`BigDecimal`).
+///
+/// ```
+/// use pgcdc_transform::data::Decimal;
+/// let price = Decimal::parse("-12.50").expect("a number");
+/// assert_eq!((price.scale(), price.to_string()), (2, "-12.50".to_owned()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decimal {
     unscaled: BigInt,
@@ -10,19 +16,19 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// From the bytes that Connect writes: two's complement, the highest first.
+    /// A number from Connect's bytes: the unscaled integer in two's complement, the highest byte first.
     #[must_use]
     pub fn from_bytes(bytes: &[u8], scale: i32) -> Self {
         Self { unscaled: BigInt::from_signed_bytes_be(bytes), scale }
     }
 
-    /// Zero, without digits behind the point.
+    /// Zero, with scale 0.
     #[must_use]
     pub fn zero() -> Self {
         Self { unscaled: BigInt::ZERO, scale: 0 }
     }
 
-    /// Parses what Java's `new BigDecimal(text)` takes.
+    /// Parses a text as Java's `new BigDecimal(text)`; `None` where Java would throw.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
@@ -48,7 +54,7 @@ impl Decimal {
         self.unscaled.to_signed_bytes_be()
     }
 
-    /// How many digits stand behind the point.
+    /// How many digits are after the point.
     #[must_use]
     pub const fn scale(&self) -> i32 {
         self.scale
@@ -70,7 +76,7 @@ impl Decimal {
         }
     }
 
-    /// Whether nothing but zeros stands behind the point.
+    /// Whether all digits after the point are zeros.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.scale <= 0 || {
@@ -84,7 +90,7 @@ impl Decimal {
     pub fn to_i64(&self) -> i64 {
         let whole = self.whole();
         let bytes = whole.to_signed_bytes_le();
-        // Of a number between 0 and -1 nothing is left, the sign neither.
+        // A number between 0 and -1 becomes zero, without a sign.
         let fill = if whole.sign() == Sign::Minus { 0xff } else { 0 };
         let mut low = [fill; 8];
         for (to, from) in low.iter_mut().zip(&bytes) {
@@ -126,7 +132,7 @@ impl Decimal {
     }
 }
 
-/// As Java's `toString`: with an exponent where there is no plain form that keeps the scale.
+/// Java's `toString`: with an exponent where a plain number would lose the scale.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = self.unscaled.magnitude().to_string();

@@ -5,23 +5,23 @@ use super::{Schema, Value};
 /// A header.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
-    /// Its name.
+    /// The name.
     pub key: Arc<str>,
-    /// Its schema, if it has one.
+    /// The value's schema, if it has one.
     pub schema: Option<Schema>,
-    /// Its value.
+    /// The value.
     pub value: Value,
 }
 
-/// A record's headers, in order; a name may stand more than once.
+/// A record's headers, in order; a name may occur more than once.
 pub type Headers = Vec<Header>;
 
 /// A record on its way to a topic.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Where it goes.
+    /// The topic.
     pub topic: Arc<str>,
-    /// The partition, if something has chosen one.
+    /// The partition, if a transform has chosen one.
     pub partition: Option<i32>,
     /// The key's schema.
     pub key_schema: Option<Schema>,
@@ -31,7 +31,7 @@ pub struct Record {
     pub value_schema: Option<Schema>,
     /// The value.
     pub value: Value,
-    /// Milliseconds since 1970, if something has set it; Debezium does not.
+    /// The timestamp in milliseconds since 1970, if a transform has set it; Debezium does not.
     pub timestamp: Option<i64>,
     /// The headers.
     pub headers: Headers,
@@ -56,7 +56,7 @@ impl Record {
         }
     }
 
-    /// A half.
+    /// The value of a half.
     #[must_use]
     pub const fn half(&self, side: Side) -> &Value {
         match side {

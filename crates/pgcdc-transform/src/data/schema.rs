@@ -11,11 +11,11 @@ use crate::Fault;
 /// A schema's parameters, in the order they were given.
 pub type Parameters = Arc<[(Arc<str>, Arc<str>)]>;
 
-/// A schema; a clone shares it.
+/// A schema. Clones share it.
 #[derive(Clone)]
-pub struct Schema(Arc<Parts>);
+pub struct Schema(Arc<Inner>);
 
-pub(super) struct Parts {
+pub(super) struct Inner {
     pub(super) kind: Kind,
     pub(super) optional: bool,
     pub(super) default: Option<Value>,
@@ -26,20 +26,20 @@ pub(super) struct Parts {
     pub(super) fields: Vec<Field>,
     pub(super) key: Option<Schema>,
     pub(super) value: Option<Schema>,
-    /// Where each field stands, by name.
+    /// The position of each field, by name.
     by_name: HashMap<Arc<str>, usize>,
-    /// Settled once, since values of a logical type are looked at on every record.
+    /// Found once, since it is asked for with every record.
     logical: Option<Logical>,
-    /// Of everything that equality looks at, so that unequal schemas are told apart at once.
+    /// Hash of everything that equality compares, so that most unequal schemas differ at once.
     hash: u64,
 }
 
 /// A field of a struct.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
-    /// Its name.
+    /// The name.
     pub name: Arc<str>,
-    /// Its schema.
+    /// The schema.
     pub schema: Schema,
 }
 
@@ -56,7 +56,7 @@ impl Schema {
         }
         builder.parameters.as_ref().map(|p| p.len()).hash(&mut hasher);
         let by_name = builder.fields.iter().enumerate().map(|(at, field)| (Arc::clone(&field.name), at));
-        Self(Arc::new(Parts {
+        Self(Arc::new(Inner {
             kind: builder.kind,
             optional: builder.optional,
             default: builder.default.clone(),
@@ -92,13 +92,13 @@ impl Schema {
         self.0.optional
     }
 
-    /// What stands for null.
+    /// The default.
     #[must_use]
     pub fn default_value(&self) -> Option<&Value> {
         self.0.default.as_ref()
     }
 
-    /// Its name.
+    /// The name.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
@@ -108,44 +108,44 @@ impl Schema {
         self.0.name.clone()
     }
 
-    /// Its version.
+    /// The version.
     #[must_use]
     pub fn version(&self) -> Option<i32> {
         self.0.version
     }
 
-    /// Its documentation.
+    /// The documentation.
     #[must_use]
     pub fn doc(&self) -> Option<&Arc<str>> {
         self.0.doc.as_ref()
     }
 
-    /// Its parameters, if it has any.
+    /// The parameters, if it has any.
     #[must_use]
     pub fn parameters(&self) -> Option<&Parameters> {
         self.0.parameters.as_ref()
     }
 
-    /// Which of Connect's logical types it is of.
+    /// The logical type, if its name is that of one of Connect's.
     #[must_use]
     pub fn logical(&self) -> Option<Logical> {
         self.0.logical
     }
 
-    /// A parameter's value.
+    /// The value of a parameter.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.0.parameters.as_ref()?.iter().find(|(key, _)| &**key == name);
         found.map(|(_, value)| &**value)
     }
 
-    /// A struct's fields; none for other kinds.
+    /// A struct's fields; empty for other kinds.
     #[must_use]
     pub fn fields(&self) -> &[Field] {
         &self.0.fields
     }
 
-    /// Where a struct's field stands.
+    /// The position of a struct's field.
     #[must_use]
     pub fn position(&self, name: &str) -> Option<usize> {
         self.0.by_name.get(name).copied()
@@ -157,19 +157,19 @@ impl Schema {
         self.position(name).map(|at| &self.0.fields[at])
     }
 
-    /// As [`field`](Self::field), but for schemas that may be no struct.
+    /// As [`field`](Self::field), with an error for a schema that is no struct.
     ///
     /// # Errors
-    /// When it is none.
+    /// When the schema is no struct.
     pub fn field_of_struct(&self, name: &str) -> Result<Option<&Field>, Fault> {
         self.require_fields("Cannot look up fields on non-struct type")?;
         Ok(self.field(name))
     }
 
-    /// As [`fields`](Self::fields), but for schemas that may be no struct.
+    /// As [`fields`](Self::fields), with an error for a schema that is no struct.
     ///
     /// # Errors
-    /// When it is none.
+    /// When the schema is no struct.
     pub fn fields_of_struct(&self) -> Result<&[Field], Fault> {
         self.require_fields("Cannot list fields on non-struct type")?;
         Ok(self.fields())
@@ -179,19 +179,19 @@ impl Schema {
         if self.0.kind == Kind::Struct { Ok(()) } else { Err(Fault::data(message)) }
     }
 
-    /// A map's schema of keys.
+    /// The schema of a map's keys.
     #[must_use]
     pub fn key_schema(&self) -> Option<&Self> {
         self.0.key.as_ref()
     }
 
-    /// An array's schema of elements, a map's of values.
+    /// The schema of an array's elements or of a map's values.
     #[must_use]
     pub fn value_schema(&self) -> Option<&Self> {
         self.0.value.as_ref()
     }
 
-    /// Whether both are the very same, not only equal.
+    /// Whether both are the same object, not only equal.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

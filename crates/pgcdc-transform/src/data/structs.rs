@@ -9,10 +9,10 @@ pub struct Struct {
 }
 
 impl Struct {
-    /// One whose fields are all null yet.
+    /// A struct whose fields are all null.
     ///
     /// # Errors
-    /// When the schema is no struct's.
+    /// When the schema is not that of a struct.
     pub fn new(schema: Schema) -> Result<Self, Fault> {
         if schema.kind() != Kind::Struct {
             return Err(Fault::data(format!("Not a struct schema: {schema}")));
@@ -21,27 +21,27 @@ impl Struct {
         Ok(Self { schema, values })
     }
 
-    /// Its schema.
+    /// The schema.
     #[must_use]
     pub const fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// Its values, in the order of its fields.
+    /// The values, in the order of the fields.
     #[must_use]
     pub fn values(&self) -> &[Value] {
         &self.values
     }
 
-    /// Its fields and their values.
+    /// The fields with their values.
     pub fn entries(&self) -> impl Iterator<Item = (&Field, &Value)> {
         self.schema.fields().iter().zip(&self.values)
     }
 
-    /// A field's value, null where it is null.
+    /// A field's value; null stays null, even where the field has a default.
     ///
     /// # Errors
-    /// When it has no such field.
+    /// When the struct has no such field.
     pub fn raw(&self, name: &str) -> Result<&Value, Fault> {
         self.lookup(name).map(|at| &self.values[at])
     }
@@ -49,7 +49,7 @@ impl Struct {
     /// A field's value, or its default where it is null.
     ///
     /// # Errors
-    /// When it has no such field.
+    /// When the struct has no such field.
     pub fn get(&self, name: &str) -> Result<&Value, Fault> {
         self.lookup(name).map(|at| self.at(at))
     }
@@ -60,24 +60,24 @@ impl Struct {
         self.values[at].or(self.schema.fields()[at].schema.default_value())
     }
 
-    /// As [`at`](Self::at), or without the default.
+    /// As [`at`](Self::at); `default_for_null` says whether null becomes the default.
     #[must_use]
     pub fn at_with(&self, at: usize, default_for_null: bool) -> &Value {
         if default_for_null { self.at(at) } else { &self.values[at] }
     }
 
-    /// As [`get`](Self::get), or without the default.
+    /// As [`get`](Self::get); `default_for_null` says whether null becomes the default.
     ///
     /// # Errors
-    /// When it has no such field.
+    /// When the struct has no such field.
     pub fn get_with(&self, name: &str, default_for_null: bool) -> Result<&Value, Fault> {
         if default_for_null { self.get(name) } else { self.raw(name) }
     }
 
-    /// A field's value if its schema is of this kind.
+    /// The value of a field of this kind.
     ///
     /// # Errors
-    /// When it has no such field, or the field is of another kind.
+    /// When the struct has no such field, or the field has another kind.
     pub fn typed(&self, name: &str, kind: Kind) -> Result<&Value, Fault> {
         let at = self.lookup(name)?;
         if self.schema.fields()[at].schema.kind() != kind {
@@ -89,7 +89,7 @@ impl Struct {
     /// A string field's text.
     ///
     /// # Errors
-    /// When it has no such field, or one of another kind.
+    /// When the struct has no such field, or the field has another kind.
     pub fn string(&self, name: &str) -> Result<Option<&str>, Fault> {
         self.typed(name, Kind::String).map(Value::as_str)
     }
@@ -97,7 +97,7 @@ impl Struct {
     /// A nested struct.
     ///
     /// # Errors
-    /// When it has no such field, or one of another kind.
+    /// When the struct has no such field, or the field has another kind.
     pub fn nested(&self, name: &str) -> Result<Option<&Self>, Fault> {
         self.typed(name, Kind::Struct).map(|value| value.as_struct().map(|inner| &**inner))
     }
@@ -105,7 +105,7 @@ impl Struct {
     /// Sets a field.
     ///
     /// # Errors
-    /// When it has no such field, or the value is not of its schema.
+    /// When the struct has no such field, or the value is no value of its schema.
     pub fn put(&mut self, name: &str, value: Value) -> Result<(), Fault> {
         let at = self.lookup(name)?;
         self.put_at(at, value)
@@ -114,7 +114,7 @@ impl Struct {
     /// Sets a field by its position.
     ///
     /// # Errors
-    /// When the value is not of its schema.
+    /// When the value is no value of the field's schema.
     pub fn put_at(&mut self, at: usize, value: Value) -> Result<(), Fault> {
         let field = &self.schema.fields()[at];
         validate::validate_field(field, &value)?;

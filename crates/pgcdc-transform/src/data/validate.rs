@@ -1,10 +1,10 @@
 use super::{Field, Kind, Logical, Schema, Struct, Value};
 use crate::Fault;
 
-/// Checks that a value is of a schema; `place` is how the message names where it stands.
+/// Checks that a schema allows a value. `place` says where the value is, for the message.
 ///
 /// # Errors
-/// In Connect's words.
+/// When it does not, in Connect's words.
 pub fn validate(schema: &Schema, value: &Value, place: &str) -> Result<(), Fault> {
     check(schema, value, &|| place.to_owned())
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Decimal, Kind, Struct};
 
-/// A value; a clone of a large one shares it.
+/// A value. Clones of large values share them.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names are Connect's own")]
 pub enum Value {
@@ -16,12 +16,12 @@ pub enum Value {
     Boolean(bool),
     String(Arc<str>),
     Bytes(Arc<[u8]>),
-    /// Of `org.apache.kafka.connect.data.Decimal`.
+    /// A value of `org.apache.kafka.connect.data.Decimal`.
     Decimal(Arc<Decimal>),
-    /// Of Connect's `Date`, `Time` and `Timestamp`: milliseconds since 1970.
+    /// A value of Connect's `Date`, `Time` or `Timestamp`: milliseconds since 1970.
     Date(i64),
     Array(Arc<Vec<Value>>),
-    /// In the order in which it was put together.
+    /// The entries of a map, in the order in which they were added.
     Map(Arc<Vec<(Value, Value)>>),
     Struct(Arc<Struct>),
 }
@@ -51,13 +51,13 @@ impl Value {
         if let Self::Struct(inner) = self { Some(inner) } else { None }
     }
 
-    /// Itself, or null's stand-in.
+    /// This value, or the default when it is null.
     #[must_use]
     pub fn or<'a>(&'a self, default: Option<&'a Self>) -> &'a Self {
         if self.is_null() { default.unwrap_or(self) } else { self }
     }
 
-    /// The Java class that Connect would have it in, as its messages name it.
+    /// The Java class of such a value in Connect, as its messages name it.
     #[must_use]
     pub const fn class(&self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl Value {
         }
     }
 
-    /// The kind that values of this class have where there is no schema; none for null and for the logical types.
+    /// The kind of such a value where there is no schema; `None` for null and for logical types.
     #[must_use]
     pub const fn kind(&self) -> Option<Kind> {
         Some(match self {
@@ -100,7 +100,7 @@ impl Value {
     }
 }
 
-/// As Java's `equals`: NaN equals itself, the two zeros differ, and so do numbers of different classes.
+/// Java's `equals`: NaN equals itself; the two zeros differ, and so do numbers of different classes.
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {

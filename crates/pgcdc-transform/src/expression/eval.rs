@@ -7,7 +7,7 @@ use crate::Fault;
 use crate::data::{Decimal, Record, Value};
 use crate::java::show;
 
-/// The result of an expression: a value, or a part of the record (its key, its headers) that is not a value by itself.
+/// The result of an expression: a value, or a piece of the record (its headers, say) that is no value.
 #[derive(Debug)]
 enum Found {
     Value(Value),
@@ -190,7 +190,7 @@ fn is_equal(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// None when one of them is null or no number at all.
+/// `None` when one of them is null or no number.
 fn compare(left: &Value, right: &Value) -> Result<Option<Ordering>, Fault> {
     match (left, right) {
         (Value::Null, _) | (_, Value::Null) => Ok(None),

@@ -63,7 +63,7 @@ const METHODS: &[(&str, Method, usize)] = &[
 
 const VARIABLES: [&str; 6] = ["topic", "key", "value", "keySchema", "valueSchema", "header"];
 
-/// Binary operators, those that bind least first; logic stands before them.
+/// Binary operators, the weakest first; the logical operators are weaker still.
 const LEVELS: &[&[(&str, Operator)]] = &[
     &[("==", Operator::Equal), ("!=", Operator::Unequal)],
     &[
@@ -76,7 +76,7 @@ const LEVELS: &[&[(&str, Operator)]] = &[
     &[("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Remainder)],
 ];
 
-/// Parses an expression; the error says what is wrong with it.
+/// Parses an expression. The error says what is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<Node, String> {
     let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
     let node = parser.choice()?;
@@ -221,7 +221,7 @@ impl Parser {
         Ok(Node::Call(of.into(), *method, arguments))
     }
 
-    /// What stands between commas, up to the closing sign.
+    /// Parses expressions between commas, up to the closing sign.
     fn items(&mut self, close: &str) -> Result<Vec<Node>, String> {
         let mut items = Vec::new();
         while !self.sign(close) {

@@ -19,11 +19,11 @@ const MONTHS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const LETTERS: &str = "GyMdkHmsSEDFwWahKzZYuXL";
 
-/// Two-digit years stand for those from here on; Java takes eighty years before the present one.
+/// The first year that a two-digit year may mean; in Java it is eighty years before the present.
 const CENTURY_START: i64 = 1946;
 
 #[derive(Clone, Debug, PartialEq)]
-enum Part {
+enum Token {
     Text(String),
     Field(char, usize),
 }
@@ -32,16 +32,16 @@ enum Part {
 #[derive(Clone, Debug)]
 pub(crate) struct DateFormat {
     pattern: String,
-    parts: Vec<Part>,
+    parts: Vec<Token>,
 }
 
 impl DateFormat {
     /// Compiles a pattern; the error is Java's message.
     pub(crate) fn compile(pattern: &str) -> Result<Self, String> {
-        let mut parts: Vec<Part> = Vec::new();
-        let literal = |c: char, parts: &mut Vec<Part>| match parts.last_mut() {
-            Some(Part::Text(text)) => text.push(c),
-            _ => parts.push(Part::Text(c.to_string())),
+        let mut parts: Vec<Token> = Vec::new();
+        let literal = |c: char, parts: &mut Vec<Token>| match parts.last_mut() {
+            Some(Token::Text(text)) => text.push(c),
+            _ => parts.push(Token::Text(c.to_string())),
         };
         let mut chars = pattern.chars().peekable();
         let mut quoted = false;
@@ -66,7 +66,7 @@ impl DateFormat {
                 if c == 'X' && count > 3 {
                     return Err(format!("invalid ISO 8601 format: length={count}"));
                 }
-                parts.push(Part::Field(c, count));
+                parts.push(Token::Field(c, count));
             }
         }
         if quoted {
@@ -76,7 +76,7 @@ impl DateFormat {
         }
     }
 
-    /// The pattern it was compiled from.
+    /// The pattern as it was written.
     pub(crate) fn pattern(&self) -> &str {
         &self.pattern
     }
@@ -87,23 +87,23 @@ impl DateFormat {
         let mut out = String::new();
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Field(letter, count) => write_field(*letter, *count, &moment, &mut out),
+                Token::Text(text) => out.push_str(text),
+                Token::Field(letter, count) => write_field(*letter, *count, &moment, &mut out),
             }
         }
         out
     }
 
-    /// Reads a moment off the beginning of a text.
+    /// Reads a moment from the beginning of a text.
     pub(crate) fn parse(&self, text: &str) -> Option<i64> {
         let mut reading = Reading::default();
         let mut rest = text;
         for (at, part) in self.parts.iter().enumerate() {
             match part {
-                Part::Text(literal) => rest = rest.strip_prefix(literal.as_str())?,
-                Part::Field(letter, count) => {
-                    // Digits that the next field's follow at once are counted off, not taken greedily.
-                    let adjacent = matches!(self.parts.get(at + 1), Some(Part::Field(next, width)) if is_number(*next, *width));
+                Token::Text(literal) => rest = rest.strip_prefix(literal.as_str())?,
+                Token::Field(letter, count) => {
+                    // When digits of the next field follow at once, this field takes only as many as its letters.
+                    let adjacent = matches!(self.parts.get(at + 1), Some(Token::Field(next, width)) if is_number(*next, *width));
                     let exact = adjacent.then_some(*count);
                     rest = reading.field(*letter, *count, exact, rest.trim_start_matches([' ', '\t']))?;
                 }
@@ -163,7 +163,7 @@ fn write_field(letter: char, count: usize, moment: &Moment, out: &mut String) {
     }
 }
 
-/// Weeks begin on Sunday, and the first one is that of the first of January.
+/// The week of the year. Weeks begin on Sunday, and the first week has 1 January in it.
 fn week_of_year(moment: &Moment) -> i64 {
     if week_year(moment) > moment.year {
         return 1;
@@ -179,7 +179,7 @@ fn week_year(moment: &Moment) -> i64 {
     moment.year + i64::from(next_new_year != 0 && length - moment.day_of_year < next_new_year)
 }
 
-/// What was read so far.
+/// The fields read so far.
 #[derive(Debug, Default)]
 struct Reading {
     before_christ: bool,

@@ -1,6 +1,6 @@
 use crate::data::Value;
 
-/// Java's `hashCode()`. That of a struct differs between runs of a Java machine; here it is that of its values.
+/// Java's `hashCode()`. A struct's differs between runs of a Java machine; here it is made of its values.
 pub(crate) fn hash_code(value: &Value) -> i32 {
     match value {
         Value::Null => 0,
@@ -102,7 +102,7 @@ const fn avalanche(mut k: u64) -> u64 {
     k ^ (k >> 33)
 }
 
-/// Bytes are signed in Java, and a negative one reaches into those above it.
+/// Bytes are signed in Java, so a negative byte changes the bits above it, too.
 const fn spread(byte: u8, shift: u32) -> u64 {
     ((byte as i8 as i64) << shift) as u64
 }

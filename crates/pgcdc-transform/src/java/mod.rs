@@ -1,4 +1,4 @@
-//! What Connect's behaviour takes over from Java: dates, regular expressions, `toString`, `hashCode`.
+//! Java's own behaviour where it shows in Connect's: dates, regular expressions, `toString`, `hashCode`.
 
 mod calendar;
 mod date_format;

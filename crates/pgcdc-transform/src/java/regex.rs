@@ -1,4 +1,4 @@
-//! Java's regular expressions on `fancy-regex`, and what stands for `$1` in a replacement.
+//! Java's regular expressions on `fancy-regex`, and Java's replacements with `$1`.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -34,7 +34,7 @@ impl Pattern {
     /// Java's `replaceFirst()`.
     ///
     /// # Errors
-    /// A reference to a group that the expression has not.
+    /// On a reference to a group that the expression does not have.
     pub fn replace_first(&self, text: &str, replacement: &str) -> Result<String, Fault> {
         let Ok(Some(groups)) = self.anywhere.captures(text) else { return Ok(text.to_owned()) };
         let Some(whole) = groups.get(0) else { return Ok(text.to_owned()) };
@@ -109,11 +109,11 @@ fn reference(chars: &mut Peekable<Chars<'_>>, last: usize) -> Result<Reference, 
     }
 }
 
-/// Rewrites what means something else in Java: `\Q…\E`; `\d \w \s` and their opposites, which are ASCII there; and
-/// a brace that is no repetition, which is an error there and a literal here.
+/// Rewrites a pattern where Java's meaning differs: `\Q…\E`; `\d \w \s` and their opposites, which are ASCII in Java; and a
+/// brace that is no repetition, which is an error in Java and would be a literal here.
 ///
 /// # Errors
-/// What is wrong with the expression.
+/// Says what is wrong with the expression.
 pub fn translate(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut chars = pattern.chars().peekable();

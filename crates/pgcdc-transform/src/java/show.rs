@@ -49,7 +49,7 @@ fn join(items: impl Iterator<Item = String>) -> String {
     items.collect::<Vec<_>>().join(", ")
 }
 
-/// A number without the quotes that JSON needs around NaN.
+/// A number without the quotes that JSON puts around NaN.
 fn bare(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     write(&mut out);

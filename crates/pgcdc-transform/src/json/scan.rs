@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use crate::Fault;
 
-/// A place in a JSON text.
+/// A position in a JSON text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
 }
 
-/// How deep values may be nested, as Jackson has it.
+/// How deep values may be nested: Jackson's limit.
 pub(super) const DEEPEST: usize = 1000;
 
 impl<'a> Scanner<'a> {
@@ -31,7 +31,7 @@ impl<'a> Scanner<'a> {
         Fault::data(format!("not JSON: {wanted} expected at byte {}", self.at))
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     pub(super) fn peek(&mut self) -> Option<u8> {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(self.at) {
             self.at += 1;
@@ -56,7 +56,7 @@ impl<'a> Scanner<'a> {
         found
     }
 
-    /// The digits of a number, as they stand.
+    /// The text of a number.
     pub(super) fn number(&mut self) -> Result<&'a str, Fault> {
         self.peek();
         let rest = &self.text[self.at..];
@@ -141,7 +141,7 @@ impl<'a> Scanner<'a> {
         unit.ok_or_else(|| self.bad("four hexadecimal digits"))
     }
 
-    /// Passes over a value of any kind.
+    /// Skips a value of any kind.
     pub(super) fn skip(&mut self) -> Result<(), Fault> {
         let mut depth = 0usize;
         loop {

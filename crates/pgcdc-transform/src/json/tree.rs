@@ -3,28 +3,28 @@ use std::sync::Arc;
 use super::scan::{DEEPEST, Scanner};
 use crate::Fault;
 
-/// JSON whose schema is not known: a schema itself, or the text of a column.
+/// JSON without a schema: the text of a schema, or of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {
     /// `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number's digits, as they stand.
+    /// A number, as it was written.
     Number(Box<str>),
     /// A string.
     String(Arc<str>),
     /// An array.
     Array(Vec<Json>),
-    /// An object, in its order; of a name that stands twice the last value, in the first one's place.
+    /// An object, in order. A name that stands twice has its last value at its first position.
     Object(Vec<(Arc<str>, Json)>),
 }
 
 impl Json {
-    /// Parses the value that a text begins with, as Jackson's `readTree` does.
+    /// Parses the value at the beginning of a text, as Jackson's `readTree` does.
     ///
     /// # Errors
-    /// When it is no JSON.
+    /// When the text does not begin with JSON.
     pub fn parse(text: &[u8]) -> Result<Self, Fault> {
         let mut scanner = Scanner::new(text);
         Self::read(&mut scanner, 0)
@@ -71,7 +71,7 @@ impl Json {
         })
     }
 
-    /// An object's value of this name.
+    /// The value of this name in an object.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Object(entries) = self else { return None };

@@ -158,7 +158,7 @@ impl Cast {
     }
 }
 
-/// A number in whatever form Java casts it from.
+/// A number, in the form from which Java casts it.
 enum Number {
     Whole(i64),
     Float(f64),
@@ -216,7 +216,7 @@ fn cast(schema: Option<&Schema>, value: &Value, to: Kind) -> Result<Value, Fault
     })
 }
 
-/// Java allows white space around a float's digits, and a letter behind them.
+/// Parses a float as Java does: with white space around it, and a letter `f` or `d` at its end.
 fn float_digits(text: &str) -> &str {
     let trimmed = text.trim();
     trimmed

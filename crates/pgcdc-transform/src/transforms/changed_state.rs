@@ -5,8 +5,8 @@ use super::{Built, Outcome, Transform, is_envelope, require_struct};
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Value};
 use crate::options::Options;
 
-/// Debezium's `ExtractChangedRecordState`: headers with the names of the fields that changed, and of those that
-/// did not.
+/// Debezium's `ExtractChangedRecordState`: headers with the names of the fields that changed, and of the fields that did
+/// not.
 #[derive(Debug)]
 struct ChangedState {
     changed: Option<(Arc<str>, Schema)>,

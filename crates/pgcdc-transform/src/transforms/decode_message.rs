@@ -14,7 +14,7 @@ use pgcdc_format::names::NameAdjustment;
 struct DecodeMessage {
     payload: JsonPayload,
     without_message: ReplaceField,
-    // By the content's schema alone, as Debezium has it.
+    // Cached by the content's schema alone, as in Debezium.
     schemas: Recent<Schema, Schema>,
 }
 
@@ -51,7 +51,7 @@ impl Transform for DecodeMessage {
             let value = match &*field.name {
                 "after" => Value::Struct(content.clone().into()),
                 "op" => Value::text("c"),
-                // By position, as Debezium reads it.
+                // Read by position, as in Debezium.
                 _ => original.values().get(at).cloned().unwrap_or(Value::Null),
             };
             updated.put_at(at, value)?;
@@ -73,7 +73,7 @@ impl DecodeMessage {
             return Err(Fault::null("content is null"));
         };
         if !matches!(bytes.first(), Some(b'{' | b'[')) {
-            // Debezium's message goes on with the content, which does not belong in a log.
+            // Debezium's message also has the content, which does not belong in a log.
             return Err(Fault::debezium("Unable to parse logical decoding message content JSON string"));
         }
         let json = Json::parse(bytes).map_err(|fault| Fault::debezium(fault.message))?;

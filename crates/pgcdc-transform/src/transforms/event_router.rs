@@ -26,16 +26,16 @@ struct EventRouter {
     expand: Option<JsonPayload>,
     additional: Vec<Additional>,
     ignore_missing: bool,
-    /// Whether no additional field stands in the value, which is the payload alone then.
+    /// Whether no additional field goes into the value, so that the value is the payload alone.
     bare: bool,
     id_header: Arc<str>,
-    // By the payload's schema alone, or the version alone, as Debezium has it: the first topic's name stays.
+    // Cached by the payload's schema alone, or by the version alone, as in Debezium: the first topic's name stays.
     schemas: Recent<Schema, Schema>,
     versions: Recent<Option<i32>, Schema>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Target {
     Header,
     Envelope,
     Partition,
@@ -44,7 +44,7 @@ enum Place {
 /// A field of `table.fields.additional.placement`.
 #[derive(Debug)]
 struct Additional {
-    place: Place,
+    target: Target,
     field: String,
     alias: Arc<str>,
 }
@@ -63,7 +63,7 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
     let route_by = named("route.by.field", "aggregatetype");
     let replacement = named("route.topic.replacement", "outbox.event.${routedByValue}");
     let regex = named("route.topic.regex", "(?<routedByValue>.*)");
-    // Those of the tracing transform, which does nothing without a tracer.
+    // Options of the tracing transform, which does nothing without a tracer.
     for name in ["tracing.span.context.field", "tracing.operation.name", "tracing.with.context.field.only"] {
         named(name, "");
     }
@@ -86,7 +86,7 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
     let ignore_missing =
         options.word("table.field.additional.missing", &[("error", false), ("ignore", true)], false);
     let additional = additional(options);
-    let bare = additional.iter().all(|field| field.place != Place::Envelope);
+    let bare = additional.iter().all(|field| field.target != Target::Envelope);
     Some(Box::new(EventRouter {
         fails_on_update: on_update,
         id,
@@ -126,13 +126,13 @@ fn additional(options: &mut Options<'_>) -> Vec<Additional> {
                 return found;
             }
         };
-        const PLACES: [(&str, Place); 3] =
-            [("header", Place::Header), ("envelope", Place::Envelope), ("partition", Place::Partition)];
-        match PLACES.iter().find(|(word, _)| word.eq_ignore_ascii_case(place)) {
-            Some((_, place)) => {
-                found.push(Additional { place: *place, field: field.to_owned(), alias: alias.into() });
+        const TARGETS: [(&str, Target); 3] =
+            [("header", Target::Header), ("envelope", Target::Envelope), ("partition", Target::Partition)];
+        match TARGETS.iter().find(|(word, _)| word.eq_ignore_ascii_case(place)) {
+            Some((_, target)) => {
+                found.push(Additional { target: *target, field: field.to_owned(), alias: alias.into() });
             }
-            // Debezium takes it, and fails at the first event.
+            // Debezium accepts the option, and fails at the first event.
             None => options.problem(
                 LIST,
                 format!("{place} is no place for a field: write header, envelope or partition"),
@@ -178,24 +178,12 @@ impl EventRouter {
         let payload_field = payload_field.ok_or_else(|| {
             Fault::connect(format!("Unable to find payload field {} in event", self.payload))
         })?;
-        let mut payload_schema = Some(payload_field.schema.clone());
         record.timestamp = self.timestamp(event, row)?;
         let id = row.get(&self.id)?.clone();
-        let mut payload = row.get(&self.payload)?.clone();
+        let payload = row.get(&self.payload)?.clone();
         let id_schema = row_schema.field(&self.id).map(|field| field.schema.clone());
         record.add_header(&self.id_header, id_schema, id);
-        if let (Some(expand), Value::String(text)) = (self.expand, &payload.clone()) {
-            // What fails half way leaves the new schema with the old value, as it does in Debezium.
-            let json = Some(text).filter(|text| text.starts_with(['{', '[']));
-            if let Some(json) = json.and_then(|text| Json::parse(text.as_bytes()).ok())
-                && let Ok(schema) = expand.schema(Some(&self.payload), &json)
-            {
-                payload_schema = schema;
-                if let Some(value) = payload_schema.as_ref().and_then(|s| expand.value(&json, s).ok()) {
-                    payload = value;
-                }
-            }
-        }
+        let (payload_schema, payload) = self.expanded(&payload_field.schema, payload);
         let topic = row.string(&self.route_by)?.map(str::to_owned);
         let envelope_schema = if self.bare {
             None
@@ -208,27 +196,7 @@ impl EventRouter {
             envelope.put("payload", payload.clone())?;
         }
         record.partition = None;
-        for field in &self.additional {
-            if self.ignore_missing && row.schema().field(&field.field).is_none() {
-                continue;
-            }
-            match (field.place, &mut envelope) {
-                (Place::Envelope, Some(envelope)) => {
-                    envelope.put(&field.alias, row.get(&field.field)?.clone())?;
-                }
-                (Place::Envelope, None) => {}
-                (Place::Header, _) => {
-                    let value = row.get(&field.field)?.clone();
-                    let schema = row_schema.field(&field.field).map(|field| field.schema.clone());
-                    record.add_header(&field.alias, schema, value);
-                }
-                (Place::Partition, _) => {
-                    if let Value::Int32(partition) = row.typed(&field.field, Kind::Int32)? {
-                        record.partition = Some(*partition);
-                    }
-                }
-            }
-        }
+        self.add_fields(&mut record, envelope.as_mut(), row_schema, row)?;
         let empty = payload.is_null() || java::show(&payload).trim().is_empty();
         let key_schema = row_schema.field(&self.key).map(|field| field.schema.clone());
         let key = row.get(&self.key)?.clone();
@@ -246,6 +214,53 @@ impl EventRouter {
         };
         record.topic = topic.into();
         self.router.route(record).map(Some)
+    }
+
+    /// Schema and value of the payload, expanded where it is JSON text and the options ask for that.
+    fn expanded(&self, schema: &Schema, payload: Value) -> (Option<Schema>, Value) {
+        let unchanged = |payload| (Some(schema.clone()), payload);
+        let (Some(expand), Value::String(text)) = (self.expand, &payload) else { return unchanged(payload) };
+        if !text.starts_with(['{', '[']) {
+            return unchanged(payload);
+        }
+        let Ok(json) = Json::parse(text.as_bytes()) else { return unchanged(payload) };
+        let Ok(schema) = expand.schema(Some(&self.payload), &json) else { return unchanged(payload) };
+        // A failure half way leaves the new schema with the old value, as in Debezium.
+        let value = schema.as_ref().and_then(|schema| expand.value(&json, schema).ok());
+        (schema, value.unwrap_or(payload))
+    }
+
+    /// Adds the fields of `table.fields.additional.placement` to the value's struct, the headers and the partition.
+    fn add_fields(
+        &self,
+        record: &mut Record,
+        mut envelope: Option<&mut Struct>,
+        row_schema: &Schema,
+        row: &Struct,
+    ) -> Result<(), Fault> {
+        for field in &self.additional {
+            if self.ignore_missing && row.schema().field(&field.field).is_none() {
+                continue;
+            }
+            match field.target {
+                Target::Envelope => {
+                    if let Some(envelope) = &mut envelope {
+                        envelope.put(&field.alias, row.get(&field.field)?.clone())?;
+                    }
+                }
+                Target::Header => {
+                    let value = row.get(&field.field)?.clone();
+                    let schema = row_schema.field(&field.field).map(|field| field.schema.clone());
+                    record.add_header(&field.alias, schema, value);
+                }
+                Target::Partition => {
+                    if let Value::Int32(partition) = row.typed(&field.field, Kind::Int32)? {
+                        record.partition = Some(*partition);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn timestamp(&self, event: &Struct, row: &Struct) -> Result<Option<i64>, Fault> {
@@ -306,7 +321,7 @@ impl EventRouter {
         };
         let mut builder = SchemaBuilder::new(Kind::Struct).named(&schema_name(row_schema.name(), topic));
         builder.add_field("payload".into(), payload.clone())?;
-        for field in self.additional.iter().filter(|field| field.place == Place::Envelope) {
+        for field in self.additional.iter().filter(|field| field.target == Target::Envelope) {
             match row_schema.field(&field.field) {
                 Some(found) => builder.add_field(Arc::clone(&field.alias), found.schema.clone())?,
                 None if self.ignore_missing => {}
@@ -337,7 +352,7 @@ fn no_payload_schema() -> Fault {
     Fault::schema("fieldSchema for field payload cannot be null.")
 }
 
-/// The row's schema name with the routed value before its last part.
+/// The row's schema name, with the routed value before its last word.
 fn schema_name(row: Option<&str>, topic: Option<&str>) -> String {
     let topic = topic.unwrap_or("null");
     match row {

@@ -6,7 +6,7 @@ use crate::options::Options;
 
 const PURPOSE: &str = "field extraction";
 
-/// Kafka's `ExtractField`: a field takes the place of the struct it is in.
+/// Kafka's `ExtractField`: replaces a struct by one of its fields.
 #[derive(Debug)]
 struct ExtractField {
     side: Side,

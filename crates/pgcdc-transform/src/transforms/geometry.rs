@@ -1,4 +1,4 @@
-//! Debezium's `SwapGeometryCoordinates` and `GeometryFormatTransformer`: well-known binary, rewritten where it lies.
+//! Debezium's `SwapGeometryCoordinates` and `GeometryFormatTransformer`, which rewrite well-known binary in place.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::Fault;
 use crate::data::{Kind, Record, Schema, Side, Struct, Value};
 use crate::options::{Options, java_split};
 
-/// The schema of what both of them change; points have another, and stay.
+/// The schema of the values that both transforms change. Points have another schema and are left alone.
 const GEOMETRY: &str = "io.debezium.data.geometry.Geometry";
 /// Reference systems whose axes are swapped unless `srids` says otherwise.
 const SWAPPED: [i32; 3] = [4326, 3857, 4269];
@@ -15,16 +15,16 @@ const SWAPPED: [i32; 3] = [4326, 3857, 4269];
 const HAS_SRID: u32 = 0x2000_0000;
 const HAS_Z: u32 = 0x8000_0000;
 const HAS_M: u32 = 0x4000_0000;
-/// Geometries in geometries; PostGIS itself takes fewer.
+/// How deep geometries may be nested; PostGIS allows less.
 const DEEPEST: usize = 200;
 
-/// What is done to a geometry's bytes.
+/// How a geometry's bytes are changed.
 #[derive(Debug)]
 enum Geometry {
     /// `SwapGeometryCoordinates`, for these reference systems.
     Swap(Vec<i32>),
-    /// `GeometryFormatTransformer`: whether it takes the extended form to the plain one, or the other way round. Its
-    /// `format` says what it takes, not what it makes, and the first extended geometry settles it for good.
+    /// `GeometryFormatTransformer`: whether the extended form becomes the plain one, or the other way round. Its option
+    /// `format` names the form that is read, and the first extended geometry fixes the direction.
     Plain(bool),
 }
 
@@ -62,7 +62,7 @@ impl Transform for Geometry {
 }
 
 impl Geometry {
-    /// All fields of a struct; a null that has a default becomes that, as it does in Debezium.
+    /// Changes all fields of a struct. A null with a default becomes the default, as in Debezium.
     fn structs(&mut self, old: &Struct) -> Result<Struct, Fault> {
         let mut new = old.clone();
         for (at, field) in old.schema().fields().iter().enumerate() {
@@ -113,7 +113,7 @@ fn is_extended(wkb: &[u8]) -> bool {
     wkb.get(1..5).is_some_and(|kind| read_u32(wkb[0], kind) & HAS_SRID != 0)
 }
 
-/// The other form of a geometry; none where it has that already, or cannot have it.
+/// The other form of a geometry; `None` when it has that form already, or cannot have it.
 fn reformed(wkb: &[u8], extended: bool, srid: Option<i32>) -> Option<Vec<u8>> {
     let (order, kind) = (*wkb.first()?, wkb.get(1..5)?);
     let kind = read_u32(order, kind);
@@ -143,7 +143,7 @@ fn swapped(wkb: &Arc<[u8]>) -> Result<Vec<u8>, Fault> {
     Ok(out)
 }
 
-/// A place in a geometry; none where it ends too early.
+/// Reads a geometry's bytes; `None` where they end too early.
 struct Walk<'a> {
     bytes: &'a mut [u8],
     at: usize,

@@ -10,7 +10,7 @@ struct HeaderToValue {
     headers: Vec<String>,
     fields: Vec<String>,
     moves: bool,
-    // By the value's schema alone, as Debezium has it: which headers there were first decides.
+    // Cached by the value's schema alone, as in Debezium: the headers of the first record decide.
     schemas: Recent<Schema, Schema>,
 }
 
@@ -104,7 +104,7 @@ fn nested<'a, 'e>(entries: &'e [Entry<'a>]) -> impl Iterator<Item = &'e Entry<'a
     entries.iter().filter(|entry| entry.written.contains('.'))
 }
 
-/// Whether some path goes through a field of this name; Debezium looks for the text anywhere in it.
+/// Whether a path goes through a field of this name; Debezium looks for the text anywhere in the path.
 fn is_on_a_path(field: &str, entries: &[Entry<'_>]) -> bool {
     let step = format!("{field}.");
     nested(entries).any(|entry| entry.written.contains(&step))
@@ -119,7 +119,7 @@ fn added_here<'a>(entry: &Entry<'a>, name: &str, level: usize) -> Option<&'a str
     if entry.path.len() == level + 1 && parent == Some(name) { entry.path.get(level).copied() } else { None }
 }
 
-/// Structs that paths go through here and that are not there yet.
+/// The structs on a path that the value does not have yet.
 fn new_parents<'a>(name: &str, schema: &Schema, entries: &[Entry<'a>], level: usize) -> Vec<&'a str> {
     let mut parents = Vec::new();
     for entry in nested(entries) {
@@ -135,7 +135,7 @@ fn new_parents<'a>(name: &str, schema: &Schema, entries: &[Entry<'a>], level: us
     parents
 }
 
-/// The field that an entry adds to a struct that is new here.
+/// The field that an entry adds to a new struct.
 fn added_to_new<'a>(entry: &Entry<'a>, parent: &str, name: &str, level: usize) -> Option<&'a str> {
     if level == 0 && name == ROOT {
         return if entry.path.len() > 1 && entry.path[0] == parent { Some(entry.path[1]) } else { None };

@@ -8,7 +8,7 @@ use crate::options::Options;
 
 const PURPOSE: &str = "field insertion";
 
-/// Kafka's `InsertField`: fields with what is known about the record, or with a constant.
+/// Kafka's `InsertField`: adds fields with the record's topic, partition, offset or timestamp, or with a constant.
 #[derive(Debug)]
 pub(super) struct InsertField {
     side: Side,
@@ -28,7 +28,7 @@ struct Inserted {
 }
 
 impl Inserted {
-    /// A name, with `!` behind it for a required field and `?` for an optional one.
+    /// Reads a name; a `!` at its end makes the field required, a `?` optional.
     fn parse(text: &str) -> Self {
         let required = text.strip_suffix('!');
         let name = required.unwrap_or_else(|| text.strip_suffix('?').unwrap_or(text));
@@ -72,7 +72,7 @@ pub(super) fn build(side: Side, options: &mut Options<'_>) -> Built {
 }
 
 impl InsertField {
-    /// One that adds a constant to the value, as Debezium's transforms use it.
+    /// A transform that adds a constant to the value, for Debezium's transforms.
     pub(super) fn constant(name: &str, value: &str, default_for_null: bool) -> Self {
         Self {
             side: Side::Value,
@@ -115,7 +115,7 @@ impl InsertField {
         Ok(updated)
     }
 
-    /// What is put where, in order.
+    /// The fields to add with their values, in order.
     fn insertions(&self, record: &Record, schemaless: bool) -> Result<Vec<(&str, Value)>, Fault> {
         let mut found = Vec::new();
         if let Some(field) = &self.topic {

@@ -1,5 +1,4 @@
-//! JSON text of a column made into Connect data, with a schema that is found from the text: Debezium's
-//! `JsonSchemaData`.
+//! Turns the JSON text of a column into Connect data, with a schema derived from the text: Debezium's `JsonSchemaData`.
 
 use std::mem::discriminant;
 use std::sync::Arc;
@@ -12,16 +11,16 @@ use pgcdc_format::names::NameAdjustment;
 /// How JSON that has no counterpart in a schema is treated.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JsonPayload {
-    /// Whether null becomes a field of optional bytes, rather than none.
+    /// Whether null becomes a field of optional bytes; else no field.
     pub(super) null_as_bytes: bool,
-    /// Whether an empty array becomes one of optional strings, rather than no field.
+    /// Whether an empty array becomes an array of optional strings; else no field.
     pub(super) empty_as_strings: bool,
     /// `field.name.adjustment.mode`.
     pub(super) adjustment: NameAdjustment,
 }
 
 impl JsonPayload {
-    /// The schema of a value; none for what is left out.
+    /// The schema of a value; `None` for a value that is left out.
     pub(super) fn schema(self, name: Option<&str>, json: &Json) -> Result<Option<Schema>, Fault> {
         let plain = |kind: Kind| Ok(Some(Schema::plain(kind, true)));
         match json {
@@ -154,7 +153,7 @@ fn number(digits: &str) -> Value {
     Decimal::parse(digits).map_or(Value::Null, |decimal| Value::Decimal(decimal.into()))
 }
 
-/// The fields of both; of one that is bytes (null) on the left and something else on the right, the right one's.
+/// The fields of both. Where a field is bytes (from a null) on the left, the right one wins.
 fn merge(left: &Schema, right: &Schema) -> Result<Schema, Fault> {
     let mut fields: Vec<(Arc<str>, Schema)> =
         left.fields().iter().map(|field| (Arc::clone(&field.name), field.schema.clone())).collect();

@@ -10,15 +10,15 @@ use pgcdc_format::names::NameAdjustment;
 
 const PURPOSE: &str = "Updating schema";
 
-/// Debezium's `ByLogicalTableRouter`, which is `ToLogicalTopicRouter` by now: many topics become one.
+/// Debezium's `ByLogicalTableRouter`, now `ToLogicalTopicRouter`: many topics become one.
 #[derive(Debug)]
 struct LogicalRouter {
     topic: Pattern,
     topic_replacement: String,
-    /// The field that tells the keys of different tables apart.
+    /// The field that distinguishes keys of different tables.
     unique: Option<UniqueField>,
     adjustment: NameAdjustment,
-    // Debezium caches by the old schema alone, without the new topic: the bounds are part of what it does.
+    // Cached by the old schema alone, without the new topic, as in Debezium: the cache's size is part of the behaviour.
     keys: Recent<Schema, Schema>,
     values: Recent<Schema, Schema>,
 }
@@ -91,7 +91,7 @@ impl Transform for LogicalRouter {
     }
 }
 
-/// Name aside, a copy of a schema with the fields that are given.
+/// A copy of a schema with another name and other fields.
 fn renamed(schema: &Schema, name: &str) -> SchemaBuilder {
     SchemaBuilder::like(schema, Kind::Struct).named(name).optional_if(schema.is_optional())
 }

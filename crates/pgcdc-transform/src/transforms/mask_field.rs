@@ -5,7 +5,7 @@ use crate::options::Options;
 
 const PURPOSE: &str = "mask fields";
 
-/// Kafka's `MaskField`: what stands in the fields is replaced by nothing, or by a replacement.
+/// Kafka's `MaskField`: replaces the values of fields by empty values, or by a given replacement.
 #[derive(Debug)]
 struct MaskField {
     side: Side,

@@ -39,17 +39,17 @@ use crate::Fault;
 use crate::data::{Record, Schema, Side, Struct, Value};
 use crate::options::Options;
 
-/// What a transform makes of a record: one, or none.
+/// The result of a transform: a record, or `None` for a record that is dropped.
 pub(crate) type Outcome = Result<Option<Record>, Fault>;
 
 /// A configured transform. `now` is in milliseconds since 1970.
 pub(crate) trait Transform: Debug + Send {
     fn apply(&mut self, record: Record, now: i64) -> Outcome;
 
-    /// A record arrives whose list of headers is still the connector's own.
+    /// Tells the transform that the next record still has the connector's own list of headers.
     fn arrive(&mut self, _: &mut Record) {}
 
-    /// Whether the records that it lets through still have that list.
+    /// Whether records still have that list after this transform.
     fn keeps_headers(&self) -> bool {
         false
     }
@@ -57,7 +57,7 @@ pub(crate) trait Transform: Debug + Send {
 
 type Built = Option<Box<dyn Transform>>;
 
-/// Kafka's own `Filter`, which leaves out every record that its predicate lets through to it.
+/// Kafka's own `Filter`, which drops every record that its predicate selects.
 #[derive(Debug)]
 struct DropAll;
 
@@ -67,11 +67,11 @@ impl Transform for DropAll {
     }
 }
 
-/// The classes there are, without their packages: Kafka's, then Debezium's.
+/// The known classes without their packages: Kafka's, then Debezium's.
 pub(crate) const KAFKA: &str = "org.apache.kafka.connect.transforms.";
 pub(crate) const DEBEZIUM: &str = "io.debezium.transforms.";
 
-/// The names that Connect knows a class by: in full, or without its package where that says which is meant.
+/// The names by which Connect knows a class: the full name, and the name without its package where that is unambiguous.
 const SHORT: &[&str] = &[
     "org.apache.kafka.connect.transforms.DropHeaders",
     "org.apache.kafka.connect.transforms.Filter",
@@ -95,13 +95,13 @@ const SHORT: &[&str] = &[
     "io.debezium.transforms.partitions.PartitionRouting",
 ];
 
-/// The full name of a class that is named without its package.
+/// The full name of a class, from its name without the package.
 pub(crate) fn full_name(class: &str) -> &str {
     let is = |full: &&&str| full.rsplit('.').next() == Some(class);
     SHORT.iter().find(is).copied().unwrap_or(class)
 }
 
-/// Builds the transform of a class; `None` when there is no such class here. Problems are left in the options.
+/// Builds the transform of a class; `None` for an unknown class. Mistakes are added to the options.
 pub(crate) fn build(class: &str, options: &mut Options<'_>) -> Option<Built> {
     if let Some(name) = class.strip_prefix(KAFKA) {
         if let Some((name, half)) = name.split_once('$') {
@@ -161,7 +161,7 @@ fn build_half(name: &str, side: Side, options: &mut Options<'_>) -> Option<Built
     })
 }
 
-/// The option that most of Kafka's transforms have.
+/// The option that most of Kafka's transforms share.
 const REPLACE_NULL: &str = "replace.null.with.default";
 
 fn require_struct<'a>(value: &'a Value, purpose: &str) -> Result<&'a Arc<Struct>, Fault> {
@@ -180,7 +180,7 @@ fn require_map<'a>(value: &'a Value, purpose: &str) -> Result<&'a Vec<(Value, Va
     }
 }
 
-/// A map's value under a name; null when there is none.
+/// The value of a name in a map; null when the map does not have it.
 fn map_get(entries: &[(Value, Value)], name: &str) -> Value {
     let found = entries.iter().find(|(key, _)| key.as_str() == Some(name));
     found.map_or(Value::Null, |(_, value)| value.clone())
@@ -199,7 +199,7 @@ fn is_envelope(record: &Record) -> bool {
     name.is_some_and(|name| name.ends_with(".Envelope"))
 }
 
-/// What Kafka's `ExtractField` makes of a struct's field: its schema and its value, the default for null.
+/// Schema and value of a struct's field, with the default for null, as Kafka's `ExtractField` reads it.
 fn extract(schema: Option<&Schema>, value: &Value, field: &str) -> Result<(Option<Schema>, Value), Fault> {
     let Some(schema) = schema else {
         if value.is_null() {

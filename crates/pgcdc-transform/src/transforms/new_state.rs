@@ -19,7 +19,7 @@ enum Deletes {
     DeleteToTombstone,
 }
 
-/// Debezium's `ExtractNewRecordState`, in the form that stands anywhere in a chain.
+/// Debezium's `ExtractNewRecordState`, for any position in a chain. Alone, the encoder does it.
 #[derive(Debug)]
 struct NewState {
     deletes: Deletes,
@@ -38,7 +38,7 @@ struct NewState {
 /// A field of `add.fields` or `add.headers`.
 #[derive(Debug)]
 struct Reference {
-    /// The struct that hosts it; none for the event itself.
+    /// The struct that has the field; `None` for the event itself.
     host: Option<String>,
     field: String,
     name: Arc<str>,
@@ -114,7 +114,7 @@ impl Reference {
         Some(Self { host: host.map(str::to_owned), field: field.to_owned(), name: name.into() })
     }
 
-    /// The schema it gets in a record of this schema; none where there is no such field.
+    /// The schema of the new field in a record of this schema; `None` where there is no such field.
     fn schema(&self, event: &Schema) -> Result<Option<Schema>, Fault> {
         let host = match &self.host {
             None => event,
@@ -148,7 +148,7 @@ impl Reference {
     }
 }
 
-/// Where Debezium looks for a field that is named without its struct.
+/// The struct in which Debezium looks for a field that is named without one.
 fn host_of(field: &str) -> Option<&'static str> {
     match field {
         "id" | "data_collection_order" | "total_order" => Some("transaction"),

@@ -4,7 +4,7 @@ use crate::data::{Kind, Record, Struct, Value};
 use crate::java;
 use crate::options::{Options, java_split};
 
-/// Debezium's `PartitionRouting`: the partition by a hash of fields of the event.
+/// Debezium's `PartitionRouting`: chooses the partition by a hash of fields of the event.
 #[derive(Debug)]
 struct PartitionRouting {
     fields: Vec<Vec<String>>,
@@ -32,7 +32,7 @@ impl Transform for PartitionRouting {
         let Some(envelope) = record.value.as_struct().filter(|_| is_envelope(&record)) else {
             return Ok(Some(record));
         };
-        // Debezium's message goes on with the whole event, which does not belong in a log.
+        // Debezium's message also has the whole event, which does not belong in a log.
         let unprocessable = |fault: Fault| {
             Fault::debezium(format!("Unprocessable message of topic {}: {}", record.topic, fault.message))
         };
@@ -60,7 +60,7 @@ impl Transform for PartitionRouting {
     }
 }
 
-/// The value at a path; none where a field is missing or a struct is null.
+/// The value at a path; `None` where a field is missing or a struct is null.
 fn lookup<'a>(path: &[String], envelope: &'a Struct, operation: Option<&str>) -> Option<&'a Value> {
     let (last, steps) = path.split_last()?;
     let mut current = envelope;

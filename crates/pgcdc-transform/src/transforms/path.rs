@@ -4,7 +4,7 @@ use crate::Fault;
 use crate::data::{Field, Schema, Struct, Value};
 use crate::options::Options;
 
-/// Where a field stands.
+/// The path to a field.
 #[derive(Clone, Debug)]
 pub(super) struct FieldPath {
     steps: Vec<String>,
@@ -79,7 +79,7 @@ impl FieldPath {
     }
 }
 
-/// Splits at dots that stand outside of backticks; the error is where a backtick has no partner.
+/// Splits at dots outside of backticks. The error is the position of a backtick without a partner.
 fn split(path: &str) -> Result<Vec<String>, usize> {
     let chars: Vec<char> = path.chars().collect();
     let mut steps = Vec::new();

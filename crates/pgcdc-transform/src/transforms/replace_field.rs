@@ -8,7 +8,7 @@ use crate::options::{Options, java_split};
 
 const PURPOSE: &str = "field replacement";
 
-/// Kafka's `ReplaceField`: leaves fields out, and renames them.
+/// Kafka's `ReplaceField`: drops fields and renames fields.
 #[derive(Debug)]
 pub(super) struct ReplaceField {
     side: Side,
@@ -46,7 +46,7 @@ pub(super) fn build(side: Side, options: &mut Options<'_>) -> Built {
 }
 
 impl ReplaceField {
-    /// One that leaves fields out, as Debezium's transforms use it.
+    /// A transform that drops fields, for Debezium's transforms.
     pub(super) fn excluding(side: Side, fields: Vec<String>) -> Self {
         Self {
             side,

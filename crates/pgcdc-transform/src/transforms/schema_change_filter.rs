@@ -5,7 +5,7 @@ use crate::options::{Options, java_split};
 
 const TYPES: [&str; 5] = ["CREATE", "ALTER", "DROP", "TRUNCATE", "DATABASE"];
 
-/// Debezium's `SchemaChangeEventFilter`. The Postgres connector writes no schema changes: it lets everything by.
+/// Debezium's `SchemaChangeEventFilter`. The Postgres connector writes no schema changes, so it passes every record.
 #[derive(Debug)]
 struct SchemaChangeFilter {
     excluded: Vec<String>,

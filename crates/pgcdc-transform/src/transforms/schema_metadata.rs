@@ -4,7 +4,7 @@ use crate::cache::Recent;
 use crate::data::{Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::options::Options;
 
-/// Kafka's `SetSchemaMetadata`: another name or version for the schema.
+/// Kafka's `SetSchemaMetadata`: gives the schema another name or version.
 #[derive(Debug)]
 struct SetSchemaMetadata {
     side: Side,

@@ -8,11 +8,11 @@ use pgcdc_format::names::NameAdjustment;
 /// The field that it adds.
 const ADDED: &str = "sourceSchema";
 
-/// Debezium's `ExtractSchemaToNewRecord`: what is known of the table's columns as a field of each event.
+/// Debezium's `ExtractSchemaToNewRecord`: adds a description of the table's columns to each event.
 #[derive(Debug)]
 struct SchemaToRecord {
     adjustment: NameAdjustment,
-    /// By an event's schema: its new one, and the field's value.
+    /// For each event schema: the new schema, and the value of the new field.
     known: Recent<Schema, (Schema, Value)>,
 }
 

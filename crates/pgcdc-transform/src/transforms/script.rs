@@ -13,7 +13,7 @@ enum Nulls {
     Evaluate,
 }
 
-/// Debezium's `Filter` and `ContentBasedRouter`, whose expressions are of our own language.
+/// Debezium's `Filter` and `ContentBasedRouter`, with expressions in pgcdc's own language.
 #[derive(Debug)]
 struct Script {
     topics: Option<Pattern>,

@@ -1,22 +1,22 @@
 //! Headers that a delete and its tombstone share.
 //!
-//! Debezium gives both records one list of headers, and some of its transforms add to a record's list in place: what the
-//! delete gets, the tombstone then has too. Any other transform on the way copies the list, and ends that.
+//! Debezium gives both records one list of headers, and some of its transforms add to that list in place. So a header that
+//! the delete gets is in the tombstone, too. Any other transform on the way copies the list, which ends the sharing.
 
 use std::sync::Arc;
 
 use crate::data::{Headers, Record, Value};
 
-/// What the delete before was given, kept for its tombstone.
+/// The headers that the last delete got, kept for its tombstone.
 #[derive(Debug, Default)]
 pub(super) struct SharedHeaders {
-    /// The record at hand still has the list that the connector gave it.
+    /// Whether the current record still has the list that the connector gave it.
     original: bool,
     delete: Option<(Arc<str>, Value, Headers)>,
 }
 
 impl SharedHeaders {
-    /// A record comes with the connector's own list. A tombstone gets what its delete was given.
+    /// Begins a record that has the connector's own list. A tombstone gets the headers of its delete.
     pub(super) fn arrive(&mut self, record: &mut Record) {
         self.original = true;
         if let Some((topic, key, headers)) = self.delete.take()
@@ -28,7 +28,7 @@ impl SharedHeaders {
         }
     }
 
-    /// The headers from `start` on were added to the record's list.
+    /// Notes that the headers from `start` on were added to the record's list.
     pub(super) fn added(&mut self, record: &Record, start: usize) {
         if !std::mem::take(&mut self.original) || record.headers.len() == start {
             return;

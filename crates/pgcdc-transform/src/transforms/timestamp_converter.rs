@@ -7,7 +7,7 @@ use crate::options::Options;
 
 const PURPOSE: &str = "converting timestamp formats";
 
-/// What a timestamp is written as.
+/// The form in which a timestamp is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Text,
@@ -24,7 +24,7 @@ struct TimestampConverter {
     field: String,
     target: Form,
     format: Option<DateFormat>,
-    /// How many of `unix.precision` a millisecond has, and how many milliseconds one of them.
+    /// How many units of `unix.precision` a millisecond has, and how many milliseconds such a unit has.
     unix: (i64, i64),
     default_for_null: bool,
     schemas: Recent<Schema, Schema>,

@@ -8,7 +8,7 @@ use crate::options::{Options, java_split};
 #[derive(Debug)]
 struct TimezoneConverter {
     zone: Zone,
-    /// Whether the rules name what to convert, or what not to.
+    /// Whether the rules name the fields to convert; else the fields to leave alone.
     rules: Rules,
 }
 
@@ -26,7 +26,7 @@ enum Match {
     Either,
 }
 
-/// What a topic's or a table's rules say: fields, or none for all of them.
+/// The fields that the rules of a topic or a table name; `None` for all fields.
 #[derive(Debug)]
 struct Rule {
     matches: Match,
@@ -34,7 +34,7 @@ struct Rule {
     fields: Vec<String>,
 }
 
-/// Which fields of a struct are converted.
+/// The fields of a struct that are converted.
 enum Choice<'a> {
     All,
     Only(Vec<&'a str>),

@@ -3,7 +3,7 @@ use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::{Fault, java};
 
-/// Debezium's `VectorToJsonConverter`: columns of pgvector as JSON.
+/// Debezium's `VectorToJsonConverter`: writes columns of pgvector as JSON.
 #[derive(Debug)]
 struct VectorToJson {
     schemas: Recent<Schema, Schema>,

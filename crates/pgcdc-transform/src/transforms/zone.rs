@@ -11,7 +11,7 @@ pub(super) enum Zone {
     Named(TimeZone),
 }
 
-/// Names that Java knows and the database does not.
+/// Names that Java knows and the time zone database does not.
 const ALIASES: &[(&str, &str)] =
     &[("UTC", "Etc/UTC"), ("GMT", "Etc/GMT"), ("UCT", "Etc/UTC"), ("Zulu", "Etc/UTC")];
 
@@ -36,7 +36,7 @@ impl Zone {
         }
     }
 
-    /// The offset at a local time, given as if it were UTC; of two the earlier one, and in a gap the one before it.
+    /// The offset at a local time, given as if it were UTC: the earlier one of two, and within a gap the one before it.
     pub(super) fn at_local(&self, seconds: i64) -> i64 {
         let Self::Named(zone) = self else { return self.at_instant(seconds) };
         let epoch = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
@@ -93,7 +93,7 @@ impl Zoned {
         Some(Self { local: days * 86_400 + time.local, ..time })
     }
 
-    /// Reads `10:00:00.123Z`.
+    /// Reads a time of day: `10:00:00.123Z`.
     pub(super) fn parse_time(text: &str) -> Option<Self> {
         let zone_at = text.find(['Z', 'z', '+', '-'])?;
         let (time, zone) = text.split_at(zone_at);

@@ -161,8 +161,7 @@ pub(super) mod tests {
 
     /// What one thread of a small snapshot would share.
     pub(in super::super) fn shared() -> Shared {
-        let document =
-            crate::config::from_source_url("postgres://u:p@h/d", &["t".to_owned()]).unwrap();
+        let document = crate::config::from_source_url("postgres://u:p@h/d", &["t".to_owned()]).unwrap();
         let settings = crate::config::Settings::from_document(&document).unwrap();
         let tolerance = Tolerance::new(&settings, Arc::default());
         Shared::new(settings.connection, String::new(), String::new(), Context::default(), tolerance, 1)
