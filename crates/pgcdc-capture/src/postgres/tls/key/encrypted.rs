@@ -10,8 +10,8 @@ use pgcdc_event::Secret;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha1::Sha1;
 
+use super::form::{KEY, Kind, base64, kind, unreadable};
 use super::tlv::{OBJECT, OCTET_STRING, SEQUENCE, Tlv};
-use super::{KEY, Kind, base64, kind, unreadable};
 use crate::{Error, Result};
 
 /// The most rounds that a file may ask for. A file with more would keep us busy for minutes.

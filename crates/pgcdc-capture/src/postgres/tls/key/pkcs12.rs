@@ -6,8 +6,8 @@ use pgcdc_event::Secret;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::encrypted::{Failure, asked_for, decrypt, refused};
+use super::form::{Identity, KEY};
 use super::tlv::{EXPLICIT_0, Elements, OBJECT, OCTET_STRING, SEQUENCE, Tlv};
-use super::{Identity, KEY};
 use crate::{Error, Result};
 
 /// `data`.

@@ -2,6 +2,7 @@
 //! pgjdbc read.
 
 mod encrypted;
+mod form;
 mod pkcs12;
 mod tlv;
 
@@ -15,16 +16,12 @@ use rustls::pki_types::{
 };
 use rustls::sign::CertifiedKey;
 
-use self::tlv::{INTEGER, OCTET_STRING, SEQUENCE, Tlv};
-use super::{is_pem, read, read_certificates};
+use self::form::{Identity, KEY, Kind, base64, kind, unreadable};
+use super::files::{is_pem, read, read_certificates};
 use crate::config::Ssl;
 use crate::{Error, Result};
 
 const CERT: &str = "database.sslcert";
-const KEY: &str = "database.sslkey";
-
-/// A certificate with its chain, and its key.
-type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// Reads the client's certificate and key; `None` when none is configured.
 pub(super) fn client(ssl: &Ssl) -> Result<Option<CertifiedKey>> {
@@ -75,33 +72,6 @@ fn identity(ssl: &Ssl) -> Result<Option<Identity>> {
     }
 }
 
-/// Reads a file that is not PEM: its first bytes tell its form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Pkcs8,
-    Encrypted,
-    Pkcs1,
-    Sec1,
-    Pkcs12,
-    Other,
-}
-
-fn kind(bytes: &[u8]) -> Kind {
-    let inside = || {
-        let mut outer = Tlv::read(bytes)?.0.inside(SEQUENCE)?;
-        let (first, rest) = (outer.next()?, outer.next()?);
-        Some(match (first.tag, first.body, rest.tag) {
-            (SEQUENCE, _, OCTET_STRING) => Kind::Encrypted,
-            (INTEGER, [0 | 1], SEQUENCE) => Kind::Pkcs8,
-            (INTEGER, [0 | 1], INTEGER) => Kind::Pkcs1,
-            (INTEGER, [1], OCTET_STRING) => Kind::Sec1,
-            (INTEGER, [3], SEQUENCE) => Kind::Pkcs12,
-            _ => Kind::Other,
-        })
-    };
-    inside().unwrap_or(Kind::Other)
-}
-
 fn der(bytes: Vec<u8>, path: &Path, password: Option<&Secret>) -> Result<PrivateKeyDer<'static>> {
     match kind(&bytes) {
         Kind::Pkcs8 => Ok(PrivatePkcs8KeyDer::from(bytes).into()),
@@ -131,16 +101,4 @@ fn pem(bytes: &[u8], path: &Path, password: Option<&Secret>) -> Result<PrivateKe
 fn block<'t>(text: &'t str, label: &str) -> Option<&'t str> {
     let (_, rest) = text.split_once(&format!("-----BEGIN {label}-----"))?;
     rest.split_once(&format!("-----END {label}-----")).map(|(inside, _)| inside)
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    use ::base64::Engine as _;
-    let packed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    ::base64::engine::general_purpose::STANDARD.decode(packed).ok()
-}
-
-fn unreadable(path: &Path) -> Error {
-    let path = path.display();
-    Error::configuration(format!("{KEY}: {path} is not a private key that can be read"))
-        .with_hint(format!("make it a PEM file: openssl pkey -in {path} -out {path}.pem"))
 }
