@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Rows of the backlog, about 300 bytes each
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(20_000..))]
     rows: u32,
+    /// Another build of pgcdc, measured in the same run: what a change has cost
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -49,6 +52,8 @@ const CASSANDRA_BATCHES: &str = "2x128x10";
 const IN_BATCHES: &str = "bare loop, batches of 10 > Cassandra";
 /// Records of a call × calls in flight.
 const REDIS_LEVELS: &str = "100x4,250x1,250x4,500x1,500x2,500x4,1000x2,2000x2";
+/// Added to the round of `--before`, so that its groups, keyspaces and keys are its own.
+const BEFORE_ROUNDS: u32 = 1000;
 const CONSUME: &str = "pgcdc consume only";
 
 pub(super) fn run(options: &Options) -> Result<()> {
@@ -68,6 +73,12 @@ pub(super) fn run(options: &Options) -> Result<()> {
     for store in ["Cassandra", "Redis"] {
         let (ours, bare) = (format!("pgcdc sink > {store}"), format!("bare loop > {store}"));
         report.ratio(&ours, &bare);
+        if options.before.is_some() {
+            let before = format!("pgcdc before > {store}");
+            report.ratio(&ours, &before);
+            report.bar(Bar::ratio("events/s", &ours, Bound::AtLeast(0.95), &before));
+            report.bar(Bar::ratio("CPU-s/million", &ours, Bound::AtMost(1.05), &before));
+        }
         report.bar(Bar::ratio("events/s", &ours, Bound::AtLeast(0.8), &bare));
     }
     report.ratio("pgcdc sink > Cassandra", IN_BATCHES);
@@ -96,6 +107,11 @@ impl<'a> Bench<'a> {
         );
         let bare = cargo::target_dir()?.join("release/examples/bare");
         Ok(Self { lab, bare, options })
+    }
+
+    /// The program of `--before`.
+    fn before(&self) -> Result<PathBuf> {
+        self.options.before.clone().context("--before names no program")
     }
 
     /// Fills the topic.
@@ -165,15 +181,22 @@ impl<'a> Bench<'a> {
             "bare loop > Cassandra: {best} (tasks x in flight) was the best of {CASSANDRA_LEVELS}"
         ));
         let server = cassandra.daemon().process();
-        self.rounds(
-            report,
-            server,
-            &mut [
-                ("bare loop > Cassandra", &mut |bench, _| bench.bare_run(&["cassandra", &node, &best])),
-                ("pgcdc sink > Cassandra", &mut |bench, round| bench.cassandra_run(&store, &node, round)),
-                (IN_BATCHES, &mut |bench, _| bench.bare_run(&["cassandra", &node, CASSANDRA_BATCHES])),
-            ],
-        )
+        let mut bare = |bench: &mut Self, _| bench.bare_run(&["cassandra", &node, &best]);
+        let mut ours =
+            |bench: &mut Self, round| bench.cassandra_run(&bench.lab.binary.clone(), &store, &node, round);
+        let mut before = |bench: &mut Self, round| {
+            bench.cassandra_run(&bench.before()?, &store, &node, BEFORE_ROUNDS + round)
+        };
+        let mut batches = |bench: &mut Self, _| bench.bare_run(&["cassandra", &node, CASSANDRA_BATCHES]);
+        let mut contenders: Vec<(&str, &mut Contender<'_, 'a>)> = vec![
+            ("bare loop > Cassandra", &mut bare),
+            ("pgcdc sink > Cassandra", &mut ours),
+            (IN_BATCHES, &mut batches),
+        ];
+        if self.options.before.is_some() {
+            contenders.push(("pgcdc before > Cassandra", &mut before));
+        }
+        self.rounds(report, server, &mut contenders)
     }
 
     /// Runs them in turns, each on a store that is done with the run before; round 0 is the warm-up.
@@ -196,13 +219,19 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    fn cassandra_run(&mut self, store: &stores::Tables, node: &str, round: u32) -> Result<Figures> {
+    fn cassandra_run(
+        &mut self,
+        program: &Path,
+        store: &stores::Tables,
+        node: &str,
+        round: u32,
+    ) -> Result<Figures> {
         let keyspace = format!("sink_{round}");
         store.create(&keyspace)?;
         let section =
             format!("type = \"cassandra\"\ncontact_points = [\"{node}\"]\nkeyspace = \"{keyspace}\"");
         let (first, last) = (1, i64::from(self.options.rows));
-        let phase = self.sink(&format!("cassandra_{round}"), &section, |_| {
+        let phase = self.sink(program, &format!("cassandra_{round}"), &section, |_| {
             // When the last row of the topic is there, all are, but for some of the last two batches (16,000 rows at most).
             Ok(if store.has(&keyspace, last)? { 2 } else { u64::from(store.has(&keyspace, first)?) })
         })?;
@@ -229,17 +258,21 @@ impl<'a> Bench<'a> {
              (SELECT user_id, sum(duration_ms) AS duration_ms FROM engagement_events GROUP BY user_id) AS scores",
         )?;
         let server = redis.daemon().process();
-        self.rounds(
-            report,
-            server,
-            &mut [
-                ("bare loop > Redis", &mut |bench, _| bench.bare_run(&["redis", &url, &best])),
-                ("pgcdc sink > Redis", &mut |bench, round| bench.redis_run(&redis, &expected, round)),
-            ],
-        )
+        let mut bare = |bench: &mut Self, _| bench.bare_run(&["redis", &url, &best]);
+        let mut ours =
+            |bench: &mut Self, round| bench.redis_run(&bench.lab.binary.clone(), &redis, &expected, round);
+        let mut before = |bench: &mut Self, round| {
+            bench.redis_run(&bench.before()?, &redis, &expected, BEFORE_ROUNDS + round)
+        };
+        let mut contenders: Vec<(&str, &mut Contender<'_, 'a>)> =
+            vec![("bare loop > Redis", &mut bare), ("pgcdc sink > Redis", &mut ours)];
+        if self.options.before.is_some() {
+            contenders.push(("pgcdc before > Redis", &mut before));
+        }
+        self.rounds(report, server, &mut contenders)
     }
 
-    fn redis_run(&mut self, redis: &Redis, expected: &str, round: u32) -> Result<Figures> {
+    fn redis_run(&mut self, program: &Path, redis: &Redis, expected: &str, round: u32) -> Result<Figures> {
         let key = format!("sink_{round}");
         let url = redis.url();
         let board = format!(
@@ -247,7 +280,7 @@ impl<'a> Bench<'a> {
              window = \"24h\", time = \"event_ts\" }}"
         );
         let mut offsets = stores::Offsets::connect(redis, &key, TOPIC)?;
-        let phase = self.sink(&format!("redis_{round}"), &board, |_| offsets.next())?;
+        let phase = self.sink(program, &format!("redis_{round}"), &board, |_| offsets.next())?;
         let found = stores::scores(redis, &key)?;
         ensure!(found == expected, "Redis holds {found} (members, sum of scores), Postgres {expected}");
         redis.command(&["FLUSHALL"])?;
@@ -279,6 +312,7 @@ impl<'a> Bench<'a> {
     /// Runs `pgcdc sink` until `progress` reaches its goal: 2 for Cassandra, the end of the topic for Redis.
     fn sink(
         &mut self,
+        program: &Path,
         name: &str,
         section: &str,
         progress: impl FnMut(&Watch) -> Result<u64>,
@@ -289,7 +323,7 @@ impl<'a> Bench<'a> {
             self.lab.kafka.bootstrap()
         );
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        let mut command = Command::new(&self.lab.binary);
+        let mut command = Command::new(program);
         command.args(["sink", "--config"]).arg(&file);
         let begin = Instant::now();
         let mut process = self.lab.spawn(name, command)?;

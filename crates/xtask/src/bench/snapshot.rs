@@ -1,5 +1,6 @@
 //! The initial snapshot of one large table, by each contender in turns.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -22,16 +23,25 @@ pub(crate) struct Options {
     /// Connect schemas in keys and values
     #[arg(long)]
     schemas: bool,
+    /// Another build of pgcdc, measured in the same run: what a change has cost
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
 
 /// What `--without` calls them, and what the report does.
-const CONTENDERS: [(&str, &str); 4] =
-    [("copy", COPY), ("pgcdc-stdout", STDOUT), ("pgcdc", PGCDC), ("debezium", DEBEZIUM)];
+const CONTENDERS: [(&str, &str); 5] = [
+    ("copy", COPY),
+    ("pgcdc-stdout", STDOUT),
+    ("pgcdc", PGCDC),
+    ("pgcdc-before", BEFORE),
+    ("debezium", DEBEZIUM),
+];
 const COPY: &str = "psql COPY TO STDOUT > /dev/null";
 const STDOUT: &str = "pgcdc --stdout > /dev/null";
 const PGCDC: &str = "pgcdc > Kafka";
+const BEFORE: &str = "pgcdc before > Kafka";
 const DEBEZIUM: &str = "Debezium > Kafka";
 
 /// A smaller table of the same shape, for the runs that nobody measures.
@@ -51,13 +61,21 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let wanted = options.common.choose(CONTENDERS, |(name, _)| name)?;
+    let wanted = options.common.choose(
+        CONTENDERS.into_iter().filter(|(name, _)| *name != "pgcdc-before" || options.before.is_some()),
+        |(name, _)| name,
+    )?;
     let lab = Lab::start(&options.common)?;
     let wants_debezium = wanted.iter().any(|(name, _)| *name == "debezium");
     let debezium = wants_debezium.then(|| Debezium::start(&lab)).transpose()?;
     let warm = options.rows / 5;
     load(&lab, options.rows, warm)?;
-    let mut bench = Bench { debezium, lab, schemas: options.schemas };
+    let mut bench = Bench {
+        debezium,
+        before: options.before.clone().unwrap_or_else(|| lab.binary.clone()),
+        lab,
+        schemas: options.schemas,
+    };
     let mut report = report(options);
     if !options.common.no_warm_up {
         for (name, label) in &wanted {
@@ -83,6 +101,11 @@ fn report(options: &Options) -> Report {
     let mut report = Report::new("snapshot", title, COLUMNS);
     report.chart(&["rows/s", "CPU-s/million"]);
     report.note("Rows/s and CPU are those from the first output (record in Kafka, bytes written) to the last; \"with start\" is the whole command, for Debezium from its registration.");
+    if options.before.is_some() {
+        report.ratio(PGCDC, BEFORE);
+        report.bar(Bar::ratio("rows/s", PGCDC, Bound::AtLeast(0.95), BEFORE));
+        report.bar(Bar::ratio("CPU-s/million", PGCDC, Bound::AtMost(1.05), BEFORE));
+    }
     report.ratio(PGCDC, DEBEZIUM);
     report.ratio(STDOUT, COPY);
     report.bar(Bar::ratio("rows/s", PGCDC, Bound::AtLeast(5.0), DEBEZIUM));
@@ -123,6 +146,8 @@ fn load(lab: &Lab, rows: u32, warm: u32) -> Result<()> {
 struct Bench {
     // First: the worker is stopped before the broker.
     debezium: Option<Debezium>,
+    /// `--before`
+    before: PathBuf,
     lab: Lab,
     schemas: bool,
 }
@@ -134,7 +159,8 @@ impl Bench {
         let phase = match name {
             "copy" => self.copy(&run, table),
             "pgcdc-stdout" => self.stdout(&run, table),
-            "pgcdc" => self.pgcdc(&run, table, rows),
+            "pgcdc" => self.pgcdc(&self.lab.binary.clone(), &run, table, rows),
+            "pgcdc-before" => self.pgcdc(&self.before.clone(), &run, table, rows),
             _ => self.debezium(&run, table, rows),
         };
         phase.with_context(|| format!("{name}: {}", tail(&self.lab.log(&run))))
@@ -175,13 +201,13 @@ impl Bench {
         }
     }
 
-    fn pgcdc(&mut self, run: &str, table: &str, rows: u32) -> Result<Phase> {
+    fn pgcdc(&mut self, program: &Path, run: &str, table: &str, rows: u32) -> Result<Phase> {
         let connector = self
             .lab
             .connector(run, run, self.schemas)
             .with("table.include.list", table)
             .with("snapshot.mode", "initial");
-        let command = self.lab.pgcdc(run, &connector, &[])?;
+        let command = self.lab.program(program, run, &connector, &[])?;
         let topic = format!("{run}.{table}");
         let begin = Instant::now();
         let mut process = self.lab.spawn(run, command)?;
