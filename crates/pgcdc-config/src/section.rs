@@ -37,6 +37,12 @@ impl<'t, 'm> Section<'t, 'm> {
         Self { place: place.to_owned(), table, known: Vec::new(), mistakes }
     }
 
+    /// The keys that were asked for so far. A test of a table of documented keys compares them.
+    #[must_use]
+    pub fn known(&self) -> &[&'static str] {
+        &self.known
+    }
+
     /// Notes a mistake of this section.
     pub fn mistake(&mut self, what: &str) {
         self.mistakes.push(format!("{}{what}", self.place));

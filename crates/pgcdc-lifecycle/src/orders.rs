@@ -30,6 +30,18 @@ impl Orders {
         (Self { shutdown, pause }, sender)
     }
 
+    /// Orders by a token and a sender that the owner has already.
+    #[must_use]
+    pub fn by(shutdown: CancellationToken, pause: &watch::Sender<bool>) -> Self {
+        Self { shutdown, pause: pause.subscribe() }
+    }
+
+    /// The token that is cancelled to stop.
+    #[must_use]
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
     /// Whether the order to stop was given.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Where a partition begins, and what is remembered of it.
+//! Where reading a partition begins, and the history that goes on from there.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use pgcdc_kafka::consumer::{Partition, Start};
 use pgcdc_kafka::topics::Topics;
 
 use crate::driver::Driver;
+use crate::failure::SinkErrorKind;
 use crate::order::NewHistory;
 use crate::order::history::History;
-use crate::sink::SinkErrorKind;
 use crate::{Error, Result};
 
-/// Answers for one membership.
+/// Where partitions begin, for one membership in the group.
 pub(crate) struct Beginnings<'s> {
     kafka: &'s ClientProperties,
     /// Topic → its id.
@@ -26,8 +26,9 @@ impl<'s> Beginnings<'s> {
 
     /// Where to begin, when the sink says `start` and the group has committed this `bookmark`.
     ///
-    /// Offsets of a topic that was deleted and made again mean nothing: what it held below them would be left out. Where
-    /// the group keeps them it is read from its beginning; where the store does, this is an error that says what to do.
+    /// Offsets of a topic that was deleted and made again mean nothing: records below them would be left out. Where the group
+    /// keeps the offsets, the topic is read from its beginning; where the store keeps them, this is an error that says what to
+    /// do.
     pub(crate) async fn of(
         &mut self,
         driver: &Driver,

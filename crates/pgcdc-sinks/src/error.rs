@@ -78,6 +78,12 @@ impl Error {
     }
 }
 
+impl From<&Error> for pgcdc_lifecycle::Failure {
+    fn from(error: &Error) -> Self {
+        Self { error: error.in_full(), hint: error.hint.clone() }
+    }
+}
+
 impl From<pgcdc_kafka::Error> for Error {
     fn from(error: pgcdc_kafka::Error) -> Self {
         let kind = match () {

@@ -27,12 +27,18 @@ compile_error!("pgcdc-sinks without a store is nothing: enable one of the featur
 mod beginning;
 mod config;
 pub mod driver;
+mod durable;
 mod error;
+mod failure;
 #[cfg(any(feature = "cassandra", feature = "redis"))]
 mod hints;
+pub mod kinds;
 pub mod order;
-pub mod runner;
+mod record;
+mod runner;
+mod session;
 mod sink;
+mod store;
 mod tls;
 mod worker;
 
@@ -43,11 +49,23 @@ pub mod http;
 #[cfg(feature = "redis")]
 pub mod redis;
 
-pub use config::{Config, SinkConfig, Store};
+pub use config::{Config, SinkConfig, reference};
 pub use error::Error;
-pub use runner::{Plan, run, run_with};
-pub use sink::{Batch, Outcome, Record, Rejected, Sink, SinkError};
+pub use failure::SinkError;
+pub use order::NewHistory;
+pub use record::{Batch, Record};
+pub use runner::{Control, Plan, Runner, run, run_with};
+pub use sink::{Outcome, Rejected, Sink};
+pub use store::{Key, Kind, Store};
 pub use tls::Tls;
+
+// What a sink of one's own needs beside the above.
+pub use async_trait::async_trait;
+pub use pgcdc_format::decode;
+pub use pgcdc_kafka::ClientProperties;
+pub use pgcdc_kafka::consumer::{Message, Partition, Start};
+pub use pgcdc_lifecycle::{Failure, Retry, State, Status};
+pub use pgcdc_metrics::Registry;
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,34 +1,29 @@
-//! Running sinks: one consumer per sink, one ordered worker per partition.
+//! Running sinks: each in a task of its own, started again after a failure that passes, watched and paused from outside.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use pgcdc_kafka::consumer::{Assignment, Event, Member, Partition, Start};
-use pgcdc_lifecycle::{Backoff, sleep};
-use tokio::sync::mpsc;
+use pgcdc_kafka::ClientProperties;
+use pgcdc_lifecycle::{Backoff, Failure, Orders, Reporter, State, Status, sleep};
+use pgcdc_metrics::{ConsumerMetrics, Registry, SinkMetrics};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::beginning::Beginnings;
 use crate::driver::{Breaker, DeadLetters, Driver, Flood, Outage};
+use crate::failure::SinkErrorKind;
 use crate::order::NewHistory;
-use crate::sink::SinkErrorKind;
-use crate::worker::{Worker, spawn};
-use crate::{Config, Error, Result, Sink, SinkConfig, Store};
+use crate::session::{Ended, Session};
+use crate::store::Store;
+use crate::{Config, Error, Result, Sink, SinkConfig};
 
-/// How long a sink may take to say where the partitions of an assignment begin, all together.
-const RESUME_LIMIT: Duration = Duration::from_secs(60);
-/// Partitions that a sink is asked for at the same time.
-const ASKED_AT_ONCE: usize = 16;
 /// How long a store may take to end its connections.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs every sink of the file until `shutdown`, which drains: batches in hand get a few seconds to be
-/// finished, offsets are committed, groups left.
+/// Runs every sink of the file until `shutdown`, which drains: batches in progress get a few seconds, offsets are committed,
+/// groups left.
 ///
-/// A sink that fails for good is told in the log and ends alone; the others go on until `shutdown`, or until they have failed
+/// A sink that fails for good says so in the log and ends alone; the others go on until `shutdown`, or until they have failed
 /// as well.
 ///
 /// # Errors
@@ -38,14 +33,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
         tracing::warn!("[kafka] {warning}");
     }
     let mut sinks = JoinSet::new();
-    for sink in config.sinks {
-        let kafka = config.kafka.clone();
-        let group = format!("{}-{}", config.group_id, sink.name);
+    for runner in config.runners() {
         let stop = shutdown.clone();
-        sinks.spawn(async move {
-            let name = sink.name.clone();
-            (name, run_sink(sink, kafka, &group, stop).await)
-        });
+        sinks.spawn(async move { (runner.name().to_owned(), runner.run(stop).await) });
     }
     let mut result = Ok(());
     while let Some(ended) = sinks.join_next().await {
@@ -54,7 +44,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
             Ok((name, Err(error))) => (name, error),
             Err(panic) => (String::new(), Error::fatal(format!("a sink's task was cut short: {panic}"))),
         };
-        // The first one is the caller's to tell, once the others have ended, too.
+        // The first failure is the caller's to tell, once the others have ended, too.
         if !sinks.is_empty() || result.is_err() {
             let (running, hint) = (sinks.len(), error.hint().unwrap_or_default());
             tracing::error!(sink = %name, error = %error.in_full(), hint, running, "a sink has failed and ended; the others go on, and the exit code will say that one failed");
@@ -64,51 +54,31 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
     result
 }
 
-/// Opens the store that the configuration names.
+/// Runs one sink, also one of your own, as a member of `group` until `stop`, which drains. Short for [`Runner`].
 ///
 /// # Errors
-/// When the store refuses what the configuration says; a store that is away is waited for instead.
-async fn open(config: &SinkConfig, stop: &CancellationToken) -> Result<Option<Arc<dyn Sink>>> {
-    let mut backoff = Backoff::new(config.retry_initial, config.retry_max);
-    let outage = Outage::default();
-    let store = Partition { topic: "".into(), id: 0 };
-    loop {
-        let opened: Result<Arc<dyn Sink>, _> = match &config.store {
-            #[cfg(feature = "cassandra")]
-            Store::Cassandra(store) => {
-                crate::cassandra::Cassandra::open(store).await.map(|s| Arc::new(s) as _)
-            }
-            #[cfg(feature = "redis")]
-            Store::Redis(store) => crate::redis::Redis::open(store).await.map(|s| Arc::new(s) as _),
-            #[cfg(feature = "http")]
-            Store::Http(store) => crate::http::Http::open(store).map(|s| Arc::new(s) as _),
-        };
-        match opened {
-            Ok(sink) => return Ok(Some(sink)),
-            Err(error) if error.kind == SinkErrorKind::Fatal => {
-                return Err(Error::fatal(format!("sink {:?}: {error}", config.name)).with_hint(error.hint));
-            }
-            Err(error) => {
-                if let Some(since) = outage.failed(&store, &error.message, tokio::time::Instant::now()) {
-                    let hint = error.hint.as_deref().unwrap_or_default();
-                    tracing::warn!(sink = %config.name, for_s = since.as_secs(), error = %error, hint, "the store is not there; trying again");
-                }
-                if !sleep(backoff.pause(), stop).await {
-                    return Ok(None);
-                }
-            }
-        }
-    }
-}
-
-async fn run_sink(
-    config: SinkConfig,
-    kafka: pgcdc_kafka::ClientProperties,
+/// The first failure that no retry mends.
+pub async fn run_with(
+    sink: Arc<dyn Sink>,
+    plan: Plan,
+    kafka: ClientProperties,
     group: &str,
     stop: CancellationToken,
 ) -> Result<()> {
-    let Some(sink) = open(&config, &stop).await? else { return Ok(()) };
-    run_with(sink, Plan::from(&config), kafka, group, stop).await
+    Runner::new(sink, plan, kafka, group).run(stop).await
+}
+
+impl Config {
+    /// One runner for each sink, in the file's order. The consumer group of each is `<group.id>-<name>`.
+    #[must_use]
+    pub fn runners(self) -> Vec<Runner> {
+        let Self { kafka, group_id, sinks } = self;
+        let runner = |sink: SinkConfig| {
+            let (plan, group) = (Plan::from(&sink), format!("{group_id}-{}", sink.name));
+            Runner::from(Source::Closed(sink.store), plan, kafka.clone(), &group)
+        };
+        sinks.into_iter().map(runner).collect()
+    }
 }
 
 /// How a sink is run, whatever its store.
@@ -130,6 +100,22 @@ pub struct Plan {
     pub new_history: NewHistory,
 }
 
+impl Plan {
+    /// A plan with the defaults of the configuration file.
+    #[must_use]
+    pub fn new(name: &str, topics: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            topics: topics.into_iter().map(Into::into).collect(),
+            batch_max: 500,
+            retry_initial: crate::config::RETRY_INITIAL,
+            retry_max: crate::config::RETRY_MAX,
+            max_dead_letters: None,
+            new_history: NewHistory::default(),
+        }
+    }
+}
+
 impl From<&SinkConfig> for Plan {
     fn from(config: &SinkConfig) -> Self {
         Self {
@@ -144,248 +130,229 @@ impl From<&SinkConfig> for Plan {
     }
 }
 
-/// Runs one sink, also one of your own, as a member of `group` until `stop`, which drains.
-///
-/// # Errors
-/// The first failure that no retry mends.
-pub async fn run_with(
-    sink: Arc<dyn Sink>,
-    config: Plan,
-    mut kafka: pgcdc_kafka::ClientProperties,
-    group: &str,
-    stop: CancellationToken,
-) -> Result<()> {
-    kafka.set("group.id", group);
-    let driver = Driver {
-        name: config.name.as_str().into(),
-        sink: Arc::clone(&sink),
-        rejections: Arc::new(DeadLetters::new(&config.name, &kafka)),
-        breaker: Arc::new(Breaker::default()),
-        outage: Arc::new(Outage::default()),
-        flood: Arc::new(Flood::new(config.max_dead_letters)),
-        retry_initial: config.retry_initial,
-        retry_max: config.retry_max,
-        new_history: config.new_history,
-    };
-    tracing::info!(sink = %config.name, group, topics = ?config.topics, "sink started");
-    let mut backoff = Backoff::new(config.retry_initial, config.retry_max);
-    let result = loop {
-        let began = Instant::now();
-        match session(&config, &kafka, &driver, &stop).await {
-            Err(error) if error.is_transient() && !stop.is_cancelled() => {
-                if began.elapsed() > config.retry_max {
-                    backoff.reset(); // it had begun well; what ended it is another trouble
-                }
-                let wait = backoff.pause();
-                tracing::warn!(sink = %config.name, error = %error.in_full(), hint = error.hint().unwrap_or_default(), wait_ms = wait.as_millis(), "starting the sink again");
-                if !sleep(wait, &stop).await {
-                    break Ok(());
-                }
-            }
-            ended => break ended,
-        }
-    };
-    if tokio::time::timeout(CLOSE_LIMIT, sink.close()).await.is_err() {
-        tracing::warn!(sink = %config.name, "the store does not answer; its connections are given up");
-    }
-    tracing::info!(sink = %config.name, "sink ended");
-    result
+/// Where the sink comes from.
+#[derive(Debug)]
+enum Source {
+    /// A store that is opened when the runner begins.
+    Closed(Arc<dyn Store>),
+    /// A sink that its owner has opened.
+    Open(Arc<dyn Sink>),
 }
 
-/// One membership in the group, from joining to leaving.
-async fn session(
-    config: &Plan,
-    kafka: &pgcdc_kafka::ClientProperties,
-    driver: &Driver,
-    stop: &CancellationToken,
-) -> Result<()> {
-    let (member, mut events) = Member::join(kafka, &config.topics)?;
-    // The member does not poll meanwhile, and is put out of its group after max.poll.interval.ms.
-    let poll_interval = kafka.get("max.poll.interval.ms").and_then(|text| text.parse().ok());
-    let resume_limit =
-        poll_interval.map_or(RESUME_LIMIT, |ms| RESUME_LIMIT.min(Duration::from_millis(ms) / 3));
-    let mut beginnings = Beginnings::new(kafka);
-    let (failed, mut failures) = mpsc::channel::<Error>(1);
-    let mut workers: HashMap<Partition, Worker> = HashMap::new();
-    let result = loop {
-        // Shutdown first, then a worker's failure: both end the membership; events can wait.
+/// One sink, ready to run.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), pgcdc_sinks::Error> {
+/// use pgcdc_sinks::Config;
+/// use tokio_util::sync::CancellationToken;
+///
+/// let stop = CancellationToken::new();
+/// for runner in Config::read("sinks.toml".as_ref())?.runners() {
+///     let (control, stop) = (runner.control(), stop.clone());
+///     tokio::spawn(async move {
+///         let mut status = control.status();
+///         while let Some(state) = status.changed().await {
+///             println!("{state}");
+///         }
+///     });
+///     tokio::spawn(runner.run(stop));
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Runner {
+    source: Source,
+    plan: Plan,
+    kafka: ClientProperties,
+    group: String,
+    metrics: (SinkMetrics, ConsumerMetrics),
+    reporter: Arc<Reporter>,
+    control: Control,
+}
+
+/// Watches and pauses a sink from outside. Clones control the same sink.
+#[derive(Clone, Debug)]
+pub struct Control {
+    status: Status,
+    pause: watch::Sender<bool>,
+}
+
+impl Control {
+    /// What the sink is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.clone()
+    }
+
+    /// Asks the sink to pause; returns at once. The sink finishes what it has in hand, commits, and leaves its group. Other
+    /// processes of the group go on, and take its partitions.
+    pub fn pause(&self) {
+        self.pause.send_replace(true);
+    }
+
+    /// Ends a pause: the sink joins its group again. Does nothing when there is no pause.
+    pub fn resume(&self) {
+        self.pause.send_replace(false);
+    }
+}
+
+impl Runner {
+    /// A runner of a sink of your own, as a member of the consumer group `group`.
+    #[must_use]
+    pub fn new(sink: Arc<dyn Sink>, plan: Plan, kafka: ClientProperties, group: &str) -> Self {
+        Self::from(Source::Open(sink), plan, kafka, group)
+    }
+
+    fn from(source: Source, plan: Plan, mut kafka: ClientProperties, group: &str) -> Self {
+        kafka.set("group.id", group);
+        let (reporter, status) = Reporter::new();
+        let control = Control { status, pause: watch::Sender::new(false) };
+        let (group, metrics) = (group.to_owned(), Default::default());
+        Self { source, plan, kafka, group, metrics, reporter: Arc::new(reporter), control }
+    }
+
+    /// The sink's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    /// Counts in a registry, under the sink's name.
+    #[must_use]
+    pub fn with_metrics(mut self, registry: &Registry) -> Self {
+        self.metrics = (registry.sink(&self.plan.name), registry.consumer(&self.plan.name));
+        self
+    }
+
+    /// Watches and pauses it, also before and after it runs.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Runs until `stop`, which drains: batches in progress get a few seconds, offsets are committed, the group left.
+    ///
+    /// # Errors
+    /// The first failure that no retry mends.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the sink without a last commit: what was not committed is read again.
+    pub async fn run(self, stop: CancellationToken) -> Result<()> {
+        let orders = Orders::by(stop, &self.control.pause);
+        let result = self.open_and_work(orders).await;
+        self.reporter.ended(result.as_ref().err().map(Failure::from));
+        result
+    }
+
+    async fn open_and_work(&self, orders: Orders) -> Result<()> {
+        let outage = Outage::reporting(Arc::clone(&self.reporter));
+        let Some(sink) = self.open(&orders, &outage).await? else { return Ok(()) };
+        let (plan, metrics) = (&self.plan, &self.metrics.0);
+        let driver = Driver {
+            name: plan.name.as_str().into(),
+            sink: Arc::clone(&sink),
+            rejections: Arc::new(DeadLetters::new(&plan.name, &self.kafka)),
+            breaker: Arc::new(Breaker::counted(metrics.breaker_open.clone())),
+            outage: Arc::new(outage),
+            flood: Arc::new(Flood::new(plan.max_dead_letters)),
+            retry_initial: plan.retry_initial,
+            retry_max: plan.retry_max,
+            new_history: plan.new_history,
+            metrics: metrics.clone(),
+        };
+        tracing::info!(sink = %plan.name, group = self.group, topics = ?plan.topics, "sink started");
+        let result = self.sessions(&driver, orders).await;
+        if tokio::time::timeout(CLOSE_LIMIT, sink.close()).await.is_err() {
+            tracing::warn!(sink = %plan.name, "the store does not answer; its connections are given up");
+        }
+        tracing::info!(sink = %plan.name, "sink ended");
+        result
+    }
+
+    /// Opens the store, again and again while it is not there; `None` when told to stop.
+    ///
+    /// # Errors
+    /// When the store refuses what the configuration says.
+    async fn open(&self, orders: &Orders, outage: &Outage) -> Result<Option<Arc<dyn Sink>>> {
+        let store = match &self.source {
+            Source::Open(sink) => return Ok(Some(Arc::clone(sink))),
+            Source::Closed(store) => store,
+        };
+        let mut backoff = Backoff::new(self.plan.retry_initial, self.plan.retry_max);
+        let now = tokio::time::Instant::now;
+        loop {
+            if !self.rest(orders).await {
+                return Ok(None);
+            }
+            let error = match store.open().await {
+                Ok(sink) => {
+                    outage.left(None, now());
+                    return Ok(Some(sink));
+                }
+                Err(error) => error,
+            };
+            if error.kind == SinkErrorKind::Fatal {
+                return Err(Error::fatal(format!("sink {:?}: {error}", self.plan.name)).with_hint(error.hint));
+            }
+            let wait = backoff.pause();
+            if let Some(since) = outage.failed(None, &(&error).into(), wait, now()) {
+                let hint = error.hint.as_deref().unwrap_or_default();
+                tracing::warn!(sink = %self.plan.name, for_s = since.as_secs(), error = %error, hint, "the store is not there; trying again");
+            }
+            if !sleep(wait, orders.shutdown()).await {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Memberships one after the other, until told to stop or a failure that does not pass.
+    async fn sessions(&self, driver: &Driver, orders: Orders) -> Result<()> {
+        let plan = &self.plan;
+        let session =
+            Session { driver, topics: &plan.topics, batch_max: plan.batch_max, metrics: &self.metrics.1 };
+        let mut backoff = Backoff::new(plan.retry_initial, plan.retry_max);
+        loop {
+            if !self.rest(&orders).await {
+                return Ok(());
+            }
+            let began = Instant::now();
+            let ended = session.run(&self.kafka, &orders).await;
+            if orders.is_stopped() {
+                self.reporter.set(State::Stopping);
+            }
+            let error = match ended {
+                Ok(Ended::Paused) => continue,
+                Ok(Ended::Stopped) => return Ok(()),
+                Err(error) if !error.is_transient() || orders.is_stopped() => return Err(error),
+                Err(error) => error,
+            };
+            if began.elapsed() > plan.retry_max {
+                backoff.reset(); // it had begun well; another trouble ended it
+            }
+            let wait = backoff.pause();
+            self.reporter.failed((&error).into(), wait);
+            tracing::warn!(sink = %plan.name, error = %error.in_full(), hint = error.hint().unwrap_or_default(), wait_ms = wait.as_millis(), "starting the sink again");
+            if !sleep(wait, orders.shutdown()).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits while the sink is to pause; `false` when told to stop.
+    async fn rest(&self, orders: &Orders) -> bool {
+        if !orders.is_paused() {
+            return !orders.is_stopped();
+        }
+        self.reporter.set(State::Paused);
+        tracing::info!(sink = %self.plan.name, "paused");
+        let mut resumed = orders.clone();
         tokio::select! {
             biased;
-            () = stop.cancelled() => break Ok(()),
-            Some(error) = failures.recv() => break Err(error),
-            event = events.recv() => match event {
-                Some(Event::Assigned { partitions, reply }) => {
-                    let names: Vec<Partition> = partitions.iter().map(|one| one.partition.clone()).collect();
-                    let starts = match resume(driver, &names, resume_limit, stop).await {
-                        Ok(Some(starts)) => starts,
-                        Ok(None) => break Ok(()),
-                        Err(error) => break Err(error),
-                    };
-                    let mut told = Vec::new();
-                    let mut refused = None;
-                    for (Assignment { partition, records, bookmark }, start) in partitions.into_iter().zip(starts) {
-                        let (start, history) = match beginnings.of(driver, &partition, start, bookmark).await {
-                            Ok(begin) => begin,
-                            Err(error) => {
-                                refused = Some(error);
-                                break;
-                            }
-                        };
-                        tracing::info!(sink = %driver.name, %partition, ?start, "partition assigned");
-                        told.push(start);
-                        let worker = spawn(driver, partition.clone(), (records, history), config.batch_max, &member.progress, &failed);
-                        workers.insert(partition, worker);
-                    }
-                    if let Some(error) = refused {
-                        break Err(error);
-                    }
-                    let _ = reply.send(told);
-                }
-                Some(Event::Revoked { partitions, reply }) => {
-                    let gone: Vec<_> = partitions.iter().filter_map(|p| workers.remove_entry(p)).collect();
-                    drain(gone, driver).await;
-                    tracing::info!(sink = %driver.name, ?partitions, "partitions given back");
-                    let _ = reply.send(());
-                }
-                Some(Event::Failed(error)) => break Err(error.into()),
-                None => break Err(Error::transient("the consumer's thread ended")),
-            },
+            () = orders.stopped() => return false,
+            () = resumed.resumed() => {}
         }
-    };
-    drop(events); // the thread must not wait for an answer while it is told to leave
-    drain(workers.drain().collect(), driver).await;
-    member.leave().await;
-    result
-}
-
-/// Stops workers, each within the grace that the call in its hand has. Nothing works on their partitions
-/// afterwards.
-async fn drain(workers: Vec<(Partition, Worker)>, driver: &Driver) {
-    for (_, worker) in &workers {
-        worker.stop.cancel();
-    }
-    for (partition, worker) in workers {
-        let _ = worker.task.await;
-        driver.sink.released(&partition).await;
-    }
-}
-
-/// Asks the sink where partitions begin, until it answers; `None` when told to stop.
-///
-/// # Errors
-/// Transient when the answers take longer than `limit`, all together: the member does not poll meanwhile, and the broker would
-/// put it out of its group.
-async fn resume(
-    driver: &Driver,
-    partitions: &[Partition],
-    limit: Duration,
-    stop: &CancellationToken,
-) -> Result<Option<Vec<Start>>> {
-    let asks: Vec<_> = partitions.iter().map(|partition| ask(driver, partition)).collect();
-    let asked = stream::iter(asks).buffered(ASKED_AT_ONCE);
-    let asked = tokio::select! {
-        biased;
-        () = stop.cancelled() => return Ok(None),
-        asked = tokio::time::timeout(limit, asked.try_collect()) => asked,
-    };
-    let late = |_| {
-        let count = partitions.len();
-        Error::transient(format!("sink {:?} does not say where its {count} partitions begin", driver.name))
-    };
-    asked.map_err(late)?.map(Some)
-}
-
-async fn ask(driver: &Driver, partition: &Partition) -> Result<Start> {
-    let mut backoff = Backoff::new(driver.retry_initial, driver.retry_max.min(Duration::from_secs(10)));
-    loop {
-        match driver.sink.resume(partition).await {
-            Ok(start) => {
-                driver.outage.passed(partition, tokio::time::Instant::now());
-                return Ok(start);
-            }
-            Err(error) if error.kind == SinkErrorKind::Fatal => {
-                return Err(Error::fatal(format!("sink {:?}: {error}", driver.name)).with_hint(error.hint));
-            }
-            Err(error) => {
-                if driver.outage.failed(partition, &error.message, tokio::time::Instant::now()).is_some() {
-                    let hint = error.hint.as_deref().unwrap_or_default();
-                    tracing::warn!(sink = %driver.name, %partition, error = %error, hint, "the sink does not say where to begin; asking again");
-                }
-                tokio::time::sleep(backoff.pause()).await;
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use async_trait::async_trait;
-    use pgcdc_kafka::consumer::Message;
-
-    use super::*;
-    use crate::driver::Rejections;
-    use crate::driver::tests::driver;
-    use crate::{Batch, Outcome, SinkError};
-
-    /// Takes its time to say where to begin, or never does.
-    #[derive(Debug, Default)]
-    struct Slow {
-        takes: Option<Duration>,
-        asked: Mutex<u32>,
-    }
-
-    #[async_trait]
-    impl Sink for Slow {
-        async fn check(&self) -> Result<(), SinkError> {
-            Ok(())
-        }
-
-        async fn resume(&self, partition: &Partition) -> Result<Start, SinkError> {
-            *self.asked.lock().expect("no panic") += 1;
-            let Some(takes) = self.takes else { return Err(SinkError::transient("down")) };
-            tokio::time::sleep(takes).await;
-            Ok(Start::At(partition.id.into()))
-        }
-
-        async fn write(&self, _: &Batch<'_>) -> Result<Outcome, SinkError> {
-            unreachable!("nothing is assigned")
-        }
-    }
-
-    #[async_trait]
-    impl Rejections for Slow {
-        async fn send(&self, _: &Partition, _: &Message, _: &str) -> Result<(), Error> {
-            Ok(())
-        }
-    }
-
-    fn partitions(count: i32) -> Vec<Partition> {
-        (0..count).map(|id| Partition { topic: "t".into(), id }).collect()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_sink_that_never_says_where_to_begin_ends_the_session() {
-        let sink: Arc<Slow> = Arc::default();
-        let (driver, stop) = (driver(&sink), CancellationToken::new());
-        let error = resume(&driver, &partitions(1), RESUME_LIMIT, &stop).await.expect_err("late");
-        assert!(error.is_transient(), "{error}");
-        assert!(*sink.asked.lock().expect("no panic") > 3);
-        stop.cancel();
-        assert_eq!(resume(&driver, &partitions(1), RESUME_LIMIT, &stop).await.expect("no error"), None);
-    }
-
-    /// One after the other they would take longer than the broker waits for the member.
-    #[tokio::test(start_paused = true)]
-    async fn many_partitions_are_resumed_together_within_one_limit() {
-        let sink = Arc::new(Slow { takes: Some(Duration::from_secs(10)), ..Slow::default() });
-        let (driver, stop, start) = (driver(&sink), CancellationToken::new(), tokio::time::Instant::now());
-        let starts = resume(&driver, &partitions(64), RESUME_LIMIT, &stop).await.expect("in time");
-        assert_eq!(starts, Some((0..64).map(Start::At).collect()));
-        assert!(start.elapsed() <= Duration::from_secs(41), "{:?}", start.elapsed());
-        let start = tokio::time::Instant::now();
-        resume(&driver, &partitions(1000), RESUME_LIMIT, &stop).await.expect_err("too many");
-        assert_eq!(start.elapsed(), RESUME_LIMIT);
+        self.reporter.set(State::Starting);
+        tracing::info!(sink = %self.plan.name, "resumed");
+        true
     }
 }

@@ -1,52 +1,77 @@
 //! The trait that a store implements, and its contract.
+//!
+//! The states of a batch, from the worker's queue to the committed offset:
+//!
+//! ```text
+//!                     ┌──────────────── Err(transient): the driver waits, and hands it over again, whole
+//!                     ▼                 │
+//!   decoded ──────▶ handed over to `write` ──── Refused ───▶ its rejected records become dead letters,
+//!                     ▲   │          │                       and it is handed over again without them ─┐
+//!                     │   │          │                                                                 │
+//!                     │   │          └─ Accepted ─▶ accepted ── `flush`, or a commit of the sink's own │
+//!                     │   │                           │                   │                            │
+//!                     │   └─ Durable ─────────────────┼───────────────────┴─▶ durable ─▶ offset committed
+//!                     │                               │                       (`durable_to` ≥ `next`)
+//!                     └───────────────────────────────┼────────────────────────────────────────────────┘
+//!                                                     │
+//!   the process ends, the partition goes (`released`) ┴─▶ not durable: the batch comes again from the last offset
+//! ```
+//!
+//! A store that answers each write (Cassandra, Redis, HTTP) returns [`Outcome::Durable`] and needs nothing else of this.
+//! A store that gathers (files of a lake, a warehouse's stream) returns [`Outcome::Accepted`], commits many batches of all
+//! partitions in one step, and tells how far it is in [`Sink::durable_to`].
 
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pgcdc_format::decode::Change;
-use pgcdc_kafka::consumer::{Message, Partition, Start};
+use pgcdc_kafka::consumer::{Partition, Start};
+use tokio::time::Instant;
 
-use crate::order::Order;
+use crate::{Batch, SinkError};
 
-/// One record: as it was read, and what it means.
-#[derive(Debug)]
-pub struct Record<'a> {
-    /// The record as it was read.
-    pub message: &'a Message,
-    /// What it means.
-    pub change: Change<'a>,
-    /// Where it stands among all changes of its source; `None` when it carries no position.
-    pub order: Option<Order>,
+/// What became of a batch that was handed to [`Sink::write`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All records are durable in the store, but for the rejected ones. So is everything of the partition that was accepted
+    /// before.
+    Durable {
+        /// Records that can never be written.
+        rejected: Vec<Rejected>,
+    },
+    /// The sink has all records in hand, but for the rejected ones, and makes them durable later. It tells by
+    /// [`Sink::durable_to`] when that is done. The sink may reject none of them later.
+    Accepted {
+        /// Records that can never be written.
+        rejected: Vec<Rejected>,
+    },
+    /// Nothing was written, because of these records. The same batch comes again without them once they are in the dead
+    /// letter topic. A sink that stores offsets answers so: it must not store an offset behind a record that nobody has.
+    Refused {
+        /// Records that can never be written; at least one.
+        rejected: Vec<Rejected>,
+    },
 }
 
-/// Consecutive records of one partition, in order.
-///
-/// Offsets may have gaps (compaction, transactions, records already sent to the dead letters).
-#[derive(Debug)]
-pub struct Batch<'a> {
-    /// Where the records come from.
-    pub partition: &'a Partition,
-    /// The offset after the last record, which becomes the committed one.
-    pub next: i64,
-    /// The records that are still to be written; may be empty, when all were rejected.
-    pub records: Vec<Record<'a>>,
-    /// What is remembered of the partition beside `next`. A sink that stores offsets stores it in the same step, and tells
-    /// it in [`Sink::bookmark`].
-    pub bookmark: &'a str,
-}
+impl Outcome {
+    /// Everything is durable, and nothing was rejected.
+    #[must_use]
+    pub fn durable() -> Self {
+        Self::Durable { rejected: Vec::new() }
+    }
 
-/// What became of a batch.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Whether every record that is not in `rejected` is durable in the store.
-    ///
-    /// A sink that stores offsets together with its data answers `false` when it rejects something:
-    /// nothing is written, and the same batch comes again without the rejected records once these are
-    /// in the dead letter topic.
-    pub durable: bool,
-    /// Records that can never be written.
-    pub rejected: Vec<Rejected>,
+    /// Everything is in hand, and nothing was rejected.
+    #[must_use]
+    pub fn accepted() -> Self {
+        Self::Accepted { rejected: Vec::new() }
+    }
+
+    /// The records that can never be written.
+    #[must_use]
+    pub fn rejected(&self) -> &[Rejected] {
+        let (Self::Durable { rejected } | Self::Accepted { rejected } | Self::Refused { rejected }) = self;
+        rejected
+    }
 }
 
 /// A record that can never be written, because of what it holds. It goes to the dead letter topic.
@@ -55,98 +80,52 @@ pub struct Outcome {
 /// get the same answer, and a whole topic would become dead letters.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rejected {
-    /// The record's offset in the batch's partition.
-    pub offset: i64,
+    /// The record's position in the batch's partition.
+    pub position: i64,
     /// Why, for a person to read. Never quotes values of the row.
     pub reason: String,
 }
 
-/// A failure of the store, as opposed to one of a record.
-#[derive(Debug)]
-pub struct SinkError {
-    pub(crate) kind: SinkErrorKind,
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
-    pub(crate) retry_after: Option<Duration>,
-    pub(crate) progressed: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SinkErrorKind {
-    Transient,
-    Diverged,
-    Fatal,
-}
-
-impl SinkError {
-    /// The same call may succeed later: the driver repeats it.
-    pub fn transient(message: impl Into<String>) -> Self {
-        Self::new(SinkErrorKind::Transient, message)
-    }
-
-    /// The store holds another offset than this process believes (it was emptied, restored, or another
-    /// process wrote): the sink starts again from what the store says.
-    pub fn diverged(message: impl Into<String>) -> Self {
-        Self::new(SinkErrorKind::Diverged, message)
-    }
-
-    /// Only another configuration mends it: the sink ends. What a person can mend in the store itself (a right, a table that
-    /// is missing) is transient: the sink goes on once it is done.
-    pub fn fatal(message: impl Into<String>) -> Self {
-        Self::new(SinkErrorKind::Fatal, message)
-    }
-
-    fn new(kind: SinkErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, retry_after: None, progressed: false }
-    }
-
-    /// Says what a person can do about it.
-    #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// Asks the driver to wait this long before it tries again.
-    #[must_use]
-    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
-        self.retry_after = wait;
-        self
-    }
-}
-
-impl SinkError {
-    /// Says that some records of the batch were written before the failure: the store is not down, and
-    /// the driver's waits begin anew.
-    #[must_use]
-    pub fn progressed(mut self, progressed: bool) -> Self {
-        self.progressed = progressed;
-        self
-    }
-}
-
-impl fmt::Display for SinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for SinkError {}
-
 /// A store that takes changes.
 ///
-/// **Who calls.** One [`driver`](crate::driver) per partition. [`write`](Sink::write) is called for one
-/// batch of a partition at a time, in order, unless [`concurrent_batches`](Sink::concurrent_batches) says that
-/// more may be, and for several partitions at the same time.
+/// **Who calls.** One [`driver`](crate::driver) per partition. [`write`](Sink::write) is called for one batch of a partition at
+/// a time, in order, unless [`concurrent_batches`](Sink::concurrent_batches) says that more may be, and for several partitions
+/// at the same time. [`flush`](Sink::flush) is called by one task for the whole sink, while writes go on.
 ///
-/// **Durable** means that a crash of this process, of the machine it runs on, and of as much of the
-/// store as it promises to survive, does not lose the records. Offsets are committed after it.
+/// **Durable** means that a crash of this process, of its machine, and of as much of the store as the store promises to
+/// survive does not lose the records. Offsets are committed after that. Durability is cumulative: what
+/// [`durable_to`](Sink::durable_to) says holds for every record below it.
 ///
-/// **Repetition.** A batch that failed in part comes again, whole, also in another process after a
-/// crash and cut at other places. The sink makes that harmless: by writes that can be repeated, or by
-/// storing offsets in the same atomic step as the data and telling them in [`resume`](Sink::resume).
+/// **Repetition.** A batch that failed in part comes again, whole. After a crash or a rebalance, records that were not durable
+/// come again, perhaps in another process and in other batches. The sink makes that harmless in one of two ways: by writes that
+/// can be repeated, or by storing offsets in the same atomic step as the data and telling them in [`resume`](Sink::resume).
+///
+/// **Back pressure.** A sink that has as much in hand as it may hold does not return from [`write`](Sink::write) before it has
+/// room: it waits, or commits. Behind it the partition's queue fills, and the consumer pauses the partition.
 ///
 /// **Retries** are the driver's alone: a sink reports its failure and returns.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use pgcdc_sinks::{Batch, Outcome, Sink, SinkError};
+///
+/// /// Keeps the keys that it was given.
+/// #[derive(Debug, Default)]
+/// struct Keys(Mutex<Vec<Vec<u8>>>);
+///
+/// #[async_trait::async_trait]
+/// impl Sink for Keys {
+///     async fn check(&self) -> Result<(), SinkError> {
+///         Ok(())
+///     }
+///
+///     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
+///         let mut keys = self.0.lock().map_err(|_| SinkError::fatal("a writer panicked"))?;
+///         keys.extend(batch.records.iter().filter_map(|record| record.key).map(<[u8]>::to_vec));
+///         Ok(Outcome::durable())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Sink: Send + Sync + fmt::Debug {
     /// Whether the store can be reached and is what the configuration says.
@@ -157,19 +136,19 @@ pub trait Sink: Send + Sync + fmt::Debug {
         Ok(Start::Committed)
     }
 
-    /// What [`Batch::bookmark`] said beside the offset that [`resume`](Sink::resume) has just told. Not asked of a sink that
-    /// keeps no offsets: there the consumer group keeps both.
+    /// The bookmark that is stored beside the offset which [`resume`](Sink::resume) has just told. A sink that stores no
+    /// offsets is not asked: there the consumer group keeps both.
     fn bookmark(&self, _partition: &Partition) -> Option<String> {
         None
     }
 
-    /// The topic was made again, and is read from its beginning: puts the stored offset back to zero.
+    /// The topic was deleted and made again, and is read from its beginning: puts the stored offset back to zero.
     async fn rewind(&self, _partition: &Partition, _bookmark: &str) -> Result<(), SinkError> {
         Ok(())
     }
 
-    /// Whether the store compares a write's [`order`](Record::order) with what it holds, so that one below it is lost. Only
-    /// then does a source whose positions fall stop the sink.
+    /// Whether the store compares a write's [`order`](crate::Record::order) with what it holds, so that a write below it is
+    /// lost. Only then does a source whose positions fall stop the sink.
     fn compares_orders(&self) -> bool {
         false
     }
@@ -179,20 +158,50 @@ pub trait Sink: Send + Sync + fmt::Debug {
         "empty what the sink has written"
     }
 
-    /// Writes a batch. When this returns, what it calls durable is durable.
+    /// Writes a batch, or takes it in hand.
+    ///
+    /// # Errors
+    /// When the store fails; the driver waits and hands the same batch over again, whole.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves each record written or not written; the batch comes again. The driver
-    /// drops it when its partition is taken away and the store does not answer in time.
+    /// Dropping the future leaves each record written or not written; the batch comes again. The driver drops it when its
+    /// partition is taken away and the store does not answer in time.
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError>;
 
-    /// How many batches of one partition may be written at the same time. More than one only where neither the order of
-    /// writes matters to the store nor whether one before them has failed.
+    /// How many batches of one partition may be written at the same time. More than one only where the store does not depend
+    /// on the order of writes, nor on whether an earlier write has failed.
     fn concurrent_batches(&self) -> usize {
         1
     }
 
-    /// The partition now belongs to another process: forget all state kept for it.
+    /// Up to where accepted records of a partition are durable: every record below this position is. `None` while the sink
+    /// knows nothing of the partition. Asked after each accepted batch and after each [`flush`](Sink::flush).
+    fn durable_to(&self, _partition: &Partition) -> Option<i64> {
+        None
+    }
+
+    /// How long accepted records wait at most before the driver calls [`flush`](Sink::flush). With `None` the sink commits by
+    /// itself, and is flushed only before partitions go.
+    fn flush_interval(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Makes durable what was accepted before the call, of all partitions; in one commit where the store can.
+    ///
+    /// Called when the interval is over, and before a partition goes: a rebalance, a pause, the end. Never twice at the same
+    /// time.
+    ///
+    /// # Errors
+    /// When the store fails. The records stay in the sink's hands; the driver waits and calls again.
+    ///
+    /// # Cancel safety
+    /// The driver drops the future at the `deadline`. What was accepted is then durable or not, never by half.
+    async fn flush(&self, _deadline: Instant) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// The partition now belongs to another process. Forget all state kept for it, and the accepted records that are not
+    /// durable: the other process reads them again, and they must not become durable here as well.
     async fn released(&self, _partition: &Partition) {}
 
     /// Ends background work and connections.

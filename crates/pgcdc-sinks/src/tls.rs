@@ -9,6 +9,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use pgcdc_config::Section;
 use pgcdc_event::Secret;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,7 +19,15 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use toml::Value;
 
-use crate::config::Section;
+use crate::store::{Key, key};
+
+/// The key `tls`, for the tables of the stores.
+pub(crate) const TLS: Key = key(
+    "tls",
+    "boolean or table",
+    "false",
+    "Encrypts connections: true, or { ca, certificate, key, verify_hostname }. The first three are paths of PEM files, or the PEM itself; without `ca` the system's authorities count.",
+);
 
 /// How connections to a store are encrypted, ready for use.
 #[derive(Clone)]

@@ -1,4 +1,5 @@
-//! The worker of one partition: batches are taken, decoded and written, in order, the next while one is written.
+//! The worker of one partition: takes batches from the queue, decodes them and has them written, in order. While one batch is
+//! written, the next one is decoded.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -7,12 +8,14 @@ use std::sync::Mutex;
 use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use pgcdc_format::decode::Decoder;
-use pgcdc_kafka::consumer::{Message, Partition, Progress, Records};
+use pgcdc_kafka::consumer::{Message, Partition, Records};
+use pgcdc_metrics::Counter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::driver::{Decoded, Driver, Written};
+use crate::durable::{Durable, Taken};
 use crate::order::history::{Fall, History};
 use crate::{Error, Result};
 
@@ -22,27 +25,28 @@ pub(crate) struct Worker {
     pub(crate) task: JoinHandle<()>,
 }
 
-/// Starts a worker; its failure goes to `failed`.
+/// Starts a worker, which tells `durable` of its batches; its failure goes to `failed`. It takes records, the history of the
+/// partition before them, and a counter of the records that it reads.
 pub(crate) fn spawn(
     driver: &Driver,
     partition: Partition,
-    (mut records, history): (Records, History),
+    (mut records, history, read): (Records, History, Counter),
     batch_max: usize,
-    progress: &Progress,
+    durable: &Durable,
     failed: &mpsc::Sender<Error>,
 ) -> Worker {
     let stop = CancellationToken::new();
-    let (driver, progress, failed, token) = (driver.clone(), progress.clone(), failed.clone(), stop.clone());
+    let (driver, durable, failed, token) = (driver.clone(), durable.clone(), failed.clone(), stop.clone());
     let task = tokio::spawn(async move {
-        let line = Line { driver: &driver, partition: &partition, stop: &token, decoder: Mutex::default() };
-        let durable = |next: i64, bookmark: String| progress.durable(&partition, next, bookmark);
-        let work = line.run(&mut records, batch_max, history, durable);
-        // Nothing of the worker is used after a panic, and the sink ends. The panic's text is on stderr;
-        // it may quote a value and is not repeated.
-        let ended = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-            Err(Error::fatal(format!("sink {:?}: the worker of {partition} panicked: a defect", driver.name)))
+        let (partition, decoder) = (&partition, Mutex::default());
+        let line = Line { driver: &driver, partition, stop: &token, decoder, read };
+        let work = line.run(&mut records, batch_max, history, |written, taken| match written {
+            Written::Durable(_) => durable.durable(partition, taken),
+            Written::Accepted(_) => durable.accepted(partition, taken, &*driver.sink),
+            Written::Stopped => {}
         });
-        if let Err(error) = ended {
+        let what = || format!("sink {:?}: the worker of {partition}", driver.name);
+        if let Err(error) = unless_it_panics(work, what).await {
             // One failure ends the session; those of other partitions add nothing.
             let _ = failed.try_send(error);
         }
@@ -50,12 +54,25 @@ pub(crate) fn spawn(
     Worker { stop, task }
 }
 
-/// What a partition's batches need on their way.
+/// Makes a panic an error that ends the sink. The panic's text is on stderr; it may quote a value, and is not repeated.
+///
+/// Nothing that the work used may be used after a panic.
+pub(crate) async fn unless_it_panics(
+    work: impl Future<Output = Result<()>>,
+    what: impl FnOnce() -> String,
+) -> Result<()> {
+    let ended = AssertUnwindSafe(work).catch_unwind().await;
+    ended.unwrap_or_else(|_| Err(Error::fatal(format!("{} panicked: a defect", what()))))
+}
+
+/// The way of a partition's batches.
 struct Line<'w> {
     driver: &'w Driver,
     partition: &'w Partition,
     stop: &'w CancellationToken,
     decoder: Mutex<Decoder>,
+    /// Counts the records that were read.
+    read: Counter,
 }
 
 /// What became of a batch.
@@ -63,6 +80,8 @@ struct Brought {
     written: Written,
     /// What is remembered of the partition after it.
     bookmark: String,
+    /// How many records were given to the sink.
+    records: u64,
     /// Why nothing behind it may be written.
     end: Option<Error>,
 }
@@ -70,25 +89,25 @@ struct Brought {
 impl Brought {
     /// The batch comes again.
     fn stopped() -> Self {
-        Self { written: Written::Stopped, bookmark: String::new(), end: None }
+        Self { written: Written::Stopped, bookmark: String::new(), records: 0, end: None }
     }
 }
 
 impl Line<'_> {
-    /// Brings batches into the store until told to stop, and says up to where all is durable, with the bookmark.
+    /// Brings batches into the store until told to stop, and reports each that the sink has, in order.
     async fn run(
         &self,
         records: &mut Records,
         batch_max: usize,
         history: History,
-        durable: impl Fn(i64, String),
+        report: impl Fn(Written, Taken),
     ) -> Result<()> {
         let at_once = self.driver.sink.concurrent_batches().max(1);
         let mut under_way = FuturesOrdered::new();
-        // Each batch has the history from the one before it, and hands it on when its own records are marked.
+        // Each batch gets the history from the batch before it, and hands it on when its own records are marked.
         let (first, mut handed_on) = oneshot::channel();
         let _ = first.send(history);
-        // Of the last batches, as many as may be written at once: the first makes room for the next.
+        // A turn for each of the last `at_once` batches. A new batch waits for the oldest of these turns.
         let mut turns = VecDeque::new();
         loop {
             let messages = if under_way.is_empty() {
@@ -106,28 +125,34 @@ impl Line<'_> {
                 return Ok(());
             }
             if !messages.is_empty() {
+                self.read.inc_by(messages.len() as u64);
                 let (done, turn) = oneshot::channel();
                 turns.push_back(turn);
                 let before = if turns.len() > at_once { turns.pop_front() } else { None };
                 let (pass, next) = oneshot::channel();
                 let history = (std::mem::replace(&mut handed_on, next), pass);
                 under_way.push_back(self.bring(messages, history, before, done));
-                // One more than are written, to be decoded meanwhile.
+                // One batch more than are written: it is decoded meanwhile.
                 if under_way.len() <= at_once {
                     continue;
                 }
             }
             let Some(written) = under_way.next().await else { return Ok(()) };
             let ended = match written {
-                Ok(Brought { written: Written::Durable(next), bookmark, end }) => {
-                    durable(next, bookmark);
+                Ok(Brought { written: Written::Stopped, end, .. }) => Some(end.map_or(Ok(()), Err)),
+                Ok(Brought {
+                    written: written @ (Written::Durable(next) | Written::Accepted(next)),
+                    bookmark,
+                    records,
+                    end,
+                }) => {
+                    report(written, Taken { next, bookmark, records });
                     end.map(Err)
                 }
-                Ok(Brought { written: Written::Stopped, end, .. }) => Some(end.map_or(Ok(()), Err)),
                 Err(error) => Some(Err(error)),
             };
             if let Some(ended) = ended {
-                // Nothing behind it counts any more, but a call of the store in hand has its grace.
+                // The batches behind it do not count any more, but calls of the store in progress have their grace.
                 self.stop.cancel();
                 while under_way.next().await.is_some() {}
                 return ended;
@@ -135,7 +160,7 @@ impl Line<'_> {
         }
     }
 
-    /// Decodes a batch, and writes it when the one `before` it is durable.
+    /// Decodes a batch, and writes it when the batch `before` it is.
     async fn bring(
         &self,
         messages: Vec<Message>,
@@ -144,7 +169,7 @@ impl Line<'_> {
         done: oneshot::Sender<()>,
     ) -> Result<Brought> {
         let mut batch = Decoded::gradually(&messages, &self.decoder).await;
-        // Not handed on: a batch before it was the last.
+        // Without a history, the batch before this one was the last.
         let Ok(mut history) = history.await else { return Ok(Brought::stopped()) };
         let fallen = batch.mark(&mut history);
         let bookmark = batch.bookmark().to_owned();
@@ -153,18 +178,20 @@ impl Line<'_> {
             let _ = pass.send(history);
         }
         if batch.is_empty() {
-            return Ok(Brought { written: Written::Stopped, bookmark, end });
+            return Ok(Brought { end, ..Brought::stopped() });
         }
         if let Some(before) = before
             && before.await.is_err()
         {
             return Ok(Brought::stopped());
         }
+        let records = batch.len() as u64;
         let written = self.driver.write(self.partition, batch, self.stop).await?;
-        if let Written::Durable(_) = written {
-            let _ = done.send(());
+        if written == Written::Stopped {
+            return Ok(Brought::stopped());
         }
-        Ok(Brought { written, bookmark, end: end.filter(|_| written != Written::Stopped) })
+        let _ = done.send(());
+        Ok(Brought { written, bookmark, records, end })
     }
 
     /// Why the record at `offset` and all behind it are not written.
@@ -230,7 +257,7 @@ mod tests {
             if self.fails == Some(batch.next) {
                 return Err(SinkError::fatal("as the test wants"));
             }
-            Ok(Outcome { durable: true, rejected: Vec::new() })
+            Ok(Outcome::durable())
         }
     }
 
@@ -273,10 +300,10 @@ mod tests {
         let (token, told) = (stop.clone(), durable.clone());
         let task = tokio::spawn(async move {
             let partition = Partition { topic: "t".into(), id: 0 };
-            let line =
-                Line { driver: &driver, partition: &partition, stop: &token, decoder: Mutex::default() };
-            let durable = |next, _| told.lock().expect("no panic").push(next);
-            line.run(&mut records, 1, History::default(), durable).await
+            let (decoder, read) = (Mutex::default(), Counter::default());
+            let line = Line { driver: &driver, partition: &partition, stop: &token, decoder, read };
+            let report = |_, taken: Taken| told.lock().expect("no panic").push(taken.next);
+            line.run(&mut records, 1, History::default(), report).await
         });
         Bench { store, durable, sender, task, stop }
     }
@@ -375,8 +402,9 @@ mod tests {
         let store = store(1, None);
         let driver = driver(&store);
         let partition = Partition { topic: "t".into(), id: 0 };
-        let _worker =
-            spawn(&driver, partition, (records, History::default()), 1, &Progress::default(), &failed);
+        let durable = Durable::new(Default::default(), Default::default());
+        let intake = (records, History::default(), Counter::default());
+        let _worker = spawn(&driver, partition, intake, 1, &durable, &failed);
         sender.offer(Message::new(999, None, Some(b"{}"))).expect("room");
         let told = tokio::time::timeout(Duration::from_secs(10), failures.recv()).await;
         let error = told.expect("in time").expect("a failure");

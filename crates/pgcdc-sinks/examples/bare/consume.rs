@@ -37,40 +37,35 @@ impl Sink for Nothing {
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let cpu = || cpu_seconds().map_err(|error| SinkError::fatal(error.to_string()));
-        // What a store's sink would look at.
+        // A store's sink would look at a column of each row, too.
         if let Some(row) =
             batch.records.iter().find(|r| r.change.after.as_ref().is_none_or(|r| r.get("id").is_none()))
         {
-            return Err(SinkError::fatal(format!("record {} has no row with an id", row.message.offset)));
+            return Err(SinkError::fatal(format!("record {} has no row with an id", row.position)));
         }
         seen.all += batch.records.len();
         if seen.first.is_none() {
             seen.first = Some((Instant::now(), cpu()?));
         } else {
             seen.rows += batch.records.len();
-            seen.bytes +=
-                batch.records.iter().map(|r| r.message.value().map_or(0, <[u8]>::len)).sum::<usize>();
+            seen.bytes += batch
+                .records
+                .iter()
+                .map(|r| r.message.and_then(|m| m.value()).map_or(0, <[u8]>::len))
+                .sum::<usize>();
         }
         if seen.all >= self.rows && seen.last.is_none() {
             seen.last = Some((Instant::now(), cpu()?));
             self.done.cancel();
         }
-        Ok(Outcome { durable: true, rejected: Vec::new() })
+        Ok(Outcome::durable())
     }
 }
 
 pub(crate) async fn run(bootstrap: &str, topic: &str, rows: usize) -> Result<()> {
     let done = CancellationToken::new();
     let sink = Arc::new(Nothing { rows, seen: Mutex::default(), done: done.clone() });
-    let plan = Plan {
-        name: "nothing".to_owned(),
-        topics: vec![topic.to_owned()],
-        batch_max: 500,
-        retry_initial: Duration::from_millis(200),
-        retry_max: Duration::from_secs(1),
-        new_history: Default::default(),
-        max_dead_letters: None,
-    };
+    let plan = Plan { retry_max: Duration::from_secs(1), ..Plan::new("nothing", [topic]) };
     let kafka = ClientProperties::parse([("bootstrap.servers", bootstrap)])?;
     let group = format!("nothing-{}", std::process::id());
     let member = sink.clone();

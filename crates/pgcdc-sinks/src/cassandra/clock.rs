@@ -58,7 +58,7 @@ pub(super) struct Hand {
 impl Hand {
     /// The record's timestamp, or nothing when there is nothing to write. Notes the partition's form.
     pub(super) fn timestamp(&mut self, record: &Record<'_>) -> Option<i64> {
-        let (change, offset) = (&record.change, record.message.offset);
+        let (change, offset) = (&record.change, record.position);
         if change.form == Form::Tombstone {
             // The first record after a start may be a tombstone. If rows go by offsets, its offset is what
             // it needs; if they go by positions, the offset is below all of them and the delete came before it.
@@ -88,7 +88,7 @@ mod tests {
             let order = history.mark(offset, message.key(), &change).expect("no fall");
             // As if each were in a piece of its own.
             let mut hand = clock.look(&partition);
-            let timestamp = hand.timestamp(&Record { message: &message, change, order });
+            let timestamp = hand.timestamp(&Record { order, ..Record::of(&message, change) });
             clock.note(&partition, &hand);
             timestamp
         };

@@ -1,10 +1,57 @@
 //! Keys of a `type = "cassandra"` sink.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pgcdc_config::Section;
 use pgcdc_event::Secret;
 use scylla::statement::Consistency;
 
-use crate::config::Section;
-use crate::tls::Tls;
+use super::write::Cassandra;
+use crate::store::{Key, Store, key};
+use crate::tls::{TLS, Tls};
+use crate::{Sink, SinkError};
+
+/// Keys of `type = "cassandra"`.
+pub(crate) const KEYS: &[Key] = &[
+    key("contact_points", "texts", "required", "Some nodes, as host:port."),
+    key("keyspace", "text", "required", "Keyspace of the target table."),
+    key("table", "text", "", "Target table; the source table's name unless set."),
+    key(
+        "create",
+        "boolean",
+        "false",
+        "Make keyspace and table when they are missing, from the source's columns and key, and add columns that appear later.",
+    ),
+    key(
+        "replication",
+        "text",
+        "{'class': 'SimpleStrategy', 'replication_factor': 1}",
+        "Replication of a keyspace that is made, in CQL.",
+    ),
+    key(
+        "consistency",
+        "text",
+        "local_quorum",
+        "Consistency level of writes: any, one, two, three, quorum, all, local_one, local_quorum or each_quorum.",
+    ),
+    key(
+        "unlogged_batch_rows",
+        "number",
+        "10",
+        "How many rows of the same replicas go in one request at most, 1 to 100; 1 sends each row by itself.",
+    ),
+    key("username", "text", "", "User to log in as; goes together with `password`."),
+    key("password", "secret", "", "Password of that user."),
+    TLS,
+    key("datacenter", "text", "", "Datacenter whose nodes are asked first."),
+    key(
+        "unavailable_value_placeholder",
+        "text",
+        "__debezium_unavailable_value",
+        "What the connector writes for a TOAST value that did not change; such columns stay as they are.",
+    ),
+];
 
 /// What the file says of a Cassandra sink.
 #[derive(Clone, Debug)]
@@ -50,6 +97,13 @@ const CONSISTENCIES: &[(&str, Consistency)] = &[
     ("local_quorum", Consistency::LocalQuorum),
     ("each_quorum", Consistency::EachQuorum),
 ];
+
+#[async_trait]
+impl Store for CassandraConfig {
+    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
+        Ok(Arc::new(Cassandra::open(self).await?))
+    }
+}
 
 impl CassandraConfig {
     pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {

@@ -89,7 +89,7 @@ async fn send(session: &Session, request: Request) -> Sent {
     for statement in request {
         if let Err(error) = session.execute_unpaged(statement.prepared(), &statement.values).await {
             let reason = decide(session, &statement, blame(&error)).await?;
-            rejected.push(Rejected { offset: statement.offset, reason });
+            rejected.push(Rejected { position: statement.position, reason });
         }
     }
     if let Some((reason, target)) = refused.filter(|_| rejected.is_empty())

@@ -49,4 +49,5 @@ mod verdict;
 mod write;
 
 pub use config::CassandraConfig;
+pub(crate) use config::KEYS;
 pub use write::Cassandra;

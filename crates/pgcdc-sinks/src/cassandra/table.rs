@@ -169,7 +169,7 @@ impl Shape {
 
 /// A record's statement, ready to be executed.
 pub(super) struct Statement {
-    pub(super) offset: i64,
+    pub(super) position: i64,
     pub(super) target: Arc<Target>,
     pub(super) is_upsert: bool,
     pub(super) values: Cells,

@@ -215,14 +215,14 @@ impl Cassandra {
         // The table of the record before: mostly that of the next one, too.
         let mut last: Option<(&str, Arc<Target>)> = None;
         for record in records {
-            let offset = record.message.offset;
+            let position = record.position;
             self.advice.look(record);
             let Some(timestamp) = hand.timestamp(record) else { continue };
             match record.change.operation {
                 Operation::Message => continue,
                 Operation::Truncate => {
                     let reason = "TRUNCATE cannot be repeated safely and is not applied".to_owned();
-                    refused.push(Rejected { offset, reason });
+                    refused.push(Rejected { position, reason });
                     continue;
                 }
                 Operation::Create | Operation::Update | Operation::Read | Operation::Delete => {}
@@ -238,7 +238,7 @@ impl Cassandra {
                 // A table that is still to be made holds nothing that could be deleted.
                 Err(_) if record.change.operation == Operation::Delete => continue,
                 Err(reason) => {
-                    refused.push(Rejected { offset, reason });
+                    refused.push(Rejected { position, reason });
                     continue;
                 }
             };
@@ -253,9 +253,9 @@ impl Cassandra {
                     if last.as_ref().is_none_or(|(last, _)| *last != name) {
                         last = Some((name, Arc::clone(&target)));
                     }
-                    statements.push(Statement { offset, target, is_upsert, values });
+                    statements.push(Statement { position, target, is_upsert, values });
                 }
-                Err(reason) => refused.push(Rejected { offset, reason }),
+                Err(reason) => refused.push(Rejected { position, reason }),
             }
         }
         self.clock.note(partition, &hand);
@@ -328,16 +328,16 @@ impl Sink for Cassandra {
 
     async fn write(&self, batch: &Batch<'_>) -> Result<Outcome, SinkError> {
         self.forget_changed_targets().await;
-        let mut outcome = Outcome { durable: true, rejected: Vec::new() };
-        let written = self.statements(batch, &mut outcome.rejected).await;
+        let mut rejected = Vec::new();
+        let written = self.statements(batch, &mut rejected).await;
         match written {
-            Ok(rejected) => outcome.rejected.extend(rejected),
+            Ok(refused) => rejected.extend(refused),
             Err(error) => {
                 self.forget_targets().await;
                 return Err(error);
             }
         }
-        Ok(outcome)
+        Ok(Outcome::Durable { rejected })
     }
 
     /// The timestamps order the writes: while the last statements of a batch are awaited, those of the next are sent. Not

@@ -1,18 +1,23 @@
 //! The configuration file: TOML, every mistake in one answer.
 
+mod reference;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use pgcdc_config::Section;
-use pgcdc_config::{Environment, Provided, did_you_mean};
+use pgcdc_config::{Environment, Provided, Section, did_you_mean};
 use pgcdc_kafka::ClientProperties;
 
+use crate::kinds::{self, KINDS};
 use crate::order::NewHistory;
+use crate::store::Store;
 use crate::{Error, Result};
+
+pub use reference::reference;
 
 /// What a configuration file says, checked without touching the world.
 #[derive(Clone, Debug)]
@@ -32,8 +37,7 @@ pub struct SinkConfig {
     pub name: String,
     /// The topics it reads.
     pub topics: Vec<String>,
-    /// How many records go to the store in one batch at most (`batch.max`, default 500; Cassandra and Redis, which take a
-    /// batch in pieces and stand still between two batches: 8000).
+    /// How many records go to the store in one batch at most (`batch.max`; the default is the [`Kind`](crate::Kind)'s).
     pub batch_max: usize,
     /// Longest wait between two tries (`retry.max`, default 30 s).
     pub retry_max: Duration,
@@ -45,33 +49,13 @@ pub struct SinkConfig {
     /// `new_history`: what the sink does when the source's positions begin anew, `stop` (default) or `continue`.
     pub new_history: NewHistory,
     /// What `type` says, with the store's own keys.
-    pub store: Store,
+    pub store: Arc<dyn Store>,
 }
 
-/// The kinds of stores.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Store {
-    /// `type = "cassandra"`.
-    #[cfg(feature = "cassandra")]
-    Cassandra(crate::cassandra::CassandraConfig),
-    /// `type = "redis"`.
-    #[cfg(feature = "redis")]
-    Redis(crate::redis::RedisConfig),
-    /// `type = "http"`.
-    #[cfg(feature = "http")]
-    Http(crate::http::HttpConfig),
-}
-
-/// The types this build knows.
-const TYPES: &[&str] = &[
-    #[cfg(feature = "cassandra")]
-    "cassandra",
-    #[cfg(feature = "redis")]
-    "redis",
-    #[cfg(feature = "http")]
-    "http",
-];
+/// First wait between two tries, unless `retry.initial` says otherwise.
+pub(crate) const RETRY_INITIAL: Duration = Duration::from_millis(200);
+/// Longest wait between two tries, unless `retry.max` says otherwise.
+pub(crate) const RETRY_MAX: Duration = Duration::from_secs(30);
 
 impl Config {
     /// Reads and checks a file.
@@ -191,61 +175,55 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
         None => format!("[[sink]] number {}: ", at + 1),
     };
     let mut section = Section::new(&place, table, mistakes);
-    let name = section.text("name");
-    if let Some(name) = &name {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || !name.chars().all(plain) {
-            section.mistake("\"name\" must consist of the characters a-z A-Z 0-9 . _ -, since it becomes part of the group id");
-        }
-    }
-    let topics = section.texts("topics");
-    if topics.as_ref().is_some_and(|topics| topics.is_empty() || topics.iter().any(String::is_empty)) {
-        section.mistake("\"topics\" must name at least one topic");
-    }
-    if let Some(name) = topics.iter().flatten().find(|topic| topic.starts_with('^')) {
-        section.mistake(&format!(
-            "\"topics\" takes names: {name:?} would be a regular expression, and one that also matches the sink's own dead letter topics"
-        ));
-    }
+    let name = parse_name(&mut section);
+    let topics = parse_topics(&mut section);
     let batch_max = section.inner("batch", |batch| batch.optional_number("max", 1..=10_000));
     let retry =
         section.inner("retry", |retry| (retry.optional_duration("initial"), retry.optional_duration("max")));
     let max_dead_letters = section.optional_number("max_dead_letters", 0..=1_000_000_000);
     let (retry_initial, retry_max) = retry.unwrap_or((None, None));
     let new_history = parse_new_history(&mut section);
-    let kind = section.text("type");
-    let store = match kind.as_deref() {
-        #[cfg(feature = "cassandra")]
-        Some("cassandra") => crate::cassandra::CassandraConfig::parse(&mut section).map(Store::Cassandra),
-        #[cfg(feature = "redis")]
-        Some("redis") => crate::redis::RedisConfig::parse(&mut section).map(Store::Redis),
-        #[cfg(feature = "http")]
-        Some("http") => crate::http::HttpConfig::parse(&mut section).map(Store::Http),
-        Some(other) => {
-            section.mistake(&format!(
-                "unknown type {other:?}{}; known are {}",
-                did_you_mean(other, TYPES),
-                TYPES.join(", ")
-            ));
-            return None; // its other keys are those of a type that nobody knows
-        }
-        None => return None,
+    let kind = section.text("type")?;
+    let Some(kind) = kinds::kind(&kind) else {
+        let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let near = did_you_mean(&kind, &known);
+        section.mistake(&format!("unknown type {kind:?}{near}; known are {}", known.join(", ")));
+        return None; // its other keys are those of an unknown type
     };
+    let store = (kind.parse)(&mut section);
     section.finish();
-    let batch_default = match kind.as_deref() {
-        Some("cassandra" | "redis") => 8000,
-        _ => 500,
-    };
     Some(SinkConfig {
         name: name?,
         topics: topics?,
-        batch_max: batch_max.flatten().and_then(|n| usize::try_from(n).ok()).unwrap_or(batch_default),
-        retry_initial: retry_initial.unwrap_or(Duration::from_millis(200)),
-        retry_max: retry_max.unwrap_or(Duration::from_secs(30)),
+        batch_max: batch_max.flatten().and_then(|n| usize::try_from(n).ok()).unwrap_or(kind.batch_max),
+        retry_initial: retry_initial.unwrap_or(RETRY_INITIAL),
+        retry_max: retry_max.unwrap_or(RETRY_MAX),
         max_dead_letters: max_dead_letters.and_then(|count| count.try_into().ok()),
         new_history,
         store: store?,
     })
+}
+
+fn parse_name(section: &mut Section<'_, '_>) -> Option<String> {
+    let name = section.text("name")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || !name.chars().all(plain) {
+        section.mistake("\"name\" must consist of the characters a-z A-Z 0-9 . _ -, since it becomes part of the group id");
+    }
+    Some(name)
+}
+
+fn parse_topics(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
+    let topics = section.texts("topics")?;
+    if topics.is_empty() || topics.iter().any(String::is_empty) {
+        section.mistake("\"topics\" must name at least one topic");
+    }
+    if let Some(name) = topics.iter().find(|topic| topic.starts_with('^')) {
+        section.mistake(&format!(
+            "\"topics\" takes names: {name:?} would be a regular expression, and one that also matches the sink's own dead letter topics"
+        ));
+    }
+    Some(topics)
 }
 
 fn parse_new_history(section: &mut Section<'_, '_>) -> NewHistory {

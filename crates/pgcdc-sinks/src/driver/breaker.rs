@@ -1,4 +1,4 @@
-//! A circuit breaker: a store that fails is left in peace, then asked by one.
+//! A circuit breaker: after several failures in a row no call reaches the store for a pause, then a single call tries it.
 //!
 //! ```text
 //!            5 failures in a row                 pause over
@@ -11,19 +11,22 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pgcdc_metrics::Gauge;
 use tokio::time::Instant;
 
 const FAILURES_TO_OPEN: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Short, so that a store that is back is found soon: one request in this time is no burden.
+/// Short, so that a store that is back is found soon; one request in this time is no burden to it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A probe of which nothing was heard (its task is gone) is replaced after this.
+/// A probe whose result never came (its task is gone) is replaced after this.
 const PROBE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Shared by all writers of one sink. Takes the time as an argument, so that it can be tested.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Breaker {
     state: Mutex<State>,
+    /// 1 while the breaker is not closed.
+    is_open: Gauge,
 }
 
 #[derive(Debug)]
@@ -42,13 +45,19 @@ pub enum Admission {
     Wait(Duration),
 }
 
-impl Default for Breaker {
+impl Default for State {
     fn default() -> Self {
-        Self { state: Mutex::new(State::Closed { failures: 0 }) }
+        Self::Closed { failures: 0 }
     }
 }
 
 impl Breaker {
+    /// A closed breaker that sets the gauge to 1 while it is open or half open, and to 0 otherwise.
+    #[must_use]
+    pub fn counted(is_open: Gauge) -> Self {
+        Self { state: Mutex::default(), is_open }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -71,10 +80,13 @@ impl Breaker {
 
     /// A call went well.
     pub fn succeeded(&self) {
-        *self.state() = State::Closed { failures: 0 };
+        let before = std::mem::take(&mut *self.state());
+        if !matches!(before, State::Closed { .. }) {
+            self.is_open.set(0);
+        }
     }
 
-    /// A call was given up before its end: says nothing of the store. If it was the probe, another may go.
+    /// A call was given up before its end, which says nothing of the store. If it was the probe, another call may go.
     pub fn abandoned(&self, now: Instant) {
         let mut state = self.state();
         if let State::HalfOpen { pause, .. } = *state {
@@ -82,7 +94,7 @@ impl Breaker {
         }
     }
 
-    /// A call failed because of the store. Whether that opened a breaker that was closed.
+    /// A call failed because of the store. Answers whether that opened the breaker.
     pub fn failed(&self, now: Instant) -> bool {
         let mut state = self.state();
         let opens = matches!(*state, State::Closed { failures } if failures + 1 >= FAILURES_TO_OPEN);
@@ -97,6 +109,9 @@ impl Breaker {
             }
             State::Open { until, pause } => State::Open { until, pause },
         };
+        if opens {
+            self.is_open.set(1);
+        }
         opens
     }
 }
@@ -107,13 +122,14 @@ mod tests {
 
     #[test]
     fn opens_probes_and_closes() {
-        let breaker = Breaker::default();
+        let gauge = Gauge::default();
+        let breaker = Breaker::counted(gauge.clone());
         let start = Instant::now();
         for _ in 0..FAILURES_TO_OPEN {
             assert_eq!(breaker.admit(start), Admission::Go);
             breaker.failed(start);
         }
-        assert_eq!(breaker.admit(start), Admission::Wait(FIRST_PAUSE));
+        assert_eq!((breaker.admit(start), gauge.get()), (Admission::Wait(FIRST_PAUSE), 1));
         let later = start + FIRST_PAUSE;
         assert_eq!(breaker.admit(later), Admission::Go, "one probe");
         assert!(matches!(breaker.admit(later), Admission::Wait(_)), "and no second one");
@@ -124,7 +140,7 @@ mod tests {
         breaker.abandoned(again);
         assert_eq!(breaker.admit(again), Admission::Go, "a probe that was given up is replaced at once");
         breaker.succeeded();
-        assert_eq!(breaker.admit(again), Admission::Go);
+        assert_eq!((breaker.admit(again), gauge.get()), (Admission::Go, 0));
         assert_eq!(breaker.admit(again), Admission::Go);
     }
 }

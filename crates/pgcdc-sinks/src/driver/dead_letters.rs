@@ -9,7 +9,7 @@ use pgcdc_kafka::topics::{TopicSpec, describe, ensure};
 use pgcdc_kafka::{ClientProperties, Code, DeadLetter, DeadLetterSender};
 use tokio::sync::Mutex;
 
-use super::Rejections;
+use super::rejections::Rejections;
 use crate::Error;
 
 /// Writes dead letters with acks=all.

@@ -1,13 +1,39 @@
 //! Keys of a `type = "http"` sink.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use pgcdc_config::Section;
 use pgcdc_event::Secret;
 use reqwest::{Method, Url};
 
+use super::request::Http;
 use super::verdict::Statuses;
-use crate::config::Section;
-use crate::tls::Tls;
+use crate::store::{Key, Store, key};
+use crate::tls::{TLS, Tls};
+use crate::{Sink, SinkError};
+
+/// Keys of `type = "http"`.
+pub(crate) const KEYS: &[Key] = &[
+    key("url", "secret", "required", "Endpoint, http:// or https://."),
+    key("method", "text", "POST", "`POST`, `PUT` or `PATCH`."),
+    key("timeout", "duration", "10s", "How long one request may take, connecting included."),
+    key("headers", "table", "", "Headers of every request, as name = \"value\"."),
+    TLS,
+    key(
+        "retry_status",
+        "numbers",
+        "",
+        "Statuses, 300 to 599, that are waited for although they would send the record to the dead letters (400, 409, 410, 413, 414, 415, 422).",
+    ),
+    key(
+        "reject_status",
+        "numbers",
+        "",
+        "Statuses, 300 to 599, that send the record to the dead letters although they would be waited for.",
+    ),
+];
 
 /// What the file says of an HTTP sink.
 #[derive(Clone, Debug)]
@@ -25,6 +51,13 @@ pub struct HttpConfig {
     /// `retry_status` and `reject_status`: statuses that are to be waited for, or that send the record to the dead letters,
     /// against the defaults.
     pub statuses: Statuses,
+}
+
+#[async_trait]
+impl Store for HttpConfig {
+    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
+        Ok(Arc::new(Http::open(self)?))
+    }
 }
 
 impl HttpConfig {

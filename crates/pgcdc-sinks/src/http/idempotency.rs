@@ -11,7 +11,7 @@ use crate::Record;
 /// The key of a record. Where nothing in it tells it from others (a row of a table without a key, a record without a
 /// position) it is `<topic>-<partition>-<offset>`.
 pub(super) fn key(partition: &Partition, record: &Record<'_>) -> String {
-    of_change(partition, record).unwrap_or_else(|| format!("{partition}-{}", record.message.offset))
+    of_change(partition, record).unwrap_or_else(|| format!("{partition}-{}", record.position))
 }
 
 /// `<topic>-<position>-<hash>`, from what a repeat of the change says again: source, table, transaction, position, operation,
@@ -68,7 +68,7 @@ mod tests {
         let message = Message::new(offset, key, None);
         let change = Decoder::default().decode(key, Some(value.as_bytes())).expect("decodes");
         let partition = Partition { topic: "t".into(), id: 3 };
-        super::key(&partition, &Record { message: &message, change, order: None })
+        super::key(&partition, &Record::of(&message, change))
     }
 
     fn value(lsn: u64, row: &str, sent: u64) -> String {

@@ -28,5 +28,6 @@ mod tests;
 mod verdict;
 
 pub use config::HttpConfig;
+pub(crate) use config::KEYS;
 pub use request::Http;
 pub use verdict::Statuses;

@@ -36,7 +36,7 @@ pub struct Http {
     /// Host and port of the URL, which may be shown.
     host: String,
     /// What became of records whose batch is not finished, so that a repeated batch does not send them
-    /// again: offset → rejected with a reason, or delivered.
+    /// again: position → rejected with a reason, or delivered.
     settled: Mutex<HashMap<Partition, HashMap<i64, Option<String>>>>,
 }
 
@@ -79,9 +79,9 @@ impl Http {
         Ok(Self { client, config: config.clone(), host, settled: Mutex::default() })
     }
 
-    fn is_settled(&self, partition: &Partition, offset: i64) -> bool {
+    fn is_settled(&self, partition: &Partition, position: i64) -> bool {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled.get(partition).is_some_and(|offsets| offsets.contains_key(&offset))
+        settled.get(partition).is_some_and(|positions| positions.contains_key(&position))
     }
 
     fn settled_count(&self, partition: &Partition) -> usize {
@@ -89,9 +89,9 @@ impl Http {
         settled.get(partition).map_or(0, HashMap::len)
     }
 
-    fn settle(&self, partition: &Partition, offset: i64, rejected: Option<String>) {
+    fn settle(&self, partition: &Partition, position: i64, rejected: Option<String>) {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        settled.entry(partition.clone()).or_default().insert(offset, rejected);
+        settled.entry(partition.clone()).or_default().insert(position, rejected);
     }
 
     /// Sends the records of one key, in order, up to the first that cannot be sent now.
@@ -102,17 +102,17 @@ impl Http {
         failed: &AtomicBool,
     ) -> Result<(), SinkError> {
         for record in group {
-            let offset = record.message.offset;
+            let position = record.position;
             if failed.load(Ordering::Relaxed) {
                 break; // another key's record has to be repeated: the batch comes again anyway
             }
-            if self.is_settled(partition, offset) {
+            if self.is_settled(partition, position) {
                 continue;
             }
             let Some(payload) = record.change.payload else { continue };
             let sent = self.send(partition, record, payload).await;
             let rejected = sent.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-            self.settle(partition, offset, rejected);
+            self.settle(partition, position, rejected);
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Http {
         record: &Record<'_>,
         payload: &str,
     ) -> Result<Option<String>, SinkError> {
-        let offset = record.message.offset;
+        let position = record.position;
         let mut request = self
             .client
             .request(self.config.method.clone(), self.config.url.expose())
@@ -132,7 +132,7 @@ impl Http {
             .header("Idempotency-Key", idempotency::key(partition, record))
             .header("X-Pgcdc-Topic", &*partition.topic)
             .header("X-Pgcdc-Partition", partition.id)
-            .header("X-Pgcdc-Offset", offset);
+            .header("X-Pgcdc-Offset", position);
         // A header takes only visible ASCII and opaque bytes; a key with others goes without.
         let key = record.change.key.as_ref().map(|key| key.text()).filter(|key| key.len() <= KEY_BYTES);
         if let Some(key) = key.and_then(|key| HeaderValue::from_str(key).ok()) {
@@ -200,7 +200,7 @@ impl Sink for Http {
         let mut groups: Vec<Vec<&Record<'_>>> = Vec::new();
         let mut of_key: HashMap<&[u8], usize> = HashMap::new();
         for record in batch.records.iter().filter(|record| record.change.form != Form::Tombstone) {
-            match record.message.key() {
+            match record.key {
                 None => groups.push(vec![record]),
                 Some(key) => {
                     let at = *of_key.entry(key).or_insert(groups.len());
@@ -224,8 +224,8 @@ impl Sink for Http {
         let of_partition = settled.remove(batch.partition).unwrap_or_default();
         let rejected = of_partition
             .into_iter()
-            .filter_map(|(offset, reason)| Some(Rejected { offset, reason: reason? }));
-        Ok(Outcome { durable: true, rejected: rejected.collect() })
+            .filter_map(|(position, reason)| Some(Rejected { position, reason: reason? }));
+        Ok(Outcome::Durable { rejected: rejected.collect() })
     }
 
     async fn released(&self, partition: &Partition) {

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use pgcdc_config::Section;
 use reqwest::StatusCode;
-
-use crate::config::Section;
 
 /// Statuses about the content: the same request will never be taken.
 const REJECT: &[u16] = &[400, 409, 410, 413, 414, 415, 422];

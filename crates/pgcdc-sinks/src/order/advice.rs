@@ -35,7 +35,7 @@ impl Advice {
             }
         };
         if !self.told.swap(true, Relaxed) {
-            tracing::warn!(offset = record.message.offset, "{missing}");
+            tracing::warn!(offset = record.position, "{missing}");
         }
     }
 }

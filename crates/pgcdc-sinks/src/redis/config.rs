@@ -1,11 +1,33 @@
 //! Keys of a `type = "redis"` sink.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use pgcdc_config::Section;
 use pgcdc_event::Secret;
 
-use crate::config::Section;
-use crate::tls::Tls;
+use super::leaderboard::Redis;
+use crate::store::{Key, Store, key};
+use crate::tls::{TLS, Tls};
+use crate::{Sink, SinkError};
+
+/// Keys of `type = "redis"`.
+pub(crate) const KEYS: &[Key] = &[
+    key(
+        "url",
+        "secret",
+        "required",
+        "Server: redis://[user:password@]host:port[/database]; also rediss://, redis-cluster://, redis-sentinel:// and valkey://.",
+    ),
+    TLS,
+    key("leaderboard", "table", "required", "The sorted set and the columns that fill it."),
+    key("leaderboard.key", "text", "required", "Key of the sorted set; four auxiliary keys lie beside it."),
+    key("leaderboard.member", "text", "required", "Column that is ranked."),
+    key("leaderboard.score", "text", "required", "Column that is summed for each member."),
+    key("leaderboard.window", "duration", "required", "How far back rows count."),
+    key("leaderboard.time", "text", "required", "Column that says when a row happened."),
+];
 
 /// What the file says of a Redis sink.
 #[derive(Clone, Debug)]
@@ -32,6 +54,13 @@ pub struct Leaderboard {
     pub window: Duration,
     /// The column that says when a row happened.
     pub time: String,
+}
+
+#[async_trait]
+impl Store for RedisConfig {
+    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
+        Ok(Arc::new(Redis::open(self).await?))
+    }
 }
 
 impl RedisConfig {

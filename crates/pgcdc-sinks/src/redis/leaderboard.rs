@@ -235,14 +235,14 @@ impl Sink for Redis {
                 if let Err(reason) =
                     pack(&self.board, batch.partition, record, &self.placeholder, &mut packed)
                 {
-                    rejected.push(Rejected { offset: record.message.offset, reason });
+                    rejected.push(Rejected { position: record.position, reason });
                 }
             }
             // The script moves the offset past them: rejected ones must be among the dead letters before.
             if rejected.is_empty() {
                 // What is remembered holds at the end of the batch.
                 let (next, bookmark) = match later.first() {
-                    Some(record) => (record.message.offset, ""),
+                    Some(record) => (record.position, ""),
                     None => (batch.next, batch.bookmark),
                 };
                 let (client, field) = (&self.client, &field);
@@ -268,7 +268,7 @@ impl Sink for Redis {
         while let Some(ended) = steps.next().await {
             ended?;
         }
-        Ok(Outcome { durable: rejected.is_empty(), rejected })
+        Ok(if rejected.is_empty() { Outcome::durable() } else { Outcome::Refused { rejected } })
     }
 
     async fn released(&self, partition: &Partition) {

@@ -33,7 +33,7 @@ pub(super) fn pack(
             None => None,
         },
     };
-    let offset = record.message.offset;
+    let position = record.position;
     let key = change.key.as_ref().filter(|key| key.fields().next().is_some());
     if key.is_none() && !matches!(change.operation, Operation::Create | Operation::Read) {
         return Err("the record has no key: which row changed cannot be told".to_owned());
@@ -41,9 +41,15 @@ pub(super) fn pack(
     let row = |text: &mut Vec<u8>| match key {
         Some(key) => row_name(partition, key, text),
         // Rows of a table without a key can only be added up.
-        None => drop(write!(text, "{partition}@{offset}")),
+        None => drop(write!(text, "{partition}@{position}")),
     };
-    packed.record(offset, row, change.form == Form::Tombstone, contribution.as_ref(), record.order.as_ref());
+    packed.record(
+        position,
+        row,
+        change.form == Form::Tombstone,
+        contribution.as_ref(),
+        record.order.as_ref(),
+    );
     Ok(())
 }
 

@@ -37,5 +37,6 @@ mod script;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use config::KEYS;
 pub use config::{Leaderboard, RedisConfig};
 pub use leaderboard::Redis;

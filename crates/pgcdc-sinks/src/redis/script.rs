@@ -136,7 +136,7 @@ mod tests {
     use fred::error::{Error, ErrorKind};
 
     use super::*;
-    use crate::sink::SinkErrorKind;
+    use crate::failure::SinkErrorKind;
 
     #[test]
     fn what_redis_answers_is_waited_for_with_a_hint() {

@@ -1,0 +1,58 @@
+//! A store's configuration, and the row that describes a kind of store.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pgcdc_config::Section;
+
+use crate::{Sink, SinkError};
+
+/// What a `[[sink]]` table says of its store, checked: it opens the store.
+#[async_trait]
+pub trait Store: Any + fmt::Debug + Send + Sync {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// Fatal when the store refuses the configuration; transient while the store does not answer.
+    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError>;
+}
+
+/// A kind of store: what `type = "…"` may say. All of them stand in [`KINDS`](crate::kinds::KINDS).
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The word behind `type`.
+    pub name: &'static str,
+    /// What the store does with a change, in one sentence.
+    pub about: &'static str,
+    /// How many records a batch has at most, unless `batch.max` says otherwise.
+    pub batch_max: usize,
+    /// The store's own keys.
+    pub keys: &'static [Key],
+    /// Reads these keys; `None` when one of them has a mistake, which is noted in the section.
+    pub parse: fn(&mut Section<'_, '_>) -> Option<Arc<dyn Store>>,
+}
+
+/// A key of the configuration, as CONFIGURATION.md describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name; `table.key` for a key within a table.
+    pub name: &'static str,
+    /// The type of its value: text, texts, number, numbers, duration, boolean, table, secret.
+    pub value: &'static str,
+    /// What counts when it is not set; empty when that is nothing, `required` when it must be set.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// A row of a table of keys.
+pub(crate) const fn key(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    about: &'static str,
+) -> Key {
+    Key { name, value, default, about }
+}
