@@ -3,14 +3,17 @@
 //! The second half of pgcdc. It reads Debezium's records from Kafka, whoever wrote them, and knows
 //! nothing of Postgres or of capture: Kafka is the only interface between the two.
 //!
-//! The way of a record: a consumer ([`runner`]) hands each partition to one ordered worker; the worker
-//! decodes a batch and gives it to the [`driver`]; the driver calls the [`Sink`] until the batch is
-//! durable (retries with back-off and jitter, a circuit breaker), sends what can never be written to
-//! the dead letter topic, and only then is the offset committed.
+//! The way of a record: a [`Runner`] joins the consumer group and gives each partition to a worker. The worker decodes a batch
+//! and gives it to the [`driver`]. The driver calls the [`Sink`] until the sink has the batch (retries with back-off and jitter,
+//! a circuit breaker), and sends records that can never be written to the dead letter topic. The offset is committed when the
+//! batch is durable.
 //!
-//! **Consumer groups.** Every sink keeps its own progress and sees all records of its topics, also when
-//! another sink of the same file reads the same topic: its group is `<group.id>-<sink name>`. A store
-//! that is down stops its own sink only. More processes with the same file share the partitions.
+//! To add a store, write a folder with its configuration and its [`Sink`], and add a row to [`kinds`]. What a sink must keep to
+//! stands at the trait.
+//!
+//! **Consumer groups.** Every sink has a group of its own, `<group.id>-<sink name>`. So it keeps its own progress, and gets all
+//! records of its topics although other sinks of the file read the same topics. A store that is down stops its own sink only.
+//! Several processes with the same file share the partitions.
 //!
 //! ```no_run
 //! use pgcdc_sinks::{Config, run};

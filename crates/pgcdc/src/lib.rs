@@ -22,6 +22,9 @@
 //! # }
 //! ```
 //!
+//! A store of one's own takes what Kafka has: implement `sinks::Sink`, whose `write` gets batches of records, and give it to
+//! `sinks::Runner`. `examples/own_sink.rs` is a whole program.
+//!
 //! This crate is a façade: [`capture`] is Postgres → Kafka, `sinks` Kafka → stores, [`event`] the
 //! words of both. Its binary is the same two, on a command line.
 //!

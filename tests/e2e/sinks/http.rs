@@ -130,18 +130,6 @@ fn an_answer_that_does_not_come_is_a_time_out() {
 }
 
 #[test]
-fn an_endpoint_that_is_not_there_is_waited_for() {
-    let topic = Topic::create("http_down", 1);
-    topic.rows(0, &rows(5));
-    let port = pgcdc_testbed::ports::free().expect("a port");
-    let mut sink = SinkFile::new().http(&topic.name, &format!("http://127.0.0.1:{port}/api"), "").start();
-    sink.wait_for_stderr("write failed", LONG).expect("it says so");
-    let receiver = HttpReceiver::start(port).expect("it listens");
-    receiver.wait_for(5, LONG).expect("all arrive");
-    end(sink);
-}
-
-#[test]
 fn what_the_endpoint_refuses_goes_to_the_dead_letters_with_the_reason() {
     let (topic, receiver) = (Topic::create("http_400", 2), HttpReceiver::start(0).expect("it listens"));
     receiver.respond_with(|request| Response::status(if id(request) == 7 { 400 } else { 200 }));

@@ -8,6 +8,7 @@ use pgcdc_testbed::{Kafka, Process, RedisClient};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 
@@ -185,6 +186,20 @@ impl Topic {
         let records: Vec<_> =
             texts.iter().map(|(key, value)| (partition, Some(key.as_str()), Some(value.as_str()))).collect();
         self.write(&records);
+    }
+
+    /// How many dead letters there are now.
+    pub(crate) fn dead_letters_now(&self) -> i64 {
+        let consumer: BaseConsumer = client(kafka()).create().expect("a consumer");
+        let letters = format!("{}.dlq", self.name);
+        let known =
+            consumer.fetch_metadata(Some(&letters), Duration::from_secs(30)).expect("the broker answers");
+        let partitions = known.topics().first().map_or(0, |topic| topic.partitions().len());
+        let count = |id: usize| {
+            let ends = consumer.fetch_watermarks(&letters, id as i32, Duration::from_secs(30));
+            ends.map_or(0, |(low, high)| high - low)
+        };
+        (0..partitions).map(count).sum()
     }
 
     /// Reads the dead letters until there are `count`.

@@ -202,6 +202,8 @@ fn a_row_whose_columns_are_called_schema_and_payload_stays_a_row() {
         r#"{"schema":"public","payload":"x"}"#,
         r#"{"op":"c","source":"web"}"#,
         r#"{"schema":null,"payload":1,"id":2}"#,
+        r#"{"schema":null,"payload":"x"}"#,
+        r#"{"schema":null,"payload":null}"#,
     ] {
         let change = Decoder::default().decode(None, Some(value.as_bytes())).expect(value).form;
         assert_eq!(change, Form::Flattened, "{value}");

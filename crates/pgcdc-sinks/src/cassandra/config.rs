@@ -1,16 +1,11 @@
 //! Keys of a `type = "cassandra"` sink.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use pgcdc_config::Section;
 use pgcdc_event::Secret;
 use scylla::statement::Consistency;
 
-use super::write::Cassandra;
-use crate::store::{Key, Store, key};
+use crate::store::{Key, key};
 use crate::tls::{TLS, Tls};
-use crate::{Sink, SinkError};
 
 /// Keys of `type = "cassandra"`.
 pub(crate) const KEYS: &[Key] = &[
@@ -97,13 +92,6 @@ const CONSISTENCIES: &[(&str, Consistency)] = &[
     ("local_quorum", Consistency::LocalQuorum),
     ("each_quorum", Consistency::EachQuorum),
 ];
-
-#[async_trait]
-impl Store for CassandraConfig {
-    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
-        Ok(Arc::new(Cassandra::open(self).await?))
-    }
-}
 
 impl CassandraConfig {
     pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {

@@ -18,10 +18,10 @@ use crate::{Rejected, SinkError};
 /// Rows on their way at a time.
 const ROWS: usize = 640;
 
-/// How many statements were executed, and those that can never be; or the store's failure.
+/// How many statements were sent, and the records that can never be written; or the store's failure.
 type Sent = Result<(usize, Vec<Rejected>), SinkError>;
 
-/// Requests of a batch of records. Dropping it gives up those that have no answer yet.
+/// The requests of one batch of records. Dropping it gives up requests that have no answer yet.
 pub(super) struct Flight<'s> {
     session: &'s Session,
     under_way: FuturesUnordered<BoxFuture<'s, Sent>>,
@@ -54,7 +54,7 @@ impl<'s> Flight<'s> {
         Ok(())
     }
 
-    /// Waits for all answers; returns what can never be written.
+    /// Waits for all answers; returns the records that can never be written.
     pub(super) async fn land(mut self) -> Result<Vec<Rejected>, SinkError> {
         while let Some(sent) = self.under_way.next().await {
             self.note(sent)?;
@@ -76,7 +76,7 @@ async fn send(session: &Session, request: Request) -> Sent {
     if count > 1 {
         match together(session, &request).await {
             Ok(()) => return Ok((count, Vec::new())),
-            // One of them may be at fault; which, only the server knows.
+            // One of the rows may be at fault. Sent one by one, the server tells which.
             Err(error) => match blame(&error) {
                 Blame::Store(error) => return Err(error),
                 Blame::Record(reason) | Blame::Unsure(reason) => {

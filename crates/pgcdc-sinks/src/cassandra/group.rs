@@ -1,8 +1,8 @@
 //! Which statements go to the server in one request.
 //!
-//! Rows of the same replicas share an unlogged batch of the protocol: the driver sends it to one of these, which would have
-//! got each of them anyway. A request less a row is most of what a row costs the driver, and much of what it costs the
-//! server. It is no transaction and need not be one: each statement has its own timestamp and changes nothing when repeated.
+//! Rows that lie on the same replicas share an unlogged batch of the protocol, which goes to one of these replicas. Requests are
+//! most of what rows cost the driver, and much of what they cost the server. A batch is no transaction and need not be one: each
+//! statement has its own timestamp and changes nothing when it is repeated.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,10 +13,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use scylla::cluster::ClusterState;
 use uuid::Uuid;
 
-use super::CassandraConfig;
+use super::config::CassandraConfig;
 use super::table::Statement;
 
-/// Cassandra warns of larger ones (`batch_size_warn_threshold`).
+/// Bytes of a batch. Cassandra warns of larger ones (`batch_size_warn_threshold`).
 const BYTES: usize = 5 * 1024;
 
 /// Statements that go together.
@@ -40,7 +40,7 @@ impl<'w> Requests<'w> {
         Self { config, state, one_place, groups: Groups::new(config.unlogged_batch_rows) }
     }
 
-    /// Takes a statement; returns what is ready to be sent.
+    /// Takes a statement; returns a request that is ready to be sent.
     pub(super) fn add(&mut self, statement: Statement) -> Option<Request> {
         let weight = statement.weight();
         let alone = self.config.unlogged_batch_rows < 2
@@ -52,7 +52,7 @@ impl<'w> Requests<'w> {
         }
     }
 
-    /// What has not been returned yet.
+    /// The requests that were not returned yet.
     pub(super) fn rest(self) -> impl Iterator<Item = Request> {
         self.groups.rest()
     }
@@ -75,7 +75,7 @@ impl<'w> Requests<'w> {
     }
 }
 
-/// Items of the same place together, up to a number and [`BYTES`].
+/// Groups items of the same place, up to a number of items and [`BYTES`].
 struct Groups<K, T> {
     most: usize,
     open: HashMap<K, (usize, Vec<T>)>,

@@ -21,13 +21,13 @@ pub(super) struct Target {
     columns: Vec<(String, ColumnType<'static>)>,
     /// How many of them are the primary key.
     keys: usize,
-    /// The table as the driver knew it.
+    /// The table as the driver knew it when the statements were prepared.
     shape: Shape,
-    /// Whether its rows go by themselves: the size of a mutation cannot be told here, or the server took no batch.
+    /// Whether each of its rows goes in a request of its own: the size of a mutation is unknown here, or the server refused batches.
     pub(super) is_solitary: AtomicBool,
     /// Whether the table was made here, and columns may be added to it.
     pub(super) grows: bool,
-    /// What the values of the row before took: the next one will hardly take more.
+    /// Bytes of the previous row's values: the room that the next row gets.
     row_bytes: AtomicUsize,
     pub(super) upsert: PreparedStatement,
     pub(super) delete: PreparedStatement,
@@ -107,7 +107,7 @@ impl Target {
         row.fields().filter(|f| !known(f.name) && says_its_type(f) && !placeholder.is(f.value)).collect()
     }
 
-    /// Values of the upsert for a row; `places` is where the row before had its fields.
+    /// Values of the upsert for a row; `places` remembers where the previous row had its fields.
     pub(super) fn upsert(
         &self,
         row: &Row<'_>,
@@ -180,7 +180,7 @@ impl Statement {
         if self.is_upsert { &self.target.upsert } else { &self.target.delete }
     }
 
-    /// What it is in a mutation, in bytes, or somewhat more.
+    /// Its size in a mutation, in bytes, or somewhat more.
     pub(super) fn weight(&self) -> usize {
         // A timestamp, a time to live and a time of deletion; four more bytes are the value's length.
         const CELL: usize = 16;
@@ -189,7 +189,7 @@ impl Statement {
     }
 }
 
-/// Whether the table carries our comment. One that cannot be asked is left as it is.
+/// Whether the table carries our comment. When that cannot be read, the table is somebody else's.
 async fn is_ours(session: &Session, keyspace: &str, table: &str) -> bool {
     let question = "SELECT comment FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?";
     let Ok(answer) = session.query_unpaged(question, (keyspace, table)).await else { return false };

@@ -14,17 +14,18 @@ use scylla::client::session_builder::SessionBuilder;
 use scylla::cluster::ClusterState;
 use scylla::errors::{DbError, ExecutionError, NewSessionError, RequestAttemptError};
 
-use super::CassandraConfig;
 use super::clock::Clock;
+use super::config::CassandraConfig;
 use super::create::{add_columns, create_table, quote, without_schema};
 use super::flight::Flight;
 use super::group::Requests;
 use super::table::{Statement, Target};
 use super::verdict;
 use crate::order::Advice;
+use crate::store::Store;
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
-/// Records that are converted at once, between looks at the answers.
+/// Records that are converted between two looks at the answers.
 const PIECE: usize = 250;
 
 /// How old the driver's knowledge of the schema may be. A table that somebody changes is written to by its old columns
@@ -104,7 +105,7 @@ impl Cassandra {
         }
     }
 
-    /// The table of a name as a change needs it; the inner error is the record's.
+    /// The table of a name, with the columns that a change needs. The inner error is the record's fault, the outer one the store's.
     async fn target(
         &self,
         name: &str,
@@ -136,7 +137,7 @@ impl Cassandra {
         Ok(target)
     }
 
-    /// A table by its name, made if it is to be made.
+    /// A table by its name, made if `create` says so.
     async fn existing(
         &self,
         name: &str,
@@ -179,7 +180,7 @@ impl Cassandra {
         Ok(Ok(target))
     }
 
-    /// Writes a batch, piece by piece. What cannot be said in CQL goes to `refused`; returns what Cassandra refuses.
+    /// Writes a batch, piece by piece. Records that CQL cannot express go to `refused`; returns those that Cassandra refuses.
     async fn statements(
         &self,
         batch: &Batch<'_>,
@@ -317,6 +318,13 @@ async fn define(session: &Session, statement: &str) -> Result<(), SinkError> {
         }
         _ => SinkError::transient(format!("cannot define the schema: {error}")),
     })
+}
+
+#[async_trait]
+impl Store for CassandraConfig {
+    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
+        Ok(Arc::new(Cassandra::open(self).await?))
+    }
 }
 
 #[async_trait]

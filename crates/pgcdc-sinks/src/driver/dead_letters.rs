@@ -22,8 +22,8 @@ use crate::Error;
 /// A topic that is made here keeps its records for good (`retention.ms=-1`). A time that the topic refuses, such as one in
 /// the future, is left out: the letter then has the time at which it was written, and `__pgcdc.error.omitted` says so.
 ///
-/// A record that these headers make too large for the broker goes without its value, if need be without
-/// all that is its own; `__pgcdc.error.omitted` says so, and topic and offset say where it is whole.
+/// When these headers make a record too large for the broker, its letter has no value, or if need be neither key, value nor
+/// headers of the record. `__pgcdc.error.omitted` says so; topic and offset say where the whole record is.
 pub struct DeadLetters {
     sink: String,
     client: ClientProperties,

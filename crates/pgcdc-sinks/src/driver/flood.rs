@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use pgcdc_kafka::consumer::{Message, Partition};
 
-/// So many dead letters in a row are told loudly.
+/// This many dead letters in a row are an error in the log.
 const LOUD: u64 = 100;
 
 /// Counts the dead letters of each partition that follow each other without a record between them that was written.
 #[derive(Debug, Default)]
 pub struct Flood {
-    /// `max_dead_letters`: so many in a row are taken, the next one ends the sink.
+    /// `max_dead_letters`: this many in a row are taken; the next one ends the sink.
     limit: Option<u64>,
     in_a_row: Mutex<HashMap<Partition, u64>>,
 }
@@ -21,7 +21,7 @@ pub struct Flood {
 pub(super) enum Flow {
     /// Go on.
     Fine,
-    /// Tell a person, and go on: so many came in a row.
+    /// Log an error, and go on: this many came in a row.
     Loud(u64),
     /// There are more than the limit allows: end before this one is written.
     End(u64),

@@ -10,7 +10,11 @@ use pgcdc_metrics::SinkMetrics;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Admission, Breaker, Decoded, Flood, Outage, Rejections};
+use super::breaker::{Admission, Breaker};
+use super::decoded::Decoded;
+use super::flood::Flood;
+use super::outage::Outage;
+use super::rejections::Rejections;
 use crate::failure::SinkErrorKind;
 use crate::order::NewHistory;
 use crate::{Batch, Error, Outcome, Sink, SinkError};

@@ -1,18 +1,14 @@
 //! Keys of a `type = "http"` sink.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use pgcdc_config::Section;
 use pgcdc_event::Secret;
 use reqwest::{Method, Url};
 
-use super::request::Http;
 use super::verdict::Statuses;
-use crate::store::{Key, Store, key};
+use crate::store::{Key, key};
 use crate::tls::{TLS, Tls};
-use crate::{Sink, SinkError};
 
 /// Keys of `type = "http"`.
 pub(crate) const KEYS: &[Key] = &[
@@ -51,13 +47,6 @@ pub struct HttpConfig {
     /// `retry_status` and `reject_status`: statuses that are to be waited for, or that send the record to the dead letters,
     /// against the defaults.
     pub statuses: Statuses,
-}
-
-#[async_trait]
-impl Store for HttpConfig {
-    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
-        Ok(Arc::new(Http::open(self)?))
-    }
 }
 
 impl HttpConfig {

@@ -8,14 +8,15 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Record;
 
-/// The key of a record. Where nothing in it tells it from others (a row of a table without a key, a record without a
-/// position) it is `<topic>-<partition>-<offset>`.
+/// The key of a record. A record that nothing tells from others (a row of a table without a key, a record without a position
+/// in the WAL) has `<topic>-<partition>-<offset>`.
 pub(super) fn key(partition: &Partition, record: &Record<'_>) -> String {
     of_change(partition, record).unwrap_or_else(|| format!("{partition}-{}", record.position))
 }
 
-/// `<topic>-<position>-<hash>`, from what a repeat of the change says again: source, table, transaction, position, operation,
-/// key and row. What only says how it was sent (offset, `ts_ms` of the envelope, `sequence`) is no part of it.
+/// `<topic>-<position>-<hash>`. The hash is of the parts that a repeat of the change has again: source, table, transaction,
+/// position, operation, key and row. Parts that differ from one sending to the next (offset, the envelope's `ts_ms`, `sequence`)
+/// are left out.
 fn of_change(partition: &Partition, record: &Record<'_>) -> Option<String> {
     let change = &record.change;
     let source = &change.source;

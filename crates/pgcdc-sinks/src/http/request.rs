@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -14,19 +14,21 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AF
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 
+use super::config::HttpConfig;
 use super::verdict::{self, Verdict};
-use super::{HttpConfig, idempotency, retry_after};
+use super::{idempotency, retry_after};
+use crate::store::Store;
 use crate::{Batch, Outcome, Record, Rejected, Sink, SinkError};
 
-/// Keys of one batch that are sent at the same time.
+/// How many keys of one batch are sent at the same time.
 const CONCURRENCY: usize = 16;
 
-/// A key of more bytes goes without its header, since servers limit headers (the body has it anyway).
+/// A longer key is not sent as a header, since servers limit headers; the body has the key anyway.
 const KEY_BYTES: usize = 4096;
 
-/// Of an answer's body so much is read at most, …
+/// How many bytes of an answer's body are read at most.
 const DRAIN_BYTES: usize = 64 * 1024;
-/// … for so long.
+/// How long reading an answer's body may take.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// An HTTP sink.
@@ -165,7 +167,7 @@ fn host_of(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Reads the body that nobody wants: only then the connection can be used again.
+/// Reads the answer's body, which is not used otherwise: only then can the connection be used again.
 async fn drain(mut answer: Response) {
     let read = async {
         let mut left = DRAIN_BYTES;
@@ -176,7 +178,7 @@ async fn drain(mut answer: Response) {
             }
         }
     };
-    // One that is long or slow costs more than a new connection.
+    // A long or slow body costs more than a new connection.
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
@@ -187,6 +189,13 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+#[async_trait]
+impl Store for HttpConfig {
+    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
+        Ok(Arc::new(Http::open(self)?))
+    }
 }
 
 #[async_trait]

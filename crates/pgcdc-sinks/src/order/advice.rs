@@ -1,13 +1,13 @@
-//! What a sink says of records that do not say their order in full.
+//! A warning, once, about records that do not say their order in full.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use pgcdc_format::decode::Form;
 
-use super::Place;
+use super::place::Place;
 use crate::Record;
 
-/// Says it once.
+/// Whether the warning was given.
 #[derive(Debug, Default)]
 pub(crate) struct Advice {
     told: AtomicBool,

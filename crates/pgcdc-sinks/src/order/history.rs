@@ -15,9 +15,9 @@ use pgcdc_event::Lsn;
 use pgcdc_format::decode::{Change, Source};
 use serde::{Deserialize, Serialize};
 
-use super::place::Origin;
+use super::number::{Kind, Order};
+use super::place::{Origin, Place};
 use super::ties::Ties;
-use super::{Kind, Order, Place};
 
 /// `new_history`: what a sink does when the source's positions begin anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,13 +29,14 @@ pub enum NewHistory {
     Continue,
 }
 
-/// How much later than a snapshot's own time, which is that of capture's host, a change must have been committed to be
-/// taken for another history's. Between two changes the server's clock alone counts, and no margin is needed.
+/// How much later than the snapshot a change must have been committed to count as another history's. The snapshot's time is
+/// that of capture's host, the change's time that of the server, and the two clocks differ. Two changes have the same clock and
+/// need no such margin.
 const CLOCKS_DIFFER_US: i64 = 5_000_000;
 /// Sources of one topic that are remembered.
 const SOURCES: usize = 16;
 
-/// What one partition has brought.
+/// What one partition has brought so far.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     policy: NewHistory,
@@ -103,7 +104,7 @@ impl Mark {
         });
     }
 
-    /// Whether something lower was committed later.
+    /// Whether a change at a lower position was committed later than the mark.
     fn is_above(&self, at: u64, us: Option<i64>, margin: i64) -> bool {
         let later = us.zip(self.us).is_some_and(|(us, known)| us > known.saturating_add(margin));
         at < self.at && later
@@ -143,7 +144,7 @@ impl fmt::Display for Fall {
 }
 
 impl Known {
-    /// The highest number that was given to one of its changes.
+    /// The highest number that one of its changes was given.
     fn top(&self) -> u64 {
         let highest = self.stream.iter().chain(&self.snapshot).map(|mark| mark.at).max().unwrap_or(0);
         self.base.saturating_add(highest)
@@ -161,7 +162,8 @@ impl Known {
         let at = place.position;
         match (place.origin, self.stream, self.snapshot) {
             (Origin::IncrementalSnapshot, ..) => None,
-            // What a snapshot's end has seen may still come from the stream, when one before it was interrupted.
+            // After an interrupted snapshot, the stream begins at the first snapshot's position, and brings changes that the
+            // last snapshot has seen already.
             (Origin::Stream, Some(stream), _) => stream.is_above(at, us, 0).then_some(stream.at),
             (Origin::Stream, None, Some(snapshot)) => {
                 let first = Mark { at: self.first_snapshot.unwrap_or(snapshot.at), ..snapshot };
@@ -175,7 +177,7 @@ impl Known {
         }
     }
 
-    /// `floored`: the snapshot's position stood in for a commit before.
+    /// Notes a change. `floored`: the snapshot's position stood in for the end of the commit before.
     fn add(&mut self, place: &Place, us: Option<i64>, floored: bool) {
         match place.origin {
             Origin::Stream => {

@@ -17,17 +17,18 @@
 //! transactions compare as their commits do, whatever the locks, deferrable keys among them. It also holds when capture
 //! starts again and says another position for the end of the commit before: that one lies between the same two commits.
 //!
-//! **Within one transaction** changes before the commit of another all get the same number: they are *tied*. Among them
-//! their own positions decide ([`Order::change`]), which Redis keeps beside the number. A timestamp of Cassandra has no
+//! **Within one transaction**, all changes that were written before another transaction committed get the same number: they are
+//! *tied*. Among tied changes their own positions decide ([`Order::change`]), which Redis keeps beside the number. A timestamp of Cassandra has no
 //! room for both, so tied changes of one row get rising ranks there ([`ties`]).
 //!
-//! **When the numbers fall** the database is another one, or was restored: [`history`] notices that.
+//! **When the numbers fall**, another database writes to the topic, or the database was restored: [`history`] notices that.
 //!
-//! Not to be told from records, and so not promised: two rows that swap their keys within one transaction. The second
-//! row's delete of its old key comes after the first row's create of it; Debezium's records say the same.
+//! **Not promised**, since records do not tell it: two rows that swap their keys within one transaction. The delete of the second
+//! row's old key comes after the create of the first row under that key; Debezium's records have the same order.
 
 mod advice;
 pub(crate) mod history;
+mod number;
 mod place;
 mod ties;
 
@@ -36,61 +37,4 @@ mod tests;
 
 pub(crate) use advice::Advice;
 pub use history::NewHistory;
-pub(crate) use place::Place;
-
-/// Where a change stands among all changes of its source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// Rises with every commit.
-    pub position: u64,
-    /// Orders the changes of one transaction that have the same `position`.
-    pub change: u64,
-    /// What kind of record it is.
-    pub kind: Kind,
-    /// For stores that have no room for `change`: rises with every tied change of the same key.
-    pub rank: u32,
-}
-
-/// What `position` is the position of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// The change itself: no other change of its transaction has the same.
-    Own,
-    /// The end of the commit before: other changes of the transaction may have the same.
-    Tied,
-    /// Just before the position at which a snapshot was taken: above all that the snapshot saw, below the first change
-    /// that it did not.
-    Snapshot,
-}
-
-/// Below this many ranks a tied change stays below what may follow it: no record of the WAL is shorter.
-const SHORTEST_RECORD: u32 = 24;
-
-impl Order {
-    /// The order as one number of 63 bits, in which each position has room for `24 << bits` ranks.
-    ///
-    /// Positions beyond `2^(63 - bits)` all become the highest number.
-    #[must_use]
-    pub fn timestamp(&self, bits: u32) -> i64 {
-        let scaled = |position: u64| u128::from(position) << bits;
-        let number = match self.kind {
-            Kind::Own => scaled(self.position),
-            Kind::Tied => {
-                let last = (SHORTEST_RECORD << bits) - 1;
-                scaled(self.position) + u128::from(self.rank.min(last))
-            }
-            Kind::Snapshot => scaled(self.position + 1) - 1,
-        };
-        i64::try_from(number).unwrap_or(i64::MAX)
-    }
-
-    /// The order as digits that compare as texts do: twenty for the position, twenty more where changes are tied.
-    pub fn digits(&self, text: &mut Vec<u8>) {
-        use std::io::Write as _;
-        // Writing to a Vec does not fail.
-        let _ = match self.kind {
-            Kind::Tied => write!(text, "{:020}{:020}", self.position, self.change),
-            Kind::Own | Kind::Snapshot => write!(text, "{:020}", self.position),
-        };
-    }
-}
+pub use number::{Kind, Order};

@@ -3,9 +3,9 @@
 use pgcdc_event::Operation;
 use pgcdc_format::decode::{Change, Form};
 
-use super::Kind;
+use super::number::Kind;
 
-/// Where a record stands, before anything is known of other records.
+/// Where a record stands, from the record alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) position: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Place {
     pub(crate) origin: Origin,
 }
 
-/// Who read the row.
+/// What read the row from the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Stream,

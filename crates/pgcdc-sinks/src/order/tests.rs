@@ -6,6 +6,7 @@ use pgcdc_format::decode::{Change, Decoder};
 use proptest::prelude::*;
 
 use super::history::{Fall, History};
+use super::place::Place;
 use super::ties::Ties;
 use super::*;
 

@@ -1,16 +1,12 @@
 //! Keys of a `type = "redis"` sink.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use pgcdc_config::Section;
 use pgcdc_event::Secret;
 
-use super::leaderboard::Redis;
-use crate::store::{Key, Store, key};
+use crate::store::{Key, key};
 use crate::tls::{TLS, Tls};
-use crate::{Sink, SinkError};
 
 /// Keys of `type = "redis"`.
 pub(crate) const KEYS: &[Key] = &[
@@ -54,13 +50,6 @@ pub struct Leaderboard {
     pub window: Duration,
     /// The column that says when a row happened.
     pub time: String,
-}
-
-#[async_trait]
-impl Store for RedisConfig {
-    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
-        Ok(Arc::new(Redis::open(self).await?))
-    }
 }
 
 impl RedisConfig {

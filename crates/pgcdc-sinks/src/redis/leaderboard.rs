@@ -16,20 +16,21 @@ use pgcdc_format::decode::Placeholder;
 use pgcdc_kafka::consumer::{Partition, Start};
 use tokio_util::sync::CancellationToken;
 
+use super::config::{Leaderboard, RedisConfig};
 use super::map::pack;
 use super::pack::Packed;
 use super::script::{Answer, Step, classify};
-use super::{Leaderboard, RedisConfig};
 use crate::order::Advice;
+use crate::store::Store;
 use crate::{Batch, Outcome, Rejected, Sink, SinkError};
 
-/// How long after the last look old rows leave at the latest, also those that arrived meanwhile.
+/// Longest pause between two looks for old rows. Rows that arrive in a pause and are old at its end leave then.
 const LONGEST_TICK: Duration = Duration::from_millis(200);
-/// How long they stay together at least, so that a flood of expiring rows costs Redis little.
+/// Shortest such pause, so that many rows that expire one after the other cost Redis little.
 const SHORTEST_TICK: Duration = Duration::from_millis(5);
-/// Records of one call of the script.
+/// How many records one call of the script has.
 const STEP: usize = 250;
-/// Calls that wait for an answer while another is made.
+/// How many calls wait for their answers while another one is made.
 const STEPS_AHEAD: usize = 3;
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
@@ -146,7 +147,7 @@ async fn expire(client: Client, step: Arc<Step>, stop: CancellationToken) {
                 // The script takes a bounded number of rows at a time: zero means that more are due.
                 next.unwrap_or(LONGEST_TICK).clamp(SHORTEST_TICK, LONGEST_TICK)
             }
-            // The writer reports what lasts; here one line for each outage is enough.
+            // The writer reports a trouble that lasts; here one line for each outage is enough.
             Err(error) => {
                 if !std::mem::replace(&mut failed, true) {
                     tracing::warn!(error = %error, "old rows cannot leave the leaderboard now");
@@ -165,6 +166,13 @@ async fn expire(client: Client, step: Arc<Step>, stop: CancellationToken) {
 /// The field of the hash of offsets that holds what is remembered of a partition.
 fn bookmark_field(partition: &Partition) -> String {
     format!("{partition} bookmark")
+}
+
+#[async_trait]
+impl Store for RedisConfig {
+    async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
+        Ok(Arc::new(Redis::open(self).await?))
+    }
 }
 
 #[async_trait]
@@ -223,8 +231,7 @@ impl Sink for Redis {
         let field = batch.partition.to_string();
         let mut expected = self.expected(batch.partition);
         let mut rejected = Vec::new();
-        // Each step moves the offset as far as it reaches, and finds that of the one before: while Redis takes one, the
-        // next is made.
+        // Each step moves the offset from where the step before left it. While Redis executes a step, the next one is made.
         let mut steps = FuturesOrdered::new();
         let mut rest = batch.records.as_slice();
         loop {
@@ -238,9 +245,9 @@ impl Sink for Redis {
                     rejected.push(Rejected { position: record.position, reason });
                 }
             }
-            // The script moves the offset past them: rejected ones must be among the dead letters before.
+            // The script moves the offset past the records, so rejected records must become dead letters first.
             if rejected.is_empty() {
-                // What is remembered holds at the end of the batch.
+                // The bookmark belongs to the end of the batch.
                 let (next, bookmark) = match later.first() {
                     Some(record) => (record.position, ""),
                     None => (batch.next, batch.bookmark),
@@ -253,7 +260,7 @@ impl Sink for Redis {
                 });
                 expected = Some(next);
             }
-            // Sends it; waits only when enough is under way.
+            // Polling sends the step. It is awaited only when enough steps are under way.
             let ended = if steps.len() > STEPS_AHEAD {
                 steps.next().await
             } else {

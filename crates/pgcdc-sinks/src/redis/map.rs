@@ -7,12 +7,12 @@ use pgcdc_event::Operation;
 use pgcdc_format::decode::{Decimal, Field, Form, Json, Placeholder, Row, Semantic, instant_us};
 use pgcdc_kafka::consumer::Partition;
 
-use super::Leaderboard;
+use super::config::Leaderboard;
 use super::pack::{Contribution, Packed};
 use crate::Record;
 use crate::hints::{NUMERIC_HINT, may_be_numeric};
 
-/// Adds a record for the script; one that says nothing of any row adds nothing.
+/// Adds a record for the script. A record that concerns no row adds nothing.
 ///
 /// # Errors
 /// Why it can never be written; nothing was added.

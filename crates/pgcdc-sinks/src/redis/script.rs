@@ -6,7 +6,7 @@ use fred::clients::Client;
 use fred::types::scripts::Script;
 use fred::types::{MultipleKeys, Value};
 
-use super::Leaderboard;
+use super::config::Leaderboard;
 use crate::SinkError;
 
 const LUA: &str = include_str!("leaderboard.lua");
