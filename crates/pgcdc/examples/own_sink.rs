@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run -p pgcdc --example own_sink -- 127.0.0.1:9092 shop.public.orders
 //! ```
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example shows what happens")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
