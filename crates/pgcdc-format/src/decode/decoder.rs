@@ -41,11 +41,15 @@ impl Decoder {
         value: Option<&'a [u8]>,
     ) -> Result<Change<'a>, Error> {
         let key = match key {
-            Some(bytes) => unwrapped(&mut self.keys, bytes, key_of).map_err(|e| e.within("key"))?,
+            Some(bytes) => {
+                unwrapped(&mut self.keys, bytes, |_, _| true, key_of).map_err(|e| e.within("key"))?
+            }
             None => None,
         };
         let mut change = match value {
-            Some(bytes) => unwrapped(&mut self.values, bytes, value_of).map_err(|e| e.within("value"))?,
+            Some(bytes) => {
+                unwrapped(&mut self.values, bytes, wraps_a_value, value_of).map_err(|e| e.within("value"))?
+            }
             None => Change::tombstone(),
         };
         change.key = key;
@@ -53,20 +57,33 @@ impl Decoder {
     }
 }
 
-/// Reads the payload of a text, with its schema where it has one.
+/// Whether an object with the fields `schema` and `payload` is Connect's wrapper. A row may have columns of these names.
+///
+/// Beside a null schema Connect writes neither a scalar nor null: Debezium's values are objects, and a value that is null
+/// without a schema has no bytes at all.
+fn wraps_a_value(schema: Option<&Schema>, payload: &str) -> bool {
+    schema.is_some() || is_object(payload)
+}
+
+/// Reads the payload of a text, with its schema where it has one. `wraps` says whether schema and payload are a wrapper; otherwise the whole text
+/// is the payload.
 fn unwrapped<'a, T>(
     memory: &mut SchemaMemory,
     bytes: &'a [u8],
+    wraps: fn(Option<&Schema>, &str) -> bool,
     read: fn(Option<Arc<Schema>>, &'a str) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let text = utf8(bytes)?;
     if let Some((schema, payload)) = memory.known(text)
+        && wraps(schema.as_deref(), payload)
         && let Ok(found) = read(schema, payload)
     {
         return Ok(found);
     }
-    let (schema, payload) = memory.unwrap(text)?;
-    read(schema, payload)
+    match memory.unwrap(text)? {
+        (schema, payload) if wraps(schema.as_deref(), payload) => read(schema, payload),
+        _ => read(None, text),
+    }
 }
 
 /// The key's row; a key that is no object is a row of one value.
