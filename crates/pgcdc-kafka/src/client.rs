@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use pgcdc_config::Reach;
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
@@ -13,6 +14,8 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use crate::java::{self, Translation};
 use crate::known::{LIBRDKAFKA, is_secret};
+use crate::security::token::Tokens;
+use crate::security::{self, jaas, stores};
 use crate::{Error, Result};
 
 /// The validated properties of one Kafka client, under librdkafka's names.
@@ -60,11 +63,17 @@ impl ClientProperties {
                 mistakes.push(mistake);
             }
         }
-        for (name, value) in &parsed.entries {
+        if let Err(more) = stores::translate(&mut parsed.entries) {
+            mistakes.extend(more);
+        }
+        for (name, value) in parsed.entries.iter().filter(|(name, _)| !security::OWN.contains(&name.as_str()))
+        {
             let mut one = ClientConfig::new();
             one.set(name, value);
             match one.create_native_config() {
                 Ok(_) => {}
+                // Our own producer has it. A client of librdkafka's says that it has not, when one is made.
+                Err(error) if security::is_known(name) && is_left_out(&error) => {}
                 Err(error) if is_unknown(&error) => unknown.push(name.clone()),
                 Err(error) => mistakes.push(Error::client("configure the client", error).to_string()),
             }
@@ -109,21 +118,18 @@ impl ClientProperties {
                 }
             },
             Some(Translation::Jaas) => {
-                let (class, options) = java::jaas(value)
-                    .ok_or_else(|| format!("property {name:?} is not of the form: <module class> required username=\"…\" password=\"…\";"))?;
-                if !class.ends_with("PlainLoginModule") && !class.ends_with("ScramLoginModule") {
-                    return Err(format!(
-                        "property {name:?}: login module {class:?} is not supported; PlainLoginModule and ScramLoginModule are"
-                    ));
-                }
-                for (option, value) in options {
-                    match option.as_str() {
-                        "username" => put("sasl.username", value),
-                        "password" => put("sasl.password", value),
-                        "tokenauth" if value == "false" => {}
-                        other => return Err(format!("property {name:?}: option {other:?} is not supported")),
-                    }
-                }
+                jaas::properties(value)?.into_iter().for_each(|(name, value)| put(name, value));
+            }
+            Some(Translation::LoginHandler) if value.trim().ends_with("OAuthBearerLoginCallbackHandler") => {}
+            Some(Translation::LoginHandler) => {
+                return Err(format!(
+                    "property {name:?} is not supported: class {:?} cannot run here; a token comes from \
+                     sasl.oauthbearer.token.endpoint.url, sasl.oauthbearer.token.file or sasl.oauthbearer.token.command",
+                    value.trim()
+                ));
+            }
+            Some(Translation::Store) => {
+                put(name, if is_secret(name) { value.to_owned() } else { value.trim().to_owned() })
             }
         }
         Ok(())
@@ -168,11 +174,19 @@ impl ClientProperties {
     #[must_use]
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        for (name, value) in &self.entries {
+        for (name, value) in self.entries.iter().filter(|(name, _)| !security::OWN.contains(&name.as_str())) {
             config.set(name, value);
         }
         config.set_log_level(RDKafkaLogLevel::Info);
         config
+    }
+
+    /// What a client of librdkafka's is made with: it logs, and gets tokens.
+    pub(crate) fn logging(&self) -> Logging {
+        let mechanism = self.get("sasl.mechanisms").or_else(|| self.get("sasl.mechanism"));
+        let by_tokens = mechanism.is_some_and(|mechanism| mechanism.eq_ignore_ascii_case("OAUTHBEARER"));
+        let tokens = by_tokens.then(|| Arc::new(Tokens::new(self).map_err(|error| error.to_string())));
+        Logging { tokens }
     }
 
     /// Only those properties that any other client of the same cluster needs: where the brokers are, and how to connect and
@@ -191,7 +205,7 @@ impl ClientProperties {
             "enable.ssl.certificate.verification",
             "connections.max.idle.ms",
         ];
-        const PREFIXES: &[&str] = &["ssl.", "sasl.", "socket.", "reconnect."];
+        const PREFIXES: &[&str] = &["ssl.", "sasl.", "socket.", "reconnect.", "https.", "enable.sasl."];
         let shared =
             |name: &str| SHARED.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         Self {
@@ -215,7 +229,7 @@ impl fmt::Debug for ClientProperties {
 /// Advice on a property that neither Java's clients nor librdkafka has; `None` when it is known.
 #[must_use]
 pub fn unknown(name: &str) -> Option<String> {
-    if java::translation(name).is_some() {
+    if java::translation(name).is_some() || security::is_known(name) {
         return None;
     }
     let mut one = ClientConfig::new();
@@ -234,6 +248,11 @@ fn value_of(name: &str, value: &str) -> String {
         _ if is_secret(name) => value.to_owned(),
         _ => value.trim().to_owned(),
     }
+}
+
+/// Whether librdkafka was built without what a property needs.
+fn is_left_out(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::ClientConfig(_, description, ..) if description.contains("at build time") || description.contains("in this build"))
 }
 
 const fn is_unknown(error: &KafkaError) -> bool {
@@ -255,10 +274,35 @@ fn nearest(name: &str) -> Option<&'static str> {
 ///
 /// A broker that is away is only a warning: librdkafka connects again by itself, and the call that waits for the broker reports
 /// the failure that matters.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Logging;
+///
+/// Also gets librdkafka its tokens for OAUTHBEARER.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Logging {
+    /// `None` when the client does not log in by tokens; an error says why there are none.
+    tokens: Option<Arc<Result<Tokens, String>>>,
+}
+
+impl Logging {
+    /// A token, for librdkafka. Blocks.
+    pub(crate) fn token(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let tokens = self.tokens.as_ref().ok_or("sasl.mechanism is not OAUTHBEARER")?;
+        let tokens = tokens.as_ref().as_ref().map_err(Clone::clone)?;
+        let token = tokens.token_blocking()?;
+        Ok(OAuthToken {
+            token: token.text.expose().to_owned(),
+            principal_name: token.principal,
+            lifetime_ms: token.expires_ms,
+        })
+    }
+}
 
 impl ClientContext for Logging {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -276,7 +320,7 @@ impl ProducerContext for Logging {
 }
 
 /// Logs a line of librdkafka's.
-pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     use RDKafkaLogLevel as L;
     match level {
         L::Emerg | L::Alert | L::Critical => tracing::error!(target: "librdkafka", facility, "{message}"),
@@ -316,7 +360,7 @@ mod tests {
         let error = ClientProperties::parse([
             ("linger.msx", "5"),
             ("acks", "some"),
-            ("ssl.truststore.location", "/x.jks"),
+            ("ssl.truststore.location", "/nowhere/x.p12"),
             ("buffer.memory", "much"),
         ])
         .expect_err("four mistakes");
@@ -325,7 +369,7 @@ mod tests {
         for part in [
             "\"linger.msx\"; did you mean \"linger.ms\"?",
             "\"acks\"",
-            "ssl.ca.location",
+            "cannot read /nowhere/x.p12",
             "\"buffer.memory\" must be",
         ] {
             assert!(text.contains(part), "{part:?} is missing in {text}");

@@ -105,7 +105,9 @@ fn settle(base: ClientProperties, topic: &str, patience: Duration) -> Result<()>
         let mut properties = base.clone();
         // The end that a broker names depends on the reader's isolation: before an open transaction, or behind it.
         properties.set("isolation.level", isolation).set("allow.auto.create.topics", "false");
-        properties.config().create_with_context(Logging).map_err(failed)
+        let consumer = properties.config().create_with_context(properties.logging()).map_err(failed)?;
+        log_in(&consumer);
+        Ok(consumer)
     };
     let (written, stable) = (consumer("read_uncommitted")?, consumer("read_committed")?);
     let Some(description) = describe_with(&written, topic)? else { return Ok(()) };
@@ -130,10 +132,18 @@ fn settle(base: ClientProperties, topic: &str, patience: Duration) -> Result<()>
     Ok(())
 }
 
+/// Lets a consumer get its token, where it needs one: it does so when it is polled.
+fn log_in(consumer: &BaseConsumer<Logging>) {
+    // Nothing is assigned yet, so that no record comes.
+    let _ = consumer.poll(Duration::ZERO);
+}
+
 /// Reads all partitions from the beginning to their ends.
 fn read(properties: &ClientProperties, topic: &str) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>> {
     let failed = |e: KafkaError| Error::client(format!("read topic {topic:?}"), e);
-    let consumer: BaseConsumer<Logging> = properties.config().create_with_context(Logging).map_err(failed)?;
+    let consumer: BaseConsumer<Logging> =
+        properties.config().create_with_context(properties.logging()).map_err(failed)?;
+    log_in(&consumer);
     let mut map = HashMap::new();
     let Some(description) = describe_with(&consumer, topic)? else { return Ok(map) };
 

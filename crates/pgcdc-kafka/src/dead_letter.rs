@@ -74,6 +74,7 @@ impl<'a> DeadLetter<'a> {
 /// ```
 pub struct DeadLetterSender {
     configuration: ClientConfig,
+    logging: Logging,
     /// Made with the first record, since an idle producer keeps a thread busy. Made anew when it reports that it cannot go on.
     producer: Mutex<Option<FutureProducer<Logging>>>,
 }
@@ -95,7 +96,8 @@ impl DeadLetterSender {
             .set("message.max.bytes", "104857600") // a record that was read must be writable: let the broker decide
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "0");
-        Self { configuration: properties.config(), producer: Mutex::default() }
+        let logging = properties.logging();
+        Self { configuration: properties.config(), logging, producer: Mutex::default() }
     }
 
     /// Sends a record and waits until it is durable.
@@ -128,7 +130,7 @@ impl DeadLetterSender {
         if let Some(producer) = &*producer {
             return Ok(producer.clone());
         }
-        let made: FutureProducer<Logging> = self.configuration.create_with_context(Logging)?;
+        let made: FutureProducer<Logging> = self.configuration.create_with_context(self.logging.clone())?;
         *producer = Some(made.clone());
         Ok(made)
     }

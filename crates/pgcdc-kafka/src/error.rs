@@ -28,6 +28,8 @@ enum Kind {
     Client { what: String, fenced: bool, fatal: bool, code: Option<Code>, source: Cause },
     /// A failure of one topic. `reason` is the code in librdkafka's words.
     Topic { what: String, code: Code, reason: String },
+    /// A broker, or what a connection to it needs, says no. Waiting does not help.
+    Denied { what: String, code: Option<Code>, hint: String },
     /// A failure without a code.
     Other { what: String, transient: bool },
 }
@@ -96,6 +98,12 @@ impl Error {
         Self(Box::new(Kind::Topic { what: what.into(), code: code.into(), reason }))
     }
 
+    /// A refusal that only a person can mend: what and where, and what to do.
+    pub(crate) fn denied(what: impl Into<String>, code: Option<Code>, hint: impl Into<String>) -> Self {
+        Self(Box::new(Kind::Denied { what: what.into(), code, hint: hint.into() }))
+    }
+
+    /// A failure without a code. `transient` says whether waiting may help.
     pub(crate) fn other(what: impl Into<String>, transient: bool) -> Self {
         Self(Box::new(Kind::Other { what: what.into(), transient }))
     }
@@ -110,7 +118,7 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match &*self.0 {
-            Kind::Configuration { .. } => false,
+            Kind::Configuration { .. } | Kind::Denied { .. } => false,
             Kind::Client { fatal, fenced, code, .. } => !fatal && !fenced && code.is_none_or(is_transient),
             Kind::Topic { code, .. } => is_transient(*code),
             Kind::Other { transient, .. } => *transient,
@@ -131,15 +139,18 @@ impl Error {
 
     /// What a person can do about the error, when that is known.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        self.code().and_then(hint_of)
+    pub fn hint(&self) -> Option<&str> {
+        match &*self.0 {
+            Kind::Denied { hint, .. } => Some(hint),
+            _ => self.code().and_then(hint_of),
+        }
     }
 
     /// Kafka's error code, when there is one.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
         match &*self.0 {
-            Kind::Client { code, .. } => *code,
+            Kind::Client { code, .. } | Kind::Denied { code, .. } => *code,
             Kind::Topic { code, .. } => Some(*code),
             Kind::Configuration { .. } | Kind::Other { .. } => None,
         }
@@ -178,9 +189,11 @@ fn describe_rejection(name: &str, description: &str) -> String {
     if crate::known::is_secret(name) {
         return format!("property {name:?} has a value that librdkafka does not accept");
     }
-    if description.to_ascii_lowercase().contains("requires") && description.contains("build") {
+    let without =
+        ["at build time", "in this build", "requires"].iter().any(|words| description.contains(words));
+    if without && description.contains("build") {
         return format!(
-            "property {name:?}: {description}; this binary was built without it (cargo feature `ssl`)"
+            "property {name:?}: {description}; topics, offsets and sinks use librdkafka, which this binary has without it: build with --features kafka-tls"
         );
     }
     format!("property {name:?}: {description}")
@@ -260,7 +273,7 @@ impl fmt::Display for Error {
             Kind::Configuration { message } => f.write_str(message),
             Kind::Client { what, .. } => write!(f, "could not {what}"),
             Kind::Topic { what, reason, .. } => write!(f, "{what}: {reason}"),
-            Kind::Other { what, .. } => f.write_str(what),
+            Kind::Denied { what, .. } | Kind::Other { what, .. } => f.write_str(what),
         }
     }
 }

@@ -21,6 +21,10 @@ pub(crate) enum Translation {
     Jaas,
     /// The class name of Java's partitioner.
     Partitioner,
+    /// The class name of Java's handler that gets tokens for OAUTHBEARER.
+    LoginHandler,
+    /// A property of a Java key store or trust store: all of them are translated together.
+    Store,
 }
 
 /// How a property is translated; `None` for a name that both know alike, or that nobody knows.
@@ -31,7 +35,8 @@ pub(crate) fn translation(name: &str) -> Option<&'static Translation> {
 /// Java's names, and how they are translated.
 const TABLE: &[(&[&str], Translation)] = {
     use Translation::{
-        AssignmentStrategy, Ignore, Jaas, Partitioner, Refuse, Rename, RenameBytesToKib, Warn,
+        AssignmentStrategy, Ignore, Jaas, LoginHandler, Partitioner, Refuse, Rename, RenameBytesToKib, Store,
+        Warn,
     };
     &[
         (&["max.request.size"], Rename("message.max.bytes")),
@@ -44,17 +49,22 @@ const TABLE: &[(&[&str], Translation)] = {
         (&["partition.assignment.strategy"], AssignmentStrategy),
         (&["partitioner.class"], Partitioner),
         (&["sasl.jaas.config"], Jaas),
+        (&["sasl.login.callback.handler.class"], LoginHandler),
         (&["ssl.truststore.certificates"], Rename("ssl.ca.pem")),
         (&["ssl.keystore.certificate.chain"], Rename("ssl.certificate.pem")),
         (&["ssl.keystore.key"], Rename("ssl.key.pem")),
         (&["ssl.cipher.suites"], Rename("ssl.cipher.suites")),
         (
-            &["ssl.truststore.location", "ssl.truststore.password"],
-            Refuse(
-                "Java key stores cannot be read here: export the certificates as PEM \
-                 (keytool -exportcert -rfc, or openssl pkcs12 -nokeys) and set ssl.ca.location to that file",
-            ),
+            &[
+                "ssl.truststore.location",
+                "ssl.truststore.password",
+                "ssl.truststore.type",
+                "ssl.keystore.type",
+            ],
+            Store,
         ),
+        (&["sasl.oauthbearer.client.credentials.client.id"], Rename("sasl.oauthbearer.client.id")),
+        (&["sasl.oauthbearer.client.credentials.client.secret"], Rename("sasl.oauthbearer.client.secret")),
         (
             &[
                 "key.serializer",
@@ -75,8 +85,6 @@ const TABLE: &[(&[&str], Translation)] = {
                 "ssl.keymanager.algorithm",
                 "ssl.trustmanager.algorithm",
                 "ssl.secure.random.implementation",
-                "ssl.keystore.type",
-                "ssl.truststore.type",
             ],
             Ignore,
         ),
@@ -110,7 +118,6 @@ const TABLE: &[(&[&str], Translation)] = {
         ),
         (
             &[
-                "sasl.login.callback.handler.class",
                 "sasl.client.callback.handler.class",
                 "sasl.login.class",
                 "ssl.engine.factory.class",
@@ -137,56 +144,4 @@ pub(crate) fn assignment_strategy(value: &str) -> Result<String, String> {
         return Ok("cooperative-sticky".to_owned());
     }
     Ok(names.join(","))
-}
-
-/// Reads a JAAS configuration: the login module's class, and its `name="value"` options.
-pub(crate) fn jaas(value: &str) -> Option<(&str, Vec<(String, String)>)> {
-    let value = value.trim().trim_end_matches(';').trim();
-    let (class, rest) = value.split_once(char::is_whitespace)?;
-    let rest = rest.trim_start();
-    let (_flag, mut rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let mut options = Vec::new();
-    loop {
-        rest = rest.trim_start();
-        if rest.is_empty() {
-            return Some((class, options));
-        }
-        let (name, after) = rest.split_once('=')?;
-        let after = after.trim_start();
-        let (option, next) = if let Some(quoted) = after.strip_prefix('"') {
-            let mut text = String::new();
-            let mut characters = quoted.char_indices();
-            let end = loop {
-                let (at, character) = characters.next()?;
-                match character {
-                    '\\' => text.push(characters.next()?.1),
-                    '"' => break at + 1,
-                    other => text.push(other),
-                }
-            };
-            (text, &quoted[end..])
-        } else {
-            let end = after.find(char::is_whitespace).unwrap_or(after.len());
-            (after[..end].to_owned(), &after[end..])
-        };
-        options.push((name.trim().to_owned(), option));
-        rest = next;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn jaas_options_are_unquoted() {
-        let text = r#"org.apache.kafka.common.security.scram.ScramLoginModule required username="al\"ice" password=p;"#;
-        let (class, options) = jaas(text).expect("well formed");
-        assert!(class.ends_with("ScramLoginModule"));
-        assert_eq!(
-            options,
-            [("username".to_owned(), "al\"ice".to_owned()), ("password".to_owned(), "p".to_owned())]
-        );
-        assert!(jaas(r#"X required username="open"#).is_none());
-    }
 }

@@ -38,6 +38,7 @@ mod java;
 mod known;
 mod native;
 pub mod producer;
+mod security;
 pub mod topics;
 
 pub(crate) use client::Logging;

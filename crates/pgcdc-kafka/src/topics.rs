@@ -75,7 +75,7 @@ impl Topics {
         properties.set("allow.auto.create.topics", "false");
         let admin = properties
             .config()
-            .create_with_context(Logging)
+            .create_with_context(client.logging())
             .map_err(|e| Error::client("make an admin client", e))?;
         Ok(Self { admin: Arc::new(admin), listed: Mutex::default() })
     }

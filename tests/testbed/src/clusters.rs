@@ -30,11 +30,13 @@ pub struct ClusterOptions {
     /// Puts a [`FaultProxy`] before each broker: before `SASL_SSL` when there is `security`, else before a plaintext
     /// listener of its own. Brokers reach each other directly, so a cut link is a cut between client and broker only.
     pub proxied: bool,
+    /// More lines for each broker's `server.properties`: name and value.
+    pub settings: Vec<(String, String)>,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { nodes: NODES, heap_mb: 384, security: None, proxied: false }
+        Self { nodes: NODES, heap_mb: 384, security: None, proxied: false, settings: Vec::new() }
     }
 }
 
@@ -266,7 +268,7 @@ fn of_a_cluster(id: usize, ports: Ports, voters: &str, cluster: &ClusterOptions)
     {
         options = options.setting(name, &in_sync);
     }
-    options
+    cluster.settings.iter().fold(options, |options, (name, value)| options.setting(name, value))
 }
 
 /// Three nodes of Cassandra, on 127.0.0.1, 127.0.0.2 and 127.0.0.3 with the same port.

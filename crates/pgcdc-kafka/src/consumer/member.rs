@@ -75,8 +75,13 @@ impl Member {
         let (events, receiver) = mpsc::channel(1);
         let progress = Progress::default();
         let stop = Arc::new(AtomicBool::new(false));
-        let context =
-            Context { events, progress: progress.clone(), slots: Mutex::default(), stop: Arc::clone(&stop) };
+        let context = Context {
+            logging: properties.logging(),
+            events,
+            progress: progress.clone(),
+            slots: Mutex::default(),
+            stop: Arc::clone(&stop),
+        };
         let consumer: BaseConsumer<Context> = properties
             .config()
             .create_with_context(context)

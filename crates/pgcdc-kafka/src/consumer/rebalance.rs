@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::KafkaError;
@@ -17,7 +17,7 @@ use super::event::{Assignment, Event, Start};
 use super::message::{Message, Partition};
 use super::progress::Progress;
 use super::queue::{QUEUE_RECORDS, QueueSender, queue};
-use crate::{Error, Result};
+use crate::{Error, Logging, Result};
 
 /// How long looking at the ends of all partitions of an assignment may take: the member does not poll meanwhile.
 const WATERMARK_LIMIT: Duration = Duration::from_secs(30);
@@ -35,6 +35,7 @@ pub(super) struct Slot {
 
 /// What the polling thread and the callback share.
 pub(super) struct Context {
+    pub(super) logging: Logging,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) progress: Progress,
     /// Used by the polling thread only, inside and outside of the callback. Never locked across `poll`, which calls back.
@@ -122,12 +123,18 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.logging.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        crate::client::log(level, facility, message);
+        self.logging.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(target: "librdkafka", %error, reason, "client error");
+        self.logging.error(error, reason);
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Link {
     pub(super) up: bool,
     /// When it was opened, or an answer came last.
     pub(super) heard: Instant,
+    /// The broker takes no batch before this time, since a quota is used up.
+    pub(super) throttled: Instant,
     /// Oldest first: answers come in this order.
     pub(super) waiting: VecDeque<Waiting>,
 }
@@ -71,8 +73,15 @@ impl Broker {
 }
 
 impl Link {
+    /// Whether another request with batches may be sent now.
+    pub(super) fn has_room(&self, now: Instant) -> bool {
+        /// Requests with batches that may be on their way to one broker.
+        const REQUESTS: usize = 5;
+        self.up && self.throttled <= now && self.requests() < REQUESTS
+    }
+
     /// Requests with batches on their way.
-    pub(super) fn requests(&self) -> usize {
+    fn requests(&self) -> usize {
         self.waiting.iter().filter(|waiting| matches!(waiting.asked, Asked::Produce(_))).count()
     }
 }

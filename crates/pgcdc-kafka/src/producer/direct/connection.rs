@@ -1,16 +1,32 @@
 //! One connection to a broker: requests go out, answers come in, both in order.
+//!
+//! ```text
+//!  Connection::open ─▶ TCP ─▶ TLS, if asked for ─▶ handshake (versions, login) ─▶ News::Up
+//!                                                                                  ├ writer ◀─ requests
+//!                                                                                  └ reader ─▶ News::Answer
+//! ```
+//! A broker may end a session after some time. The writer logs in again before that, between two requests (KIP-368).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
+use super::handshake::{self, Broken, Channel, Greeting};
+use super::protocol::Request;
+use crate::Error;
+use crate::security::{Security, handshake_failed};
+
+/// How long one address may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// No answer to a producer is so large.
+/// How long TLS, versions and login may take together.
+const GREET_LIMIT: Duration = Duration::from_secs(8);
+/// Bytes of the largest answer that is taken: no answer to a producer is so large.
 const LARGEST: usize = 64 << 20;
 
 /// A part of a request.
@@ -21,16 +37,30 @@ pub(super) enum Segment {
     Batch(Arc<Vec<u8>>),
 }
 
-/// What happened to the connection with this number.
+/// An event of the connection with this number.
 #[derive(Debug)]
 pub(super) enum News {
+    /// It is open: requests are sent.
     Up(u64),
     /// An answer, without its size.
     Answer(u64, Vec<u8>),
+    /// It is lost, which may happen at any time.
     Lost(u64, std::io::Error),
+    /// It was lost in a way that also a wrong `security.protocol` would explain, as the error says.
+    Doubtful(u64, Error),
+    /// It was refused for a reason that time does not mend.
+    Refused(Error),
 }
 
-/// Closed when it is dropped.
+/// What all connections of a producer have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Profile {
+    /// The `client.id`.
+    pub(super) client_id: String,
+    pub(super) security: Security,
+}
+
+/// A connection, which is closed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Connection {
     out: mpsc::UnboundedSender<Vec<Segment>>,
@@ -44,13 +74,22 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Begins to connect; must be called within a tokio runtime.
-    pub(super) fn open(number: u64, address: String, news: mpsc::UnboundedSender<News>) -> Self {
+    /// Begins to connect to `address` (`host:port`). Must be called within a tokio runtime.
+    pub(super) fn open(
+        number: u64,
+        address: String,
+        profile: Arc<Profile>,
+        news: mpsc::UnboundedSender<News>,
+    ) -> Self {
         let (out, requests) = mpsc::unbounded_channel();
         let task = tokio::spawn(async move {
-            let Err(error) = run(number, &address, requests, &news).await else { return };
+            let Err(broken) = run(number, &address, &profile, requests, &news).await else { return };
             // Nobody listens once the producer is gone.
-            let _ = news.send(News::Lost(number, error));
+            let _ = news.send(match broken {
+                Broken::Network(error) => News::Lost(number, error),
+                Broken::Doubtful(error) => News::Doubtful(number, error),
+                Broken::Refused(error) => News::Refused(error),
+            });
         });
         Self { out, task: task.abort_handle() }
     }
@@ -61,19 +100,41 @@ impl Connection {
     }
 }
 
+/// Runs until the connection is lost.
 async fn run(
     number: u64,
     address: &str,
+    profile: &Profile,
     requests: mpsc::UnboundedReceiver<Vec<Segment>>,
     news: &mpsc::UnboundedSender<News>,
-) -> std::io::Result<()> {
-    let stream = connect(address).await?;
+) -> Result<(), Broken> {
+    let mut stream = connect(address).await?;
     stream.set_nodelay(true)?;
-    let _ = news.send(News::Up(number));
-    let (reader, writer) = stream.into_split();
-    tokio::select! {
-        result = read(number, reader, news) => result,
-        result = write(writer, requests) => result,
+    let until = Instant::now() + GREET_LIMIT;
+    let pump = Pump { number, address, profile, requests, news };
+    match &profile.security.tls {
+        None => {
+            let greeting = in_time(until, handshake::greet(&mut stream, profile, address)).await?;
+            let (reader, writer) = stream.into_split();
+            pump.run(reader, writer, greeting).await
+        }
+        Some(tls) => {
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+            let connector = TlsConnector::from(tls.client_config(host).map_err(Broken::Refused)?);
+            let encrypted = connector.connect(pgcdc_tls::server_name(host), stream);
+            let encrypted = async { encrypted.await.map_err(|error| handshake::no_tls(address, error)) };
+            let mut stream = in_time(until, encrypted).await?;
+            let greeting = in_time(until, handshake::greet(&mut stream, profile, address)).await?;
+            let (reader, writer) = tokio::io::split(stream);
+            pump.run(reader, writer, greeting).await
+        }
+    }
+}
+
+async fn in_time<T>(until: Instant, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    match tokio::time::timeout_at(until, work).await {
+        Ok(done) => done,
+        Err(_) => Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the broker says nothing").into()),
     }
 }
 
@@ -91,31 +152,102 @@ async fn connect(address: &str) -> std::io::Result<TcpStream> {
     Err(failure)
 }
 
-async fn read(number: u64, reader: OwnedReadHalf, news: &mpsc::UnboundedSender<News>) -> std::io::Result<()> {
+/// Moves requests and answers over a connection that is open.
+struct Pump<'a> {
+    number: u64,
+    address: &'a str,
+    profile: &'a Profile,
+    requests: mpsc::UnboundedReceiver<Vec<Segment>>,
+    news: &'a mpsc::UnboundedSender<News>,
+}
+
+impl Pump<'_> {
+    async fn run<R, W>(self, reader: R, writer: W, greeting: Greeting) -> Result<(), Broken>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let Self { number, address, profile, requests, news } = self;
+        let _ = news.send(News::Up(number));
+        let (logins, answers) = mpsc::unbounded_channel();
+        tokio::select! {
+            result = read(number, reader, news, &logins) => {
+                // An alert of TLS comes late: the broker looks at a client's certificate after the handshake.
+                result.map_err(|error| handshake_failed(address, &error).map_or(error.into(), Broken::Refused))
+            }
+            result = write(Relay { writer, answers }, requests, profile, address, greeting) => result,
+        }
+    }
+}
+
+/// Passes answers on: those with negative numbers to the writer that logs in, all others to the sender.
+async fn read(
+    number: u64,
+    reader: impl AsyncRead + Unpin,
+    news: &mpsc::UnboundedSender<News>,
+    logins: &mpsc::UnboundedSender<Vec<u8>>,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(reader);
     loop {
-        let size = usize::try_from(reader.read_i32().await?).ok().filter(|size| *size <= LARGEST);
-        let size = size.ok_or_else(|| std::io::Error::other("it does not speak Kafka's protocol"))?;
-        let mut answer = vec![0; size];
-        reader.read_exact(&mut answer).await?;
-        if news.send(News::Answer(number, answer)).is_err() {
+        let answer = read_answer(&mut reader).await?;
+        if answer.first().is_some_and(|first| *first >= 0x80) {
+            let _ = logins.send(answer);
+        } else if news.send(News::Answer(number, answer)).is_err() {
             return Ok(());
         }
     }
 }
 
-async fn write(
-    mut writer: OwnedWriteHalf,
+/// Reads an answer, without its size.
+pub(super) async fn read_answer(reader: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
+    let size = usize::try_from(reader.read_i32().await?).ok().filter(|size| *size <= LARGEST);
+    let size = size.ok_or_else(|| std::io::Error::other("it does not speak Kafka's protocol"))?;
+    let mut answer = vec![0; size];
+    reader.read_exact(&mut answer).await?;
+    Ok(answer)
+}
+
+/// Sends requests, and logs in again before the session ends.
+async fn write<W: AsyncWrite + Unpin>(
+    mut relay: Relay<W>,
     mut requests: mpsc::UnboundedReceiver<Vec<Segment>>,
-) -> std::io::Result<()> {
-    while let Some(request) = requests.recv().await {
-        for segment in request {
-            match segment {
-                Segment::Own(bytes) => writer.write_all(&bytes).await?,
-                Segment::Batch(bytes) => writer.write_all(&bytes).await?,
+    profile: &Profile,
+    address: &str,
+    mut greeting: Greeting,
+) -> Result<(), Broken> {
+    loop {
+        let renewal = greeting.renewal;
+        // Nothing is lost when an arm is dropped: the channel keeps what was not received.
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(renewal.unwrap_or_else(Instant::now)), if renewal.is_some() => {
+                greeting = handshake::log_in(&mut relay, profile, address, greeting.authenticate).await?;
+            }
+            request = requests.recv() => {
+                // The producer is gone, and this task is aborted in a moment.
+                let Some(request) = request else { return std::future::pending().await };
+                for segment in request {
+                    match segment {
+                        Segment::Own(bytes) => relay.writer.write_all(&bytes).await?,
+                        Segment::Batch(bytes) => relay.writer.write_all(&bytes).await?,
+                    }
+                }
+                relay.writer.flush().await?;
             }
         }
     }
-    // The producer is gone, and this with it.
-    std::future::pending().await
+}
+
+/// Requests and answers of a login while the connection is in use: the reader passes the answers on.
+struct Relay<W> {
+    writer: W,
+    answers: mpsc::UnboundedReceiver<Vec<u8>>,
+}
+
+impl<W: AsyncWrite + Unpin> Channel for Relay<W> {
+    async fn ask(&mut self, request: Request) -> std::io::Result<Vec<u8>> {
+        self.writer.write_all(&request.bytes).await?;
+        self.writer.flush().await?;
+        self.answers.recv().await.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+    }
 }

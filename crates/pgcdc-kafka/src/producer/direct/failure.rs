@@ -17,6 +17,12 @@ pub(super) enum Outcome {
     Failed(Code),
 }
 
+/// The broker does not have the mechanism of a login.
+pub(super) const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
+/// The broker takes no login on this port.
+pub(super) const ILLEGAL_SASL_STATE: i16 = 34;
+/// The broker refuses a login.
+pub(super) const SASL_AUTHENTICATION_FAILED: i16 = 58;
 /// The broker does not coordinate transactions yet.
 pub(super) const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 /// Another broker coordinates the transactions of this id.
@@ -66,17 +72,52 @@ pub(super) fn code(error: i16) -> Code {
     }
 }
 
-/// A record for a topic cannot be delivered.
-pub(super) fn undelivered(topic: &str, code: Code) -> Error {
-    Error::refused(format!("deliver a record to topic {topic:?}"), code)
-}
-
-/// A broker refused a request other than one with records.
-pub(super) fn refused(what: &str, code: Code) -> Error {
-    Error::refused(what, code)
-}
-
 /// A malformed answer.
 pub(super) fn malformed() -> Error {
     Error::other("a broker's answer could not be read: is it a Kafka broker of version 2.1 or later?", true)
+}
+
+/// What a client may not do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Resource<'a> {
+    /// Write to this topic.
+    Topic(&'a str),
+    /// Get a producer id.
+    Cluster,
+    /// Use this transactional id.
+    TransactionalId(&'a str),
+}
+
+/// The error of a user who lacks a grant, with the command that gives it. `user` is `None` where the properties do not name one.
+pub(super) fn unauthorized(
+    resource: Resource<'_>,
+    code: Code,
+    user: Option<&str>,
+    bootstrap: &str,
+    what: &str,
+) -> Error {
+    let quoted = |text: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-:,".contains(c);
+        if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    };
+    let (denied, operations) = match resource {
+        Resource::Topic(topic) => (
+            format!("write to topic {topic:?}"),
+            format!("--operation Write --operation Describe --topic {}", quoted(topic)),
+        ),
+        Resource::Cluster => {
+            ("get a producer id".to_owned(), "--operation IdempotentWrite --cluster".to_owned())
+        }
+        Resource::TransactionalId(id) => (
+            format!("use transactional id {id:?}"),
+            format!("--operation Write --operation Describe --transactional-id {}", quoted(id)),
+        ),
+    };
+    let who = user.map_or("this client".to_owned(), |user| format!("user {user:?}"));
+    let user = user.map_or("NAME".to_owned(), quoted);
+    Error::denied(
+        format!("could not {what}: {who} may not {denied} ({code})"),
+        Some(code),
+        format!("kafka-acls --bootstrap-server {bootstrap} --add --allow-principal User:{user} {operations}"),
+    )
 }

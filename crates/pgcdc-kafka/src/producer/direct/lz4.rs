@@ -29,6 +29,21 @@ pub(super) fn frame(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[0; 4]);
 }
 
+/// What a frame of [`frame`]'s holds; `None` when it is not one.
+pub(super) fn unframe(frame: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = frame.strip_prefix(&HEAD[..])?;
+    let mut out = Vec::new();
+    loop {
+        let size = u32::from_le_bytes(*rest.split_off(..4)?.first_chunk()?);
+        let block = rest.split_off(..(size & !STORED) as usize)?;
+        match size {
+            0 => return Some(out),
+            size if size & STORED > 0 => out.extend_from_slice(block),
+            _ => out.extend_from_slice(&lz4_flex::block::decompress(block, BLOCK).ok()?),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -47,7 +62,8 @@ mod tests {
             let bytes = piece.repeat(times);
             let mut out = vec![9];
             frame(&bytes, &mut out);
-            prop_assert_eq!(unframed(&out[1..]), bytes);
+            prop_assert_eq!(unframed(&out[1..]), bytes.clone());
+            prop_assert_eq!(unframe(&out[1..]), Some(bytes));
         }
     }
 }

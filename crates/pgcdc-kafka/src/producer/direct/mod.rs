@@ -19,9 +19,11 @@
 mod batch;
 mod broker;
 mod command;
+mod compression;
 mod connection;
 mod failure;
 mod flow;
+mod handshake;
 mod lz4;
 mod options;
 mod partition;
@@ -310,7 +312,7 @@ impl Direct {
         let _ = self.commands.send(Command::TakeOver);
         while !self.ready {
             if Instant::now() >= end {
-                return Err(failure::refused(TAKE_OVER, Code::OperationTimedOut));
+                return Err(Error::refused(TAKE_OVER, Code::OperationTimedOut));
             }
             tokio::time::sleep(STEP).await;
             self.poll(&mut Vec::new())?;

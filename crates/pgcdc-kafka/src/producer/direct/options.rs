@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::compression::Compression;
+use crate::security::{self, Security};
 use crate::{ClientProperties, Error, Result};
 
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -13,10 +15,13 @@ pub(super) struct Options {
     pub(super) client_id: String,
     /// The transactional id, and how long a transaction may be open.
     pub(super) transactional: Option<(String, Duration)>,
-    pub(super) compress: bool,
+    pub(super) compression: Compression,
     pub(super) request_timeout: Duration,
     pub(super) delivery_timeout: Duration,
     pub(super) metadata_age: Duration,
+    /// The shortest and the longest pause before a broker is connected to again.
+    pub(super) reconnect: (Duration, Duration),
+    pub(super) security: Security,
 }
 
 impl Options {
@@ -41,10 +46,15 @@ impl Options {
             transactional: properties
                 .get("transactional.id")
                 .map(|id| (id.chars().take(8000).collect(), millis("transaction.timeout.ms", 60_000))),
-            compress: compression(properties) != "none",
+            compression: Compression::new(properties).unwrap_or(Compression::Lz4),
             request_timeout: millis("request.timeout.ms", 30_000),
             delivery_timeout: if delivery == 0 { NEVER } else { Duration::from_millis(delivery) },
             metadata_age: millis("topic.metadata.refresh.interval.ms", 300_000),
+            reconnect: (
+                millis("reconnect.backoff.ms", 100).clamp(Duration::from_millis(1), Duration::from_secs(600)),
+                millis("reconnect.backoff.max.ms", 1_000).min(Duration::from_secs(600)),
+            ),
+            security: Security::new(properties)?,
         })
     }
 }
@@ -56,6 +66,7 @@ const KNOWN: &[&str] = &[
     "bootstrap.servers",
     "client.id",
     "compression.codec",
+    "compression.level",
     "compression.type",
     "delivery.timeout.ms",
     "enable.idempotence",
@@ -66,6 +77,8 @@ const KNOWN: &[&str] = &[
     "message.timeout.ms",
     "metadata.broker.list",
     "queue.buffering.max.kbytes",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
     "request.required.acks",
     "request.timeout.ms",
     "retries",
@@ -77,22 +90,14 @@ const KNOWN: &[&str] = &[
 
 /// A property that this producer does not know, or whose value it does not know; `None` when it can be used.
 pub(in super::super) fn why_not(properties: &ClientProperties) -> Option<String> {
-    if let Some(other) = properties.names().find(|name| !KNOWN.contains(name)) {
-        let plaintext = other == "security.protocol"
-            && properties.get(other).is_some_and(|value| value.eq_ignore_ascii_case("plaintext"));
-        if !plaintext {
-            return Some(other.to_owned());
-        }
+    let is_known = |name: &str| KNOWN.contains(&name) || security::is_known(name);
+    if let Some(other) = properties.names().find(|name| !is_known(name)) {
+        return Some(other.to_owned());
     }
-    match compression(properties) {
-        "lz4" | "none" => None,
-        _ => Some("compression.type".to_owned()),
+    if let Some(other) = security::why_not(properties) {
+        return Some(other.to_owned());
     }
-}
-
-fn compression(properties: &ClientProperties) -> &str {
-    let set = properties.get("compression.type").or_else(|| properties.get("compression.codec"));
-    set.unwrap_or("lz4")
+    Compression::new(properties).is_none().then(|| "compression.type".to_owned())
 }
 
 /// `host:port` of an entry of `bootstrap.servers`, which may name a protocol and leave out the port.

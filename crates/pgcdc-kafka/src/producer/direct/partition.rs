@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::batch::{Sealed, split};
+use super::compression::Compression;
 use super::flow::Flow;
 
 /// A topic that the caller sends to.
@@ -11,6 +13,8 @@ pub(super) struct TopicState {
     pub(super) name: String,
     /// Its partitions by their number, as indexes into `Sender::partitions`. Empty until brokers have told them.
     pub(super) partitions: Vec<usize>,
+    /// Bytes of the largest batch that its brokers may take, after they refused a larger one.
+    pub(super) most: Option<usize>,
     /// Since when brokers say that they do not know the topic.
     pub(super) unknown: Option<Instant>,
 }
@@ -45,12 +49,44 @@ pub(super) struct Pending {
     pub(super) count: i32,
     /// The records' handles, each with how many records in a row have it.
     pub(super) handles: Vec<(usize, u32)>,
+    /// How its records are compressed.
+    pub(super) compression: Compression,
     /// When it was closed.
     pub(super) since: Instant,
     /// It has its sequence number, which it keeps however often it is sent.
     pub(super) numbered: bool,
     /// The leader has it. It leaves the queue once the batches before it are durable, too.
     pub(super) durable: bool,
+}
+
+impl Pending {
+    /// A batch that was just closed.
+    pub(super) fn new(sealed: Sealed, since: Instant) -> Self {
+        let Sealed { bytes, count, handles, compression } = sealed;
+        let bytes = Arc::new(bytes);
+        Self { bytes, count, handles, compression, since, numbered: false, durable: false }
+    }
+
+    /// Splits it until each piece has at most `most` bytes, or one record.
+    pub(super) fn pieces(mut self, most: usize, transactional: bool) -> Vec<Self> {
+        if self.bytes.len() <= most || self.count < 2 {
+            return vec![self];
+        }
+        let whole = Sealed {
+            bytes: Arc::unwrap_or_clone(std::mem::take(&mut self.bytes)),
+            count: self.count,
+            handles: std::mem::take(&mut self.handles),
+            compression: self.compression,
+        };
+        let (since, numbered) = (self.since, self.numbered);
+        let pending = |sealed| Self { numbered, ..Self::new(sealed, since) };
+        match split(&whole, transactional) {
+            Some(halves) => {
+                halves.into_iter().flat_map(|half| pending(half).pieces(most, transactional)).collect()
+            }
+            None => vec![pending(whole)],
+        }
+    }
 }
 
 impl PartitionState {
@@ -73,6 +109,22 @@ impl PartitionState {
     /// Whether another batch can be sent to the leader now.
     pub(super) fn has_more(&self) -> bool {
         self.flow.may_send() && self.sent < self.queue.len()
+    }
+
+    /// Splits all batches of more than `most` bytes. Only called when nothing is in flight, since the numbers of the batches behind
+    /// them change. Returns how many batches and bytes there are more.
+    pub(super) fn split(&mut self, most: usize, transactional: bool) -> (usize, usize) {
+        let bytes =
+            |queue: &VecDeque<Pending>| queue.iter().map(|pending| pending.bytes.len()).sum::<usize>();
+        let (batches, before) = (self.queue.len(), bytes(&self.queue));
+        let queue = std::mem::take(&mut self.queue).into_iter();
+        self.queue = queue
+            .flat_map(|pending| match pending.durable {
+                true => vec![pending],
+                false => pending.pieces(most, transactional),
+            })
+            .collect();
+        (self.queue.len() - batches, bytes(&self.queue).saturating_sub(before))
     }
 
     /// The batch with this number; batches are counted from the start of the producer.

@@ -2,6 +2,8 @@
 //!
 //! Source: Kafka's documentation, "Protocol Guide". Versions that every broker since 2.1 (2018) understands, 4.x included.
 
+use std::time::Duration;
+
 /// `Produce` version 7.
 const PRODUCE: (i16, i16) = (0, 7);
 /// `Metadata` version 4.
@@ -14,6 +16,23 @@ const INIT_PRODUCER_ID: (i16, i16) = (22, 1);
 const ADD_PARTITIONS: (i16, i16) = (24, 1);
 /// `EndTxn` version 1.
 const END: (i16, i16) = (26, 1);
+/// `ApiVersions` version 0, which every broker understands.
+const API_VERSIONS: (i16, i16) = (18, 0);
+/// `SaslHandshake` version 1.
+const SASL_HANDSHAKE: (i16, i16) = (17, 1);
+/// `SaslAuthenticate` version 1, or 0 where the broker has no other.
+pub(super) const SASL_AUTHENTICATE: (i16, i16) = (36, 1);
+
+/// Number, name and version of each request that every producer may send.
+pub(super) const APIS: &[(i16, &str, i16)] = &[
+    (PRODUCE.0, "Produce", PRODUCE.1),
+    (METADATA.0, "Metadata", METADATA.1),
+    (FIND_COORDINATOR.0, "FindCoordinator", FIND_COORDINATOR.1),
+    (INIT_PRODUCER_ID.0, "InitProducerId", INIT_PRODUCER_ID.1),
+    (ADD_PARTITIONS.0, "AddPartitionsToTxn", ADD_PARTITIONS.1),
+    (END.0, "EndTxn", END.1),
+];
+
 /// `FindCoordinator` asks for the coordinator of transactions, not of a consumer group.
 const TRANSACTION: u8 = 1;
 
@@ -28,6 +47,25 @@ impl Request {
         let mut request = Self { bytes: vec![0; 4] };
         request.i16(key).i16(version).i32(correlation).string(client);
         request
+    }
+
+    /// Asks which versions of which requests the broker takes. Complete.
+    pub(super) fn api_versions(correlation: i32, client: &str) -> Self {
+        Self::new(API_VERSIONS, correlation, client).finished()
+    }
+
+    /// Begins a login by a mechanism. Complete.
+    pub(super) fn sasl_handshake(correlation: i32, client: &str, mechanism: &str) -> Self {
+        let mut request = Self::new(SASL_HANDSHAKE, correlation, client);
+        request.string(mechanism);
+        request.finished()
+    }
+
+    /// Carries a message of a login. Complete.
+    pub(super) fn sasl_authenticate(correlation: i32, client: &str, version: i16, message: &[u8]) -> Self {
+        let mut request = Self::new((SASL_AUTHENTICATE.0, version), correlation, client);
+        request.i32(count(message.len())).bytes.extend_from_slice(message);
+        request.finished()
     }
 
     /// Asks for a producer id and epoch. With a transactional id and its timeout in milliseconds, the producer that had the id
@@ -123,6 +161,12 @@ impl Request {
         self.i32(partition).i32(count(size));
     }
 
+    /// The request with its size, when all of it is here.
+    pub(super) fn finished(mut self) -> Self {
+        self.finish(self.bytes.len());
+        self
+    }
+
     /// Fills in the request's size. `all` is its length in bytes, the size field and bytes that are kept elsewhere included.
     pub(super) fn finish(&mut self, all: usize) {
         let size = count(all.saturating_sub(4)).to_be_bytes();
@@ -167,7 +211,7 @@ fn count(count: usize) -> i32 {
 }
 
 /// An answer, read from its front. Methods return `None` when it is too short.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Answer<'a>(pub(super) &'a [u8]);
 
 impl<'a> Answer<'a> {
@@ -204,6 +248,47 @@ impl<'a> Answer<'a> {
     fn numbers(&mut self) -> Option<()> {
         let count = self.count()?;
         self.skip(count.checked_mul(4)?)
+    }
+
+    /// How long the client is to send nothing, if at all. The number is at the front of each answer, and at the end of one to
+    /// [`Request::produce`].
+    pub(super) fn throttle(mut self, produce: bool) -> Option<Duration> {
+        if produce {
+            self.skip(self.0.len().checked_sub(4)?)?;
+        }
+        let ms = u64::try_from(self.i32()?).ok().filter(|ms| *ms > 0)?;
+        Some(Duration::from_millis(ms))
+    }
+
+    /// Reads the answer to [`Request::api_versions`]: error code, and number, least and greatest version of each request.
+    pub(super) fn api_versions(mut self) -> Option<(i16, Vec<Range>)> {
+        let error = self.i16()?;
+        let mut ranges = Vec::new();
+        for _ in 0..self.count()? {
+            ranges.push((self.i16()?, self.i16()?, self.i16()?));
+        }
+        Some((error, ranges))
+    }
+
+    /// Reads the answer to [`Request::sasl_handshake`]: error code, and the mechanisms that the broker has.
+    pub(super) fn sasl_handshake(mut self) -> Option<(i16, Vec<String>)> {
+        let error = self.i16()?;
+        let mut mechanisms = Vec::new();
+        for _ in 0..self.count()? {
+            mechanisms.push(self.string()?.to_owned());
+        }
+        Some((error, mechanisms))
+    }
+
+    /// Reads the answer to [`Request::sasl_authenticate`]: error code, its text, the broker's message, and how many milliseconds
+    /// the session lasts (0: without end).
+    pub(super) fn sasl_authenticate(mut self, version: i16) -> Option<(i16, Option<String>, &'a [u8], i64)> {
+        let (error, text) = (self.i16()?, self.string()?);
+        let text = Some(text.to_owned()).filter(|text| !text.is_empty());
+        let size = self.count()?;
+        let message = self.0.split_off(..size)?;
+        let lifetime = if version > 0 { self.i64()? } else { 0 };
+        Some((error, text, message, lifetime))
     }
 
     /// Reads the answer to [`Request::init_producer_id`]: error code, producer id and epoch.
@@ -279,6 +364,9 @@ impl<'a> Answer<'a> {
         Some(metadata)
     }
 }
+
+/// A request's number, and the least and the greatest version that a broker takes.
+pub(super) type Range = (i16, i16, i16);
 
 /// Brokers and topics of a cluster.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::broker::Broker;
 use super::command::Event;
-use super::connection::News;
+use super::connection::{News, Profile};
 use super::options::Options;
 use super::partition::{PartitionState, TopicState};
 use super::transactional::Transactional;
@@ -33,6 +33,10 @@ pub(super) struct Sender {
     pub(super) partitions: Vec<PartitionState>,
     /// The first is the server of `bootstrap.servers` in use, with id -1. The brokers that metadata names follow.
     pub(super) brokers: Vec<Broker>,
+    /// What connections to all of them have in common.
+    pub(super) profile: Arc<Profile>,
+    /// Whether `security.protocol` may be wrong.
+    pub(super) doubts: Doubts,
     /// Which of `bootstrap.servers` is asked next; counts on without end.
     pub(super) bootstrap: usize,
     /// Connections opened since the start: the number of the last one.
@@ -54,6 +58,17 @@ pub(super) struct Sender {
     pub(super) parked: Vec<(Instant, usize)>,
     /// Memory to compress into.
     pub(super) scratch: Vec<u8>,
+}
+
+/// Whether `security.protocol` may be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubts {
+    /// No broker has hung up in a way that would show it.
+    None,
+    /// Brokers have hung up so since this time, and no connection was ever open.
+    Since(Instant),
+    /// A connection was open: it is right.
+    Never,
 }
 
 /// When brokers and leaders are asked for.

@@ -125,6 +125,14 @@ impl Model {
                     out.extend(answer);
                 }
                 3 => self.metadata(&mut input, &mut out),
+                18 => {
+                    let ranges: [(i16, i16, i16); 6] =
+                        [(0, 3, 12), (3, 0, 13), (10, 0, 6), (22, 0, 5), (24, 0, 5), (26, 0, 5)];
+                    out.extend([0, 0, 0, 0, 0, 6]);
+                    for (key, least, most) in ranges {
+                        [key, least, most].iter().for_each(|number| out.extend(number.to_be_bytes()));
+                    }
+                }
                 0 => {
                     let Some(answer) = self.produce(&mut input) else { return };
                     out.extend(answer);

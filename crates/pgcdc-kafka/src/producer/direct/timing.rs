@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// Before something that failed is tried again.
 pub(super) const BACKOFF: Duration = Duration::from_millis(100);
-/// The longest pause before a broker is connected to again; pauses double with each failure.
-pub(super) const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// How long brokers may hang up as if `security.protocol` were wrong, before it is taken to be.
+pub(super) const DOUBTFUL: Duration = Duration::from_secs(4);
 /// The first pause where a broker needs a moment only.
 const SOON: Duration = Duration::from_millis(2);
 /// How much longer the answer to a request may take than the broker was given for it.

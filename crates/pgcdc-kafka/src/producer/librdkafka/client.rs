@@ -57,7 +57,8 @@ impl Librdkafka {
         let largest = number("message.max.bytes").unwrap_or(0);
         let queue = most_queued.max(largest.saturating_add(1 << 20)) / 1024;
         properties.set("queue.buffering.max.kbytes", &queue.to_string());
-        let client = BaseProducer::from_config_and_context(&properties.config(), Reports::default())
+        let reports = Reports { logging: properties.logging(), ..Reports::default() };
+        let client = BaseProducer::from_config_and_context(&properties.config(), reports)
             .map_err(|error| Error::client("create the Kafka producer", error))?;
         Ok(Self { client: Arc::new(client), queued: Arc::default(), most_queued })
     }

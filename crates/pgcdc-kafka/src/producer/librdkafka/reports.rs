@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -14,7 +14,9 @@ use crate::{Error, Logging};
 /// What librdkafka reported and the client has not taken yet.
 #[derive(Default)]
 pub(crate) struct Reports {
-    collected: Mutex<Collected>,
+    /// Also gets tokens.
+    pub(super) logging: Logging,
+    pub(super) collected: Mutex<Collected>,
 }
 
 #[derive(Default)]
@@ -28,13 +30,19 @@ pub(super) struct Collected {
 }
 
 impl ClientContext for Reports {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.logging.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        Logging.log(level, facility, message);
+        self.logging.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         let fatal = error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal);
-        Logging.error(error.clone(), reason);
+        self.logging.error(error.clone(), reason);
         if fatal {
             self.lock()
                 .failure

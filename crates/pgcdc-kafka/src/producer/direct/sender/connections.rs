@@ -1,14 +1,15 @@
 //! Connections to brokers: opened when there is something to send, used for requests, and lost.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::broker::{Asked, Broker, Link, Waiting};
 use super::super::connection::{Connection, News, Segment};
 use super::super::failure;
 use super::super::protocol::{Answer, Request};
-use super::super::state::Sender;
-use super::super::timing::{BACKOFF, LONGEST_BACKOFF};
+use super::super::state::{Doubts, Sender};
+use super::super::timing::{BACKOFF, DOUBTFUL};
 use crate::Error;
 
 impl Sender {
@@ -16,6 +17,7 @@ impl Sender {
     pub(super) fn on_news(&mut self, news: News) -> Result<(), Error> {
         match news {
             News::Up(number) => {
+                self.doubts = Doubts::Never;
                 if let Some(link) = self.broker_of(number).and_then(|broker| broker.link.as_mut()) {
                     link.up = true;
                 }
@@ -25,8 +27,24 @@ impl Sender {
                 self.on_lost(number, &error);
                 Ok(())
             }
+            News::Doubtful(number, error) => self.on_doubt(number, error),
+            News::Refused(error) => Err(error),
             News::Answer(number, bytes) => self.on_answer(number, &bytes),
         }
+    }
+
+    /// Takes in a connection that was lost as if `security.protocol` were wrong. A broker that is being stopped hangs up, too, so
+    /// it is tried again for a few seconds, and for ever once a connection has been open.
+    fn on_doubt(&mut self, number: u64, error: Error) -> Result<(), Error> {
+        let now = Instant::now();
+        match self.doubts {
+            Doubts::Never => {}
+            Doubts::None => self.doubts = Doubts::Since(now),
+            Doubts::Since(since) if now.duration_since(since) > DOUBTFUL => return Err(error),
+            Doubts::Since(_) => {}
+        }
+        self.on_lost(number, &std::io::Error::other(error));
+        Ok(())
     }
 
     /// Gives an answer to the handler of the oldest request over this connection.
@@ -38,7 +56,16 @@ impl Sender {
         let mut answer = Answer(bytes);
         let correlation = answer.i32();
         let waiting = link.waiting.pop_front().filter(|waiting| Some(waiting.correlation) == correlation);
-        match waiting.ok_or_else(failure::malformed)?.asked {
+        let waiting = waiting.ok_or_else(failure::malformed)?;
+        if let Some(pause) = answer.throttle(matches!(waiting.asked, Asked::Produce(_))) {
+            let until = Instant::now() + pause;
+            if until > link.throttled {
+                let (broker, ms) = (&broker.address, pause.as_millis());
+                tracing::info!(broker, ms, "a broker makes this client wait: its quota is used up");
+                link.throttled = until;
+            }
+        }
+        match waiting.asked {
             Asked::Identity => self.on_identity(answer),
             Asked::Metadata => self.on_metadata(answer),
             Asked::Produce(batches) => self.on_produce(batches, answer),
@@ -57,9 +84,12 @@ impl Sender {
     /// Forgets a connection that is gone. Requests that were on their way over it are sent again.
     pub(super) fn on_lost(&mut self, number: u64, error: &std::io::Error) {
         let now = Instant::now();
+        let (least, most) = self.options.reconnect;
         let Some(broker) = self.broker_of(number) else { return };
         let Some(link) = broker.link.take() else { return };
-        broker.not_before = now + (BACKOFF * 2_u32.pow(broker.failures)).min(LONGEST_BACKOFF);
+        // With jitter, so that many clients do not come back at the same moment.
+        let pause = (least * 2_u32.pow(broker.failures)).min(most).mul_f64(0.8 + 0.4 * fastrand::f64());
+        broker.not_before = now + pause;
         broker.failures = (broker.failures + 1).min(8);
         let first = broker.failures == 1;
         let (id, address) = (broker.id, broker.address.clone());
@@ -144,7 +174,7 @@ impl Sender {
         asked: Asked,
         request: impl FnOnce(i32) -> Request,
     ) {
-        self.correlation = self.correlation.wrapping_add(1);
+        self.correlation = next_number(self.correlation);
         let mut request = request(self.correlation);
         request.finish(request.bytes.len());
         if let Some(link) = &mut self.brokers[at].link {
@@ -160,8 +190,24 @@ impl Sender {
             return;
         }
         self.links += 1;
-        let connection = Connection::open(self.links, broker.address.clone(), self.news.clone());
-        broker.link =
-            Some(Link { number: self.links, connection, up: false, heard: now, waiting: VecDeque::new() });
+        let connection = Connection::open(
+            self.links,
+            broker.address.clone(),
+            Arc::clone(&self.profile),
+            self.news.clone(),
+        );
+        broker.link = Some(Link {
+            number: self.links,
+            connection,
+            up: false,
+            heard: now,
+            throttled: now,
+            waiting: VecDeque::new(),
+        });
     }
+}
+
+/// The number of the next request. Negative numbers are those of logins.
+pub(super) const fn next_number(last: i32) -> i32 {
+    last.wrapping_add(1) & i32::MAX
 }

@@ -8,13 +8,16 @@ use super::super::failure::{self, Outcome};
 use super::super::partition::{PartitionState, TopicState};
 use super::super::protocol::{Answer, Metadata, Request, TopicMetadata};
 use super::super::state::Sender;
-use super::super::timing::{GONE, UNKNOWN, growing};
+use super::super::timing::{AWAY, GONE, UNKNOWN, growing};
 use crate::{Code, Error};
+
+/// Answers without a leader after which metadata is asked for once a second only.
+const PATIENT: u32 = 20;
 
 impl Sender {
     /// Asks for metadata soon: a topic that was just made has a leader in a moment.
     pub(super) fn want_metadata(&mut self) {
-        let wait = growing(self.metadata.tries);
+        let wait = if self.metadata.tries < PATIENT { growing(self.metadata.tries) } else { AWAY };
         self.metadata.wanted.get_or_insert_with(|| Instant::now() + wait);
     }
 
@@ -57,7 +60,7 @@ impl Sender {
                     self.on_partitions(at, &topic.leaders);
                 }
                 Outcome::Again | Outcome::NotLeader => self.on_unknown_topic(at, &topic, now)?,
-                Outcome::Failed(code) => return Err(failure::undelivered(&topic.name, code)),
+                Outcome::Failed(code) => return Err(self.undelivered(&topic.name, code)),
             }
         }
         (0..self.partitions.len()).for_each(|at| self.list(at));
@@ -98,7 +101,7 @@ impl Sender {
         }
         let since = *self.topics[at].unknown.get_or_insert(now);
         if now.duration_since(since) > if gone { GONE } else { UNKNOWN } {
-            return Err(failure::undelivered(&topic.name, code));
+            return Err(self.undelivered(&topic.name, code));
         }
         for partition in self.topics[at].partitions.clone() {
             let partition = &mut self.partitions[partition];

@@ -8,6 +8,7 @@
 //! [`Sender`](super::state::Sender).
 
 mod connections;
+mod errors;
 mod metadata;
 mod produce;
 mod transaction;
@@ -21,18 +22,16 @@ use tokio::sync::mpsc;
 
 use super::broker::{Asked, Broker, Link};
 use super::command::{Command, Event, TAKE_OVER};
-use super::connection::News;
+use super::connection::{News, Profile};
 use super::failure::{self, Outcome};
 use super::options::Options;
 use super::partition::{PartitionState, TopicState};
 use super::protocol::{Answer, Request};
-use super::state::{MetadataState, Sender};
+use super::state::{Doubts, MetadataState, Sender};
 use super::timing::{AWAY, BACKOFF, GRACE, IDLE_TICK, TICK};
 use super::transactional::Transactional;
 use crate::{Code, Error};
 
-/// Requests with batches that may be on their way to one broker.
-const REQUESTS: usize = 5;
 /// Bytes that are compressed before requests are sent with what there is.
 const AT_ONCE: usize = 256 << 10;
 
@@ -61,8 +60,11 @@ impl Sender {
     ) -> Self {
         let transactional = options.transactional.as_ref();
         let transactional = transactional.map(|(id, timeout)| Transactional::new(id.clone(), *timeout, now));
+        let profile = Profile { client_id: options.client_id.clone(), security: options.security.clone() };
         Self {
             options,
+            profile: Arc::new(profile),
+            doubts: Doubts::None,
             events,
             queued,
             news,
@@ -141,7 +143,7 @@ impl Sender {
         match command {
             Command::Topic(name) => {
                 self.by_name.insert(name.clone(), self.topics.len());
-                self.topics.push(TopicState { name, partitions: Vec::new(), unknown: None });
+                self.topics.push(TopicState { name, partitions: Vec::new(), most: None, unknown: None });
                 self.metadata.wanted = Some(Instant::now());
                 0
             }
@@ -180,7 +182,7 @@ impl Sender {
             (now.duration_since(since) > self.options.delivery_timeout).then_some(partition.topic)
         };
         if let Some(topic) = self.partitions.iter().find_map(overdue) {
-            return Err(failure::undelivered(&self.topics[topic].name, Code::MessageTimedOut));
+            return Err(self.undelivered(&self.topics[topic].name, Code::MessageTimedOut));
         }
         self.transactional.as_ref().map_or(Ok(()), |transactional| transactional.look(now))
     }
@@ -191,7 +193,7 @@ impl Sender {
         let limit = self.options.request_timeout + GRACE;
         let silent = |broker: &Broker| {
             let link = broker.link.as_ref()?;
-            let since = link.waiting.front()?.since.max(link.heard);
+            let since = link.waiting.front()?.since.max(link.heard).max(link.throttled);
             (now.duration_since(since) > limit).then_some(link.number)
         };
         let silent: Vec<u64> = self.brokers.iter().filter_map(silent).collect();
@@ -244,9 +246,9 @@ impl Sender {
                 None => self.identity_at = Instant::now() + BACKOFF,
             },
             Outcome::Failed(code) if self.transactional.is_some() => {
-                return Err(failure::refused(TAKE_OVER, code));
+                return Err(self.refused(TAKE_OVER, code));
             }
-            Outcome::Failed(code) => return Err(failure::refused("get a producer's id", code)),
+            Outcome::Failed(code) => return Err(self.refused("get a producer's id", code)),
         }
         Ok(())
     }
@@ -270,7 +272,7 @@ impl Sender {
                         self.connect(at, now);
                         break;
                     }
-                    Some(link) if !link.up || link.requests() >= REQUESTS => break,
+                    Some(link) if !link.has_room(now) => break,
                     Some(_) => self.produce(at, identity, now),
                 }
             }

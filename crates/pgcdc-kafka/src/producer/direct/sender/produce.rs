@@ -14,6 +14,7 @@ use super::super::partition::Pending;
 use super::super::protocol::{Answer, Request};
 use super::super::state::Sender;
 use super::super::timing::{BACKOFF, FORGOTTEN};
+use super::connections::next_number;
 use crate::{Code, Error};
 
 /// Bytes of a request, unless one batch has more.
@@ -27,7 +28,7 @@ impl Sender {
         let at = self.topics[topic].partitions[partition];
         let before = batch.len();
         let (sealed, rest) =
-            batch.seal(self.options.compress, self.transactional.is_some(), &mut self.scratch);
+            batch.seal(self.options.compression, self.transactional.is_some(), &mut self.scratch);
         let after = sealed.bytes.len();
         // From here on only the compressed bytes are in memory.
         self.queued.fetch_add(after, Ordering::Relaxed);
@@ -35,14 +36,18 @@ impl Sender {
         if rest.capacity() > 0 {
             let _ = self.events.send(Event::Spare(rest));
         }
-        let pending = Pending {
-            bytes: Arc::new(sealed.bytes),
-            count: sealed.count,
-            handles: sealed.handles,
-            since: Instant::now(),
-            numbered: false,
-            durable: false,
+        let pending = Pending::new(sealed, Instant::now());
+        let pieces = match self.topics[topic].most {
+            Some(most) if pending.bytes.len() > most => pending.pieces(most, self.transactional.is_some()),
+            _ => return self.queue_or_keep(at, pending),
         };
+        let bytes: usize = pieces.iter().map(|piece| piece.bytes.len()).sum();
+        self.queued.fetch_add(bytes.saturating_sub(after), Ordering::Relaxed);
+        pieces.into_iter().for_each(|piece| self.queue_or_keep(at, piece));
+    }
+
+    /// Queues a batch of the open transaction, and keeps one of the next.
+    fn queue_or_keep(&mut self, at: usize, pending: Pending) {
         if let Some(pending) = self.of_this_transaction(at, pending) {
             self.queue(at, pending);
         }
@@ -98,6 +103,7 @@ impl Sender {
                     tracing::debug!(error, "a batch is sent again, to whoever leads its partition");
                     self.partitions[at].leader = None;
                 }
+                Outcome::Failed(Code::MessageSizeTooLarge) if self.on_too_large(unanswered[place]) => {}
                 // It came behind a batch that has to be sent again.
                 Outcome::Failed(Code::OutOfOrderSequenceNumber) if self.partitions[at].flow.is_draining() => {
                 }
@@ -118,6 +124,18 @@ impl Sender {
         Ok(())
     }
 
+    /// Remembers that brokers refuse batches of this size. Batches that are larger than half of it are split before they are sent
+    /// again. False for a batch of one record, which cannot be split.
+    fn on_too_large(&mut self, (at, number): (usize, u64)) -> bool {
+        let partition = &mut self.partitions[at];
+        let topic = &mut self.topics[partition.topic];
+        let Some(batch) = partition.batch(number).filter(|batch| batch.count > 1) else { return false };
+        let (size, half) = (batch.bytes.len(), batch.bytes.len() / 2);
+        tracing::debug!(topic = topic.name, size, "a batch is too large for its topic: it is split");
+        topic.most = Some(topic.most.map_or(half, |most| most.min(half)));
+        true
+    }
+
     /// The error of a batch that no leader will ever take.
     #[cold]
     fn refused_batch(&self, at: usize, code: Code, error: i16) -> Error {
@@ -130,7 +148,7 @@ impl Sender {
         let partition = &self.partitions[at];
         let topic = &self.topics[partition.topic].name;
         tracing::warn!(topic, partition = partition.number, error, "a broker refuses a batch");
-        failure::undelivered(topic, code)
+        self.undelivered(topic, code)
     }
 
     /// The index of a partition that an answer names.
@@ -161,6 +179,11 @@ impl Sender {
         let until = now + BACKOFF;
         if partition.flow.park(until) {
             partition.sent = 0;
+            if let Some(most) = self.topics[partition.topic].most {
+                let (batches, bytes) = partition.split(most, self.transactional.is_some());
+                self.pending += batches;
+                self.queued.fetch_add(bytes, Ordering::Relaxed);
+            }
             self.parked.push((until, at));
         } else {
             self.list(at);
@@ -216,7 +239,7 @@ impl Sender {
     /// Writes a request with the last batch of each partition that counts as sent, and groups `chosen` by topic.
     fn write_produce(&mut self, chosen: &mut [usize], identity: (i64, i16)) -> Vec<Segment> {
         let by_topic = self.by_topic(chosen);
-        self.correlation = self.correlation.wrapping_add(1);
+        self.correlation = next_number(self.correlation);
         let timeout = i32::try_from(self.options.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let Options { client_id, transactional, .. } = &self.options;
         let id = transactional.as_ref().map(|(id, _)| id.as_str());

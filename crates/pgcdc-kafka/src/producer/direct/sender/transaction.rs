@@ -161,7 +161,7 @@ impl Sender {
             Outcome::Again | Outcome::NotLeader => {
                 self.coordinating(|transactional| transactional.on_retry(error))
             }
-            Outcome::Failed(code) => return Err(failure::refused(TAKE_OVER, code)),
+            Outcome::Failed(code) => return Err(self.refused(TAKE_OVER, code)),
         }
         Ok(())
     }
@@ -179,10 +179,10 @@ impl Sender {
                 Outcome::Again | Outcome::NotLeader => again = Some(error),
                 Outcome::Failed(_) if error == OPERATION_NOT_ATTEMPTED => {}
                 Outcome::Failed(code @ Code::TopicAuthorizationFailed) => {
-                    failed.get_or_insert_with(|| failure::undelivered(topic, code));
+                    failed.get_or_insert_with(|| self.undelivered(topic, code));
                 }
                 Outcome::Failed(code) => {
-                    failed.get_or_insert_with(|| failure::refused("add a partition to a transaction", code));
+                    failed.get_or_insert_with(|| self.refused("add a partition to a transaction", code));
                 }
             }
         });
@@ -224,7 +224,7 @@ impl Sender {
             Outcome::Again | Outcome::NotLeader => {
                 self.coordinating(|transactional| transactional.on_retry(error))
             }
-            Outcome::Failed(code) => return Err(failure::refused("commit a transaction", code)),
+            Outcome::Failed(code) => return Err(self.refused("commit a transaction", code)),
         }
         Ok(())
     }

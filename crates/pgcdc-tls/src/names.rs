@@ -1,5 +1,5 @@
-//! Checks whether a certificate names a host, as libpq does (`fe-secure-common.c`): by its alternative names, and by its common
-//! name when no alternative name is of the host's kind (DNS name or IP address). rustls insists on alternative names.
+//! Whether a certificate names a host, as libpq decides it (`fe-secure-common.c`): the alternative names, and the common
+//! name where none of those is of the host's kind. rustls wants alternative names.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use super::certificate::Certificate;
 
-/// The host names in a certificate.
+/// The names that a certificate may be known by.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
     dns: Vec<String>,
@@ -40,7 +40,7 @@ impl Names {
         names
     }
 
-    /// Whether one of the names is `host`.
+    /// Whether one of them is `host`.
     pub(super) fn contain(&self, host: &str) -> bool {
         let wanted: Option<IpAddr> = host.parse().ok();
         let same_kind = if wanted.is_some() { !self.addresses.is_empty() } else { !self.dns.is_empty() };
@@ -74,7 +74,7 @@ fn text(der: &[u8]) -> Option<String> {
         .ok()
 }
 
-/// Compares a name with a host. A star stands for one label, and only in place of the whole leftmost label.
+/// A star stands for one label, and only as the whole of the leftmost.
 fn is_name_of(name: &str, host: &str) -> bool {
     if name.eq_ignore_ascii_case(host) {
         return true;

@@ -9,30 +9,61 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 
-use super::certificate::{Certificate, is_vouched_for};
-use super::names::Names;
-use crate::config::Verify;
+use crate::Check;
+use crate::certificate::{Certificate, is_vouched_for};
+use crate::names::Names;
 
+/// Checks the certificate that a server shows.
 #[derive(Debug)]
-pub(super) struct Verifier {
-    pub(super) verify: Verify,
+pub struct Verifier {
+    check: Check,
     /// rustls' own check; `None` when nothing is checked.
-    pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
+    chain: Option<Arc<WebPkiServerVerifier>>,
     /// The same root certificates, for the checks of this module.
-    pub(super) roots: Vec<CertificateDer<'static>>,
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    roots: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
     /// The host name that the user gave.
-    pub(super) host: String,
+    host: String,
+}
+
+impl Verifier {
+    /// A check of servers called `host`. `roots` vouch for their certificates, and the web's public authorities too when
+    /// `public` is true.
+    ///
+    /// # Errors
+    /// When a certificate is to be checked and none of the roots can be used.
+    pub fn new(
+        check: Check,
+        roots: Vec<CertificateDer<'static>>,
+        public: bool,
+        host: &str,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, rustls::client::VerifierBuilderError> {
+        let algorithms = provider.signature_verification_algorithms;
+        let chain = match check {
+            Check::Nothing => None,
+            Check::Authority | Check::AuthorityAndName => {
+                let mut store = RootCertStore::empty();
+                store.add_parsable_certificates(roots.iter().cloned());
+                if public {
+                    store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+                }
+                let provider = Arc::clone(provider);
+                Some(WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build()?)
+            }
+        };
+        Ok(Self { check, chain, roots, algorithms, host: host.to_owned() })
+    }
 }
 
 /// The error for a certificate of another host.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate is for {names}, not for {host}")]
-pub(super) struct OtherName {
+struct OtherName {
     names: String,
     host: String,
 }
@@ -74,7 +105,7 @@ impl ServerCertVerifier for Verifier {
             }
         }
         let names = Names::of(&certificate);
-        if self.verify == Verify::AuthorityAndName && !names.contain(&self.host) {
+        if self.check == Check::AuthorityAndName && !names.contain(&self.host) {
             let other = OtherName { names: names.to_string(), host: self.host.clone() };
             return Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(other)))));
         }

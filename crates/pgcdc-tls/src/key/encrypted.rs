@@ -10,9 +10,9 @@ use pgcdc_event::Secret;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha1::Sha1;
 
-use super::form::{KEY, Kind, base64, kind, unreadable};
+use super::form::{Kind, Properties, base64, kind, unreadable};
 use super::tlv::{OBJECT, OCTET_STRING, SEQUENCE, Tlv};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The most rounds that a file may ask for. A file with more would keep us busy for minutes.
 const MOST_ROUNDS: u32 = 20_000_000;
@@ -39,17 +39,23 @@ pub(super) enum Failure {
 }
 
 /// Decrypts an `EncryptedPrivateKeyInfo`.
-pub(super) fn pkcs8(der: &[u8], path: &Path, password: Option<&Secret>) -> Result<PrivateKeyDer<'static>> {
-    let password = asked_for(path, password)?;
+pub(super) fn pkcs8(
+    names: &Properties,
+    der: &[u8],
+    path: &Path,
+    password: Option<&Secret>,
+) -> Result<PrivateKeyDer<'static>> {
+    let password = asked_for(names, path, password)?;
     let parts = || {
         let mut parts = Tlv::read(der)?.0.inside(SEQUENCE)?;
         Some((parts.next()?, parts.next()?.bytes(OCTET_STRING)?))
     };
-    let (algorithm, data) = parts().ok_or_else(|| unreadable(path))?;
-    let plain = decrypt(algorithm, data, password.expose()).map_err(|failure| refused(path, failure))?;
+    let (algorithm, data) = parts().ok_or_else(|| unreadable(names, path))?;
+    let plain =
+        decrypt(algorithm, data, password.expose()).map_err(|failure| refused(names, path, failure))?;
     // With a wrong password the padding is right once in 256 times, so check the content as well.
     if kind(&plain) != Kind::Pkcs8 {
-        return Err(refused(path, Failure::Password));
+        return Err(refused(names, path, Failure::Password));
     }
     Ok(PrivatePkcs8KeyDer::from(plain).into())
 }
@@ -161,16 +167,21 @@ fn pkcs12_key(password: &str, salt: &[u8], rounds: u32, purpose: u8, length: usi
 }
 
 /// Decrypts OpenSSL's traditional form: `DEK-Info: cipher,salt` before the base64 text.
-pub(super) fn traditional(block: &str, path: &Path, password: Option<&Secret>) -> Result<Vec<u8>> {
-    let password = asked_for(path, password)?;
+pub(super) fn traditional(
+    names: &Properties,
+    block: &str,
+    path: &Path,
+    password: Option<&Secret>,
+) -> Result<Vec<u8>> {
+    let password = asked_for(names, path, password)?;
     let inside = || {
         let info = block.lines().find_map(|line| line.strip_prefix("DEK-Info:"))?;
         let (cipher, iv) = info.trim().split_once(',')?;
         let data = block.lines().filter(|line| !line.contains(':')).collect::<String>();
         Some((cipher.to_owned(), hex(iv)?, base64(&data)?))
     };
-    let (cipher, iv, data) = inside().ok_or_else(|| unreadable(path))?;
-    let salt = iv.get(..8).ok_or_else(|| unreadable(path))?;
+    let (cipher, iv, data) = inside().ok_or_else(|| unreadable(names, path))?;
+    let salt = iv.get(..8).ok_or_else(|| unreadable(names, path))?;
     let key = |length| bytes_to_key(password.expose(), salt, length);
     let plain = match cipher.as_str() {
         "AES-128-CBC" => cbc_decrypt::<aes::Aes128>(&key(16), &iv, &data),
@@ -180,9 +191,9 @@ pub(super) fn traditional(block: &str, path: &Path, password: Option<&Secret>) -
         "DES-CBC" => cbc_decrypt::<des::Des>(&key(8), &iv, &data),
         other => Err(Failure::Scheme(other.to_owned())),
     };
-    let plain = plain.map_err(|failure| refused(path, failure))?;
+    let plain = plain.map_err(|failure| refused(names, path, failure))?;
     if !matches!(kind(&plain), Kind::Pkcs1 | Kind::Sec1) {
-        return Err(refused(path, Failure::Password));
+        return Err(refused(names, path, Failure::Password));
     }
     Ok(plain)
 }
@@ -222,30 +233,32 @@ fn object(bytes: &[u8]) -> String {
     all.join(".")
 }
 
-pub(super) fn asked_for<'p>(path: &Path, password: Option<&'p Secret>) -> Result<&'p Secret> {
+/// The password, which an encrypted file needs.
+pub(super) fn asked_for<'p>(
+    names: &Properties,
+    path: &Path,
+    password: Option<&'p Secret>,
+) -> Result<&'p Secret> {
     password.ok_or_else(|| {
-        Error::configuration(format!(
-            "{KEY}: {} is encrypted, and database.sslpassword is not set",
-            path.display()
-        ))
-        .with_hint("set database.sslpassword, for example to ${env:NAME} or ${file:PATH:KEY}")
+        let (key, name) = (names.key, names.password);
+        Error::new(format!("{key}: {} is encrypted, and {name} is not set", path.display()))
+            .with_hint(format!("set {name}, for example to ${{env:NAME}} or ${{file:PATH:KEY}}"))
     })
 }
 
-/// The error that a failure means for a file.
-pub(super) fn refused(path: &Path, failure: Failure) -> Error {
-    let path = path.display();
+/// The error of a file that could not be decrypted.
+pub(super) fn refused(names: &Properties, path: &Path, failure: Failure) -> Error {
+    let (key, name) = (names.key, names.password);
+    let shown = path.display();
     match failure {
-        Failure::Password => {
-            Error::configuration(format!("{KEY}: database.sslpassword is not the password of {path}"))
-                .with_hint(format!("`openssl pkey -in {path} -noout` asks for the password and tries it"))
-        }
+        Failure::Password => Error::new(format!("{key}: {name} is not the password of {shown}"))
+            .with_hint(format!("`openssl pkey -in {shown} -noout` asks for the password and tries it")),
         Failure::Scheme(scheme) => {
-            Error::configuration(format!("{KEY}: {path} is encrypted by {scheme}, which pgcdc does not have"))
+            Error::new(format!("{key}: {shown} is encrypted by {scheme}, which pgcdc does not have"))
                 .with_hint(format!(
-                    "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in {path} -out NEW"
+                    "encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in {shown} -out NEW"
                 ))
         }
-        Failure::Malformed => unreadable(std::path::Path::new(&path.to_string())),
+        Failure::Malformed => unreadable(names, path),
     }
 }

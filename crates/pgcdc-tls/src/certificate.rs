@@ -8,9 +8,10 @@ use x509_cert::der::{Decode, Encode, Header, Reader, SliceReader};
 use x509_cert::ext::pkix::constraints::BasicConstraints;
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints};
 
-/// Hashes a certificate for channel binding of the kind `tls-server-end-point` (RFC 5929, 4.1). The hash function is that of the
-/// certificate's signature; SHA-256 stands in for MD5 and SHA-1. `None` for signatures without a hash function, such as Ed25519.
-pub(in crate::postgres) fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
+/// The hash of a certificate that channel binding of the kind `tls-server-end-point` compares (RFC 5929, 4.1). Its algorithm is
+/// that of the certificate's signature, or SHA-256 where that is MD5 or SHA-1. `None` for signatures without a separate hash, such as
+/// Ed25519.
+pub fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
     let certificate = Certificate::parse(der)?;
     Some(match certificate.inner.signature_algorithm.oid.to_string().as_str() {
         // MD5, SHA-1 and SHA-256 with RSA; SHA-1 and SHA-256 with ECDSA.
@@ -27,14 +28,15 @@ pub(in crate::postgres) fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
 
 /// A certificate and its parts.
 pub(super) struct Certificate<'a> {
-    /// The whole certificate, as DER.
+    /// All bytes of the certificate.
     der: &'a [u8],
-    /// The part that is signed, as DER.
+    /// The part that the signature covers.
     tbs: &'a [u8],
     pub(super) inner: CertificateInner<Raw>,
 }
 
 impl<'a> Certificate<'a> {
+    /// Parses a certificate in DER; `None` when it is not one.
     pub(super) fn parse(der: &'a [u8]) -> Option<Self> {
         let inner = CertificateInner::<Raw>::from_der(der).ok()?;
         let mut reader = SliceReader::new(der).ok()?;
@@ -43,13 +45,13 @@ impl<'a> Certificate<'a> {
         Some(Self { der, tbs, inner })
     }
 
-    /// Whether rustls' own check refuses the certificate for its form alone: it is older than X.509 v3, or it is the certificate
-    /// of an authority.
+    /// Whether rustls refuses the certificate for its form alone: it is older than X.509 v3, or it is an authority's and a server
+    /// shows it.
     pub(super) fn is_unusual(&self) -> bool {
         self.inner.tbs_certificate.version != Version::V3 || self.is_authority() == Some(true)
     }
 
-    /// The extension of type `T`; `None` when the certificate does not have it.
+    /// Whether it says that it is an authority's; `None` where it says nothing about that.
     fn is_authority(&self) -> Option<bool> {
         let constraints = self.inner.tbs_certificate.get::<BasicConstraints>().ok()?;
         constraints.map(|(_, constraints)| constraints.ca)
@@ -83,6 +85,7 @@ impl<'a> Certificate<'a> {
             .any(|known| known.verify_signature(bits, message, signature).is_ok())
     }
 
+    /// Whether `now` is between its two dates.
     pub(super) fn is_valid_at(&self, now: UnixTime) -> bool {
         let validity = &self.inner.tbs_certificate.validity;
         let (from, to) = (validity.not_before.to_unix_duration(), validity.not_after.to_unix_duration());

@@ -1,31 +1,27 @@
 //! TLS for every session, by rustls: how the server's certificate is checked, and our own certificate.
 //!
 //! rustls is stricter about the form of a certificate than libpq and Java. pgcdc accepts a certificate when those two accept it:
-//! see [`verifier`].
-
-mod certificate;
-mod files;
-mod key;
-mod names;
-mod verifier;
+//! see [`Verifier`].
 
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
+use pgcdc_tls::{Check, Properties, Verifier, read_certificates};
+pub(super) use pgcdc_tls::{end_point_hash, server_name};
 use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::CertificateDer;
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 
-pub(super) use self::certificate::end_point_hash;
-use self::files::read_certificates;
-use self::verifier::Verifier;
 use crate::config::{Ssl, SslNegotiation, TlsVersion, Verify};
 use crate::{Error, Result};
 
 /// The protocol's name in a TLS handshake without an SSLRequest before it. Source: PostgreSQL manual, "Direct TLS".
 const ALPN: &[u8] = b"postgresql";
+
+/// What errors call the client's files.
+const NAMES: Properties =
+    Properties { certificate: "database.sslcert", key: "database.sslkey", password: "database.sslpassword" };
 
 /// Builds the client's configuration for a server called `host`.
 pub(super) fn client_config(ssl: &Ssl, host: &str) -> Result<ClientConfig> {
@@ -36,15 +32,19 @@ pub(super) fn client_config(ssl: &Ssl, host: &str) -> Result<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions)
         .map_err(tls)?;
-    let algorithms = provider.signature_verification_algorithms;
-    let roots = if ssl.verify == Verify::Nothing { Vec::new() } else { roots(ssl)? };
-    let chain = match ssl.verify {
-        Verify::Nothing => None,
-        _ => Some(chain(ssl, &roots, provider)?),
+    let (check, roots) = match ssl.verify {
+        Verify::Nothing => (Check::Nothing, Vec::new()),
+        Verify::Authority => (Check::Authority, roots(ssl)?),
+        Verify::AuthorityAndName => (Check::AuthorityAndName, roots(ssl)?),
     };
-    let verifier = Verifier { verify: ssl.verify, chain, roots, algorithms, host: host.to_owned() };
+    let public = ssl.root_cert.is_none() && !ssl.system_roots;
+    let verifier = Verifier::new(check, roots, public, host, &provider).map_err(|error| {
+        Error::configuration("database.sslrootcert holds no usable certificate").with_source(error)
+    })?;
     let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-    let mut config = match key::client(ssl)? {
+    let identity =
+        pgcdc_tls::client(&NAMES, ssl.cert.as_deref(), ssl.key.as_deref(), ssl.key_password.as_ref());
+    let mut config = match identity.map_err(mistake)? {
         Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))),
         None => builder.with_no_client_auth(),
     };
@@ -68,27 +68,6 @@ fn versions(ssl: &Ssl) -> Result<Vec<&'static SupportedProtocolVersion>> {
     Ok(versions)
 }
 
-/// The server's name in the handshake. A name that cannot be in DNS is not sent.
-pub(super) fn server_name(host: &str) -> ServerName<'static> {
-    let nobody = ServerName::IpAddress(std::net::IpAddr::from([0, 0, 0, 0]).into());
-    ServerName::try_from(host.to_owned()).unwrap_or(nobody)
-}
-
-fn chain(
-    ssl: &Ssl,
-    roots: &[CertificateDer<'static>],
-    provider: Arc<rustls::crypto::CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>> {
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(roots.iter().cloned());
-    if ssl.root_cert.is_none() && !ssl.system_roots {
-        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider).build().map_err(|error| {
-        Error::configuration("database.sslrootcert holds no usable certificate").with_source(error)
-    })
-}
-
 /// The root certificates: those of `database.sslrootcert`, or those that the machine trusts.
 fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
     if ssl.system_roots {
@@ -100,7 +79,7 @@ fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
         return Ok(found.certs);
     }
     match &ssl.root_cert {
-        Some(path) => read_certificates("database.sslrootcert", path),
+        Some(path) => read_certificates("database.sslrootcert", path).map_err(mistake),
         // Without a file, verify-ca would accept a certificate that a public authority gave to anybody. libpq and pgjdbc want a
         // file here, too.
         None if ssl.verify == Verify::Authority => Err(Error::configuration(
@@ -110,5 +89,17 @@ fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
             "name the file in database.sslrootcert (or put it to ~/.postgresql/root.crt), or set database.sslmode=verify-full for a certificate of a public authority",
         )),
         None => Ok(Vec::new()),
+    }
+}
+
+/// An error of the certificates' crate, as one of ours.
+fn mistake(error: pgcdc_tls::Error) -> Error {
+    let mut ours = Error::configuration(error.to_string());
+    if let Some(hint) = error.hint() {
+        ours = ours.with_hint(hint.to_owned());
+    }
+    match error.into_source() {
+        Some(source) => ours.with_source(source),
+        None => ours,
     }
 }

@@ -15,13 +15,13 @@ pub(super) struct Tlv<'a> {
 }
 
 impl<'a> Tlv<'a> {
-    /// The first element, and the bytes after it.
+    /// The first element, and what follows it.
     pub(super) fn read(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&tag, rest) = bytes.split_first()?;
         let (&first, rest) = rest.split_first()?;
         let (length, rest) = match first {
             0..=0x7f => (usize::from(first), rest),
-            // A length of `0x80` (no length, an end mark instead) is BER, not DER.
+            // Lengths without an end belong to BER.
             0x80 => return None,
             _ => {
                 let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
@@ -35,17 +35,17 @@ impl<'a> Tlv<'a> {
         Some((Self { tag, body }, rest))
     }
 
-    /// The elements within this one, if it has this tag.
+    /// The elements within it, when it has this tag.
     pub(super) fn inside(self, tag: u8) -> Option<Elements<'a>> {
         (self.tag == tag).then_some(Elements(self.body))
     }
 
-    /// The bytes of this element, if it has this tag.
+    /// Its bytes, when it has this tag.
     pub(super) fn bytes(self, tag: u8) -> Option<&'a [u8]> {
         (self.tag == tag).then_some(self.body)
     }
 
-    /// The number in this element, if it is a small one.
+    /// A small number.
     pub(super) fn number(self) -> Option<u32> {
         let digits = self.bytes(INTEGER)?;
         let small = digits.len() <= 5 && digits.first().is_some_and(|&sign| sign < 0x80);
@@ -53,7 +53,7 @@ impl<'a> Tlv<'a> {
     }
 }
 
-/// The elements of a sequence of bytes; ends at the first bytes that are no element.
+/// Elements in a row; ends at what is no element.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Elements<'a>(pub(super) &'a [u8]);
 

@@ -1,19 +1,27 @@
-//! The forms of a private key's file, told by its first bytes.
+//! The forms of a private key's file, told by its first bytes, and what errors call the properties that name it.
 
 use std::path::Path;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::tlv::{INTEGER, OCTET_STRING, SEQUENCE, Tlv};
-use crate::Error;
+use crate::error::Error;
 
-/// The property that names the key.
-pub(super) const KEY: &str = "database.sslkey";
+/// What errors call the properties that name a client's files.
+#[derive(Clone, Copy, Debug)]
+pub struct Properties {
+    /// The property with the certificate.
+    pub certificate: &'static str,
+    /// The property with the private key, or with a PKCS#12 file that has both.
+    pub key: &'static str,
+    /// The property with the private key's password.
+    pub password: &'static str,
+}
 
-/// A certificate with its chain, and its key.
-pub(super) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+/// A certificate with its chain, its own first, and its key.
+pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// What a file that is not PEM holds.
+/// What a file in DER holds, by its first elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Pkcs8,
@@ -49,8 +57,8 @@ pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The file holds no key that can be read.
-pub(super) fn unreadable(path: &Path) -> Error {
+pub(super) fn unreadable(names: &Properties, path: &Path) -> Error {
     let path = path.display();
-    Error::configuration(format!("{KEY}: {path} is not a private key that can be read"))
+    Error::new(format!("{}: {path} is not a private key that can be read", names.key))
         .with_hint(format!("make it a PEM file: openssl pkey -in {path} -out {path}.pem"))
 }

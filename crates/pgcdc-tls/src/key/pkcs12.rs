@@ -1,4 +1,4 @@
-//! Reads a PKCS#12 file (`.p12`, `.pfx`), which holds certificate, chain and key, as pgjdbc does. Source: RFC 7292.
+//! A PKCS#12 file (`.p12`, `.pfx`): certificates and a key in one, as OpenSSL and Java write it. Source: RFC 7292.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use pgcdc_event::Secret;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::encrypted::{Failure, asked_for, decrypt, refused};
-use super::form::{Identity, KEY};
+use super::form::{Identity, Properties};
 use super::tlv::{EXPLICIT_0, Elements, OBJECT, OCTET_STRING, SEQUENCE, Tlv};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// `data`.
 const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
@@ -17,43 +17,58 @@ const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 
 /// The object identifier of the bags without its last number: 1 is a key, 2 an encrypted key, 3 a certificate.
 const BAG: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01];
 
-/// The parts that were found.
-#[derive(Default)]
-struct Found {
-    key: Option<Vec<u8>>,
-    certificates: Vec<CertificateDer<'static>>,
+/// The contents of a PKCS#12 file.
+#[derive(Debug, Default)]
+pub struct Store {
+    /// The private key, as PKCS#8 in DER.
+    pub key: Option<Vec<u8>>,
+    /// All certificates, in the file's order.
+    pub certificates: Vec<CertificateDer<'static>>,
 }
 
-/// Reads the client's certificate, its chain and its key.
-pub(super) fn identity(bytes: &[u8], path: &Path, password: Option<&Secret>) -> Result<Identity> {
-    let password = asked_for(path, password)?;
-    let found = contents(bytes, password.expose()).map_err(|failure| match failure {
+/// Reads a PKCS#12 file. `path` is where it came from.
+///
+/// # Errors
+/// When it is not such a file, or its password is missing or wrong.
+pub fn store(names: &Properties, bytes: &[u8], path: &Path, password: Option<&Secret>) -> Result<Store> {
+    let password = asked_for(names, path, password)?;
+    let (key, shown) = (names.key, path.display());
+    contents(bytes, password.expose()).map_err(|failure| match failure {
         Failure::Malformed => {
-            Error::configuration(format!("{KEY}: {} is not a PKCS#12 file that can be read", path.display()))
-                .with_hint(format!("make it PEM: openssl pkcs12 -in {0} -nodes -out {0}.pem", path.display()))
+            Error::new(format!("{key}: {shown} is not a PKCS#12 file that can be read"))
+                .with_hint(format!("make it PEM: openssl pkcs12 -in {shown} -nodes -out {shown}.pem"))
         }
-        Failure::Scheme(scheme) => Error::configuration(format!(
-            "{KEY}: {} is encrypted by {scheme}, which pgcdc does not have",
-            path.display()
-        ))
-        .with_hint(format!(
-            "make it anew: openssl pkcs12 -legacy -in {} -nodes -out ALL.pem; openssl pkcs12 -export -in ALL.pem -out NEW.p12",
-            path.display()
-        )),
-        other => refused(path, other),
-    })?;
+        Failure::Scheme(scheme) => {
+            Error::new(format!("{key}: {shown} is encrypted by {scheme}, which pgcdc does not have")).with_hint(
+                format!(
+                    "make it anew: openssl pkcs12 -legacy -in {shown} -nodes -out ALL.pem; openssl pkcs12 -export -in ALL.pem -out NEW.p12"
+                ),
+            )
+        }
+        other => refused(names, path, other),
+    })
+}
+
+/// Reads a client's certificate and key from a PKCS#12 file. `path` is where it came from.
+///
+/// # Errors
+/// As [`store`], and when it has no key, or no certificate.
+pub fn identity_of_store(
+    names: &Properties,
+    bytes: &[u8],
+    path: &Path,
+    password: Option<&Secret>,
+) -> Result<Identity> {
+    let found = store(names, bytes, path, password)?;
     let key = found.key.map(|key| PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key)));
     let Some(key) = key.filter(|_| !found.certificates.is_empty()) else {
-        return Err(Error::configuration(format!(
-            "{KEY}: {} has no certificate with its key",
-            path.display()
-        ))
-        .with_hint("openssl pkcs12 -export -inkey KEY -in CERT -certfile CHAIN -out FILE makes one"));
+        return Err(Error::new(format!("{}: {} has no certificate with its key", names.key, path.display()))
+            .with_hint("openssl pkcs12 -export -inkey KEY -in CERT -certfile CHAIN -out FILE makes one"));
     };
     Ok((in_order(found.certificates, &key), key))
 }
 
-/// Puts the key's certificate first; a file may have its chain before it.
+/// Moves the key's own certificate to the front: files may have the chain before it.
 fn in_order(
     mut certificates: Vec<CertificateDer<'static>>,
     key: &PrivateKeyDer<'static>,
@@ -69,8 +84,8 @@ fn in_order(
     certificates
 }
 
-fn contents(bytes: &[u8], password: &str) -> Result<Found, Failure> {
-    let mut found = Found::default();
+fn contents(bytes: &[u8], password: &str) -> Result<Store, Failure> {
+    let mut found = Store::default();
     let safes = safes(bytes).ok_or(Failure::Malformed)?;
     for safe in safes {
         let mut parts = safe.inside(SEQUENCE).ok_or(Failure::Malformed)?;
@@ -118,7 +133,7 @@ fn encrypted_content(content: Tlv<'_>) -> Option<(Tlv<'_>, &[u8])> {
     Some((info.next()?, info.next()?.bytes(IMPLICIT_0)?))
 }
 
-fn bag(bag: Tlv<'_>, password: &str, found: &mut Found) -> Result<(), Failure> {
+fn bag(bag: Tlv<'_>, password: &str, found: &mut Store) -> Result<(), Failure> {
     let parts = || {
         let mut parts = bag.inside(SEQUENCE)?;
         let kind = parts.next()?.bytes(OBJECT)?.strip_prefix(BAG)?;

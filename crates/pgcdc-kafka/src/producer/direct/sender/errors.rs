@@ -1,0 +1,39 @@
+//! Errors that end the producer, with what a person can do.
+
+use super::super::failure::{Resource, unauthorized};
+use super::super::state::Sender;
+use crate::{Code, Error};
+
+impl Sender {
+    /// A record for a topic cannot be delivered.
+    pub(super) fn undelivered(&self, topic: &str, code: Code) -> Error {
+        let what = format!("deliver a record to topic {topic:?}");
+        match code {
+            Code::TopicAuthorizationFailed => self.unauthorized(Resource::Topic(topic), code, &what),
+            _ => self.refused(&what, code),
+        }
+    }
+
+    /// A broker refused a request.
+    pub(super) fn refused(&self, what: &str, code: Code) -> Error {
+        let id = self.options.transactional.as_ref().map_or("", |(id, _)| id.as_str());
+        match code {
+            Code::ClusterAuthorizationFailed => self.unauthorized(Resource::Cluster, code, what),
+            Code::TransactionalIdAuthorizationFailed => {
+                self.unauthorized(Resource::TransactionalId(id), code, what)
+            }
+            _ => Error::refused(what, code),
+        }
+    }
+
+    fn unauthorized(&self, resource: Resource<'_>, code: Code, what: &str) -> Error {
+        let security = &self.profile.security;
+        let user = match &security.login {
+            Some(login) => login.user(),
+            // With a certificate the user is its name, as the broker maps it.
+            None if security.tls.is_some() => None,
+            None => Some("ANONYMOUS"),
+        };
+        unauthorized(resource, code, user, &self.options.bootstrap.join(","), what)
+    }
+}
