@@ -4,7 +4,8 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -39,7 +40,7 @@ pub(crate) struct Tokens {
 enum Source {
     Fixed(Secret),
     File(PathBuf),
-    Command(String),
+    Program(String),
     Endpoint(Box<Endpoint>),
     /// An unsigned token for this user, which only brokers for development take.
     Unsecured(String),
@@ -58,7 +59,7 @@ impl fmt::Debug for Tokens {
         let source = match &self.source {
             Source::Fixed(_) => "fixed",
             Source::File(_) => "file",
-            Source::Command(_) => "command",
+            Source::Program(_) => "command",
             Source::Endpoint(_) => "endpoint",
             Source::Unsecured(_) => "unsecured",
         };
@@ -78,7 +79,7 @@ impl Tokens {
         } else if let Some(file) = get("sasl.oauthbearer.token.file") {
             Source::File(PathBuf::from(file))
         } else if let Some(command) = get("sasl.oauthbearer.token.command") {
-            Source::Command(command.to_owned())
+            Source::Program(command.to_owned())
         } else if let Some(url) = get("sasl.oauthbearer.token.endpoint.url") {
             match url.strip_prefix("file://") {
                 Some(path) => Source::File(PathBuf::from(path)),
@@ -127,7 +128,7 @@ impl Tokens {
         let text = match &self.source {
             Source::Fixed(token) => token.expose().to_owned(),
             Source::File(path) => read(path)?,
-            Source::Command(command) => run(command).await?,
+            Source::Program(command) => run(command).await?,
             Source::Endpoint(endpoint) => return endpoint.token().await,
             Source::Unsecured(user) => unsecured(user, SystemTime::now()),
         };
@@ -149,11 +150,11 @@ fn read(path: &Path) -> Result<String> {
 
 /// Runs a command of the shell's that prints a token.
 async fn run(command: &str) -> Result<String> {
+    let command = command.to_owned();
+    let output = tokio::task::spawn_blocking(move || output(&command)).await;
     let failed = |why: String| Error::other(format!("sasl.oauthbearer.token.command: {why}"), true);
-    let output = tokio::process::Command::new("sh").arg("-c").arg(command).kill_on_drop(true).output();
-    let output = tokio::time::timeout(LIMIT, output).await;
-    let output = output.map_err(|_| failed(format!("it printed no token within {} s", LIMIT.as_secs())))?;
-    let output = output.map_err(|error| failed(format!("it cannot be run: {error}")))?;
+    let output =
+        output.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.lines().last().unwrap_or_default().trim();
@@ -161,6 +162,26 @@ async fn run(command: &str) -> Result<String> {
         return Err(Error::denied(text, None, "run the command by hand: it has to print a token"));
     }
     String::from_utf8(output.stdout).map_err(|_| failed("it printed something that is not text".to_owned()))
+}
+
+/// Waits for a command, and kills it when it takes too long.
+fn output(command: &str) -> std::io::Result<Output> {
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let end = Instant::now() + LIMIT;
+    while child.try_wait()?.is_none() {
+        if Instant::now() >= end {
+            child.kill()?;
+            child.wait()?;
+            return Err(std::io::Error::other(format!("it did not end within {} s", LIMIT.as_secs())));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output()
 }
 
 impl Endpoint {
