@@ -73,7 +73,7 @@ impl ClientProperties {
             match one.create_native_config() {
                 Ok(_) => {}
                 // Our own producer has it. A client of librdkafka's says that it has not, when one is made.
-                Err(error) if security::is_known(name) && is_left_out(&error) => {}
+                Err(error) if is_ours(name) && is_left_out(&error) => {}
                 Err(error) if is_unknown(&error) => unknown.push(name.clone()),
                 Err(error) => mistakes.push(Error::client("configure the client", error).to_string()),
             }
@@ -248,6 +248,11 @@ fn value_of(name: &str, value: &str) -> String {
         _ if is_secret(name) => value.to_owned(),
         _ => value.trim().to_owned(),
     }
+}
+
+/// Whether our own producer honours a property that some builds of librdkafka do not have.
+fn is_ours(name: &str) -> bool {
+    security::is_known(name) || matches!(name, "compression.type" | "compression.codec")
 }
 
 /// Whether librdkafka was built without what a property needs.
