@@ -1,7 +1,7 @@
 //! The producer of records to Kafka: one face, with one of two clients behind it.
 //!
 //! ```text
-//!               ┌▶ direct      our own: fast with many tables, without TLS, SASL and seldom used properties
+//!               ┌▶ direct      our own: fast with many tables; TLS and SASL, but not every seldom used property
 //!  Producer ────┤
 //!               └▶ librdkafka  knows every property
 //! ```
