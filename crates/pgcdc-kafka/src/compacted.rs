@@ -8,6 +8,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
+use crate::producer::direct::probe::check;
 use crate::topics::{blocking, describe_with};
 use crate::{ClientProperties, Error, Logging, Producer, Result, Sent, Topic};
 
@@ -25,6 +26,7 @@ pub async fn read_compacted(
     client: &ClientProperties,
     topic: &str,
 ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>> {
+    check(client).await?;
     let mut properties = client.connection();
     properties
         .set("group.id", "pgcdc-reader") // required by the client, never joined: partitions are assigned by hand
@@ -49,6 +51,7 @@ pub async fn read_compacted_settled(
     topic: &str,
     patience: Duration,
 ) -> Result<HashMap<Vec<u8>, Option<Vec<u8>>>> {
+    check(client).await?;
     let (base, name) = (client.connection(), topic.to_owned());
     blocking(move || settle(base, &name, patience)).await?;
     read_compacted(client, topic).await

@@ -47,6 +47,7 @@ pub use code::Code;
 pub use compacted::{CompactedWriter, read_compacted, read_compacted_settled};
 pub use dead_letter::{DeadLetter, DeadLetterSender};
 pub use error::Error;
+pub use producer::direct::probe::check as check_access;
 pub use producer::{Producer, Sent, Topic};
 
 /// The crate's result.

@@ -10,8 +10,9 @@ use rdkafka::admin::{
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
+use crate::producer::direct::probe::check;
 use crate::{ClientProperties, Error, Logging, Result};
 
 /// How long brokers may take to answer.
@@ -55,6 +56,9 @@ pub struct Description {
 /// Lists, describes and creates topics, all over one admin client.
 pub struct Topics {
     admin: Arc<AdminClient<Logging>>,
+    client: ClientProperties,
+    /// Set once the brokers let the client in, or are away.
+    let_in: OnceCell<()>,
     /// The names of all topics, and when they were listed.
     listed: Mutex<Option<(Instant, HashSet<String>)>>,
 }
@@ -77,7 +81,8 @@ impl Topics {
             .config()
             .create_with_context(client.logging())
             .map_err(|e| Error::client("make an admin client", e))?;
-        Ok(Self { admin: Arc::new(admin), listed: Mutex::default() })
+        let (client, let_in) = (client.clone(), OnceCell::new());
+        Ok(Self { admin: Arc::new(admin), client, let_in, listed: Mutex::default() })
     }
 
     /// Whether there is a topic of this name that the user may see. All topics are listed at once and the list is used for ten
@@ -86,6 +91,7 @@ impl Topics {
     /// # Errors
     /// When no broker answers.
     pub async fn exists(&self, topic: &str) -> Result<bool> {
+        self.check_access().await?;
         let mut listed = self.listed.lock().await;
         if let Some((at, names)) = &*listed
             && at.elapsed() < TRUSTED
@@ -109,6 +115,7 @@ impl Topics {
     /// # Errors
     /// When no broker answers, or the topic may not be seen.
     pub async fn describe(&self, topic: &str) -> Result<Option<Description>> {
+        self.check_access().await?;
         let (admin, topic) = (Arc::clone(&self.admin), topic.to_owned());
         blocking(move || describe_by(admin.inner(), &topic)).await
     }
@@ -171,8 +178,14 @@ impl Topics {
         limits
     }
 
+    /// Tells a mistake of the security properties before librdkafka takes it for brokers that are away.
+    async fn check_access(&self) -> Result<()> {
+        self.let_in.get_or_try_init(|| check(&self.client)).await.copied()
+    }
+
     /// Creates topics, or only validates that. Returns the names of those that were not there before.
     async fn create(&self, specs: &[TopicSpec], validate_only: bool) -> Result<Vec<String>> {
+        self.check_access().await?;
         let topics: Vec<NewTopic<'_>> = specs
             .iter()
             .map(|spec| {

@@ -49,6 +49,7 @@ impl Session<'_> {
     /// # Errors
     /// The first failure of a worker, of a flush or of the membership.
     pub(crate) async fn run(&self, kafka: &ClientProperties, orders: &Orders) -> Result<Ended> {
+        pgcdc_kafka::check_access(kafka).await?;
         let (member, events) = Member::join(kafka, self.topics)?;
         // The member does not poll while it waits for an answer, and is put out of its group after max.poll.interval.ms.
         let poll_interval = kafka.get("max.poll.interval.ms").and_then(|text| text.parse().ok());

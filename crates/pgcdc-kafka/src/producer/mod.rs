@@ -8,7 +8,7 @@
 //! The properties decide which ([`Producer::new`]), and the log says at INFO which client it is and why. Everything that differs
 //! between the two stays in this folder: headers, topics, transactions, how long a batch lingers.
 
-mod direct;
+pub(crate) mod direct;
 mod headers;
 pub(crate) mod librdkafka;
 mod linger;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::handshake::{self, Broken, Channel, Greeting};
 use super::protocol::Request;
@@ -108,27 +109,54 @@ async fn run(
     requests: mpsc::UnboundedReceiver<Vec<Segment>>,
     news: &mpsc::UnboundedSender<News>,
 ) -> Result<(), Broken> {
-    let mut stream = connect(address).await?;
-    stream.set_nodelay(true)?;
+    let stream = connect(address).await?;
     let until = Instant::now() + GREET_LIMIT;
     let pump = Pump { number, address, profile, requests, news };
-    match &profile.security.tls {
-        None => {
-            let greeting = in_time(until, handshake::greet(&mut stream, profile, address)).await?;
-            let (reader, writer) = stream.into_split();
-            pump.run(reader, writer, greeting).await
-        }
-        Some(tls) => {
-            let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
-            let connector = TlsConnector::from(tls.client_config(host).map_err(Broken::Refused)?);
-            let encrypted = connector.connect(pgcdc_tls::server_name(host), stream);
-            let encrypted = async { encrypted.await.map_err(|error| handshake::no_tls(address, error)) };
-            let mut stream = in_time(until, encrypted).await?;
-            let greeting = in_time(until, handshake::greet(&mut stream, profile, address)).await?;
-            let (reader, writer) = tokio::io::split(stream);
-            pump.run(reader, writer, greeting).await
-        }
+    if profile.security.tls.is_none() {
+        let (stream, greeting) = in_time(until, greeted(stream, profile, address)).await?;
+        let (reader, writer) = stream.into_split();
+        return pump.run(reader, writer, greeting).await;
     }
+    let stream = in_time(until, encrypt(stream, profile, address)).await?;
+    let (stream, greeting) = in_time(until, greeted(stream, profile, address)).await?;
+    let (reader, writer) = tokio::io::split(stream);
+    pump.run(reader, writer, greeting).await
+}
+
+/// Connects, compares versions and logs in, and hangs up.
+pub(super) async fn probe(address: &str, profile: &Profile) -> Result<(), Broken> {
+    let stream = connect(address).await?;
+    let until = Instant::now() + GREET_LIMIT;
+    if profile.security.tls.is_none() {
+        return in_time(until, greeted(stream, profile, address)).await.map(drop);
+    }
+    let stream = in_time(until, encrypt(stream, profile, address)).await?;
+    in_time(until, greeted(stream, profile, address)).await.map(drop)
+}
+
+/// Compares versions and logs in.
+async fn greeted<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    profile: &Profile,
+    address: &str,
+) -> Result<(S, Greeting), Broken> {
+    let greeting = handshake::greet(&mut stream, profile, address).await?;
+    Ok((stream, greeting))
+}
+
+/// Begins TLS. Only called when the profile has it.
+async fn encrypt(
+    stream: TcpStream,
+    profile: &Profile,
+    address: &str,
+) -> Result<TlsStream<TcpStream>, Broken> {
+    let Some(tls) = &profile.security.tls else {
+        return Err(std::io::Error::other("no TLS is asked for").into());
+    };
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+    let connector = TlsConnector::from(tls.client_config(host).map_err(Broken::Refused)?);
+    let encrypted = connector.connect(pgcdc_tls::server_name(host), stream).await;
+    encrypted.map_err(|error| handshake::no_tls(address, error))
 }
 
 async fn in_time<T>(until: Instant, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
@@ -144,7 +172,10 @@ async fn connect(address: &str) -> std::io::Result<TcpStream> {
     let mut failure = std::io::Error::other("the host name has no address");
     for one in addresses {
         match tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(one)).await {
-            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
             Ok(Err(error)) => failure = error,
             Err(late) => failure = late.into(),
         }

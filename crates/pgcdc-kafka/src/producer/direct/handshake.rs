@@ -122,7 +122,7 @@ fn unsupported(broker: &str, name: &str, ours: i16, theirs: &str) -> Error {
             "broker {broker} and pgcdc have no version of request {name} in common: pgcdc sends version {ours}, the broker {theirs}"
         ),
         Some(Code::UnsupportedVersion),
-        "pgcdc needs Kafka 2.1 or later: update the broker, or set client.dns.lookup=use_all_dns_ips, with which librdkafka sends the records",
+        "pgcdc needs Kafka 2.1 or later: update the broker",
     )
 }
 

@@ -28,6 +28,7 @@ mod lz4;
 mod options;
 mod partition;
 mod partitioner;
+pub(crate) mod probe;
 mod protocol;
 mod sender;
 mod spare;

@@ -33,8 +33,7 @@ impl Options {
         // A value that is not a number was refused when the properties were parsed.
         let set = |name: &str| properties.get(name).and_then(|value| value.parse::<u64>().ok());
         let millis = |name: &str, default: u64| Duration::from_millis(set(name).unwrap_or(default));
-        let servers = properties.get("bootstrap.servers").or_else(|| properties.get("metadata.broker.list"));
-        let bootstrap: Vec<String> = servers.unwrap_or_default().split(',').filter_map(address).collect();
+        let bootstrap = bootstrap(properties);
         if bootstrap.is_empty() {
             return Err(Error::configuration("property \"bootstrap.servers\" names no server"));
         }
@@ -98,6 +97,12 @@ pub(in super::super) fn why_not(properties: &ClientProperties) -> Option<String>
         return Some(other.to_owned());
     }
     Compression::new(properties).is_none().then(|| "compression.type".to_owned())
+}
+
+/// The addresses of `bootstrap.servers`, each as `host:port`.
+pub(super) fn bootstrap(properties: &ClientProperties) -> Vec<String> {
+    let servers = properties.get("bootstrap.servers").or_else(|| properties.get("metadata.broker.list"));
+    servers.unwrap_or_default().split(',').filter_map(address).collect()
 }
 
 /// `host:port` of an entry of `bootstrap.servers`, which may name a protocol and leave out the port.
