@@ -82,8 +82,8 @@ pub(super) fn malformed() -> Error {
 pub(super) enum Resource<'a> {
     /// Write to this topic.
     Topic(&'a str),
-    /// Get a producer id.
-    Cluster,
+    /// Get a producer id, to write to this topic.
+    Cluster(Option<&'a str>),
     /// Use this transactional id.
     TransactionalId(&'a str),
 }
@@ -105,7 +105,14 @@ pub(super) fn unauthorized(
             format!("write to topic {topic:?}"),
             format!("--operation Write --operation Describe --topic {}", quoted(topic)),
         ),
-        Resource::Cluster => {
+        Resource::Cluster(Some(topic)) => (
+            "get a producer id".to_owned(),
+            format!(
+                "--operation Write --operation Describe --topic {} (and before Kafka 2.8 also --operation IdempotentWrite --cluster)",
+                quoted(topic)
+            ),
+        ),
+        Resource::Cluster(None) => {
             ("get a producer id".to_owned(), "--operation IdempotentWrite --cluster".to_owned())
         }
         Resource::TransactionalId(id) => (

@@ -18,7 +18,10 @@ impl Sender {
     pub(super) fn refused(&self, what: &str, code: Code) -> Error {
         let id = self.options.transactional.as_ref().map_or("", |(id, _)| id.as_str());
         match code {
-            Code::ClusterAuthorizationFailed => self.unauthorized(Resource::Cluster, code, what),
+            Code::ClusterAuthorizationFailed => {
+                let topic = self.topics.first().map(|topic| topic.name.as_str());
+                self.unauthorized(Resource::Cluster(topic), code, what)
+            }
             Code::TransactionalIdAuthorizationFailed => {
                 self.unauthorized(Resource::TransactionalId(id), code, what)
             }
