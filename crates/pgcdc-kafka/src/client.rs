@@ -288,6 +288,11 @@ pub(crate) struct Logging {
 }
 
 impl Logging {
+    /// Whether the client logs in by tokens (`sasl.mechanism=OAUTHBEARER`).
+    pub(crate) const fn uses_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
     /// A token, for librdkafka. Blocks.
     pub(crate) fn token(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         let tokens = self.tokens.as_ref().ok_or("sasl.mechanism is not OAUTHBEARER")?;

@@ -1,5 +1,5 @@
-//! Three things that rdkafka's safe interface does not offer: producing by a topic's handle, reading without a copy, and a topic's
-//! id. This is the only file of the crate with `unsafe`.
+//! Four things that rdkafka's safe interface does not offer: producing by a topic's handle, reading without a copy, a topic's id,
+//! and a token for a client whose events nobody polls. This is the only file of the crate with `unsafe`.
 //!
 //! Producing by a topic's name costs a copy of the name for each record and, in librdkafka, a search through the list of all
 //! topics that the producer knows: with a thousand tables as much as everything else together.
@@ -20,11 +20,11 @@ use rdkafka::bindings::{
     rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_error_code,
     rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_t,
     rd_kafka_flush, rd_kafka_header_add, rd_kafka_headers_copy, rd_kafka_headers_destroy,
-    rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_producev, rd_kafka_queue_destroy, rd_kafka_queue_new,
-    rd_kafka_queue_poll, rd_kafka_resp_err_t, rd_kafka_topic_destroy, rd_kafka_topic_new, rd_kafka_topic_t,
-    rd_kafka_vtype_t,
+    rd_kafka_headers_new, rd_kafka_headers_t, rd_kafka_oauthbearer_set_token, rd_kafka_producev,
+    rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_resp_err_t,
+    rd_kafka_topic_destroy, rd_kafka_topic_new, rd_kafka_topic_t, rd_kafka_vtype_t,
 };
-use rdkafka::client::Client;
+use rdkafka::client::{Client, OAuthToken};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseProducer, Producer as _};
@@ -303,6 +303,35 @@ unsafe fn described_id(event: *mut rd_kafka_event_t) -> Result<Option<u128>, RDK
 /// Pointer and length, as librdkafka takes them.
 fn parts(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
     bytes.map_or((ptr::null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
+}
+
+/// Gives a client a token for OAUTHBEARER. The client takes it also when it has one.
+///
+/// # Errors
+/// librdkafka's objection, such as a token that has expired.
+pub(crate) fn give_token<C: ClientContext>(client: &Client<C>, token: &OAuthToken) -> Result<(), String> {
+    let text = |value: &str| CString::new(value).map_err(|_| "a token must not have a NUL byte".to_owned());
+    let (value, principal) = (text(&token.token)?, text(&token.principal_name)?);
+    let mut message = [0u8; 512];
+    // SAFETY: the client lives through the call, both texts end with NUL, there are no extensions, and the buffer has the length
+    // that is said. librdkafka copies the texts and ends its message with NUL.
+    let code = unsafe {
+        rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            value.as_ptr(),
+            token.lifetime_ms,
+            principal.as_ptr(),
+            ptr::null_mut(),
+            0,
+            message.as_mut_ptr().cast(),
+            message.len(),
+        )
+    };
+    if code == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Ok(());
+    }
+    let end = message.iter().position(|byte| *byte == 0).unwrap_or(message.len());
+    Err(String::from_utf8_lossy(&message[..end]).into_owned())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
@@ -15,6 +15,8 @@ use tokio::sync::{Mutex, OnceCell};
 use crate::producer::direct::probe::check;
 use crate::{ClientProperties, Error, Logging, Result};
 
+/// A token is replaced when it expires within this time.
+const TOKEN_MARGIN: Duration = Duration::from_secs(60);
 /// How long brokers may take to answer.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How long brokers may take to tell a topic's id. Shorter than `LIMIT`, since a consumer's owner waits for it at a start.
@@ -59,6 +61,9 @@ pub struct Topics {
     client: ClientProperties,
     /// Set once the brokers let the client in, or are away.
     let_in: OnceCell<()>,
+    logging: Logging,
+    /// When the admin client's token expires, in milliseconds since 1970; zero before it has one. Only for OAUTHBEARER.
+    token_expires: Mutex<i64>,
     /// The names of all topics, and when they were listed.
     listed: Mutex<Option<(Instant, HashSet<String>)>>,
 }
@@ -77,12 +82,20 @@ impl Topics {
     pub fn new(client: &ClientProperties) -> Result<Self> {
         let mut properties = client.connection();
         properties.set("allow.auto.create.topics", "false");
+        let logging = client.logging();
         let admin = properties
             .config()
-            .create_with_context(client.logging())
+            .create_with_context(logging.clone())
             .map_err(|e| Error::client("make an admin client", e))?;
         let (client, let_in) = (client.clone(), OnceCell::new());
-        Ok(Self { admin: Arc::new(admin), client, let_in, listed: Mutex::default() })
+        Ok(Self {
+            admin: Arc::new(admin),
+            client,
+            let_in,
+            logging,
+            token_expires: Mutex::default(),
+            listed: Mutex::default(),
+        })
     }
 
     /// Whether there is a topic of this name that the user may see. All topics are listed at once and the list is used for ten
@@ -126,6 +139,7 @@ impl Topics {
     /// # Errors
     /// When no broker answers.
     pub async fn id(&self, topic: &str) -> Result<Option<String>> {
+        self.check_access().await?;
         let (admin, topic) = (Arc::clone(&self.admin), topic.to_owned());
         blocking(move || {
             let id = crate::native::topic_id(admin.inner(), &topic, ID_LIMIT)
@@ -157,6 +171,10 @@ impl Topics {
     /// brokers do not show, such as to a user without `DescribeConfigs`.
     pub async fn batch_limits(&self, names: &[String]) -> HashMap<String, usize> {
         let mut limits = HashMap::new();
+        if let Err(error) = self.log_in().await {
+            tracing::debug!(%error, "the brokers do not tell how large batches may be");
+            return limits;
+        }
         let options = AdminOptions::new().request_timeout(Some(LIMIT));
         for some in names.chunks(AT_ONCE) {
             let topics: Vec<_> = some.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
@@ -180,7 +198,30 @@ impl Topics {
 
     /// Tells a mistake of the security properties before librdkafka takes it for brokers that are away.
     async fn check_access(&self) -> Result<()> {
-        self.let_in.get_or_try_init(|| check(&self.client)).await.copied()
+        self.let_in.get_or_try_init(|| check(&self.client)).await?;
+        self.log_in().await
+    }
+
+    /// Gives the admin client a token where it needs one. librdkafka asks for tokens by an event, and nothing polls the events of
+    /// an admin client, so it gets a new token here in time.
+    async fn log_in(&self) -> Result<()> {
+        if !self.logging.uses_tokens() {
+            return Ok(());
+        }
+        let mut expires = self.token_expires.lock().await;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+        if i128::from(*expires) > now.cast_signed() + TOKEN_MARGIN.as_millis().cast_signed() {
+            return Ok(());
+        }
+        let (admin, logging) = (Arc::clone(&self.admin), self.logging.clone());
+        *expires = blocking(move || {
+            let failed = |error: String| Error::other(format!("could not log in to Kafka: {error}"), true);
+            let token = logging.token().map_err(|error| failed(error.to_string()))?;
+            crate::native::give_token(admin.inner(), &token).map_err(failed)?;
+            Ok(token.lifetime_ms)
+        })
+        .await?;
+        Ok(())
     }
 
     /// Creates topics, or only validates that. Returns the names of those that were not there before.

@@ -224,7 +224,7 @@ fn a_refusal_says_what_where_and_what_to_do_within_ten_seconds() {
     ends(
         "a wrong password",
         &case(Listener::SaslSsl, &with(Listener::SaslSsl, "sasl.password", "wrong".to_owned())),
-        &[&sasl, "alice", "sasl."],
+        &[&sasl, "alice", "password"],
     );
     ends(
         "TLS to a plaintext port",
@@ -251,7 +251,8 @@ fn a_missing_right_is_named_with_the_line_that_grants_it() {
     let mallory = security.client(Listener::SaslSsl, "mallory");
     let connector = connector(&database, Listener::SaslSsl, &mallory);
     let topic = database.topic("t");
-    ends("no right on the topic", &connector, &["kafka-acls", "User:mallory", &topic]);
+    let line = format!("--add --allow-principal User:mallory --operation Write --topic {topic}");
+    ends("no right on the topic", &connector, &["kafka-acls --bootstrap-server", &line]);
     let write =
         ["--operation", "Describe", "--operation", "Write", "--operation", "Create", "--topic", &topic];
     security.allow(&CLUSTER.bootstrap(), "mallory", &write).expect("a right");
