@@ -183,6 +183,8 @@ pub(super) fn restart(rig: &dyn Rig) {
         sink.kill();
     }
     let sink = rig.start(&source.topic, 0);
+    // The killed process may have written all: one more row shows that this one reads.
+    source.insert(5_000..5_001);
     source.arrives(rig, "everything, after four kills");
     sink.stop();
 }
@@ -194,7 +196,8 @@ pub(super) fn back_pressure(rig: &dyn Rig) {
     let sink = rig.start(&source.topic, 0);
     source.arrives(rig, "the first rows");
     rig.hold();
-    source.insert(10..20_000);
+    // All in one partition: its queue takes 8192.
+    source.write((5..10_000).map(|half| (half * 2, Some(half))));
     std::thread::sleep(Duration::from_secs(3));
     rig.mend();
     source.arrives(rig, "all rows");

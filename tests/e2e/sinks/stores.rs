@@ -1,7 +1,7 @@
 //! The stores of the conformance suite: how a sink is started on each, and what each holds.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pgcdc::sinks::{ClientProperties, Control, Plan, Registry, Runner};
@@ -122,6 +122,15 @@ pub(super) struct HttpRig {
     receiver: HttpReceiver,
     proxy: FaultProxy,
     file: SinkFile,
+    held: Mutex<Endpoint>,
+}
+
+/// What the endpoint holds after so many of its requests.
+#[derive(Default)]
+struct Endpoint {
+    requests: usize,
+    keys: HashSet<String>,
+    rows: Rows,
 }
 
 impl HttpRig {
@@ -132,7 +141,7 @@ impl HttpRig {
             Response::status(if body["after"]["n"].is_string() { 422 } else { 204 })
         });
         let proxy = FaultProxy::start(0, receiver.port()).expect("a proxy");
-        Self { receiver, proxy, file: SinkFile::new() }
+        Self { receiver, proxy, file: SinkFile::new(), held: Mutex::default() }
     }
 }
 
@@ -147,22 +156,31 @@ impl Rig for HttpRig {
     }
 
     fn held(&self) -> Rows {
-        let (mut rows, mut seen) = (Rows::new(), HashSet::new());
+        let mut held = self.held.lock().expect("no panic");
         self.receiver.with_requests(|requests| {
-            for request in requests.iter().filter(|request| request.accepted()) {
-                if !seen.insert(request.header("Idempotency-Key").expect("every request has one").to_owned())
+            let new = &requests[held.requests..];
+            held.requests = requests.len();
+            for request in new.iter().filter(|request| request.accepted()) {
+                if !held
+                    .keys
+                    .insert(request.header("Idempotency-Key").expect("every request has one").to_owned())
                 {
                     continue;
                 }
                 let body = body(request);
                 match (body["before"]["id"].as_i64(), body["after"]["id"].as_i64()) {
-                    (_, Some(id)) => drop(rows.insert(id, body["after"]["n"].as_i64().expect("a number"))),
-                    (Some(id), None) => drop(rows.remove(&id)),
+                    (_, Some(id)) => {
+                        let number = body["after"]["n"].as_i64().expect("a number");
+                        held.rows.insert(id, number);
+                    }
+                    (Some(id), None) => {
+                        held.rows.remove(&id);
+                    }
                     (None, None) => panic!("neither a row nor a delete: {body}"),
                 }
             }
         });
-        rows
+        held.rows.clone()
     }
 
     fn cut(&self) {
