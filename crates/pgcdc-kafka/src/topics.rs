@@ -224,6 +224,19 @@ impl Topics {
         Ok(())
     }
 
+    /// The error of a user who may not create a topic, with the command that grants all that capture needs of it.
+    fn may_not_create(&self, topic: &str, code: RDKafkaErrorCode) -> Error {
+        let user = self.client.get("sasl.username").unwrap_or("NAME");
+        let servers = self.client.get("bootstrap.servers").unwrap_or_default();
+        Error::denied(
+            format!("could not create topic {topic:?}: the user may not ({code})"),
+            Some(code.into()),
+            format!(
+                "kafka-acls --bootstrap-server {servers} --add --allow-principal User:{user} --operation Create --operation Describe --operation Write --topic {topic}\nor create the topic beforehand"
+            ),
+        )
+    }
+
     /// Creates topics, or only validates that. Returns the names of those that were not there before.
     async fn create(&self, specs: &[TopicSpec], validate_only: bool) -> Result<Vec<String>> {
         self.check_access().await?;
@@ -250,6 +263,13 @@ impl Topics {
             match result {
                 Ok(name) => made.push(name),
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((
+                    name,
+                    code @ (RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed),
+                )) => {
+                    return Err(self.may_not_create(&name, code));
+                }
                 Err((name, code)) => {
                     let hint = specs.iter().find(|spec| spec.name == name).map(|spec| hint(code, spec));
                     let hint = hint.unwrap_or_default();
@@ -284,9 +304,6 @@ fn hint(code: RDKafkaErrorCode, spec: &TopicSpec) -> String {
             format!(" (replication factor {}: are there that many brokers?)", spec.replication_factor)
         }
         RDKafkaErrorCode::InvalidPartitions => format!(" ({} partitions)", spec.partitions),
-        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
-            " (the user may not create it: grant Create on the topic, or create it beforehand)".to_owned()
-        }
         RDKafkaErrorCode::InvalidTopic => {
             " (a name has at most 249 of the characters a-z A-Z 0-9 . _ -)".to_owned()
         }

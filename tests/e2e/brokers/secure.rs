@@ -251,8 +251,14 @@ fn a_missing_right_is_named_with_the_line_that_grants_it() {
     let mallory = security.client(Listener::SaslSsl, "mallory");
     let connector = connector(&database, Listener::SaslSsl, &mallory);
     let topic = database.topic("t");
-    let line = format!("--add --allow-principal User:mallory --operation Write --topic {topic}");
-    ends("no right on the topic", &connector, &["kafka-acls --bootstrap-server", &line]);
+    let line = |grant: &str| format!("--add --allow-principal User:mallory {grant}");
+    let tool = "kafka-acls --bootstrap-server";
+    let identifier = "--operation IdempotentWrite --cluster";
+    ends("no right to a producer id", &connector, &[tool, &line(identifier)]);
+    let grant: Vec<&str> = identifier.split(' ').collect();
+    security.allow(&CLUSTER.bootstrap(), "mallory", &grant).expect("a right");
+    let create = format!("--operation Create --operation Describe --operation Write --topic {topic}");
+    ends("no right on the topic", &connector, &[tool, &line(&create)]);
     let write =
         ["--operation", "Describe", "--operation", "Write", "--operation", "Create", "--topic", &topic];
     security.allow(&CLUSTER.bootstrap(), "mallory", &write).expect("a right");

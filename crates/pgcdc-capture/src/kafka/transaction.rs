@@ -335,9 +335,12 @@ fn explain(id: &str, age: Duration, timeout: Duration, error: Error) -> Error {
         Some(Code::TransactionalIdAuthorizationFailed) => Error::configuration(format!(
             "the user may not write with the transactional id {id:?}: {text}"
         ))
-        .with_hint(format!(
-            "grant it: kafka-acls --add --producer --transactional-id {id} --topic … --allow-principal …; or set exactly.once.support=requested"
-        )),
+        .with_hint(match reason.hint() {
+            Some(grant) => format!("{grant}\nor set exactly.once.support=requested"),
+            None => format!(
+                "grant it: kafka-acls --add --producer --transactional-id {id} --topic … --allow-principal …; or set exactly.once.support=requested"
+            ),
+        }),
         Some(Code::UnsupportedVersion | Code::UnsupportedFeature) => {
             Error::configuration(format!("the brokers know no transactions: {text}"))
                 .with_hint("exactly.once.support=required needs Kafka 0.11 or later; set requested for at-least-once")
