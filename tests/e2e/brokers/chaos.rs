@@ -37,7 +37,7 @@ fn three_brokers_fail_in_every_way_and_each_change_is_there_once_or_more() {
 
 #[test]
 fn three_brokers_fail_in_every_way_and_each_change_is_there_exactly_once() {
-    run(&Kind { exactly_once: true, tls: false });
+    run(&Kind { exactly_once: true, tls: true });
 }
 
 /// What a run tries.
