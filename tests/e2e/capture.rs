@@ -11,6 +11,7 @@ mod history;
 mod limits;
 mod liveness;
 mod locks;
+mod metrics;
 mod pause;
 mod pause_kafka;
 mod pooler;

@@ -3,6 +3,7 @@
 use pgcdc_event::TopicId;
 
 use crate::Result;
+use crate::figures::Figures;
 use crate::kafka::ExactlyOnceOutput;
 use crate::ledger::Sequence;
 
@@ -21,6 +22,11 @@ pub(crate) trait Destination {
     /// Whether nobody takes anything any more, so that there is nothing to wait for.
     fn is_gone(&self) -> bool {
         false
+    }
+
+    /// The figures of its client; `None` for a destination without one.
+    fn figures(&self) -> Option<Figures> {
+        None
     }
 
     /// The position and the transactions of exactly-once, where the destination writes so.

@@ -30,6 +30,8 @@ struct Inner {
     message: String,
     hint: Option<String>,
     sqlstate: Option<SqlState>,
+    /// The Kafka client gave the error.
+    of_kafka: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -53,7 +55,14 @@ impl From<&Error> for pgcdc_lifecycle::Failure {
 
 impl Error {
     fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), hint: None, sqlstate: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            hint: None,
+            sqlstate: None,
+            of_kafka: false,
+            source: None,
+        }))
     }
 
     pub(crate) fn configuration(message: impl Into<String>) -> Self {
@@ -88,9 +97,16 @@ impl Error {
         self
     }
 
+    /// Notes that the Kafka client gave the error.
+    pub(crate) fn of_kafka(mut self) -> Self {
+        self.0.of_kafka = true;
+        self
+    }
+
     /// Takes over the cause and the SQLSTATE of `other`, whose message says less than this one.
     pub(crate) fn in_place_of(mut self, other: Self) -> Self {
         (self.0.source, self.0.sqlstate) = (other.0.source, other.0.sqlstate);
+        self.0.of_kafka |= other.0.of_kafka;
         self
     }
 
@@ -110,6 +126,16 @@ impl Error {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.0.kind == Kind::Closed
+    }
+
+    /// The kind of the cause in one word, for metrics: an SQLSTATE, `connection`, `kafka`, or `other`.
+    pub(crate) fn cause(&self) -> String {
+        match (self.0.sqlstate, &self.0.source) {
+            (Some(sqlstate), _) => sqlstate.to_string(),
+            (None, _) if self.0.of_kafka => "kafka".to_owned(),
+            (None, Some(source)) if source.is::<std::io::Error>() => "connection".to_owned(),
+            (None, _) => "other".to_owned(),
+        }
     }
 
     /// The code that PostgreSQL gave the error; `None` for an error that is not PostgreSQL's. When several servers or ways to

@@ -25,7 +25,6 @@ mod kafka;
 mod kafka;
 mod lane;
 pub mod ledger;
-pub mod metrics;
 mod offsets;
 mod output;
 mod postgres;
@@ -38,10 +37,13 @@ mod clock;
 mod context_headers;
 mod destination;
 mod error;
+mod figures;
 mod known_keys;
+mod meters;
 mod outbox;
 mod position;
 mod registry;
+mod row_counts;
 mod sqlstate;
 mod stage;
 mod tables;
@@ -52,4 +54,6 @@ pub use error::{Error, Result};
 /// What a capture is doing, for anybody who watches it.
 pub use pgcdc_lifecycle as status;
 pub use pgcdc_lifecycle::{Failure, Retry, State, Status};
+/// What a capture counts, and the registry that shows it. See [`Capture::metrics`] and [`Capture::registry`].
+pub use pgcdc_metrics as metrics;
 pub use sqlstate::SqlState;

@@ -8,8 +8,9 @@ use pgcdc_event::{Lsn, RecordBatch};
 use crate::Result;
 use crate::clock::now_ns;
 use crate::destination::Destination;
+use crate::figures::Figures;
 use crate::ledger::{Ledger, Sequence};
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::offsets::{Bound, Offset, OffsetStore, Pauses};
 use crate::output::{Output, Sent};
 
@@ -26,7 +27,9 @@ pub(crate) struct Outbox<D> {
     pub(crate) destination: D,
     ledger: Ledger,
     delivered: Vec<Sequence>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<Meters>,
+    /// The figures of the destination as they were told last.
+    told: Figures,
     /// Some records of a change were handed over, and the others not yet.
     half: bool,
     /// At-least-once: writes the offset before the server is told. `None` while a snapshot is taken, and with exactly-once.
@@ -35,12 +38,13 @@ pub(crate) struct Outbox<D> {
 
 impl<D: Destination> Outbox<D> {
     /// An outbox with nothing in flight, for a slot whose reader confirmed everything up to `confirmed`.
-    pub(crate) fn new(destination: D, confirmed: Lsn, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(destination: D, confirmed: Lsn, metrics: Arc<Meters>) -> Self {
         Self {
             destination,
             ledger: Ledger::new(confirmed),
             delivered: Vec::new(),
             metrics,
+            told: Figures::default(),
             half: false,
             bound: None,
         }
@@ -70,6 +74,12 @@ impl<D: Destination> Outbox<D> {
             (None, Some(bound)) => bound.confirmable(delivered, self.ledger.written()),
             (None, None) => Ok(delivered),
         }
+    }
+
+    /// The position up to which everything is durable at the destination, whether or not the server was told.
+    pub(crate) fn acknowledged(&mut self) -> Lsn {
+        let delivered = self.ledger.confirmed();
+        self.destination.exactly_once().map_or(delivered, |once| delivered.min(once.committed()))
     }
 
     /// As [`confirmable`](Self::confirmable), but waits until the offset for everything that is delivered is durable.
@@ -129,8 +139,28 @@ impl<D: Destination> Outbox<D> {
                 crate::Error::fatal("the output reported a delivery twice").with_source(error)
             })?;
         }
-        Metrics::set(&self.metrics.in_flight, self.ledger.in_flight().records);
+        self.metrics.capture.in_flight.set(self.ledger.in_flight().records);
+        if let Some(figures) = self.destination.figures() {
+            self.tell(figures);
+        }
         Ok(())
+    }
+
+    /// Adds to the metrics what the destination's client has done since the last time.
+    fn tell(&mut self, now: Figures) {
+        let producer = &self.metrics.producer;
+        let before = std::mem::replace(&mut self.told, now);
+        producer.records.inc_by(now.handed - before.handed);
+        producer.delivered.inc_by(now.delivered - before.delivered);
+        producer.queued_bytes.set(now.queued_bytes);
+        if now.requests != before.requests {
+            producer.requests.inc_by(now.requests - before.requests);
+        }
+        if (now.batches, now.retries) != (before.batches, before.retries) {
+            producer.batches.inc_by(now.batches - before.batches);
+            producer.bytes.inc_by(now.bytes.saturating_sub(before.bytes));
+            producer.retries.inc_by(now.retries - before.retries);
+        }
     }
 
     fn end_if_due(&mut self, looked: bool) -> Result<()> {
@@ -211,7 +241,7 @@ impl<D: Destination> Outbox<D> {
 
     /// Counts what was handed over.
     pub(crate) fn sent(&self, count: usize) {
-        Metrics::add(&self.metrics.records, count as u64);
+        self.metrics.capture.records.inc_by(count as u64);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::destination::TopicIds;
 use crate::known_keys::KnownKeys;
 use crate::postgres::{Ask, CapturedTable, Catalog, Query, money_scale};
 use crate::registry::Registries;
+use crate::row_counts::RowCounts;
 use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
@@ -34,6 +35,7 @@ pub(crate) struct Tables {
     /// `None` for a table that the filters leave out.
     encoders: Vec<Option<RelationEncoder>>,
     by_oid: HashMap<u32, usize>,
+    rows: RowCounts,
     /// Oid and place of the last row's table: the next row is mostly of the same.
     last: Option<(u32, usize)>,
     /// Whether a table has an enum column.
@@ -42,7 +44,12 @@ pub(crate) struct Tables {
 
 impl Tables {
     /// No table yet. Encoders are for JSON until [`write_avro`](Self::write_avro) is called.
-    pub(crate) fn new(settings: Arc<Settings>, keys: KnownKeys, tolerance: Tolerance) -> Self {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        keys: KnownKeys,
+        tolerance: Tolerance,
+        rows: RowCounts,
+    ) -> Self {
         let options = EnvelopeOptions { failures: tolerance.failures(), ..envelope_options(&settings) };
         let catalog = Catalog::new(&settings.slot.name, keys);
         Self {
@@ -54,6 +61,7 @@ impl Tables {
             catalog,
             encoders: Vec::new(),
             by_oid: HashMap::new(),
+            rows,
             last: None,
             any_labels: false,
         }
@@ -155,19 +163,39 @@ impl Tables {
         Ok(())
     }
 
-    /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when
-    /// it is not captured.
+    /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when it is not captured.
     #[inline]
     pub(crate) fn get(&mut self, oid: u32) -> Option<Option<&mut RelationEncoder>> {
-        let at = match self.last {
-            Some((last, at)) if last == oid => at,
-            _ => {
-                let at = *self.by_oid.get(&oid)?;
-                self.last = Some((oid, at));
-                at
-            }
-        };
+        let at = self.place(oid)?;
         self.encoders.get_mut(at).map(Option::as_mut)
+    }
+
+    /// As [`get`](Self::get), for a row to which this has happened: counts it, if its table is captured.
+    #[inline]
+    pub(crate) fn changed(&mut self, oid: u32, operation: Operation) -> Option<Option<&mut RelationEncoder>> {
+        let at = self.place(oid)?;
+        let encoder = self.encoders.get_mut(at)?;
+        if encoder.is_some() {
+            self.rows.add(at, operation);
+        }
+        Some(encoder.as_mut())
+    }
+
+    /// Adds the rows that were counted to their metrics.
+    pub(crate) fn tell_rows(&mut self) {
+        self.rows.tell();
+    }
+
+    #[inline]
+    fn place(&mut self, oid: u32) -> Option<usize> {
+        if let Some((last, at)) = self.last
+            && last == oid
+        {
+            return Some(at);
+        }
+        let at = *self.by_oid.get(&oid)?;
+        self.last = Some((oid, at));
+        Some(at)
     }
 
     /// Learns a table from its `Relation` message, which transaction `xid` sent. It replaces what was known of the table.
@@ -188,8 +216,12 @@ impl Tables {
         };
         self.any_labels |= encoder.as_ref().is_some_and(RelationEncoder::has_labels);
         match self.by_oid.get(&body.oid) {
-            Some(&at) => self.encoders[at] = encoder,
+            Some(&at) => {
+                self.rows.name(at, &name);
+                self.encoders[at] = encoder;
+            }
             None => {
+                self.rows.name(self.encoders.len(), &name);
                 self.by_oid.insert(body.oid, self.encoders.len());
                 self.encoders.push(encoder);
             }

@@ -12,7 +12,7 @@ use pgcdc_format::types::{FailureMode, Failures};
 
 use crate::Error;
 use crate::config::Settings;
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 
 /// See the [module](self). Clones share the counts.
 #[derive(Clone, Debug)]
@@ -29,11 +29,11 @@ struct Inner {
     /// [`Failures::total`] when it was logged last.
     told: AtomicU64,
     left_out: Mutex<BTreeMap<String, u64>>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<Meters>,
 }
 
 impl Tolerance {
-    pub(crate) fn new(settings: &Settings, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(settings: &Settings, metrics: Arc<Meters>) -> Self {
         Self(Arc::new(Inner {
             all: settings.errors.tolerant,
             log_each: settings.errors.log_each,
@@ -62,7 +62,7 @@ impl Tolerance {
     #[cold]
     fn tell_news(&self, total: u64) {
         let before = self.0.told.swap(total, Ordering::Relaxed);
-        Metrics::add(&self.0.metrics.values_not_converted, total.saturating_sub(before));
+        self.0.metrics.capture.values_not_converted.inc_by(total.saturating_sub(before));
         for news in self.0.failures.news() {
             let (table, column, reason, values) = (&news.table, &news.column, news.reason, news.values);
             if self.0.mode == FailureMode::Skip {
@@ -86,7 +86,7 @@ impl Tolerance {
         if !self.0.all {
             return false;
         }
-        Metrics::add(&self.0.metrics.records_left_out, 1);
+        self.0.metrics.capture.records_left_out.inc_by(1);
         let mut left_out = self.0.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         let count = left_out.entry(place.to_owned()).or_default();
         *count += 1;
@@ -99,7 +99,7 @@ impl Tolerance {
     /// How many records were left out.
     #[cfg(test)]
     pub(crate) fn left_out(&self) -> u64 {
-        Metrics::get(&self.0.metrics.records_left_out)
+        self.0.metrics.capture.records_left_out.get()
     }
 
     /// The error for a row that has no record, when it may not be left out.

@@ -7,6 +7,7 @@ use pgcdc_event::{Lsn, Record, TopicId};
 use serde_json::Value;
 
 use crate::config::{self, Settings};
+use crate::figures::Figures;
 use crate::ledger::Sequence;
 use crate::offsets::{Offset, OffsetStore, Pauses};
 use crate::output::Sent;
@@ -52,6 +53,10 @@ impl KafkaOutput {
         match *self {}
     }
 
+    pub(crate) fn figures(&self) -> Figures {
+        match *self {}
+    }
+
     pub(crate) fn poll(&mut self, _delivered: &mut Vec<Sequence>) -> Result<()> {
         match *self {}
     }
@@ -79,6 +84,10 @@ impl ExactlyOnceOutput {
     }
 
     pub(crate) fn send(&mut self, _record: &Record<'_>, _sequence: Sequence) -> Result<Sent> {
+        match *self {}
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
         match *self {}
     }
 

@@ -48,7 +48,7 @@ pub use compacted::{CompactedWriter, read_compacted, read_compacted_settled};
 pub use dead_letter::{DeadLetter, DeadLetterSender};
 pub use error::Error;
 pub use producer::direct::probe::check as check_access;
-pub use producer::{Producer, Sent, Topic};
+pub use producer::{Producer, Sent, Statistics, Topic};
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

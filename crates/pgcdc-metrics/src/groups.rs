@@ -118,7 +118,7 @@ group! {
         records_left_out: Counter = "pgcdc_records_left_out_total", "Records left out because of errors.tolerance=all.";
     } by {
         rows: RowsByTable = "pgcdc_rows_total", ["table", "operation"], "Rows read from snapshots and from the stream, by table and operation: read, create, update, delete, truncate.";
-        restarts: RestartsByReason = "pgcdc_restarts_total", ["reason"], "How often the connector had to start again, by reason: an SQLSTATE, kafka, or other.";
+        restarts: RestartsByReason = "pgcdc_restarts_total", ["reason"], "How often the connector had to start again, by reason: an SQLSTATE, kafka, connection, or other.";
     }
 }
 

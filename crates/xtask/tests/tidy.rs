@@ -26,6 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "pgcdc-format",
             "pgcdc-kafka",
             "pgcdc-lifecycle",
+            "pgcdc-metrics",
             "pgcdc-tls",
             "pgcdc-transform",
         ],

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use pgcdc::Capture;
 use pgcdc::capture::State;
-use pgcdc::capture::metrics::Metrics;
 use pgcdc_testbed::Kafka;
 
 use super::exactly_once;
@@ -48,7 +47,7 @@ impl Running {
     /// Waits until so many records were handed to the producer.
     fn has_sent(&self, records: u64) {
         let metrics = self.capture.metrics();
-        eventually(LONG, "records are sent", || Metrics::get(&metrics.records) >= records);
+        eventually(LONG, "records are sent", || metrics.records.get() >= records);
     }
 
     fn stop(mut self) {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use pgcdc_lifecycle::{Orders, Reporter};
+use pgcdc_metrics::Registry;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,7 @@ use crate::connector::Connector;
 use crate::context_headers::context_headers;
 use crate::kafka::{KafkaOutput, OffsetTopic};
 use crate::lane::{Outlet, channel};
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::offsets::OffsetStore;
 use crate::output::{Output, StdoutOutput};
 use crate::{Error, Result};
@@ -41,6 +42,7 @@ pub struct CaptureBuilder {
     named_tables: Vec<String>,
     until_idle: Option<Duration>,
     paused: bool,
+    registry: Registry,
     shutdown: CancellationToken,
 }
 
@@ -81,6 +83,7 @@ impl CaptureBuilder {
             named_tables: Vec::new(),
             until_idle: None,
             paused: false,
+            registry: Registry::new(),
             shutdown: CancellationToken::new(),
         }
     }
@@ -111,6 +114,24 @@ impl CaptureBuilder {
     #[must_use]
     pub fn paused(mut self) -> Self {
         self.paused = true;
+        self
+    }
+
+    /// Counts in this registry, under the connector's name, in place of a registry of its own. For a program that runs several
+    /// captures and shows all their metrics in one place.
+    ///
+    /// ```no_run
+    /// # fn example() -> Result<(), pgcdc_capture::Error> {
+    /// use pgcdc_capture::{Capture, metrics::Registry};
+    /// let registry = Registry::new();
+    /// let shop = Capture::from_file("shop.json".as_ref(), &[])?.registry(registry.clone()).to_kafka()?;
+    /// let stock = Capture::from_file("stock.json".as_ref(), &[])?.registry(registry.clone()).to_kafka()?;
+    /// println!("{}", registry.encode());
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
         self
     }
 
@@ -183,7 +204,7 @@ impl CaptureBuilder {
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Meters::of(&self.registry, &self.settings.name));
         let (reporter, status) = Reporter::new();
         let (orders, pause) = Orders::new(self.shutdown.clone(), self.paused);
         let connector = Connector {
@@ -203,7 +224,14 @@ impl CaptureBuilder {
                 let _ = sender.send(run(&connector, make_outlet));
             })
             .map_err(|error| Error::fatal("the capture thread could not be started").with_source(error))?;
-        Ok(Capture { metrics, status, pause, shutdown: self.shutdown, result: Some(result) })
+        Ok(Capture {
+            metrics,
+            registry: self.registry,
+            status,
+            pause,
+            shutdown: self.shutdown,
+            result: Some(result),
+        })
     }
 }
 

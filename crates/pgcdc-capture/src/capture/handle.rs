@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use pgcdc_lifecycle::Status;
+use pgcdc_metrics::{CaptureMetrics, Registry};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::{Error, Result};
 
 /// A running capture. It runs on a thread of its own, whatever the caller's runtime does.
 #[derive(Debug)]
 pub struct Capture {
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Meters>,
+    pub(super) registry: Registry,
     pub(super) status: Status,
     pub(super) pause: watch::Sender<bool>,
     pub(super) shutdown: CancellationToken,
@@ -21,10 +23,16 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// What it has done so far.
+    /// What it has done so far: handles to read from any thread at any time.
     #[must_use]
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+    pub fn metrics(&self) -> &CaptureMetrics {
+        &self.metrics.capture
+    }
+
+    /// The registry that it counts in; [`Registry::encode`] writes the text of a `/metrics` endpoint.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// What it is doing: a state to read and to wait for. See [`Status`] for an example.

@@ -26,7 +26,6 @@ use pgcdc_lifecycle::{Retry, State};
 use self::backoff::{Backoff, Streaming};
 use crate::config::Settings;
 use crate::lane::Outlet;
-use crate::metrics::Metrics;
 use crate::postgres::{Query, publication_gaps, set_identities};
 use crate::snapshot::publish;
 use crate::stream::Ended;
@@ -55,7 +54,7 @@ impl Connector {
                 return Ok(());
             }
             self.status.tries();
-            let before = Metrics::get(&self.metrics.confirmed_lsn);
+            let before = self.metrics.capture.confirmed_lsn.get();
             let streaming = Streaming::default();
             let error = match Box::pin(self.attempt(&mut make_outlet, &streaming)).await {
                 Ok(Ended::Paused) => continue,
@@ -63,7 +62,7 @@ impl Connector {
                 Err(error) if !error.is_transient() || self.orders.is_stopped() => return Err(error),
                 Err(error) => error,
             };
-            let confirmed = Metrics::get(&self.metrics.confirmed_lsn) > before;
+            let confirmed = self.metrics.capture.confirmed_lsn.get() > before;
             let failures = backoff.failed(streaming.duration(), confirmed);
             if self.settings.retry.max_retries.is_some_and(|most| failures > most) {
                 return Err(error);
@@ -94,7 +93,7 @@ impl Connector {
 
     /// Waits before the next attempt; false when the owner stops the connector meanwhile. A pause ends the wait.
     async fn wait(&self, error: &Error, pause: Duration, failures: u32, since: SystemTime) -> bool {
-        Metrics::add(&self.metrics.restarts, 1);
+        self.metrics.capture.restarts.inc(&error.cause());
         tracing::warn!(
             error = %error,
             hint = error.hint(),

@@ -6,13 +6,13 @@ use std::time::Duration;
 use pgcdc_lifecycle::{Orders, Reporter};
 
 use crate::config::Settings;
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::offsets::OffsetStore;
 
 /// One connector, from its start to its end.
 pub(crate) struct Connector {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Meters>,
     pub(crate) status: Reporter,
     pub(crate) offsets: OffsetStore,
     /// `--until-idle`: ends when nothing has changed for this long.

@@ -13,6 +13,7 @@ use crate::offsets::{Home, Offset};
 use crate::postgres::{
     CapturedTable, ExportedSlot, NewSlot, Query, Replication, captured_tables, drop_if_idle,
 };
+use crate::row_counts::RowCounts;
 use crate::snapshot::Decision;
 use crate::tables::Tables;
 use crate::tolerance::Tolerance;
@@ -131,7 +132,8 @@ impl Connector {
         let keys = KnownKeys::load(&self.offsets, &start.home.database).await?;
         keys.add(&query, captured.iter().map(|table| table.oid)).await?;
         let tolerance = Tolerance::new(settings, Arc::clone(&self.metrics));
-        let mut tables = Tables::new(Arc::clone(settings), keys.clone(), tolerance);
+        let rows = RowCounts::new(self.metrics.capture.rows.clone());
+        let mut tables = Tables::new(Arc::clone(settings), keys.clone(), tolerance, rows);
         tables.prime(&query).await?;
         Ok(Prepared {
             lane: Lane::new(outlet, start.confirmed, settings, &self.metrics, &mut tables)?,

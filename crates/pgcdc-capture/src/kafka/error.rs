@@ -27,5 +27,5 @@ pub(super) fn kafka_error(error: pgcdc_kafka::Error) -> Error {
         Some(hint) if ours.hint().is_none() => ours.with_hint(hint),
         _ => ours,
     };
-    ours.with_source(error)
+    ours.with_source(error).of_kafka()
 }

@@ -12,6 +12,7 @@ use super::transaction::TransactionalOutput;
 use crate::Result;
 use crate::clock::now_ns;
 use crate::config;
+use crate::figures::Figures;
 use crate::ledger::Sequence;
 use crate::offsets::{Offset, OffsetStore, Pauses};
 use crate::output::Sent;
@@ -59,6 +60,11 @@ impl ExactlyOnceOutput {
     }
 
     /// Appends the sequences of records whose transaction was committed since the last call.
+    /// What the producer has done.
+    pub(crate) fn figures(&self) -> Figures {
+        self.output.figures()
+    }
+
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         self.output.poll(delivered)
     }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use pgcdc_event::{Record, TopicId};
-use pgcdc_kafka::{Producer, Topic};
+use pgcdc_kafka::{Producer, Statistics, Topic};
 
 use super::error::kafka_error;
 use super::held::{Held, Released};
 use super::making::{Making, There};
 use super::properties::client_properties;
 use crate::config::Settings;
+use crate::figures::Figures;
 use crate::ledger::Sequence;
 use crate::output::Sent;
 use crate::{Error, Result};
@@ -102,6 +103,13 @@ impl KafkaOutput {
             self.making.want(&known.name);
         }
         Ok(if self.transactional { Sent::Full } else { self.held.push(record, sequence) })
+    }
+
+    /// What the producer has done.
+    pub(crate) fn figures(&self) -> Figures {
+        let Statistics { handed, delivered, queued_bytes, requests, batches, bytes, retries } =
+            self.producer.statistics();
+        Figures { handed, delivered, queued_bytes, requests, batches, bytes, retries }
     }
 
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {

@@ -19,6 +19,7 @@ use super::held::{Held, Released};
 use super::output::KafkaOutput;
 use super::transaction_pace::Pace;
 use crate::config;
+use crate::figures::Figures;
 use crate::ledger::{Ledger, Sequence};
 use crate::offsets::OffsetRecord;
 use crate::output::Sent;
@@ -132,6 +133,11 @@ impl TransactionalOutput {
             State::Closing(_) => false,
             State::Ending => self.kafka.producer.runs_ahead(),
         }
+    }
+
+    /// What the producer has done.
+    pub(super) fn figures(&self) -> Figures {
+        self.kafka.figures()
     }
 
     /// Notes commits that are done, and sends records and an offset that wait. Ends no open transaction.

@@ -6,7 +6,7 @@ use pgcdc_event::{ChangeEvent, Lsn};
 
 use super::channel::EventChannel;
 use crate::Result;
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::outbox::{Outbox, ROOM};
 
 /// See the [module](self).
@@ -16,7 +16,7 @@ pub(crate) struct EventLane {
 }
 
 impl EventLane {
-    pub(super) fn new(channel: EventChannel, confirmed: Lsn, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(channel: EventChannel, confirmed: Lsn, metrics: Arc<Meters>) -> Self {
         Self { outbox: Outbox::new(channel, confirmed, metrics) }
     }
 

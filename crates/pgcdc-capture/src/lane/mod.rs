@@ -28,7 +28,7 @@ use pgcdc_format::envelope::{Context, RelationEncoder};
 use crate::config::Settings;
 use crate::destination::{Destination, TopicIds};
 use crate::ledger::Ledger;
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::offsets::{Offset, OffsetStore, Pauses};
 use crate::output::{Output, only_kafka};
 use crate::tables::Tables;
@@ -102,7 +102,7 @@ impl Lane {
         outlet: Outlet,
         confirmed: Lsn,
         settings: &Arc<Settings>,
-        metrics: &Arc<Metrics>,
+        metrics: &Arc<Meters>,
         tables: &mut Tables,
     ) -> Result<Self> {
         Ok(match outlet {
@@ -282,6 +282,11 @@ impl Lane {
     /// See [`Outbox::confirmable`](crate::outbox::Outbox::confirmable).
     pub(crate) fn confirmable(&mut self) -> Result<Lsn> {
         outbox!(self, outbox => outbox.confirmable())
+    }
+
+    /// See [`Outbox::acknowledged`](crate::outbox::Outbox::acknowledged).
+    pub(crate) fn acknowledged(&mut self) -> Lsn {
+        outbox!(self, outbox => outbox.acknowledged())
     }
 
     /// See [`Outbox::finish`](crate::outbox::Outbox::finish).

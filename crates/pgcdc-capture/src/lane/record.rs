@@ -11,7 +11,7 @@ use super::messages::Messages;
 use super::sender::RecordSender;
 use crate::Result;
 use crate::config::Settings;
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::outbox::Outbox;
 use crate::output::Output;
 use crate::postgres::Replication;
@@ -34,7 +34,7 @@ impl RecordLane {
         output: Output,
         confirmed: Lsn,
         settings: &Arc<Settings>,
-        metrics: &Arc<Metrics>,
+        metrics: &Arc<Meters>,
         tables: &mut Tables,
     ) -> Result<Self> {
         let tolerance = tables.tolerance.clone();

@@ -7,6 +7,7 @@ use pgcdc_event::{Record, TopicId};
 
 use crate::config::Settings;
 use crate::destination::{Destination, TopicIds};
+use crate::figures::Figures;
 use crate::kafka::{ExactlyOnceOutput, KafkaOutput};
 use crate::ledger::Sequence;
 use crate::{Error, Result};
@@ -80,6 +81,14 @@ impl Destination for Output {
         match self {
             Self::Kafka(output) => output.send_now(full),
             Self::ExactlyOnce(_) | Self::Stdout(_) => Ok(false),
+        }
+    }
+
+    fn figures(&self) -> Option<Figures> {
+        match self {
+            Self::Kafka(output) => Some(output.figures()),
+            Self::ExactlyOnce(output) => Some(output.figures()),
+            Self::Stdout(_) => None,
         }
     }
 

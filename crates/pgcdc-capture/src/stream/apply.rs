@@ -6,13 +6,14 @@ use pgcdc_event::{Lsn, Operation};
 use pgcdc_format::envelope::RowRef;
 use pgcdc_format::pgoutput::{Message, RelationIdentity, Tuple, decode};
 
+use super::latency::Latency;
 use super::reselect::{NewRow, Reselector};
 use super::transaction::Transaction;
 use super::xmin::Xmin;
 use crate::clock::{Clock, now_ns};
 use crate::config::Settings;
 use crate::lane::{Lane, LogicalMessage, RowChange, Waiting, at};
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::postgres::Query;
 use crate::tables::Tables;
 use crate::{Error, Result};
@@ -24,7 +25,7 @@ pub(super) struct Applier<'a> {
     query: &'a Query,
     tables: &'a mut Tables,
     pub(super) lane: &'a mut Lane,
-    metrics: &'a Arc<Metrics>,
+    metrics: &'a Arc<Meters>,
     transaction: Transaction,
     last_commit: Option<Lsn>,
     /// Where the snapshot before this stream was taken; zero without one.
@@ -37,6 +38,9 @@ pub(super) struct Applier<'a> {
     pub(super) seen: Lsn,
     clock: Clock,
     changes: u64,
+    /// The open transaction has changes of captured tables.
+    changed: bool,
+    latency: Latency,
     xmin: Xmin,
 }
 
@@ -55,7 +59,7 @@ impl<'a> Applier<'a> {
         query: &'a Query,
         tables: &'a mut Tables,
         lane: &'a mut Lane,
-        metrics: &'a Arc<Metrics>,
+        metrics: &'a Arc<Meters>,
         before: Before,
         xmin: Xmin,
     ) -> Self {
@@ -73,6 +77,8 @@ impl<'a> Applier<'a> {
             seen: Lsn::ZERO,
             clock: Clock::default(),
             changes: 0,
+            changed: false,
+            latency: Latency::default(),
             xmin,
         }
     }
@@ -80,6 +86,13 @@ impl<'a> Applier<'a> {
     /// Changes taken since the last call.
     pub(super) fn take_changes(&mut self) -> u64 {
         std::mem::take(&mut self.changes)
+    }
+
+    /// Tells the metrics which rows were read, and how long acknowledgements take.
+    pub(super) fn measure(&mut self) {
+        self.tables.tell_rows();
+        let position = self.lane.acknowledged();
+        self.latency.acknowledged(position, now_ns() / 1000, &self.metrics.capture);
     }
 
     /// Hands everything that was gathered over.
@@ -166,10 +179,13 @@ impl<'a> Applier<'a> {
     #[inline]
     fn commit(&mut self, end: Lsn) -> Result<()> {
         self.lane.commit(end)?;
+        if std::mem::take(&mut self.changed) {
+            self.latency.committed(end, self.transaction.commit_time_us);
+        }
         self.last_commit = Some(end);
         self.seen = self.seen.max(end);
         self.transaction = Transaction::default();
-        Metrics::add(&self.metrics.transactions, 1);
+        self.metrics.capture.transactions.inc_by(1);
         Ok(())
     }
 
@@ -195,9 +211,11 @@ impl<'a> Applier<'a> {
     #[inline]
     fn change(&mut self, lsn: Lsn, oid: u32, change: RowChange<'_>) -> Result<Option<Waiting>> {
         let (now_ns, last_commit) = (self.clock.tick(), self.commit_before(lsn));
-        let Some(encoder) = self.tables.get(oid) else { return Err(unannounced(lsn, oid)) };
+        let encoder = self.tables.changed(oid, change.operation);
+        let Some(encoder) = encoder else { return Err(unannounced(lsn, oid)) };
         let Some(encoder) = encoder else { return Ok(None) };
         self.changes += 1;
+        self.changed = true;
         let context = self.transaction.context(lsn, last_commit, now_ns);
         self.lane.change(encoder, change, context)
     }

@@ -5,7 +5,7 @@
 //!
 //! 1. [`Input::Pause`]: rare, and messages that are read after it would have to be read again.
 //! 2. [`Input::Heartbeat`]: small and due at a time. A server that always has more to send must not hold it back.
-//! 3. [`Input::ServerAt`]: an answer that is there already.
+//! 3. [`Input::ServerAt`] and [`Input::Slot`]: an answer that is there already.
 //! 4. [`Input::Wal`]: the server's next message.
 //! 5. [`Input::Turn`]: nothing else came; the loop looks at its deliveries.
 //!
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use pgcdc_event::Lsn;
 
 use super::heartbeat::Heartbeat;
+use super::slot_watch::{SlotSize, SlotWatch};
 use crate::Result;
 use crate::postgres::{Query, Replication, Wal, quote_literal};
 use pgcdc_lifecycle::Orders;
@@ -37,6 +38,8 @@ pub(super) enum Input {
     Heartbeat,
     /// How far the server has come; `None` when it did not answer in time.
     ServerAt(Option<Lsn>),
+    /// How much WAL the server keeps for the slot; `None` when it did not answer in time.
+    Slot(Option<SlotSize>),
     /// A message of the replication stream.
     Wal(Wal),
     /// Nothing else came for as long as the loop wanted to wait.
@@ -58,6 +61,7 @@ pub(super) struct Inputs<'a> {
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) orders: Orders,
     pub(super) question: Question<'a>,
+    pub(super) slot: SlotWatch<'a>,
 }
 
 impl Inputs<'_> {
@@ -66,12 +70,13 @@ impl Inputs<'_> {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped, and neither by the arms that do not win: each source keeps its state.
     pub(super) async fn next(&mut self, wait: Wait, may_pause: bool) -> Result<Input> {
-        let Self { replication, heartbeat, orders, question } = self;
+        let Self { replication, heartbeat, orders, question, slot } = self;
         tokio::select! {
             biased;
             () = orders.paused(), if may_pause => Ok(Input::Pause),
             () = Heartbeat::due(heartbeat.as_mut()), if heartbeat.is_some() => Ok(Input::Heartbeat),
             answer = question.answer(), if question.is_asked() => Ok(Input::ServerAt(answer?)),
+            size = slot.answer(), if slot.is_asked() => Ok(Input::Slot(size)),
             wal = replication.receive(), if wait != Wait::Yield => Ok(Input::Wal(wal?)),
             () = wait.over() => Ok(Input::Turn),
         }

@@ -4,9 +4,11 @@ mod apply;
 mod beside;
 mod heartbeat;
 mod input;
+mod latency;
 mod pace;
 mod reselect;
 mod run;
+mod slot_watch;
 mod transaction;
 mod xmin;
 

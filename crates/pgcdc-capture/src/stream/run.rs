@@ -11,11 +11,12 @@ use super::apply::{Applier, Before};
 use super::heartbeat::Heartbeat;
 use super::input::{Input, Inputs, Question, Wait};
 use super::pace::{NAP, Pace};
+use super::slot_watch::SlotWatch;
 use super::xmin::Xmin;
 use crate::Result;
 use crate::config::Settings;
 use crate::lane::Lane;
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::postgres::{Query, Replication, Wal};
 use crate::tables::Tables;
 
@@ -52,7 +53,7 @@ pub(crate) struct Stream<'a> {
     pub(crate) query: &'a Query,
     pub(crate) tables: &'a mut Tables,
     pub(crate) lane: &'a mut Lane,
-    pub(crate) metrics: &'a Arc<Metrics>,
+    pub(crate) metrics: &'a Arc<Meters>,
     /// The order to pause; the order to stop is the caller's, who drops the future.
     pub(crate) orders: Orders,
     /// `--until-idle`.
@@ -83,6 +84,7 @@ impl Stream<'_> {
                 heartbeat,
                 orders: self.orders.clone(),
                 question: Question::new(self.query, &self.settings.slot.name, now),
+                slot: SlotWatch::new(self.query, &self.settings.slot.name, now),
             },
             metrics: self.metrics,
             until_idle: self.until_idle,
@@ -98,7 +100,7 @@ impl Stream<'_> {
 struct Run<'a> {
     applier: Applier<'a>,
     inputs: Inputs<'a>,
-    metrics: &'a Arc<Metrics>,
+    metrics: &'a Arc<Meters>,
     until_idle: Option<Duration>,
     catch_up: Lsn,
     last_change: Instant,
@@ -118,8 +120,9 @@ impl Run<'_> {
                 Input::ServerAt(position) => {
                     self.applier.seen = self.applier.seen.max(position.unwrap_or_default());
                 }
+                Input::Slot(Some(size)) => size.tell(&self.metrics.capture),
                 Input::Wal(wal) => self.take(wal).await?,
-                Input::Turn => {}
+                Input::Slot(None) | Input::Turn => {}
             }
         }
     }
@@ -133,7 +136,9 @@ impl Run<'_> {
         if drained == DRAIN {
             return Ok(Wait::Yield);
         }
-        let nap = self.pace.nap_after(drained, bytes, Instant::now());
+        let now = Instant::now();
+        self.inputs.slot.ask_if_due(now);
+        let nap = self.pace.nap_after(drained, bytes, now);
         // Amid a backlog more is there at once, and small batches would go one after the other.
         let more = drained >= BACKLOG && self.pace.is_fast();
         if !more && self.applier.lane.send_now()? {
@@ -222,10 +227,13 @@ impl Run<'_> {
         let changes = self.applier.take_changes();
         if changes > 0 {
             self.last_change = Instant::now();
-            Metrics::add(&self.metrics.changes, changes);
+            self.metrics.capture.changes.inc_by(changes);
         }
-        Metrics::set(&self.metrics.confirmed_lsn, confirmed.as_u64());
-        Metrics::set(&self.metrics.server_lsn, self.applier.seen.as_u64());
+        self.metrics.capture.confirmed_lsn.set(confirmed.as_u64());
+        let seen = self.applier.seen.as_u64();
+        self.metrics.capture.server_lsn.set(seen);
+        self.metrics.capture.lag_bytes.set(seen.saturating_sub(confirmed.as_u64()));
+        self.applier.measure();
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod headers;
 pub(crate) mod librdkafka;
 mod linger;
 mod record;
+mod statistics;
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use self::librdkafka::{Librdkafka, Transactions};
 use self::linger::{Linger, Look};
 pub(crate) use self::record::Placement;
 pub use self::record::Sent;
+pub use self::statistics::Statistics;
 use crate::{ClientProperties, Error, Result};
 
 /// How long [`Producer::send_now`] waits for the broker's answer to the batches that it sent.
@@ -273,6 +275,20 @@ impl Producer {
         }?;
         self.delivered += (handles.len() - before) as u64;
         Ok(())
+    }
+
+    /// What the producer has done since it was made. Costs some reads of memory, so that it may be asked often.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics =
+            Statistics { handed: self.handed, delivered: self.delivered, ..Statistics::default() };
+        match &self.client {
+            Client::Direct { producer, .. } => producer.count(&mut statistics),
+            Client::Librdkafka { producer, .. } => {
+                statistics.queued_bytes = producer.queued_bytes() as u64;
+            }
+        }
+        statistics
     }
 
     /// Sends unfinished batches, if it is time. Call it when there are no more records for now, or when there is no room for more

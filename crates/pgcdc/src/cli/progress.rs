@@ -1,11 +1,10 @@
 //! A progress bar for the snapshot, where standard error is a terminal.
 
 use std::io::{IsTerminal, stderr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pgcdc_capture::metrics::Metrics;
+use pgcdc_capture::metrics::CaptureMetrics;
 use tokio::task::JoinHandle;
 
 /// Shows a running capture's counters until it is finished or dropped.
@@ -16,12 +15,12 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Starts showing; does nothing where nobody sees it.
-    pub(crate) fn start(metrics: &Arc<Metrics>) -> Self {
+    pub(crate) fn start(metrics: &CaptureMetrics) -> Self {
         if !stderr().is_terminal() {
             return Self { task: None, bar: ProgressBar::hidden() };
         }
         let bar = ProgressBar::new(0);
-        let metrics = Arc::clone(metrics);
+        let metrics = metrics.clone();
         let shown = bar.clone();
         let task = tokio::spawn(async move {
             loop {
@@ -41,10 +40,10 @@ impl Progress {
     }
 }
 
-fn show(bar: &ProgressBar, metrics: &Metrics) {
-    let rows = Metrics::get(&metrics.snapshot_rows);
-    let changes = Metrics::get(&metrics.changes);
-    let estimate = Metrics::get(&metrics.snapshot_estimate).max(rows);
+fn show(bar: &ProgressBar, metrics: &CaptureMetrics) {
+    let rows = metrics.snapshot_rows.get();
+    let changes = metrics.changes.get();
+    let estimate = metrics.snapshot_estimate.get().max(rows);
     let style = if changes == 0 && rows > 0 {
         bar.set_length(estimate);
         bar.set_position(rows);
@@ -56,5 +55,5 @@ fn show(bar: &ProgressBar, metrics: &Metrics) {
     if let Ok(style) = style {
         bar.set_style(style);
     }
-    bar.set_message(Metrics::get(&metrics.in_flight).to_string());
+    bar.set_message(metrics.in_flight.get().to_string());
 }

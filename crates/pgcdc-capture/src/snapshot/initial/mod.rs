@@ -18,6 +18,7 @@ mod marker;
 mod parallel;
 mod plan;
 mod pool;
+mod progress;
 mod ranges;
 mod read;
 mod snapshotter;

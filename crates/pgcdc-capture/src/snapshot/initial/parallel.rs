@@ -7,10 +7,10 @@ use pgcdc_format::envelope::{Context, RelationEncoder};
 use super::job::{Job, Large, Part, Shared};
 use super::lock;
 use super::pool::{Parts, Pool};
+use super::progress::RowsRead;
 use super::ranges::{self, Ranges};
 use super::snapshotter::{Run, Snapshotter};
 use super::statements::{copy_error, select};
-use crate::metrics::Metrics;
 use crate::postgres::{CapturedTable, Piece, RowReader};
 use crate::{Error, Result};
 
@@ -90,9 +90,9 @@ impl Snapshotter<'_> {
         number: usize,
         encoder: &mut RelationEncoder,
         mut before: Option<&mut RelationEncoder>,
+        mut read: RowsRead,
         run: &mut Run,
     ) -> Result<u64> {
-        let mut count = 0;
         while let Some((part, room)) = parts.next().await? {
             let of_before = run.pending.place.is_some_and(|place| place.table != number);
             let opens = run.pending.place.is_some_and(|place| place.opens());
@@ -106,24 +106,23 @@ impl Snapshotter<'_> {
                 Part::Line(mut line) => {
                     line.place = Some(run.markers.row(number));
                     run.pending = line;
-                    count += 1;
+                    read.add(1);
                 }
                 Part::Large(large) => {
                     self.large(large, number, run).await?;
-                    count += 1;
+                    read.add(1);
                 }
                 Part::Batch(mut batch, rows) => {
                     self.lane.send(&mut batch).await?;
                     parts.give_back(batch);
-                    count += rows;
-                    Metrics::add(&self.metrics.snapshot_rows, rows);
+                    read.add(rows);
                     self.lane.poll()?;
                     tokio::task::yield_now().await;
                 }
             }
             drop(room);
         }
-        Ok(count)
+        Ok(read.count())
     }
 
     /// Reads the large row that a thread's session stands at, and leaves it pending. Then gives the session back.

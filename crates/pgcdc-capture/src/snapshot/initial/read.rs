@@ -1,15 +1,17 @@
 //! Reads a snapshot: one table after the other, large ones by several threads.
 
+use std::sync::Arc;
+
 use pgcdc_event::Lsn;
 use pgcdc_format::envelope::{Context, RelationEncoder};
 
 use super::lock::lock;
 use super::parallel::Parallel;
+use super::progress::{Progress, RowsRead};
 use super::snapshotter::{Run, Snapshotter};
 use super::statements::{copy, copy_error};
 use crate::Result;
 use crate::clock::now_ns;
-use crate::metrics::Metrics;
 use crate::postgres::{CapturedTable, Piece, RowReader};
 
 impl Snapshotter<'_> {
@@ -29,9 +31,11 @@ impl Snapshotter<'_> {
         let captured: Vec<&CapturedTable> = captured.iter().filter(|table| self.wanted(table)).collect();
         let captured = lock(&mut reader, captured, self.settings).await?;
         let estimate: i64 = captured.iter().map(|table| table.estimated_rows.max(0)).sum();
-        Metrics::set(&self.metrics.snapshot_estimate, u64::try_from(estimate).unwrap_or(0));
+        let metrics = Arc::clone(self.metrics);
+        let expected = u64::try_from(estimate).unwrap_or(0);
+        let progress = Progress::begin(&metrics.capture, captured.len(), expected);
         let parallel = Parallel::start(self, &mut reader, snapshot, &captured, run.context).await?;
-        let rows = self.all(&mut reader, parallel.as_ref(), &captured, &mut run).await?;
+        let rows = self.all(&mut reader, parallel.as_ref(), &captured, &progress, &mut run).await?;
         self.lane.flush().await?;
         if let Some(parallel) = parallel {
             parallel.finish().await;
@@ -49,6 +53,7 @@ impl Snapshotter<'_> {
         reader: &mut RowReader,
         parallel: Option<&Parallel>,
         captured: &[&CapturedTable],
+        progress: &Progress<'_>,
         run: &mut Run,
     ) -> Result<u64> {
         let mut rows = 0;
@@ -59,10 +64,14 @@ impl Snapshotter<'_> {
             let columns = self.columns(&encoder);
             let parts = parallel.and_then(|parallel| parallel.read(table, &columns, &encoder));
             let count = match parts {
-                Some(parts) => self.in_parallel(parts, number, &mut encoder, before.as_mut(), run).await?,
+                Some(parts) => {
+                    let read = RowsRead::new(&self.metrics.capture, &table.name.to_string());
+                    self.in_parallel(parts, number, &mut encoder, before.as_mut(), read, run).await?
+                }
                 None => self.whole(reader, table, number, &mut encoder, before.as_mut(), run).await?,
             };
             tracing::info!(table = %table.name, rows = count, "snapshot of a table read");
+            progress.table_done();
             rows += count;
             if count > 0 {
                 before = Some(encoder);
@@ -89,14 +98,15 @@ impl Snapshotter<'_> {
         let sql = copy(table, &self.columns(encoder), statement);
         let what = format!("read table {}", table.name);
         reader.copy(&what, &sql).await?;
-        let mut count = 0;
+        let mut read = RowsRead::new(&self.metrics.capture, &table.name.to_string());
         loop {
             let piece = reader.next(&what).await.map_err(copy_error)?;
             if piece == Piece::End {
-                return Ok(count);
+                return Ok(read.count());
             }
             // This table has one more row, so the pending row is not the last one.
-            let encoder_of_pending = if count == 0 { before.as_deref_mut() } else { Some(&mut *encoder) };
+            let encoder_of_pending =
+                if read.count() == 0 { before.as_deref_mut() } else { Some(&mut *encoder) };
             if let Some(encoder) = encoder_of_pending {
                 self.emit_pending(encoder, Some(number), run).await?;
             }
@@ -106,7 +116,7 @@ impl Snapshotter<'_> {
             }
             run.pending.take(reader);
             run.pending.place = Some(run.markers.row(number));
-            count += 1;
+            read.add(1);
         }
     }
 }

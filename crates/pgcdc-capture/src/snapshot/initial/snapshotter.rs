@@ -11,7 +11,7 @@ use crate::Result;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::lane::Lane;
-use crate::metrics::Metrics;
+use crate::meters::Meters;
 use crate::postgres::{CapturedTable, RowReader, quote_identifier};
 use crate::tables::{Tables, included};
 
@@ -23,7 +23,7 @@ pub(crate) struct Snapshotter<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) tables: &'a mut Tables,
     pub(crate) lane: &'a mut Lane,
-    pub(crate) metrics: &'a Arc<Metrics>,
+    pub(crate) metrics: &'a Arc<Meters>,
 }
 
 /// State of one snapshot that is being read.
@@ -99,14 +99,11 @@ impl Snapshotter<'_> {
         }
         run.since_poll += 1;
         if run.since_poll >= POLL_EVERY {
-            Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
             run.since_poll = 0;
             self.tables.tolerance.tell();
             self.lane.flush().await?;
             self.lane.poll()?;
             tokio::task::yield_now().await;
-        } else if next.is_none() {
-            Metrics::add(&self.metrics.snapshot_rows, u64::from(run.since_poll));
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ mod broker;
 mod command;
 mod compression;
 mod connection;
+mod counts;
 mod failure;
 mod flow;
 mod handshake;
@@ -47,10 +48,12 @@ use tokio::sync::mpsc;
 use self::batch::Batch;
 pub(super) use self::batch::HeaderBytes;
 use self::command::{Command, Event, TAKE_OVER};
+use self::counts::Counts;
 use self::options::Options;
 pub(super) use self::options::why_not;
 use self::spare::{LARGE, Spare};
 use super::record::{Placement, Sent, TAKE_OVER_LIMIT};
+use super::statistics::Statistics;
 use crate::{ClientProperties, Code, Error, Result};
 
 /// Bytes of batches that may be in memory at once, unless `buffer.memory` is set. Open batches count as they are, closed ones
@@ -79,6 +82,8 @@ pub(super) struct Direct {
     open_bytes: usize,
     /// Bytes of all batches that are not durable, open ones included. The sending thread counts it down.
     queued: Arc<AtomicUsize>,
+    /// What the sending thread has done.
+    counts: Arc<Counts>,
     /// The most that `queued` may be.
     most_queued: usize,
     /// Bytes at which a batch is sent.
@@ -137,16 +142,17 @@ impl Direct {
         let options = Options::new(properties)?;
         let largest = number("message.max.bytes", 1_000_000);
         let queued = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::new(Counts::default());
         let (commands, receiver) = mpsc::unbounded_channel();
         let (sender, events) = std_mpsc::channel();
         let failed =
             |error: std::io::Error| Error::other(format!("start the Kafka producer: {error}"), false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let count = Arc::clone(&queued);
+        let shared = (Arc::clone(&queued), Arc::clone(&counts));
         std::thread::Builder::new()
             .name("pgcdc-kafka".to_owned())
             .spawn(move || {
-                runtime.block_on(sender::run(options, receiver, sender, count));
+                runtime.block_on(sender::run(options, receiver, sender, shared));
                 // A host's name may still be looked up.
                 runtime.shutdown_background();
             })
@@ -158,6 +164,7 @@ impl Direct {
             opened: Instant::now(),
             open_bytes: 0,
             queued,
+            counts,
             most_queued: number("queue.buffering.max.kbytes", QUEUE >> 10).saturating_mul(1024),
             batch_size: number("batch.size", BATCH).min(largest),
             largest,
@@ -428,6 +435,12 @@ impl Direct {
     #[must_use]
     pub(super) fn queued_bytes(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
+    }
+
+    /// Fills in the statistics that the client counts itself.
+    pub(super) fn count(&self, statistics: &mut Statistics) {
+        self.counts.read(statistics);
+        statistics.queued_bytes = self.queued_bytes() as u64;
     }
 
     /// The error of a record that is not taken.

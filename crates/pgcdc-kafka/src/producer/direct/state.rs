@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::broker::Broker;
 use super::command::Event;
 use super::connection::{News, Profile};
+use super::counts::Counts;
 use super::options::Options;
 use super::partition::{PartitionState, TopicState};
 use super::transactional::Transactional;
@@ -24,6 +25,7 @@ pub(super) struct Sender {
     pub(super) events: std_mpsc::Sender<Event>,
     /// Bytes of all batches that are not durable, shared with the caller's half.
     pub(super) queued: Arc<AtomicUsize>,
+    pub(super) counts: Arc<Counts>,
     /// Where connections report; the receiving end is in the sender's loop.
     pub(super) news: mpsc::UnboundedSender<News>,
     /// Numbered in the order in which the caller named them.

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use super::broker::{Asked, Broker, Link};
 use super::command::{Command, Event, TAKE_OVER};
 use super::connection::{News, Profile};
+use super::counts::Counts;
 use super::failure::{self, Outcome};
 use super::options::Options;
 use super::partition::{PartitionState, TopicState};
@@ -40,10 +41,10 @@ pub(super) async fn run(
     options: Options,
     commands: mpsc::UnboundedReceiver<Command>,
     events: std_mpsc::Sender<Event>,
-    queued: Arc<AtomicUsize>,
+    shared: (Arc<AtomicUsize>, Arc<Counts>),
 ) {
     let (news, heard) = mpsc::unbounded_channel();
-    let mut sender = Sender::new(options, events.clone(), queued, news, Instant::now());
+    let mut sender = Sender::new(options, events.clone(), shared, news, Instant::now());
     if let Err(error) = sender.work(commands, heard).await {
         // Nobody listens once the producer is gone.
         let _ = events.send(Event::Failed(error));
@@ -54,7 +55,7 @@ impl Sender {
     fn new(
         options: Options,
         events: std_mpsc::Sender<Event>,
-        queued: Arc<AtomicUsize>,
+        (queued, counts): (Arc<AtomicUsize>, Arc<Counts>),
         news: mpsc::UnboundedSender<News>,
         now: Instant,
     ) -> Self {
@@ -67,6 +68,7 @@ impl Sender {
             doubts: Doubts::None,
             events,
             queued,
+            counts,
             news,
             topics: Vec::new(),
             by_name: HashMap::new(),

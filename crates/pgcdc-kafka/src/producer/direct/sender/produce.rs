@@ -174,6 +174,7 @@ impl Sender {
             partition.sent = partition.sent.saturating_sub(1);
             self.pending -= 1;
             self.queued.fetch_sub(done.bytes.len(), Ordering::Relaxed);
+            self.counts.durable(done.bytes.len());
             let _ = self.events.send(Event::Durable(done.handles));
         }
         let until = now + BACKOFF;
@@ -207,6 +208,7 @@ impl Sender {
         if let Some(link) = &mut self.brokers[at].link {
             link.waiting.push_back(Waiting { correlation: self.correlation, asked, since: now });
             link.connection.send(segments);
+            self.counts.request();
         }
     }
 
@@ -251,7 +253,9 @@ impl Sender {
             for at in same {
                 let partition = &mut self.partitions[*at];
                 let Some(batch) = partition.queue.get_mut(partition.sent - 1) else { continue };
-                if !batch.numbered {
+                if batch.numbered {
+                    self.counts.retry();
+                } else {
                     batch.numbered = true;
                     let bytes: &mut Vec<u8> = Arc::make_mut(&mut batch.bytes);
                     batch::number(bytes, identity, partition.sequence);

@@ -1,0 +1,40 @@
+//! What the sending thread has done, for the caller's half.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::super::statistics::Statistics;
+
+/// Counts since the producer was made. The sending thread writes them.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    requests: AtomicU64,
+    batches: AtomicU64,
+    bytes: AtomicU64,
+    retries: AtomicU64,
+}
+
+impl Counts {
+    /// A produce request was sent.
+    pub(super) fn request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A batch of so many compressed bytes is durable.
+    pub(super) fn durable(&self, bytes: usize) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A batch is sent again.
+    pub(super) fn retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds the counts to `statistics`.
+    pub(super) fn read(&self, statistics: &mut Statistics) {
+        statistics.requests = self.requests.load(Ordering::Relaxed);
+        statistics.batches = self.batches.load(Ordering::Relaxed);
+        statistics.bytes = self.bytes.load(Ordering::Relaxed);
+        statistics.retries = self.retries.load(Ordering::Relaxed);
+    }
+}
