@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgcdc_config::Reach;
 use rdkafka::ClientConfig;
@@ -33,9 +34,22 @@ use crate::{Error, Result};
 pub struct ClientProperties {
     entries: BTreeMap<String, String>,
     warnings: Vec<String>,
+    /// Whether a broker has ever let a client with these properties in. Clones share it.
+    let_in: Arc<AtomicBool>,
 }
 
 impl ClientProperties {
+    /// Whether a broker has let a client with these properties, or with a clone of them, in. Then they are right, and a broker
+    /// that hangs up is only away.
+    pub(crate) fn was_let_in(&self) -> bool {
+        self.let_in.load(Ordering::Relaxed)
+    }
+
+    /// What [`was_let_in`](Self::was_let_in) reads, for a thread of its own to set.
+    pub(crate) fn let_in(&self) -> &Arc<AtomicBool> {
+        &self.let_in
+    }
+
     /// Reads properties: Java's names are translated, librdkafka's are kept, and librdkafka checks every value.
     ///
     /// # Errors
@@ -216,6 +230,7 @@ impl ClientProperties {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             warnings: Vec::new(),
+            let_in: Arc::clone(&self.let_in),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::super::broker::{Asked, Broker, Link, Waiting};
@@ -18,6 +19,7 @@ impl Sender {
         match news {
             News::Up(number) => {
                 self.doubts = Doubts::Never;
+                self.options.let_in.store(true, Ordering::Relaxed);
                 if let Some(link) = self.broker_of(number).and_then(|broker| broker.link.as_mut()) {
                     link.up = true;
                 }

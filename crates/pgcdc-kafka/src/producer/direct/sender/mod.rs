@@ -14,7 +14,7 @@ mod produce;
 mod transaction;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 
@@ -62,10 +62,11 @@ impl Sender {
         let transactional = options.transactional.as_ref();
         let transactional = transactional.map(|(id, timeout)| Transactional::new(id.clone(), *timeout, now));
         let profile = Profile { client_id: options.client_id.clone(), security: options.security.clone() };
+        let was_let_in = options.let_in.load(Ordering::Relaxed);
         Self {
             options,
             profile: Arc::new(profile),
-            doubts: Doubts::None,
+            doubts: if was_let_in { Doubts::Never } else { Doubts::None },
             events,
             queued,
             counts,
