@@ -34,19 +34,30 @@ use crate::{Error, Result};
 pub struct ClientProperties {
     entries: BTreeMap<String, String>,
     warnings: Vec<String>,
-    /// Whether a broker has ever let a client with these properties in. Clones share it.
-    let_in: Arc<AtomicBool>,
+    /// Shared with clones.
+    let_in: LetIn,
+}
+
+/// Whether a broker has ever let a client with the same properties in. Then the properties are right, and a broker that hangs up
+/// is only away.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LetIn(Arc<AtomicBool>);
+
+impl LetIn {
+    /// Notes that a broker has let a client in.
+    pub(crate) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that has happened.
+    pub(crate) fn ever(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl ClientProperties {
-    /// Whether a broker has let a client with these properties, or with a clone of them, in. Then they are right, and a broker
-    /// that hangs up is only away.
-    pub(crate) fn was_let_in(&self) -> bool {
-        self.let_in.load(Ordering::Relaxed)
-    }
-
-    /// What [`was_let_in`](Self::was_let_in) reads, for a thread of its own to set.
-    pub(crate) fn let_in(&self) -> &Arc<AtomicBool> {
+    /// Whether a broker has let a client with these properties, or with a clone of them, in.
+    pub(crate) const fn let_in(&self) -> &LetIn {
         &self.let_in
     }
 
@@ -230,7 +241,7 @@ impl ClientProperties {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             warnings: Vec::new(),
-            let_in: Arc::clone(&self.let_in),
+            let_in: self.let_in.clone(),
         }
     }
 }

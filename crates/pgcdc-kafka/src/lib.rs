@@ -29,6 +29,7 @@
 //! ```
 
 mod client;
+mod clock;
 mod code;
 mod compacted;
 pub mod consumer;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
@@ -12,11 +12,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio::sync::{Mutex, OnceCell};
 
+use crate::clock::now_ms;
+use crate::producer::direct::failure::may_not_create;
 use crate::producer::direct::probe::check;
 use crate::{ClientProperties, Error, Logging, Result};
 
-/// A token is replaced when it expires within this time.
-const TOKEN_MARGIN: Duration = Duration::from_secs(60);
+/// A token is replaced when it expires within so many milliseconds.
+const TOKEN_MARGIN_MS: i64 = 60_000;
 /// How long brokers may take to answer.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How long brokers may take to tell a topic's id. Shorter than `LIMIT`, since a consumer's owner waits for it at a start.
@@ -209,8 +211,7 @@ impl Topics {
             return Ok(());
         }
         let mut expires = self.token_expires.lock().await;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
-        if i128::from(*expires) > now.cast_signed() + TOKEN_MARGIN.as_millis().cast_signed() {
+        if *expires > now_ms().saturating_add(TOKEN_MARGIN_MS) {
             return Ok(());
         }
         let (admin, logging) = (Arc::clone(&self.admin), self.logging.clone());
@@ -222,19 +223,6 @@ impl Topics {
         })
         .await?;
         Ok(())
-    }
-
-    /// The error of a user who may not create a topic, with the command that grants all that capture needs of it.
-    fn may_not_create(&self, topic: &str, code: RDKafkaErrorCode) -> Error {
-        let user = self.client.get("sasl.username").unwrap_or("NAME");
-        let servers = self.client.get("bootstrap.servers").unwrap_or_default();
-        Error::denied(
-            format!("could not create topic {topic:?}: the user may not ({code})"),
-            Some(code.into()),
-            format!(
-                "kafka-acls --bootstrap-server {servers} --add --allow-principal User:{user} --operation Create --operation Describe --operation Write --topic {topic}\nor create the topic beforehand"
-            ),
-        )
     }
 
     /// Creates topics, or only validates that. Returns the names of those that were not there before.
@@ -268,7 +256,7 @@ impl Topics {
                     code @ (RDKafkaErrorCode::TopicAuthorizationFailed
                     | RDKafkaErrorCode::ClusterAuthorizationFailed),
                 )) => {
-                    return Err(self.may_not_create(&name, code));
+                    return Err(may_not_create(&self.client, &name, code.into()));
                 }
                 Err((name, code)) => {
                     let hint = specs.iter().find(|spec| spec.name == name).map(|spec| hint(code, spec));

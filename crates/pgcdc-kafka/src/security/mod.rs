@@ -86,6 +86,15 @@ impl Security {
         Ok(Self { tls, login })
     }
 
+    /// The user as brokers know it; `None` where only the brokers do, as they map the name of a certificate.
+    pub(crate) fn user(&self) -> Option<&str> {
+        match &self.login {
+            Some(login) => login.user(),
+            None if self.tls.is_some() => None,
+            None => Some("ANONYMOUS"),
+        }
+    }
+
     /// The value of `security.protocol` that means this.
     pub(crate) const fn protocol(&self) -> &'static str {
         match (self.tls.is_some(), self.login.is_some()) {

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pgcdc_event::Secret;
 
 use super::tls::Tls;
+use crate::clock::now_ms;
 use crate::{ClientProperties, Error, Result};
 
 /// How long a token endpoint or a command may take.
@@ -271,11 +272,9 @@ fn token(text: &str, lifetime: Option<Duration>) -> Token {
         text.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok());
     let claims: serde_json::Value =
         claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default();
-    let until = SystemTime::now() + lifetime.unwrap_or(VALID);
-    let until = until.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let expires_ms = claims["exp"]
-        .as_f64()
-        .map_or_else(|| i64::try_from(until).unwrap_or(i64::MAX), |seconds| (seconds * 1000.0) as i64);
+    let lifetime_ms = i64::try_from(lifetime.unwrap_or(VALID).as_millis()).unwrap_or(i64::MAX);
+    let until_ms = now_ms().saturating_add(lifetime_ms);
+    let expires_ms = claims["exp"].as_f64().map_or(until_ms, |seconds| (seconds * 1000.0) as i64);
     let principal = claims["sub"].as_str().unwrap_or_default().to_owned();
     Token { text: Secret::new(text), expires_ms, principal }
 }

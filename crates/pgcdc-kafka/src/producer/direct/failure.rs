@@ -2,7 +2,9 @@
 //!
 //! Source: Kafka's documentation, "Protocol Guide", error codes.
 
-use crate::{Code, Error};
+use super::options::bootstrap;
+use crate::security::Security;
+use crate::{ClientProperties, Code, Error};
 
 /// What follows from an error code.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,12 +82,24 @@ pub(super) fn malformed() -> Error {
 /// What a client may not do.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Resource<'a> {
+    /// Create this topic, and write to it then.
+    NewTopic(&'a str),
     /// Write to this topic.
     Topic(&'a str),
     /// Get a producer id, to write to this topic.
     Cluster(Option<&'a str>),
     /// Use this transactional id.
     TransactionalId(&'a str),
+}
+
+/// The error of a user who may not create a topic, with the command that grants all that capture needs of it.
+pub(crate) fn may_not_create(properties: &ClientProperties, topic: &str, code: Code) -> Error {
+    let security = match Security::new(properties) {
+        Ok(security) => security,
+        Err(error) => return error,
+    };
+    let servers = bootstrap(properties).join(",");
+    unauthorized(Resource::NewTopic(topic), code, security.user(), &servers, "create a topic")
 }
 
 /// The error of a user who lacks a grant, with the command that gives it. `user` is `None` where the properties do not name one.
@@ -101,6 +115,13 @@ pub(super) fn unauthorized(
         if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
     };
     let (denied, operations) = match resource {
+        Resource::NewTopic(topic) => (
+            format!("create topic {topic:?}"),
+            format!(
+                "--operation Create --operation Describe --operation Write --topic {}\nor create the topic beforehand",
+                quoted(topic)
+            ),
+        ),
         Resource::Topic(topic) => (
             format!("write to topic {topic:?}"),
             format!("--operation Write --operation Describe --topic {}", quoted(topic)),

@@ -1,4 +1,4 @@
-//! What is said over a connection before the first request: which versions the broker takes, and who the client is.
+//! The handshake of a new connection: compares the versions of both sides, then logs in.
 //!
 //! Sources: Kafka's documentation, "Protocol Guide" (SASL authentication sequence), KIP-43, KIP-152, KIP-368.
 

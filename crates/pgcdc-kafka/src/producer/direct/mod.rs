@@ -22,7 +22,7 @@ mod command;
 mod compression;
 mod connection;
 mod counts;
-mod failure;
+pub(crate) mod failure;
 mod flow;
 mod handshake;
 mod lz4;
@@ -41,7 +41,7 @@ mod transactional;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc as std_mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -54,6 +54,7 @@ pub(super) use self::options::why_not;
 use self::spare::{LARGE, Spare};
 use super::record::{Placement, Sent, TAKE_OVER_LIMIT};
 use super::statistics::Statistics;
+use crate::clock::now_ms;
 use crate::{ClientProperties, Code, Error, Result};
 
 /// Bytes of batches that may be in memory at once, unless `buffer.memory` is set. Open batches count as they are, closed ones
@@ -449,10 +450,4 @@ impl Direct {
         let name = &self.topics[topic].name;
         Error::refused(format!("send a record of {bytes} bytes to topic {name:?}"), code)
     }
-}
-
-/// Milliseconds since 1970.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,10 +1,9 @@
 //! The properties that our own producer knows, and their values.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::compression::Compression;
+use crate::client::LetIn;
 use crate::security::{self, Security};
 use crate::{ClientProperties, Error, Result};
 
@@ -24,8 +23,7 @@ pub(super) struct Options {
     /// The shortest and the longest pause before a broker is connected to again.
     pub(super) reconnect: (Duration, Duration),
     pub(super) security: Security,
-    /// Whether a broker has let a client with these properties in; see [`ClientProperties::was_let_in`].
-    pub(super) let_in: Arc<AtomicBool>,
+    pub(super) let_in: LetIn,
 }
 
 impl Options {
@@ -58,7 +56,7 @@ impl Options {
                 millis("reconnect.backoff.max.ms", 1_000).min(Duration::from_secs(600)),
             ),
             security: Security::new(properties)?,
-            let_in: Arc::clone(properties.let_in()),
+            let_in: properties.let_in().clone(),
         })
     }
 }

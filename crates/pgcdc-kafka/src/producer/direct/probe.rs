@@ -1,7 +1,6 @@
-//! Finds mistakes of the security properties within seconds. librdkafka, which topics and offsets are asked by, does not tell a
-//! wrong password or certificate from brokers that are away.
+//! Finds mistakes of the security properties within seconds. Topics and offsets go through librdkafka, which reports a wrong
+//! password or certificate as brokers that are away.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::connection::{Profile, probe};
@@ -33,7 +32,7 @@ pub async fn check(properties: &ClientProperties) -> Result<()> {
         for address in &addresses {
             match probe(address, &profile).await {
                 Ok(()) => {
-                    properties.let_in().store(true, Ordering::Relaxed);
+                    properties.let_in().note();
                     return Ok(());
                 }
                 Err(Broken::Refused(error)) => return Err(error),
@@ -43,12 +42,12 @@ pub async fn check(properties: &ClientProperties) -> Result<()> {
                 Err(Broken::Doubtful(error)) => doubt = Some(error),
             }
         }
-        match doubt {
-            Some(error) if tries == TRIES && !properties.was_let_in() => return Err(error),
-            Some(_) if !properties.was_let_in() => tokio::time::sleep(PAUSE * tries).await,
-            // Every broker is away, or hangs up though the properties are right: waiting is another's task.
-            _ => return Ok(()),
+        // Every broker is away, or hangs up although the properties are right: the caller's client waits for the brokers.
+        let Some(error) = doubt.filter(|_| !properties.let_in().ever()) else { return Ok(()) };
+        if tries == TRIES {
+            return Err(error);
         }
+        tokio::time::sleep(PAUSE * tries).await;
     }
     Ok(())
 }

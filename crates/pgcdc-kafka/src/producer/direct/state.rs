@@ -37,8 +37,8 @@ pub(super) struct Sender {
     pub(super) brokers: Vec<Broker>,
     /// What connections to all of them have in common.
     pub(super) profile: Arc<Profile>,
-    /// Whether `security.protocol` may be wrong.
-    pub(super) doubts: Doubts,
+    /// Since when brokers have hung up as if `security.protocol` were wrong. It counts only until a broker has let a client in.
+    pub(super) doubtful_since: Option<Instant>,
     /// Which of `bootstrap.servers` is asked next; counts on without end.
     pub(super) bootstrap: usize,
     /// Connections opened since the start: the number of the last one.
@@ -60,17 +60,6 @@ pub(super) struct Sender {
     pub(super) parked: Vec<(Instant, usize)>,
     /// Memory to compress into.
     pub(super) scratch: Vec<u8>,
-}
-
-/// Whether `security.protocol` may be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doubts {
-    /// No broker has hung up in a way that would show it.
-    None,
-    /// Brokers have hung up so since this time, and no connection was ever open.
-    Since(Instant),
-    /// A connection was open: it is right.
-    Never,
 }
 
 /// When brokers and leaders are asked for.

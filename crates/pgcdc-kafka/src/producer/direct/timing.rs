@@ -1,12 +1,12 @@
-//! How long the sending thread waits for what.
+//! The times that the sending thread waits.
 
 use std::time::Duration;
 
-/// Before something that failed is tried again.
+/// The pause before a failed request is tried again.
 pub(super) const BACKOFF: Duration = Duration::from_millis(100);
 /// How long brokers may hang up as if `security.protocol` were wrong, before it is taken to be.
 pub(super) const DOUBTFUL: Duration = Duration::from_secs(4);
-/// The first pause where a broker needs a moment only.
+/// The first pause where a broker is ready again within milliseconds.
 const SOON: Duration = Duration::from_millis(2);
 /// How much longer the answer to a request may take than the broker was given for it.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -14,9 +14,9 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 pub(super) const FORGOTTEN: Duration = Duration::from_secs(600);
 /// How long a leader may be out of reach before brokers are asked again who leads.
 pub(super) const AWAY: Duration = Duration::from_secs(1);
-/// How often the sender looks at what waits,
+/// How often the sender looks at its queues while records or requests wait.
 pub(super) const TICK: Duration = Duration::from_millis(50);
-/// and how often when nothing does.
+/// How often it looks while nothing waits.
 pub(super) const IDLE_TICK: Duration = Duration::from_secs(5);
 /// How long brokers may name no leader for a topic that was there before.
 pub(super) const UNKNOWN: Duration = Duration::from_secs(30);

@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::super::broker::{Asked, Broker, Link, Waiting};
 use super::super::connection::{Connection, News, Segment};
 use super::super::failure;
 use super::super::protocol::{Answer, Request};
-use super::super::state::{Doubts, Sender};
+use super::super::state::Sender;
 use super::super::timing::{BACKOFF, DOUBTFUL};
 use crate::Error;
 
@@ -18,8 +17,7 @@ impl Sender {
     pub(super) fn on_news(&mut self, news: News) -> Result<(), Error> {
         match news {
             News::Up(number) => {
-                self.doubts = Doubts::Never;
-                self.options.let_in.store(true, Ordering::Relaxed);
+                self.options.let_in.note();
                 if let Some(link) = self.broker_of(number).and_then(|broker| broker.link.as_mut()) {
                     link.up = true;
                 }
@@ -36,14 +34,14 @@ impl Sender {
     }
 
     /// Takes in a connection that was lost as if `security.protocol` were wrong. A broker that is being stopped hangs up, too, so
-    /// it is tried again for a few seconds, and for ever once a connection has been open.
+    /// it is tried again for a few seconds, and for ever once a broker has let the client in.
     fn on_doubt(&mut self, number: u64, error: Error) -> Result<(), Error> {
-        let now = Instant::now();
-        match self.doubts {
-            Doubts::Never => {}
-            Doubts::None => self.doubts = Doubts::Since(now),
-            Doubts::Since(since) if now.duration_since(since) > DOUBTFUL => return Err(error),
-            Doubts::Since(_) => {}
+        if !self.options.let_in.ever() {
+            let now = Instant::now();
+            let since = *self.doubtful_since.get_or_insert(now);
+            if now.duration_since(since) > DOUBTFUL {
+                return Err(error);
+            }
         }
         self.on_lost(number, &std::io::Error::other(error));
         Ok(())

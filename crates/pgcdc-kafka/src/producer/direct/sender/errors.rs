@@ -30,13 +30,6 @@ impl Sender {
     }
 
     fn unauthorized(&self, resource: Resource<'_>, code: Code, what: &str) -> Error {
-        let security = &self.profile.security;
-        let user = match &security.login {
-            Some(login) => login.user(),
-            // With a certificate the user is its name, as the broker maps it.
-            None if security.tls.is_some() => None,
-            None => Some("ANONYMOUS"),
-        };
-        unauthorized(resource, code, user, &self.options.bootstrap.join(","), what)
+        unauthorized(resource, code, self.profile.security.user(), &self.options.bootstrap.join(","), what)
     }
 }

@@ -14,7 +14,7 @@ mod produce;
 mod transaction;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ use super::failure::{self, Outcome};
 use super::options::Options;
 use super::partition::{PartitionState, TopicState};
 use super::protocol::{Answer, Request};
-use super::state::{Doubts, MetadataState, Sender};
+use super::state::{MetadataState, Sender};
 use super::timing::{AWAY, BACKOFF, GRACE, IDLE_TICK, TICK};
 use super::transactional::Transactional;
 use crate::{Code, Error};
@@ -62,11 +62,10 @@ impl Sender {
         let transactional = options.transactional.as_ref();
         let transactional = transactional.map(|(id, timeout)| Transactional::new(id.clone(), *timeout, now));
         let profile = Profile { client_id: options.client_id.clone(), security: options.security.clone() };
-        let was_let_in = options.let_in.load(Ordering::Relaxed);
         Self {
             options,
             profile: Arc::new(profile),
-            doubts: if was_let_in { Doubts::Never } else { Doubts::None },
+            doubtful_since: None,
             events,
             queued,
             counts,
