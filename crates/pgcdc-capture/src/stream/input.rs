@@ -12,12 +12,12 @@
 //! Statements that take their time run beside the loop: `heartbeat.action.query` and the slot's xmin in tasks of their own
 //! (`heartbeat.rs`, `xmin.rs`), the look at a silent server in `postgres/replication/silence.rs`.
 
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use pgcdc_event::Lsn;
 
 use super::heartbeat::Heartbeat;
+use super::pending::Pending;
 use super::slot_watch::{SlotSize, SlotWatch};
 use crate::Result;
 use crate::postgres::{Query, Replication, Wal, quote_literal};
@@ -75,8 +75,8 @@ impl Inputs<'_> {
             biased;
             () = orders.paused(), if may_pause => Ok(Input::Pause),
             () = Heartbeat::due(heartbeat.as_mut()), if heartbeat.is_some() => Ok(Input::Heartbeat),
-            answer = question.answer(), if question.is_asked() => Ok(Input::ServerAt(answer?)),
-            size = slot.answer(), if slot.is_asked() => Ok(Input::Slot(size)),
+            answer = question.pending.answer(), if question.pending.is_asked() => Ok(Input::ServerAt(answer?)),
+            size = slot.pending.answer(), if slot.pending.is_asked() => Ok(Input::Slot(size)),
             wal = replication.receive(), if wait != Wait::Yield => Ok(Input::Wal(wal?)),
             () = wait.over() => Ok(Input::Turn),
         }
@@ -97,35 +97,21 @@ pub(super) struct Question<'a> {
     query: &'a Query,
     slot: &'a str,
     asked: Instant,
-    answer: Option<Answer<'a>>,
+    pending: Pending<'a, Result<Option<Lsn>>>,
 }
-
-type Answer<'a> = Pin<Box<dyn Future<Output = Result<Option<Lsn>>> + 'a>>;
 
 impl<'a> Question<'a> {
     pub(super) fn new(query: &'a Query, slot: &'a str, now: Instant) -> Self {
-        Self { query, slot, asked: now, answer: None }
+        Self { query, slot, asked: now, pending: Pending::nothing() }
     }
 
     /// Asks, unless the question is open or was asked just now.
     pub(super) fn ask(&mut self) {
-        if self.is_asked() || self.asked.elapsed() < ASKED_AGAIN {
+        if self.pending.is_asked() || self.asked.elapsed() < ASKED_AGAIN {
             return;
         }
         self.asked = Instant::now();
-        self.answer = Some(Box::pin(sent_position(self.query, self.slot)));
-    }
-
-    fn is_asked(&self) -> bool {
-        self.answer.is_some()
-    }
-
-    /// Waits for the answer; for ever when nothing was asked.
-    async fn answer(&mut self) -> Result<Option<Lsn>> {
-        let Some(answer) = &mut self.answer else { return std::future::pending().await };
-        let position = answer.as_mut().await;
-        self.answer = None;
-        position
+        self.pending.ask(sent_position(self.query, self.slot));
     }
 }
 

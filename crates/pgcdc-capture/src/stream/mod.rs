@@ -6,6 +6,7 @@ mod heartbeat;
 mod input;
 mod latency;
 mod pace;
+mod pending;
 mod reselect;
 mod run;
 mod slot_watch;

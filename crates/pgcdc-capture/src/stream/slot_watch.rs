@@ -1,10 +1,10 @@
 //! Asks the server now and then how much WAL it keeps for the slot.
 
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use pgcdc_metrics::CaptureMetrics;
 
+use super::pending::Pending;
 use crate::Result;
 use crate::postgres::{Query, quote_literal};
 
@@ -37,38 +37,22 @@ pub(super) struct SlotWatch<'a> {
     slot: &'a str,
     /// When the server is asked next.
     due: Instant,
-    answer: Option<Answer<'a>>,
+    /// The answer is `None` when the server did not give it in time.
+    pub(super) pending: Pending<'a, Option<SlotSize>>,
 }
-
-type Answer<'a> = Pin<Box<dyn Future<Output = Option<SlotSize>> + 'a>>;
 
 impl<'a> SlotWatch<'a> {
     /// A watch that asks at once.
     pub(super) fn new(query: &'a Query, slot: &'a str, now: Instant) -> Self {
-        Self { query, slot, due: now, answer: None }
+        Self { query, slot, due: now, pending: Pending::nothing() }
     }
 
     /// Asks, if it is time.
     pub(super) fn ask_if_due(&mut self, now: Instant) {
-        if self.answer.is_none() && now >= self.due {
+        if !self.pending.is_asked() && now >= self.due {
             self.due = now + PAUSE;
-            self.answer = Some(Box::pin(size(self.query, self.slot)));
+            self.pending.ask(size(self.query, self.slot));
         }
-    }
-
-    pub(super) fn is_asked(&self) -> bool {
-        self.answer.is_some()
-    }
-
-    /// Waits for the answer; for ever when nothing was asked. `None` when the server did not answer in time.
-    ///
-    /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
-    pub(super) async fn answer(&mut self) -> Option<SlotSize> {
-        let Some(answer) = &mut self.answer else { return std::future::pending().await };
-        let size = answer.as_mut().await;
-        self.answer = None;
-        size
     }
 }
 
