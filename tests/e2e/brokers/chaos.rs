@@ -140,10 +140,7 @@ fn connector(database: &Database, cluster: &KafkaCluster, kind: Kind) -> Connect
         .set("publication.name", "engagement_pub")
         .set("publication.autocreate.mode", "disabled");
     if kind.exactly_once {
-        connector = connector
-            .unset("offset.storage.file.filename")
-            .set("offset.storage.topic", &format!("{}-offsets", database.name))
-            .set("exactly.once.support", "required");
+        connector = connector.exactly_once();
     }
     let login = cluster.security().map(|security| security.client(Listener::SaslSsl, "alice"));
     for (name, value) in login.into_iter().flatten() {

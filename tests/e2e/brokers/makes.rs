@@ -28,10 +28,7 @@ fn both_guarantees(name: &str, bootstrap: &str) {
         database.sql("INSERT INTO t SELECT n, 'snapshot' FROM generate_series(-50, 0) AS n");
         let mut connector = database.connector().to_address(bootstrap);
         if exactly_once {
-            connector = connector
-                .unset("offset.storage.file.filename")
-                .set("offset.storage.topic", &format!("{}-offsets", database.name))
-                .set("exactly.once.support", "required");
+            connector = connector.exactly_once();
         }
         let running = capture_in_two_runs(&database, &connector);
         compare(&database, bootstrap, exactly_once);

@@ -54,13 +54,6 @@ fn connector(database: &Database, listener: Listener, properties: &Properties) -
     connector
 }
 
-fn exactly_once(database: &Database, connector: Connector) -> Connector {
-    connector
-        .unset("offset.storage.file.filename")
-        .set("offset.storage.topic", &format!("{}-offsets", database.name))
-        .set("exactly.once.support", "required")
-}
-
 /// Captures a few rows and finds them in the topic.
 fn rows_arrive(case: &str, listener: Listener, properties: &Properties) {
     for transactions in [false, true] {
@@ -68,7 +61,7 @@ fn rows_arrive(case: &str, listener: Listener, properties: &Properties) {
         database.sql("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'snapshot')");
         let mut connector = connector(&database, listener, properties);
         if transactions {
-            connector = exactly_once(&database, connector);
+            connector = connector.exactly_once();
         }
         let process = streaming(&connector);
         database.sql("INSERT INTO t SELECT n, 'stream' FROM generate_series(2, 200) AS n");
@@ -269,7 +262,7 @@ fn a_missing_right_is_named_with_the_line_that_grants_it() {
     let offsets = format!("{}-offsets", database.name);
     let all = ["--operation", "All", "--topic", &offsets];
     security.allow(&CLUSTER.bootstrap(), "mallory", &all).expect("a right");
-    let connector = exactly_once(&database, connector);
+    let connector = connector.exactly_once();
     ends(
         "no right on the transactional id",
         &connector,

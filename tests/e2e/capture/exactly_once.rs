@@ -17,9 +17,7 @@ const KILLS: u32 = 10;
 pub(super) fn connector(database: &Database) -> Connector {
     database
         .connector()
-        .set("exactly.once.support", "required")
-        .set("offset.storage.file.filename", "")
-        .set("offset.storage.topic", &offsets(database))
+        .exactly_once()
         .set("topic.creation.default.partitions", "1")
         .set("topic.creation.default.replication.factor", "1")
 }

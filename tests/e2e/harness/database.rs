@@ -149,6 +149,15 @@ impl Connector {
         self
     }
 
+    /// Kafka transactions; offsets are in a topic whose name begins with the connector's.
+    #[must_use]
+    pub(crate) fn exactly_once(self) -> Self {
+        let offsets = format!("{}-offsets", self.get("topic.prefix"));
+        self.set("offset.storage.file.filename", "")
+            .set("offset.storage.topic", &offsets)
+            .set("exactly.once.support", "required")
+    }
+
     /// Keys and values with their schemas.
     #[must_use]
     pub(crate) fn with_schemas(self) -> Self {
