@@ -14,3 +14,4 @@ mod cli;
 mod connections;
 mod oracle;
 mod sinks;
+mod takeover;

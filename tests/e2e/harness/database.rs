@@ -142,6 +142,11 @@ impl Connector {
         self.properties.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// All properties, as a worker takes them.
+    pub(crate) fn properties(&self) -> &Map<String, Value> {
+        &self.properties
+    }
+
     /// Takes a property away.
     #[must_use]
     pub(crate) fn unset(mut self, key: &str) -> Self {

@@ -49,7 +49,14 @@ fn server() -> Server {
 /// An offset of this server and slot.
 fn stored(at: u64) -> Offset {
     let home = Home { database: "7/5".into(), slot: Some("my_slot".into()), timeline: Some(2) };
-    Offset { snapshot_completed: true, lsn: lsn(at), written: lsn(at), home: Some(home), reached: None }
+    Offset {
+        snapshot_completed: true,
+        lsn: lsn(at),
+        written: lsn(at),
+        home: Some(home),
+        reached: None,
+        taken_over: None,
+    }
 }
 
 /// The same from another home.

@@ -196,5 +196,12 @@ impl Connector {
 
 /// The offset of a connector whose snapshot is complete and whose records reach up to `lsn`.
 pub(super) fn offset_at(lsn: Lsn, home: &Home) -> Offset {
-    Offset { snapshot_completed: true, lsn, written: lsn, home: Some(home.clone()), reached: None }
+    Offset {
+        snapshot_completed: true,
+        lsn,
+        written: lsn,
+        home: Some(home.clone()),
+        reached: None,
+        taken_over: None,
+    }
 }

@@ -40,6 +40,7 @@ impl Connector {
         let Prepared { mut tables, keys, mut lane, query, start, last_commit, snapshot_at, home, offset } =
             prepared;
         keys.save_or_warn(&self.offsets).await;
+        let taken_over = offset.as_ref().and_then(|offset| offset.taken_over);
         if let Some(offset) = offset {
             lane.stream_from(&self.offsets, offset, Pauses::new(self.settings.report_interval()));
         }
@@ -61,7 +62,7 @@ impl Connector {
             orders: self.orders.clone(),
             until_idle: self.until_idle,
             catch_up,
-            before: Before { last_commit, snapshot_at },
+            before: Before { last_commit, snapshot_at, taken_over },
         };
         let ended = tokio::select! {
             biased;

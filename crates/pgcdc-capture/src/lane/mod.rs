@@ -171,6 +171,27 @@ impl Lane {
         }
     }
 
+    /// Passes over a change that Debezium has written, before pgcdc took over. It counts as written in the offset and in
+    /// the numbers of its transaction. Programs that take events keep their own position, and have no Debezium before them.
+    pub(crate) fn pass_over(
+        &mut self,
+        encoder: &mut RelationEncoder,
+        change: RowChange<'_>,
+        context: Context<'_>,
+    ) -> Result<()> {
+        match self {
+            Self::Records(lane) => lane.pass_over(encoder, change, context),
+            Self::Events(_) => Ok(()),
+        }
+    }
+
+    /// The same for a logical message.
+    pub(crate) fn pass_over_message(&mut self) {
+        if let Self::Records(lane) = self {
+            lane.sender.outbox.change();
+        }
+    }
+
     /// Sends what [`change`](Self::change) answered.
     pub(crate) async fn send_waiting(&mut self, waiting: Waiting) -> Result<()> {
         match (self, waiting) {

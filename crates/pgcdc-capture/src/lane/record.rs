@@ -127,6 +127,24 @@ impl RecordLane {
         }
     }
 
+    /// See [`Lane::pass_over`](super::Lane::pass_over). The change is encoded all the same, since only then it is known
+    /// whether it has records, and so counts.
+    #[cold]
+    pub(super) fn pass_over(
+        &mut self,
+        encoder: &mut RelationEncoder,
+        change: RowChange<'_>,
+        context: Context<'_>,
+    ) -> Result<()> {
+        let (mark, before) = (self.batch.mark(), self.batch.len());
+        self.encode(encoder, change, context)?;
+        if self.batch.len() > before {
+            self.sender.outbox.change();
+        }
+        self.batch.rewind(mark);
+        Ok(())
+    }
+
     /// A row that has no record is left out where `errors.tolerance` says so.
     #[cold]
     fn refuse(&self, lsn: Lsn, error: EncodeError) -> Result<()> {

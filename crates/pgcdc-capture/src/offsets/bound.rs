@@ -217,8 +217,14 @@ mod tests {
         let path = folder.path().join("offsets.json");
         let store = OffsetStore::file("c", "p", path);
         let lsn = Lsn::new;
-        let offset =
-            Offset { snapshot_completed: true, lsn: lsn(10), written: lsn(10), home: None, reached: None };
+        let offset = Offset {
+            snapshot_completed: true,
+            lsn: lsn(10),
+            written: lsn(10),
+            home: None,
+            reached: None,
+            taken_over: None,
+        };
         let at = |bound: &mut Bound, n| bound.confirmable(lsn(n), lsn(n)).expect("the task lives");
         let mut bound = Bound::new(&store, offset, half_a_second());
         assert_eq!(at(&mut bound, 10), lsn(10), "it is durable already");

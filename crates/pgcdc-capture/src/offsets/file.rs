@@ -93,6 +93,7 @@ mod tests {
             written: Lsn::new(n),
             home: None,
             reached: None,
+            taken_over: None,
         };
         std::thread::scope(|scope| {
             for connector in 0..4 {

@@ -3,6 +3,7 @@
 use pgcdc_event::Lsn;
 use serde_json::{Map, Value, json};
 
+use super::taken_over::TakenOver;
 use crate::position::{Open, Point, Reached};
 
 /// Which database the offset belongs to: `system identifier/database oid`.
@@ -37,6 +38,8 @@ pub(crate) struct Offset {
     pub(crate) home: Option<Home>,
     /// How far committed records reach; only with exactly-once.
     pub(crate) reached: Option<Reached>,
+    /// The transaction in which Debezium stopped, while it may still come.
+    pub(crate) taken_over: Option<TakenOver>,
 }
 
 /// What a position is a position of.
@@ -99,6 +102,11 @@ impl Offset {
         map.insert("lsn_proc".into(), json!(self.lsn.as_u64()));
         map.insert("lsn_commit".into(), json!(self.lsn.as_u64()));
         map.insert("ts_usec".into(), json!(now_us));
+        if self.snapshot_completed {
+            // Debezium, when it goes on from here, looks for a change at exactly this position. A transaction that was open
+            // at this commit may have one, and Debezium would skip it with all changes before it.
+            map.insert("messageType".into(), json!("COMMIT"));
+        }
         if !self.snapshot_completed {
             map.insert("snapshot".into(), json!("INITIAL"));
             map.insert("last_snapshot_record".into(), json!(false));
@@ -110,6 +118,9 @@ impl Offset {
                 map.insert(SLOT.into(), json!(slot));
                 map.insert(TIMELINE.into(), json!(timeline));
             }
+        }
+        if let Some(taken_over) = self.taken_over.filter(|of| !of.is_over(self.last_written().lsn())) {
+            taken_over.write_to(&mut map);
         }
         match &self.reached {
             None => {
@@ -140,7 +151,10 @@ impl Offset {
             .unwrap_or(!snapshot);
         let number = |name: &str| map.get(name).and_then(Value::as_u64);
         let text = |name: &str| map.get(name).and_then(Value::as_str);
-        let lsn = Lsn::new(number("lsn").unwrap_or(0));
+        let taken_over = TakenOver::from_json(map);
+        // Debezium's `lsn` is the last change's, which may be older than the commit before its transaction.
+        let debeziums = || taken_over.filter(|_| text(DATABASE).is_none()).and_then(|_| number("lsn_commit"));
+        let lsn = Lsn::new(debeziums().or(number("lsn")).unwrap_or(0));
         let open = number(OPEN).zip(number(CHANGES));
         let reached = number(DONE).map(|done| Reached {
             done: done_point(Lsn::new(done), lsn, text(DONE_KIND)),
@@ -161,6 +175,7 @@ impl Offset {
             written: number(WRITTEN).map_or(lsn, Lsn::new),
             reached,
             home,
+            taken_over,
         })
     }
 }
@@ -241,6 +256,7 @@ mod tests {
                         written: Lsn::new(if reached.is_none() { 45 } else { 50 }),
                         home: home.clone(),
                         reached,
+                        taken_over: None,
                     };
                     assert_eq!(Offset::from_json(&offset.to_json(1)), Some(offset));
                 }

@@ -10,6 +10,7 @@
 mod bound;
 mod file;
 mod form;
+mod taken_over;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ use crate::{Error, Result};
 
 pub(crate) use bound::{Bound, Pauses};
 pub(crate) use form::{Home, Offset};
+pub(crate) use taken_over::{TakenOver, Takeover};
 
 /// Where offsets are kept.
 #[derive(Clone, Debug)]

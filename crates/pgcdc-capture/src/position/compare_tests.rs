@@ -9,7 +9,14 @@ fn lsn(n: u64) -> Lsn {
 /// An offset at 100 on timeline 2, its last record at 90.
 fn offset() -> Offset {
     let home = Home { database: "7/5".into(), slot: Some("s".into()), timeline: Some(2) };
-    Offset { snapshot_completed: true, lsn: lsn(100), written: lsn(90), home: Some(home), reached: None }
+    Offset {
+        snapshot_completed: true,
+        lsn: lsn(100),
+        written: lsn(90),
+        home: Some(home),
+        reached: None,
+        taken_over: None,
+    }
 }
 
 fn once(done: Point) -> Offset {

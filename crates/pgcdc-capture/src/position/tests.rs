@@ -168,7 +168,14 @@ impl World {
 /// What a new process reads of an offset that was written.
 fn stored(reached: Reached, old: bool) -> Reached {
     let lsn = reached.end;
-    let offset = Offset { snapshot_completed: true, lsn, written: lsn, home: None, reached: Some(reached) };
+    let offset = Offset {
+        snapshot_completed: true,
+        lsn,
+        written: lsn,
+        home: None,
+        reached: Some(reached),
+        taken_over: None,
+    };
     let mut value = offset.to_json(0);
     if old {
         let map = value.as_object_mut().expect("an object");

@@ -14,6 +14,7 @@ use crate::clock::{Clock, now_ns};
 use crate::config::Settings;
 use crate::lane::{Lane, LogicalMessage, RowChange, Waiting, at};
 use crate::meters::Meters;
+use crate::offsets::{TakenOver, Takeover};
 use crate::postgres::Query;
 use crate::tables::Tables;
 use crate::{Error, Result};
@@ -30,6 +31,8 @@ pub(super) struct Applier<'a> {
     last_commit: Option<Lsn>,
     /// Where the snapshot before this stream was taken; zero without one.
     snapshot_at: Lsn,
+    /// Knows the changes that Debezium wrote of the transaction in which it stopped.
+    takeover: Option<Box<Takeover>>,
     /// The same while the open transaction is one that the snapshot does not have, else zero.
     floor: Lsn,
     /// `post.processors`.
@@ -51,6 +54,8 @@ pub(crate) struct Before {
     pub(crate) last_commit: Option<Lsn>,
     /// Where the snapshot before the stream was taken; zero without one.
     pub(crate) snapshot_at: Lsn,
+    /// The transaction in which Debezium stopped, when the stream goes on from there.
+    pub(crate) taken_over: Option<TakenOver>,
 }
 
 impl<'a> Applier<'a> {
@@ -73,6 +78,7 @@ impl<'a> Applier<'a> {
             transaction: Transaction::default(),
             last_commit: before.last_commit,
             snapshot_at: before.snapshot_at,
+            takeover: before.taken_over.map(|of| Box::new(Takeover::new(of))),
             floor: Lsn::ZERO,
             seen: Lsn::ZERO,
             clock: Clock::default(),
@@ -165,6 +171,9 @@ impl<'a> Applier<'a> {
         self.transaction = Transaction { xid: Some(xid), xmin, commit_time_us, origin: None };
         self.floor = if final_lsn >= self.snapshot_at { self.snapshot_at } else { Lsn::ZERO };
         self.lane.begin(final_lsn);
+        if let Some(takeover) = &mut self.takeover {
+            takeover.begin(xid);
+        }
     }
 
     async fn tell_begin(&mut self, lsn: Lsn) -> Result<()> {
@@ -210,6 +219,7 @@ impl<'a> Applier<'a> {
     /// Gives a change to the lane, unless its table is not captured. What the lane answers must be sent.
     #[inline]
     fn change(&mut self, lsn: Lsn, oid: u32, change: RowChange<'_>) -> Result<Option<Waiting>> {
+        let written = self.takeover.as_mut().is_some_and(|takeover| takeover.has_written(lsn));
         let (now_ns, last_commit) = (self.clock.tick(), self.commit_before(lsn));
         let encoder = self.tables.changed(oid, change.operation);
         let Some(encoder) = encoder else { return Err(unannounced(lsn, oid)) };
@@ -217,6 +227,10 @@ impl<'a> Applier<'a> {
         self.changes += 1;
         self.changed = true;
         let context = self.transaction.context(lsn, last_commit, now_ns);
+        if written {
+            self.lane.pass_over(encoder, change, context)?;
+            return Ok(None);
+        }
         self.lane.change(encoder, change, context)
     }
 
@@ -260,6 +274,11 @@ impl<'a> Applier<'a> {
     }
 
     async fn logical(&mut self, message: LogicalMessage<'_>) -> Result<()> {
+        let takeover = self.takeover.as_ref().filter(|_| message.transactional);
+        if takeover.is_some_and(|takeover| takeover.has_written_message(message.lsn)) {
+            self.lane.pass_over_message();
+            return Ok(());
+        }
         let now = now_ns();
         let xmin = self.xmin.now();
         let outside = Transaction { xid: None, xmin, commit_time_us: now / 1000, origin: None };
