@@ -39,8 +39,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if !options.no_e2e {
         let mut args = e2e.to_vec();
         args.extend(options.e2e.as_deref());
-        // One after the other: two cores carry two JVMs and a database already.
-        args.push("--test-threads=1");
+        // Two at a time, which two cores carry beside a broker and a database; a test waits for services most of its time.
+        args.push("--test-threads=2");
         steps.push(("end-to-end tests on real services", args));
     }
     if options.e2e.is_none() && !options.no_e2e {
