@@ -1,7 +1,48 @@
+//! Kafka's `Cast`: changes the type of fields, or of a whole key or value.
+//!
+//! Classes: `org.apache.kafka.connect.transforms.Cast$Key` and `…Cast$Value`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `spec` | required | items `field:type` between commas, or one `type` for the whole key or value |
+//! | `replace.null.with.default` | `true` | whether a null field is read as its schema's default |
+//!
+//! The types are `int8`, `int16`, `int32`, `int64`, `float32`, `float64`, `boolean` and `string`, in any case.
+//!
+//! A cast behaves as it does in Java:
+//!
+//! - A number that is too large for the new type loses its high bits; a fraction is cut off. Neither is an error.
+//! - A text becomes a number when all of it is one. Any other text is a `DataException`: the value *was out of range*.
+//! - A number other than 0 becomes `true`; the text `true`, in any case, becomes `true` and every other text `false`.
+//! - A date becomes a text in Connect's form; bytes become base64.
+//!
+//! Null stays null, and a tombstone passes. A `spec` for a field that the record does not have does nothing; in a record
+//! without a schema it adds the field, with null. A cast field loses its schema's name, so a number that stood for a date
+//! is only a number afterwards. Arrays, maps and structs cannot be cast.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let cast = "type=org.apache.kafka.connect.transforms.Cast$Value
+//!             spec=id:string,price:int32,paid:boolean";
+//! let before = r#"{"value":{"id":7,"price":9.99,"paid":1}}"#;
+//! assert_eq!(try_on(cast, before), r#"{"value":{"id":"7","price":9,"paid":true}}"#);
+//!
+//! let narrow = "type=org.apache.kafka.connect.transforms.Cast$Value
+//!               spec=id:int8";
+//! assert_eq!(try_on(narrow, r#"{"value":{"id":300}}"#), r#"{"value":{"id":44}}"#);
+//! assert_eq!(
+//!     try_on(narrow, r#"{"value":{"id":"three"}}"#),
+//!     "failed: Value (three) was out of range for requested data type"
+//! );
+//! ```
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Built, Outcome, REPLACE_NULL, Transform, map_get, map_put, require_map, require_struct};
+use super::transform::{
+    Built, Outcome, REPLACE_NULL, Transform, map_get, map_put, require_map, require_struct,
+};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Logical, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -13,11 +54,13 @@ const PURPOSE: &str = "cast types";
 const INPUTS: &str = "[INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING, BYTES]";
 const OUTPUTS: &str = "[INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING]";
 
-/// Kafka's `Cast`: fields, or the whole key or value, to another kind.
+/// A configured cast.
 #[derive(Debug)]
 struct Cast {
     side: Side,
+    /// The fields with their new types. A field that the `spec` names twice has the later type.
     fields: Vec<(String, Kind)>,
+    /// The new type of the whole key or value. With it there are no fields.
     whole: Option<Kind>,
     default_for_null: bool,
     schemas: Recent<Schema, Schema>,
@@ -36,42 +79,15 @@ pub(super) fn build(side: Side, options: &mut Options<'_>) -> Built {
     let mut fields: Vec<(String, Kind)> = Vec::new();
     let mut whole = None;
     for mapping in &spec {
-        let parts = java_split(mapping, ':');
-        let (field, word) = match parts[..] {
-            [word] => (None, word.trim()),
-            [field, word] => (Some(field.trim()), word.trim()),
-            _ => {
-                let message = format!(
-                    "Invalid value {} for configuration renames: Invalid rename mapping: {mapping}",
-                    java::show_list(&spec)
-                );
-                options.problem("spec", message);
-                return None;
-            }
-        };
-        let Some(kind) = Kind::named(&word.to_uppercase()) else {
-            // Kafka's arguments are the wrong way round here.
-            let message = format!(
-                "Invalid value java.lang.IllegalArgumentException: No enum constant org.apache.kafka.connect.data.Schema.Type.{} for configuration Invalid type found in casting spec: {word}",
-                word.to_uppercase()
-            );
-            options.problem("spec", message);
-            return None;
-        };
-        if !kind.is_primitive() || kind == Kind::Bytes {
-            options.problem(
-                "spec",
-                format!(
-                    "Cast transformation does not support casting to {kind}; supported types are {OUTPUTS}"
-                ),
-            );
-            return None;
-        }
-        match field {
-            None => whole = Some(kind),
-            Some(field) => {
+        match item(mapping, &spec) {
+            Ok((None, kind)) => whole = Some(kind),
+            Ok((Some(field), kind)) => {
                 fields.retain(|(known, _)| known != field);
                 fields.push((field.to_owned(), kind));
+            }
+            Err(message) => {
+                options.problem("spec", message);
+                return None;
             }
         }
     }
@@ -83,6 +99,33 @@ pub(super) fn build(side: Side, options: &mut Options<'_>) -> Built {
         return None;
     }
     Some(Box::new(Cast { side, fields, whole, default_for_null, schemas: Recent::new(16) }))
+}
+
+/// Reads an item of the `spec`: a field and its new type, or a type alone. The error is Kafka's message.
+fn item<'i>(mapping: &'i str, spec: &[String]) -> Result<(Option<&'i str>, Kind), String> {
+    let (field, word) = match java_split(mapping, ':')[..] {
+        [word] => (None, word.trim()),
+        [field, word] => (Some(field.trim()), word.trim()),
+        _ => {
+            return Err(format!(
+                "Invalid value {} for configuration renames: Invalid rename mapping: {mapping}",
+                java::show_list(spec)
+            ));
+        }
+    };
+    let Some(kind) = Kind::named(&word.to_uppercase()) else {
+        // Kafka's arguments are the wrong way round here.
+        return Err(format!(
+            "Invalid value java.lang.IllegalArgumentException: No enum constant org.apache.kafka.connect.data.Schema.Type.{} for configuration Invalid type found in casting spec: {word}",
+            word.to_uppercase()
+        ));
+    };
+    if !kind.is_primitive() || kind == Kind::Bytes {
+        return Err(format!(
+            "Cast transformation does not support casting to {kind}; supported types are {OUTPUTS}"
+        ));
+    }
+    Ok((field, kind))
 }
 
 impl Transform for Cast {
@@ -125,10 +168,12 @@ impl Transform for Cast {
 }
 
 impl Cast {
+    /// The new type of a field, if it has one.
     fn of(&self, name: &str) -> Option<Kind> {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, kind)| *kind)
     }
 
+    /// The schema after the cast. A default is cast like the values, so one that cannot be cast is an error.
     fn updated_schema(&mut self, schema: &Schema) -> Result<Schema, Fault> {
         if let Some(known) = self.schemas.get(schema) {
             return Ok(known.clone());
@@ -158,13 +203,15 @@ impl Cast {
     }
 }
 
-/// A number, in the form from which Java casts it.
+/// A value on its way to a number or a boolean, in the form from which Java casts it: Java goes through `long`, `double`
+/// or the text, and the results differ.
 enum Number {
     Whole(i64),
     Float(f64),
     Text(String),
 }
 
+/// Casts one value. `schema` is the value's own; without it the value's class says what it is.
 fn cast(schema: Option<&Schema>, value: &Value, to: Kind) -> Result<Value, Fault> {
     if value.is_null() {
         return Ok(Value::Null);
@@ -225,6 +272,7 @@ fn float_digits(text: &str) -> &str {
         .unwrap_or(trimmed)
 }
 
+/// A value as a number. A `Decimal` goes to `double` only for a float, so that a large one keeps its low digits.
 fn number(schema: Option<&Schema>, value: &Value, to: Kind) -> Result<Number, Fault> {
     Ok(match value {
         Value::Int8(n) => Number::Whole(i64::from(*n)),
@@ -253,6 +301,7 @@ fn number(schema: Option<&Schema>, value: &Value, to: Kind) -> Result<Number, Fa
     })
 }
 
+/// A value as a text. Connect has its own form for dates and bytes; for all other values it is Java's `toString()`.
 fn text(value: &Value) -> String {
     match value {
         Value::Date(millis) => literal::date_text(*millis),

@@ -1,16 +1,44 @@
+//! Debezium's `ExtractChangedRecordState`: headers that list the changed and the unchanged columns of an update.
+//!
+//! Class: `io.debezium.transforms.ExtractChangedRecordState`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `header.changed.name` | none | the header for the names of the columns that the update changed |
+//! | `header.unchanged.name` | none | the header for the names of all other columns |
+//!
+//! An option that is missing or blank adds no header. The value stays as it is; a later transform may use the headers, for
+//! instance [`new_state`](super::new_state) with `drop.fields.header.name`.
+//!
+//! Each header is an array of strings. It is empty for an insert and for a delete, and also for an update without an old
+//! row. The old row is only there when the table has `REPLICA IDENTITY FULL`. A tombstone and a record that is no change
+//! event pass unchanged; but see the headers that a delete and its tombstone share
+//! ([`Chain::with_shared_headers`](crate::Chain::with_shared_headers)).
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let changed = "type=io.debezium.transforms.ExtractChangedRecordState
+//!                header.changed.name=changed
+//!                header.unchanged.name=same";
+//! let update = r#"{"event":{"op":"u","before":{"id":7,"city":"Turku"},"after":{"id":7,"city":"Oslo"}}}"#;
+//! let answer = try_on(changed, update);
+//! assert!(answer.ends_with(r#""headers":{"changed":["city"],"same":["id"]}}"#), "{answer}");
+//! ```
+
 use std::sync::Arc;
 
 use super::shared_headers::SharedHeaders;
-use super::{Built, Outcome, Transform, is_envelope, require_struct};
+use super::transform::{Built, Outcome, Transform, is_envelope, require_struct};
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Value};
 use crate::options::Options;
 
-/// Debezium's `ExtractChangedRecordState`: headers with the names of the fields that changed, and of the fields that did
-/// not.
+/// The two headers, each with its schema: an optional array of optional strings, named like the header.
 #[derive(Debug)]
 struct ChangedState {
     changed: Option<(Arc<str>, Schema)>,
     unchanged: Option<(Arc<str>, Schema)>,
+    /// A delete's headers, for its tombstone.
     shared: SharedHeaders,
 }
 

@@ -1,6 +1,36 @@
+//! Debezium's `DecodeLogicalDecodingMessageContent`: a logical message with JSON content becomes the event of an insert.
+//!
+//! Class: `io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent`.
+//!
+//! It is for an outbox without a table: the program calls `pg_logical_emit_message` with JSON, this transform turns the
+//! message into an event, and [`event_router`](super::event_router) routes the event.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `fields.null.include` | `false` | whether a null of the JSON becomes a field of optional bytes; else it is left out |
+//!
+//! The new event's `op` is `c` and its `after` is the content, with a schema derived from the JSON. `message` is removed,
+//! and so is the key. A record with another value schema than Debezium's `MessageValue` passes unchanged.
+//!
+//! Errors: the content is not a JSON object, or it is not bytes. A record without a value schema, such as a tombstone, is
+//! a `NullPointerException` as in Debezium; a predicate `RecordIsTombstone` keeps tombstones away. Debezium shows the
+//! content in the error, and pgcdc does not, since row values do not belong in a log.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let decode = "type=io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent";
+//! // "eyJpZCI6N30=" is {"id":7} in base64.
+//! let message = r#"{
+//!     "value": {"op":"m","message":{"prefix":"outbox","content":"eyJpZCI6N30="}},
+//!     "types": {"value":"io.debezium.connector.postgresql.MessageValue","content":"bytes"}
+//! }"#;
+//! assert_eq!(try_on(decode, message), r#"{"event":{"op":"c","after":{"id":7}}}"#);
+//! ```
+
 use super::json_payload::JsonPayload;
 use super::replace_field::ReplaceField;
-use super::{Built, Outcome, Transform, require_struct};
+use super::transform::{Built, Outcome, Transform, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -8,11 +38,11 @@ use crate::json::Json;
 use crate::options::Options;
 use pgcdc_format::names::NameAdjustment;
 
-/// Debezium's `DecodeLogicalDecodingMessageContent`: a logical message whose content is JSON becomes an event of an
-/// insert, for the outbox.
+/// The transform with its derived schemas.
 #[derive(Debug)]
 struct DecodeMessage {
     payload: JsonPayload,
+    /// Removes the field `message`; Debezium uses Kafka's transform for it, with its rules for defaults.
     without_message: ReplaceField,
     // Cached by the content's schema alone, as in Debezium.
     schemas: Recent<Schema, Schema>,
@@ -62,6 +92,7 @@ impl Transform for DecodeMessage {
 }
 
 impl DecodeMessage {
+    /// The message's content as a struct.
     fn content(&self, event: &Struct) -> Result<Struct, Fault> {
         let message =
             require_struct(event.get("message")?, "Retrieve content of a logical decoding message")?;

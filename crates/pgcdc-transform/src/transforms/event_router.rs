@@ -1,8 +1,59 @@
+//! Debezium's outbox `EventRouter`: a row of an outbox table becomes a message of its own, in a topic of its own.
+//!
+//! Class: `io.debezium.transforms.outbox.EventRouter`.
+//!
+//! A program writes its business data and a row of the outbox table in one transaction. The router sends what that row
+//! holds: its payload as the value, its key as the key, to a topic that a column names.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `table.field.event.id` | `id` | the column whose value goes into the header `id` |
+//! | `table.field.event.key` | `aggregateid` | the column that becomes the key |
+//! | `table.field.event.payload` | `payload` | the column that becomes the value |
+//! | `table.field.event.timestamp` | the event's `ts_ms` | the column that becomes the record's timestamp |
+//! | `table.field.event.schema.version` | none | the column with the version of the value's schema |
+//! | `table.fields.additional.placement` | none | more columns: `column:header`, `column:envelope:name`, `column:partition` |
+//! | `table.fields.additional.missing` | `error` | `error` or `ignore` for such a column that the table does not have |
+//! | `route.by.field` | `aggregatetype` | the column with the routed value |
+//! | `route.topic.regex` | `(?<routedByValue>.*)` | must match the routed value as a whole |
+//! | `route.topic.replacement` | `outbox.event.${routedByValue}` | the topic |
+//! | `route.tombstone.on.empty.payload` | `false` | whether a row with an empty payload becomes a tombstone |
+//! | `table.expand.json.payload` | `false` | whether a JSON text becomes a structured value, with a derived schema |
+//! | `table.json.payload.null.behavior` | `ignore` | `optional_bytes` makes a field of a null in that JSON |
+//! | `table.json.payload.empty.array.behavior` | `ignore` | `optional_string` makes a field of an empty array |
+//! | `field.name.adjustment.mode` | `none` | `avro` or `avro_unicode` for the field names of that JSON |
+//! | `table.op.invalid.behavior` | `warn` | `fatal` stops at an update; `warn` and `error` drop it |
+//!
+//! Deletes and tombstones are dropped, so that a program may delete the row at once. A record that is no change event
+//! passes. A null in the routed column is an error, and so is a payload column that the table does not have.
+//!
+//! With an `envelope` placement the value becomes a struct of `payload` and the placed columns. Without one, the value is
+//! the payload alone. The schema of that struct is kept by the payload's schema alone, or by the version alone, as in
+//! Debezium: the struct keeps the name of the topic that came first.
+//!
+//! Differences from Debezium: a wrong placement is refused at the start, where Debezium fails at the first event; the
+//! tracing options are accepted and do nothing; `warn` and `error` write no log line.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let router = "type=io.debezium.transforms.outbox.EventRouter
+//!               table.expand.json.payload=true
+//!               table.fields.additional.placement=tenant:header";
+//! let insert = r#"{"topic":"shop.public.outbox","event":{"op":"c","before":null,"ts_ms":1711846800123,"after":{
+//!     "id":"e1","aggregatetype":"order","aggregateid":"42","payload":"{\"total\":9}","tenant":"acme"}}}"#;
+//! let routed = r#"{"topic":"outbox.event.order","timestamp":1711846800123,"key":"42","value":{"total":9},"#;
+//! assert_eq!(try_on(router, insert), format!(r#"{routed}"headers":{{"id":"e1","tenant":"acme"}}}}"#));
+//!
+//! let delete = r#"{"event":{"op":"d","before":{"id":"e1"},"after":null,"ts_ms":1711846800123}}"#;
+//! assert_eq!(try_on(router, delete), "dropped");
+//! ```
+
 use std::sync::Arc;
 
 use super::json_payload::JsonPayload;
 use super::regex_router::RegexRouter;
-use super::{Built, Outcome, Transform, extract, is_envelope, require_struct};
+use super::transform::{Built, Outcome, Transform, extract, is_envelope, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -11,9 +62,10 @@ use crate::json::Json;
 use crate::options::{Options, java_split};
 use pgcdc_format::names::NameAdjustment;
 
-/// Debezium's outbox `EventRouter`.
+/// The router: the names of the outbox table's columns, and what is done with them.
 #[derive(Debug)]
 struct EventRouter {
+    /// `table.op.invalid.behavior=fatal`.
     fails_on_update: bool,
     id: String,
     key: String,
@@ -21,19 +73,23 @@ struct EventRouter {
     timestamp: Option<String>,
     version: Option<String>,
     route_by: String,
+    /// Makes the topic of the routed value; it is Kafka's transform, as in Debezium.
     router: RegexRouter,
     tombstones: bool,
+    /// How a JSON payload is expanded, where the options ask for that.
     expand: Option<JsonPayload>,
     additional: Vec<Additional>,
     ignore_missing: bool,
     /// Whether no additional field goes into the value, so that the value is the payload alone.
     bare: bool,
+    /// The header `id`, which every record gets: one text for all of them.
     id_header: Arc<str>,
     // Cached by the payload's schema alone, or by the version alone, as in Debezium: the first topic's name stays.
     schemas: Recent<Schema, Schema>,
     versions: Recent<Option<i32>, Schema>,
 }
 
+/// Where a column of `table.fields.additional.placement` goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     Header,
@@ -45,7 +101,9 @@ enum Target {
 #[derive(Debug)]
 struct Additional {
     target: Target,
+    /// The column.
     field: String,
+    /// The name of the header or field; the column's own name where the option has none.
     alias: Arc<str>,
 }
 
@@ -107,6 +165,7 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
     }))
 }
 
+/// Reads `table.fields.additional.placement`.
 fn additional(options: &mut Options<'_>) -> Vec<Additional> {
     const LIST: &str = "table.fields.additional.placement";
     let Some(list) = options.raw(LIST) else { return Vec::new() };
@@ -173,6 +232,7 @@ impl Transform for EventRouter {
 }
 
 impl EventRouter {
+    /// Makes the message of a row. The order of the steps is Debezium's, since the first mistake in a row decides the error.
     fn route(&mut self, mut record: Record, event: &Struct, row_schema: &Schema, row: &Struct) -> Outcome {
         let payload_field = row_schema.field(&self.payload);
         let payload_field = payload_field.ok_or_else(|| {
@@ -263,6 +323,7 @@ impl EventRouter {
         Ok(())
     }
 
+    /// The record's timestamp in milliseconds: the column's value, or the event's own time where the column is null.
     fn timestamp(&self, event: &Struct, row: &Struct) -> Result<Option<i64>, Fault> {
         let of_event = || match event.typed("ts_ms", Kind::Int64)? {
             Value::Int64(millis) => Ok(Some(*millis)),
@@ -294,6 +355,7 @@ impl EventRouter {
         }
     }
 
+    /// The schema of the struct that holds the payload and the placed columns: a remembered one, or a new one.
     fn value_schema(
         &mut self,
         payload: &Schema,
@@ -348,6 +410,7 @@ impl EventRouter {
     }
 }
 
+/// The error for a payload that was left out by [`JsonPayload`]: a struct needs a schema for its field.
 fn no_payload_schema() -> Fault {
     Fault::schema("fieldSchema for field payload cannot be null.")
 }

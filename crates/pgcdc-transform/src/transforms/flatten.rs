@@ -1,4 +1,28 @@
-use super::{Built, Outcome, Transform, map_put, require_map, require_struct};
+//! Kafka's `Flatten`: the fields of nested structs become fields of the outermost struct.
+//!
+//! Classes: `org.apache.kafka.connect.transforms.Flatten$Key` and `…Flatten$Value`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `delimiter` | `.` | the text between the names of a path |
+//!
+//! Arrays stay as they are. A nested map is an error in a record with a schema; in a record without one it is flattened,
+//! and a struct is the error. A null key or value passes, so a tombstone does.
+//!
+//! Where a nested struct is null, each of its fields is null: every field below an optional struct becomes optional. A
+//! default of the struct is handed down to its fields. Two paths that give the same name are an error.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let flatten = "type=org.apache.kafka.connect.transforms.Flatten$Value
+//!                delimiter=_";
+//! let before = r#"{"value":{"id":7,"address":{"city":"Oslo","geo":{"x":1}},"tags":["a"]}}"#;
+//! let after = r#"{"value":{"id":7,"address_city":"Oslo","address_geo_x":1,"tags":["a"]}}"#;
+//! assert_eq!(try_on(flatten, before), after);
+//! ```
+
+use super::transform::{Built, Outcome, Transform, map_put, require_map, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -6,7 +30,7 @@ use crate::options::Options;
 
 const PURPOSE: &str = "flattening";
 
-/// Kafka's `Flatten`: the fields of nested structs become fields of the outer one.
+/// The transform with its flattened schemas.
 #[derive(Debug)]
 struct Flatten {
     side: Side,
@@ -49,6 +73,7 @@ impl Transform for Flatten {
 }
 
 impl Flatten {
+    /// The name of a field below `prefix`, which is empty at the outermost level.
     fn name(&self, prefix: &str, field: &str) -> String {
         if prefix.is_empty() { field.to_owned() } else { format!("{prefix}{}{field}", self.delimiter) }
     }
@@ -59,6 +84,8 @@ impl Flatten {
         ))
     }
 
+    /// Adds the flat fields of a struct's schema. `optional` says whether a struct on the way is optional;
+    /// `default_of_parent` is the default of the struct that has these fields.
     fn flatten_schema(
         &self,
         schema: &Schema,
@@ -90,6 +117,7 @@ impl Flatten {
         Ok(())
     }
 
+    /// Copies a struct's values into the flat struct. Fields below a null struct stay null.
     fn flatten_struct(&self, from: &Struct, prefix: &str, to: &mut Struct) -> Result<(), Fault> {
         for (at, field) in from.schema().fields().iter().enumerate() {
             let name = self.name(prefix, &field.name);
@@ -106,6 +134,7 @@ impl Flatten {
         Ok(())
     }
 
+    /// The same for a record without a schema. A later path overwrites an earlier one of the same name.
     fn flatten_map(
         &self,
         from: &[(Value, Value)],

@@ -1,8 +1,44 @@
-//! Debezium's `SwapGeometryCoordinates` and `GeometryFormatTransformer`, which rewrite well-known binary in place.
+//! Debezium's `SwapGeometryCoordinates` and `GeometryFormatTransformer`: they rewrite PostGIS values.
+//!
+//! Classes: `io.debezium.transforms.SwapGeometryCoordinates` and `io.debezium.transforms.GeometryFormatTransformer`.
+//!
+//! `SwapGeometryCoordinates` swaps x and y of each point, for consumers that expect latitude before longitude:
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `srids` | `4326,3857,4269` | the reference systems whose points are swapped |
+//!
+//! `GeometryFormatTransformer` turns well-known binary (WKB) into the extended form (EWKB), which has the number of the
+//! reference system in its bytes, or back:
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `format` | `wkb` | the form of the values that *come*: `wkb` becomes EWKB, `ewkb` becomes WKB |
+//!
+//! The first extended value fixes the direction for all later values, whatever `format` says, as in Debezium.
+//!
+//! Both change fields with the schema `io.debezium.data.geometry.Geometry`, at any depth of structs; the first one also
+//! changes the elements of arrays. A field of type `point` has another schema and stays as it is. So do values without a
+//! reference system, and a record without a struct, such as a tombstone.
+//!
+//! Bytes that are no geometry are an error when they are swapped. The other transform leaves them as they are.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let record = |wkb: &str| {
+//!     format!(r#"{{"value":{{"shape":{{"wkb":"{wkb}","srid":4326}}}},
+//!         "types":{{"shape":"io.debezium.data.geometry.Geometry","wkb":"bytes"}}}}"#)
+//! };
+//! // The point (1 2): one byte for the byte order, four for the type, eight for each coordinate; in base64.
+//! let before = record("AQEAAAAAAAAAAADwPwAAAAAAAABA");
+//! let after = try_on("type=io.debezium.transforms.SwapGeometryCoordinates", &before);
+//! assert_eq!(after, r#"{"value":{"shape":{"wkb":"AQEAAAAAAAAAAAAAQAAAAAAAAPA/","srid":4326}}}"#);
+//! ```
 
 use std::sync::Arc;
 
-use super::{Built, Outcome, Transform};
+use super::transform::{Built, Outcome, Transform};
 use crate::Fault;
 use crate::data::{Kind, Record, Schema, Side, Struct, Value};
 use crate::options::{Options, java_split};
@@ -13,6 +49,7 @@ const GEOMETRY: &str = "io.debezium.data.geometry.Geometry";
 const SWAPPED: [i32; 3] = [4326, 3857, 4269];
 /// The bit of a geometry's type that says that its reference system follows.
 const HAS_SRID: u32 = 0x2000_0000;
+/// The bits that say that each point has a third coordinate, and a measure.
 const HAS_Z: u32 = 0x8000_0000;
 const HAS_M: u32 = 0x4000_0000;
 /// How deep geometries may be nested; PostGIS allows less.
@@ -71,6 +108,7 @@ impl Geometry {
         Ok(new)
     }
 
+    /// Changes one value. Only the swap looks into arrays, as in Debezium.
     fn value(&mut self, value: &Value, schema: &Schema) -> Result<Value, Fault> {
         let nested = matches!(self, Self::Swap(_));
         Ok(match value {
@@ -87,6 +125,7 @@ impl Geometry {
         })
     }
 
+    /// Changes the bytes (`wkb`) of a geometry; its number of the reference system (`srid`) decides.
     fn geometry(&mut self, old: &Struct) -> Result<Struct, Fault> {
         let srid = match old.typed("srid", Kind::Int32)? {
             Value::Int32(srid) => Some(*srid),
@@ -109,6 +148,7 @@ impl Geometry {
     }
 }
 
+/// Whether the bytes carry the number of the reference system.
 fn is_extended(wkb: &[u8]) -> bool {
     wkb.get(1..5).is_some_and(|kind| read_u32(wkb[0], kind) & HAS_SRID != 0)
 }
@@ -134,6 +174,7 @@ fn reformed(wkb: &[u8], extended: bool, srid: Option<i32>) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// The bytes with x and y of each point swapped. Bytes behind the geometry are cut off, as in Debezium.
 fn swapped(wkb: &Arc<[u8]>) -> Result<Vec<u8>, Fault> {
     let mut out = wkb.to_vec();
     let mut walk = Walk { bytes: &mut out, at: 0 };
@@ -150,6 +191,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Walks over one geometry and swaps its points. The types are 1 point, 2 line, 3 polygon, 4 to 7 collections, whose
+    /// members have a byte order of their own.
     fn geometry(&mut self, depth: usize) -> Option<()> {
         let order = *self.take(1)?.first()?;
         let kind = self.number(order)?;
@@ -187,6 +230,7 @@ impl Walk<'_> {
     }
 }
 
+/// Reads four bytes in the geometry's byte order: 1 is little endian.
 fn read_u32(order: u8, bytes: &[u8]) -> u32 {
     let mut four = [0; 4];
     four.copy_from_slice(&bytes[..4]);

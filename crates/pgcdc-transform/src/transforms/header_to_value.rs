@@ -1,10 +1,38 @@
-use super::{Built, Outcome, Transform, require_struct};
+//! Debezium's `HeaderToValue`: headers become fields of the value.
+//!
+//! Class: `io.debezium.transforms.HeaderToValue`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `headers` | required | the headers, between commas |
+//! | `fields` | required | the field for each header, in the same order and number; dots are steps: `after.tenant` |
+//! | `operation` | required | `move` removes the header; `copy` leaves it |
+//!
+//! A struct on the way that the value does not have is added, as an optional struct. A step through a field that is no
+//! struct is an error. A record without any of the headers passes, and so does a tombstone, with its headers.
+//!
+//! The new schema is kept by the value's old schema alone, as in Debezium. So the headers of the first record with a
+//! schema decide which fields the later records have: if a later record has one header more, its field is an error.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let tenant = "type=io.debezium.transforms.HeaderToValue
+//!               headers=tenant
+//!               fields=meta.tenant
+//!               operation=move";
+//! let before = r#"{"value":{"id":7},"headers":{"tenant":"acme","other":"x"}}"#;
+//! let after = r#"{"value":{"id":7,"meta":{"tenant":"acme"}},"headers":{"other":"x"}}"#;
+//! assert_eq!(try_on(tenant, before), after);
+//! ```
+
+use super::transform::{Built, Outcome, Transform, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Header, Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::options::{Options, java_split};
 
-/// Debezium's `HeaderToValue`: headers become fields of the value, nested ones by a path with dots.
+/// Headers and their fields; both lists have the same length.
 #[derive(Debug)]
 struct HeaderToValue {
     headers: Vec<String>,
@@ -17,6 +45,7 @@ struct HeaderToValue {
 /// A field to be added: its path and the header.
 struct Entry<'a> {
     path: Vec<&'a str>,
+    /// The path as the option has it, for errors.
     written: &'a str,
     header: &'a Header,
 }
@@ -50,6 +79,8 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
     Some(Box::new(HeaderToValue { headers, fields, moves, schemas: Recent::new(64) }))
 }
 
+/// The name that Debezium's code gives the value itself where it compares names of structs. A field with this name is
+/// mistaken for the value there, and here, too.
 const ROOT: &str = "payload";
 
 impl Transform for HeaderToValue {
@@ -83,6 +114,7 @@ impl Transform for HeaderToValue {
     }
 }
 
+/// Refuses a path through a field that is no struct.
 fn check_paths(schema: &Schema, entries: &[Entry<'_>]) -> Result<(), Fault> {
     for entry in nested(entries) {
         let mut current = schema;
@@ -100,6 +132,7 @@ fn check_paths(schema: &Schema, entries: &[Entry<'_>]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The entries whose field is not in the outermost struct.
 fn nested<'a, 'e>(entries: &'e [Entry<'a>]) -> impl Iterator<Item = &'e Entry<'a>> {
     entries.iter().filter(|entry| entry.written.contains('.'))
 }
@@ -144,6 +177,8 @@ fn added_to_new<'a>(entry: &Entry<'a>, parent: &str, name: &str, level: usize) -
     (level > 0 && entry.path[..end].join(".") == parent).then(|| entry.path.get(level + 1).copied()).flatten()
 }
 
+/// The schema of a struct with the added fields. `name` is the struct's own field name and `level` its depth; Debezium
+/// finds the place of an entry by these two.
 fn extended_schema(name: &str, old: &Schema, entries: &[Entry<'_>], level: usize) -> Result<Schema, Fault> {
     if old.kind().is_primitive() {
         return Ok(old.clone());
@@ -176,6 +211,7 @@ fn extended_schema(name: &str, old: &Schema, entries: &[Entry<'_>], level: usize
     Ok(builder.build())
 }
 
+/// The struct's value for [`extended_schema`]'s result.
 fn extended_value(
     name: &str,
     old: &Struct,

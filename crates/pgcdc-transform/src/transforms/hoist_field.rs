@@ -1,9 +1,29 @@
-use super::{Built, Outcome, Transform};
+//! Kafka's `HoistField`: the whole key or value becomes the only field of a new struct.
+//!
+//! Classes: `org.apache.kafka.connect.transforms.HoistField$Key` and `…HoistField$Value`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `field` | required | the name of the new field |
+//!
+//! Without a schema the result is a map of one entry. A tombstone is no longer one afterwards, since its value becomes a
+//! map with a null in it; so a compacted topic would keep the row. A predicate `RecordIsTombstone` with `negate=true`
+//! keeps tombstones away.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let hoist = "type=org.apache.kafka.connect.transforms.HoistField$Key
+//!              field=id";
+//! assert_eq!(try_on(hoist, r#"{"key":7}"#), r#"{"key":{"id":7}}"#);
+//! ```
+
+use super::transform::{Built, Outcome, Transform};
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::options::Options;
 
-/// Kafka's `HoistField`: wraps a key or a value in a struct of one field.
+/// The field's name and the schemas that were wrapped in it.
 #[derive(Debug)]
 struct HoistField {
     side: Side,

@@ -1,6 +1,38 @@
+//! Kafka's `InsertField`: adds fields with the record's topic, partition or timestamp, or with a constant.
+//!
+//! Classes: `org.apache.kafka.connect.transforms.InsertField$Key` and `…InsertField$Value`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `topic.field` | none | the field for the topic's name |
+//! | `partition.field` | none | the field for the partition, where an earlier transform has chosen one |
+//! | `timestamp.field` | none | the field for the record's timestamp, where an earlier transform has set one |
+//! | `static.field`, `static.value` | none | a field and its constant text |
+//! | `offset.field` | none | only for sinks: an error at the first record, as in Kafka |
+//! | `replace.null.with.default` | `true` | whether null fields of the record are replaced by their defaults |
+//!
+//! At least one field must be named. A `!` at the end of a name makes the field required, a `?` optional; optional is the
+//! default. A required field is an error where its value is missing.
+//!
+//! Debezium's records have no timestamp of their own, so `timestamp.field` is useful only behind a transform that sets
+//! one, such as [`event_router`](super::event_router). A tombstone passes. A field of the name is an error with a schema,
+//! and is overwritten without one.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let insert = "type=org.apache.kafka.connect.transforms.InsertField$Value
+//!               topic.field=origin
+//!               static.field=region
+//!               static.value=north";
+//! let before = r#"{"topic":"shop.public.items","value":{"id":7}}"#;
+//! let after = r#"{"topic":"shop.public.items","value":{"id":7,"origin":"shop.public.items","region":"north"}}"#;
+//! assert_eq!(try_on(insert, before), after);
+//! ```
+
 use std::sync::Arc;
 
-use super::{Built, Outcome, REPLACE_NULL, Transform, map_put, require_map, require_struct};
+use super::transform::{Built, Outcome, REPLACE_NULL, Transform, map_put, require_map, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Logical, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -8,7 +40,7 @@ use crate::options::Options;
 
 const PURPOSE: &str = "field insertion";
 
-/// Kafka's `InsertField`: adds fields with the record's topic, partition, offset or timestamp, or with a constant.
+/// The fields to add. [`new_state`](super::new_state) uses it for `__deleted`.
 #[derive(Debug)]
 pub(super) struct InsertField {
     side: Side,
@@ -21,6 +53,7 @@ pub(super) struct InsertField {
     schemas: Recent<Schema, Schema>,
 }
 
+/// A field's name, and whether it is optional.
 #[derive(Clone, Debug)]
 struct Inserted {
     name: String,
@@ -86,6 +119,7 @@ impl InsertField {
         }
     }
 
+    /// The schema with the new fields behind the old ones.
     fn updated_schema(&mut self, schema: &Schema) -> Result<Schema, Fault> {
         if let Some(known) = self.schemas.get(schema) {
             return Ok(known.clone());
@@ -139,6 +173,7 @@ impl InsertField {
         Ok(found)
     }
 
+    /// Adds the fields to one record.
     pub(super) fn insert(&mut self, record: Record) -> Result<Record, Fault> {
         let value = record.half(self.side);
         if value.is_null() {

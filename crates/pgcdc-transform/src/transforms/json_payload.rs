@@ -1,4 +1,16 @@
 //! Turns the JSON text of a column into Connect data, with a schema derived from the text: Debezium's `JsonSchemaData`.
+//!
+//! | JSON | schema |
+//! |---|---|
+//! | text, `true`, `false` | `string`, `boolean` |
+//! | a number without point or exponent | `int32`, or `int64` where it needs more bits |
+//! | any other number | `double` |
+//! | an object | a struct; nested structs are named by their path |
+//! | an array | an array of the items' schema; objects of different shapes are merged into one struct |
+//! | `null`, `[]` | left out, unless the options say otherwise |
+//!
+//! All fields are optional. An array whose items have different types is an error, and numbers of different types are
+//! different, too: `[1, 2.5]` is refused, as in Debezium. The callers then leave the text as it is, or fail.
 
 use std::mem::discriminant;
 use std::sync::Arc;
@@ -58,6 +70,7 @@ impl JsonPayload {
         }
     }
 
+    /// The schema of an array's items. Objects are merged: a field is there when one of them has it.
     fn items_schema(self, name: Option<&str>, items: &[Json]) -> Result<Schema, Fault> {
         let sample = self.sample(items)?;
         if !matches!(sample, Json::Object(_)) {
@@ -109,6 +122,7 @@ impl JsonPayload {
         Ok(Value::Struct(inner.into()))
     }
 
+    /// One value. The schema matters only for arrays and objects; a number has the type that its digits have.
     fn field_value(self, json: &Json, schema: &Schema) -> Result<Value, Fault> {
         Ok(match json {
             Json::Null => Value::Null,
@@ -140,6 +154,8 @@ fn number_kind(digits: &str) -> Kind {
     }
 }
 
+/// A number's value. Digits that need more than 64 bits become a `Decimal`, which the `double` of their schema does not
+/// allow; Debezium fails in the same way.
 fn number(digits: &str) -> Value {
     if let Ok(number) = digits.parse() {
         return Value::Int32(number);

@@ -1,6 +1,43 @@
+//! Debezium's `ByLogicalTableRouter`, which is also known as `ToLogicalTopicRouter`: many topics become one.
+//!
+//! Classes: `io.debezium.transforms.ByLogicalTableRouter` and `io.debezium.transforms.ToLogicalTopicRouter`.
+//!
+//! It is for sharded tables: `orders_1`, `orders_2`, … go to one topic. Rows of different shards may have the same primary
+//! key, so the key gets one more field with the name of the topic that the record came from.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `topic.regex` | required | which topics; it must match the whole name |
+//! | `topic.replacement` | required | the new topic, with `$1` or `${name}` for groups |
+//! | `key.enforce.uniqueness` | `true` | whether the key gets the field with the old topic |
+//! | `key.field.name` | see below | the name of that field |
+//! | `key.field.regex`, `key.field.replacement` | none | another value for it, made from the old topic |
+//! | `schema.name.adjustment.mode` | `none` | `avro` or `avro_unicode` for the names of the new schemas |
+//! | `logical.destination.cache.size` | 16 | how many schemas are kept; also as `logical.table.cache.size` |
+//!
+//! The field is `__dbz__physicalTableIdentifier` for the first class and `__dbz__sourceIdentifier` for the second.
+//!
+//! The schemas of key, event and row get names after the new topic. A topic that `topic.regex` does not match passes, and
+//! so does one whose new name would be empty. A tombstone gets the new topic and the new key. A value that is no change
+//! event stays as it is.
+//!
+//! The new schemas are kept by the old schema alone, without the new topic, as in Debezium. So two topics that share a
+//! schema share the new schema's name, too, and the size of that memory shows in the records.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let router = r"type=io.debezium.transforms.ByLogicalTableRouter
+//!                topic.regex=(.*)orders_\d+
+//!                topic.replacement=$1orders";
+//! let before = r#"{"topic":"shop.public.orders_2","key":{"id":7}}"#;
+//! let key = r#"{"id":7,"__dbz__physicalTableIdentifier":"shop.public.orders_2"}"#;
+//! assert_eq!(try_on(router, before), format!(r#"{{"topic":"shop.public.orders","key":{key}}}"#));
+//! ```
+
 use std::sync::Arc;
 
-use super::{Built, Outcome, Transform, is_envelope, require_struct};
+use super::transform::{Built, Outcome, Transform, is_envelope, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -10,7 +47,7 @@ use pgcdc_format::names::NameAdjustment;
 
 const PURPOSE: &str = "Updating schema";
 
-/// Debezium's `ByLogicalTableRouter`, now `ToLogicalTopicRouter`: many topics become one.
+/// The router with its remembered schemas.
 #[derive(Debug)]
 struct LogicalRouter {
     topic: Pattern,
@@ -23,9 +60,11 @@ struct LogicalRouter {
     values: Recent<Schema, Schema>,
 }
 
+/// The field that the key gets.
 #[derive(Debug)]
 struct UniqueField {
     name: Arc<str>,
+    /// `key.field.regex` with its replacement; without a match the value is the old topic.
     regex: Option<(Pattern, String)>,
 }
 
@@ -97,6 +136,7 @@ fn renamed(schema: &Schema, name: &str) -> SchemaBuilder {
 }
 
 impl LogicalRouter {
+    /// The new key's schema: the old fields, then the unique one.
     fn key_schema(&mut self, old: &Schema, topic: &str) -> Result<Schema, Fault> {
         if let Some(known) = self.keys.get(old) {
             return Ok(known.clone());
@@ -111,6 +151,7 @@ impl LogicalRouter {
         Ok(schema)
     }
 
+    /// The new key's value.
     fn key(&self, schema: &Schema, old: &Struct, old_topic: &str) -> Result<Value, Fault> {
         let mut key = Struct::new(schema.clone())?;
         for (field, value) in old.entries() {
@@ -128,6 +169,7 @@ impl LogicalRouter {
         Ok(Value::Struct(key.into()))
     }
 
+    /// The event's new schema. `before` and `after` share the schema of the row, which gets a new name, too.
     fn envelope_schema(&mut self, old: &Schema, topic: &str) -> Result<Schema, Fault> {
         if let Some(known) = self.values.get(old) {
             return Ok(known.clone());
@@ -162,6 +204,7 @@ fn is_row(name: &str) -> bool {
     matches!(name, "before" | "after")
 }
 
+/// The event's value for the new schema: a struct must have the very schema that its field has.
 fn envelope(schema: &Schema, old: &Struct) -> Result<Value, Fault> {
     let row_schema = schema.field("before").or_else(|| schema.field("after")).map(|field| &field.schema);
     let mut updated = Struct::new(schema.clone())?;

@@ -1,11 +1,49 @@
-use super::{Built, Outcome, REPLACE_NULL, Transform, map_get, map_put, require_map, require_struct};
+//! Kafka's `MaskField`: hides the values of fields, for instance of personal data.
+//!
+//! Classes: `org.apache.kafka.connect.transforms.MaskField$Key` and `…MaskField$Value`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `fields` | required | the fields to mask, between commas, each once |
+//! | `replacement` | none | the new value for texts and numbers; else an empty value of the field's type |
+//! | `replace.null.with.default` | `true` | whether a null field is read as its schema's default |
+//!
+//! An empty value is `""`, `0`, `false`, an empty array or map, and 1970-01-01 for a date of Connect's. A `replacement`
+//! for a numeric field must be a number. With a replacement, booleans, dates, arrays and maps are an error; without one,
+//! bytes and structs are. Only fields of the outermost struct can be masked: use it behind
+//! [`new_state`](super::new_state), or name the fields of a key.
+//!
+//! Null stays null. A name that the schema does not have does nothing; without a schema it adds a field with null. A
+//! tombstone is an error, so a chain that sees tombstones needs a predicate `RecordIsTombstone` with `negate=true`.
+//!
+//! A `numeric` column in Connect's `Decimal` with digits after the point cannot be masked without a replacement of the
+//! same scale: the zero has scale 0, and the converter refuses it. It is the same in Kafka.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let mask = "type=org.apache.kafka.connect.transforms.MaskField$Value
+//!             fields=email,age";
+//! let before = r#"{"value":{"id":7,"email":"ann@example.com","age":41}}"#;
+//! assert_eq!(try_on(mask, before), r#"{"value":{"id":7,"email":"","age":0}}"#);
+//!
+//! let stars = "type=org.apache.kafka.connect.transforms.MaskField$Value
+//!              fields=email
+//!              replacement=***";
+//! assert_eq!(try_on(stars, r#"{"value":{"email":"ann@example.com"}}"#), r#"{"value":{"email":"***"}}"#);
+//! assert_eq!(try_on(stars, r#"{"value":{"email":null}}"#), r#"{"value":{"email":null}}"#);
+//! ```
+
+use super::transform::{
+    Built, Outcome, REPLACE_NULL, Transform, map_get, map_put, require_map, require_struct,
+};
 use crate::Fault;
 use crate::data::{Decimal, Record, Side, Struct, Value};
 use crate::options::Options;
 
 const PURPOSE: &str = "mask fields";
 
-/// Kafka's `MaskField`: replaces the values of fields by empty values, or by a given replacement.
+/// The fields and their replacement.
 #[derive(Debug)]
 struct MaskField {
     side: Side,
@@ -56,6 +94,7 @@ impl MaskField {
     }
 }
 
+/// The empty value of a value's type.
 fn nothing(value: &Value) -> Result<Value, Fault> {
     Ok(match value {
         Value::Boolean(_) => Value::Boolean(false),
@@ -74,6 +113,7 @@ fn nothing(value: &Value) -> Result<Value, Fault> {
     })
 }
 
+/// The replacement as a value of the same type. A number loses the bits that do not fit, as in Java.
 fn replaced(value: &Value, text: &str) -> Result<Value, Fault> {
     let number = || {
         let unfit = format!("Unable to convert {text} (class java.lang.String) to a number");

@@ -1,63 +1,69 @@
-//! The transforms, a file each, under the names of their Java classes.
+//! The transforms, a module each. Each module's page is the reference of its transform.
+//!
+//! A transform is known by its Java class. A class of Kafka's that works on one half of a record ends in `$Key` or
+//! `$Value`. Connect also knows the classes without `$` by their name alone: `type=RegexRouter`.
+//!
+//! | to | transforms |
+//! |---|---|
+//! | take rows out of change events | [`new_state`], [`changed_state`], [`schema_to_record`] |
+//! | choose topic or partition | [`regex_router`], [`timestamp_router`], [`logical_router`], [`partition_routing`], [`script`] |
+//! | leave out records | [`script`], [`schema_change_filter`], Kafka's `Filter` with a [predicate](crate::predicates) |
+//! | change fields | [`cast`], [`mask_field`], [`replace_field`], [`timestamp_converter`], [`timezone_converter`] |
+//! | add fields, and move them | [`insert_field`], [`header_from`], [`header_to_value`], [`headers`], [`value_to_key`] |
+//! | change the shape | [`extract_field`], [`flatten`], [`hoist_field`], [`schema_metadata`] |
+//! | publish an outbox | [`event_router`], [`decode_message`] |
+//! | change special types | [`geometry`], [`vector_to_json`] |
+//!
+//! All of them share these rules, which are Connect's:
+//!
+//! - A record has a schema for its key and one for its value, or none. pgcdc's records have both; a transform such as
+//!   [`event_router`] can take them away. Without a schema a struct is a map.
+//! - `replace.null.with.default`, where a transform has it, replaces a null by the default of the field's schema. It
+//!   concerns *all* fields of the record that the transform writes anew, not only the ones that it is about.
+//! - A new schema is made once for each old schema and then kept, 16 for most transforms of Kafka's.
+//! - A mistake in the options is found at the start. An error at a record stops the connector, or with
+//!   `errors.tolerance=all` leaves out the record.
 
-mod cast;
-mod changed_state;
-mod decode_message;
-mod event_router;
-mod extract_field;
-mod flatten;
-mod geometry;
-mod header_from;
-mod header_to_value;
-mod headers;
-mod hoist_field;
-mod insert_field;
+pub mod cast;
+pub mod changed_state;
+pub mod decode_message;
+pub mod event_router;
+pub mod extract_field;
+pub mod flatten;
+pub mod geometry;
+pub mod header_from;
+pub mod header_to_value;
+pub mod headers;
+pub mod hoist_field;
+pub mod insert_field;
 mod json_payload;
-mod logical_router;
-mod mask_field;
-mod new_state;
-mod partition_routing;
+pub mod logical_router;
+pub mod mask_field;
+pub mod new_state;
+pub mod partition_routing;
 mod path;
-mod regex_router;
-mod replace_field;
-mod schema_change_filter;
-mod schema_metadata;
-mod schema_to_record;
-mod script;
+pub mod regex_router;
+pub mod replace_field;
+pub mod schema_change_filter;
+pub mod schema_metadata;
+pub mod schema_to_record;
+pub mod script;
 mod shared_headers;
-mod timestamp_converter;
-mod timestamp_router;
-mod timezone_converter;
-mod value_to_key;
-mod vector_to_json;
+pub mod timestamp_converter;
+pub mod timestamp_router;
+pub mod timezone_converter;
+mod transform;
+pub mod value_to_key;
+pub mod vector_to_json;
 mod zone;
 
-use std::fmt::Debug;
-use std::sync::Arc;
-
-use crate::Fault;
-use crate::data::{Record, Schema, Side, Struct, Value};
+use self::transform::Built;
+pub(crate) use self::transform::{Outcome, Transform, is_envelope};
+use crate::data::{Record, Side};
 use crate::options::Options;
 
-/// The result of a transform: a record, or `None` for a record that is dropped.
-pub(crate) type Outcome = Result<Option<Record>, Fault>;
-
-/// A configured transform. `now` is in milliseconds since 1970.
-pub(crate) trait Transform: Debug + Send {
-    fn apply(&mut self, record: Record, now: i64) -> Outcome;
-
-    /// Tells the transform that the next record still has the connector's own list of headers.
-    fn arrive(&mut self, _: &mut Record) {}
-
-    /// Whether records still have that list after this transform.
-    fn keeps_headers(&self) -> bool {
-        false
-    }
-}
-
-type Built = Option<Box<dyn Transform>>;
-
-/// Kafka's own `Filter`, which drops every record that its predicate selects.
+/// Kafka's own `Filter`: it drops every record that it sees. Its predicate, which Connect asks before, is what makes it
+/// useful.
 #[derive(Debug)]
 struct DropAll;
 
@@ -67,11 +73,14 @@ impl Transform for DropAll {
     }
 }
 
-/// The known classes without their packages: Kafka's, then Debezium's.
+/// The package of Kafka's transforms.
 pub(crate) const KAFKA: &str = "org.apache.kafka.connect.transforms.";
+/// The package of Debezium's transforms.
 pub(crate) const DEBEZIUM: &str = "io.debezium.transforms.";
 
-/// The names by which Connect knows a class: the full name, and the name without its package where that is unambiguous.
+/// The classes that Connect also finds by the name without the package.
+///
+/// `Filter` alone means Kafka's. Classes with `$` have no short name, and `ToLogicalTopicRouter` has none either.
 const SHORT: &[&str] = &[
     "org.apache.kafka.connect.transforms.DropHeaders",
     "org.apache.kafka.connect.transforms.Filter",
@@ -101,7 +110,10 @@ pub(crate) fn full_name(class: &str) -> &str {
     SHORT.iter().find(is).copied().unwrap_or(class)
 }
 
-/// Builds the transform of a class; `None` for an unknown class. Mistakes are added to the options.
+/// Builds the transform of a class from its options.
+///
+/// The outer `None` is an unknown class. The inner one is a known class with a mistake, which is in the options then. All
+/// options are read even after a mistake, so that a user sees all mistakes at once.
 pub(crate) fn build(class: &str, options: &mut Options<'_>) -> Option<Built> {
     if let Some(name) = class.strip_prefix(KAFKA) {
         if let Some((name, half)) = name.split_once('$') {
@@ -145,6 +157,7 @@ pub(crate) fn build(class: &str, options: &mut Options<'_>) -> Option<Built> {
     })
 }
 
+/// Builds a transform that works on one half of a record: `Cast$Key`, `Cast$Value`.
 fn build_half(name: &str, side: Side, options: &mut Options<'_>) -> Option<Built> {
     Some(match name {
         "Cast" => cast::build(side, options),
@@ -159,62 +172,4 @@ fn build_half(name: &str, side: Side, options: &mut Options<'_>) -> Option<Built
         "TimestampConverter" => timestamp_converter::build(side, options),
         _ => return None,
     })
-}
-
-/// The option that most of Kafka's transforms share.
-const REPLACE_NULL: &str = "replace.null.with.default";
-
-fn require_struct<'a>(value: &'a Value, purpose: &str) -> Result<&'a Arc<Struct>, Fault> {
-    value.as_struct().ok_or_else(|| {
-        Fault::data(format!("Only Struct objects supported for [{purpose}], found: {}", value.class()))
-    })
-}
-
-fn require_map<'a>(value: &'a Value, purpose: &str) -> Result<&'a Vec<(Value, Value)>, Fault> {
-    match value {
-        Value::Map(entries) => Ok(entries),
-        other => Err(Fault::data(format!(
-            "Only Map objects supported in absence of schema for [{purpose}], found: {}",
-            other.class()
-        ))),
-    }
-}
-
-/// The value of a name in a map; null when the map does not have it.
-fn map_get(entries: &[(Value, Value)], name: &str) -> Value {
-    let found = entries.iter().find(|(key, _)| key.as_str() == Some(name));
-    found.map_or(Value::Null, |(_, value)| value.clone())
-}
-
-fn map_put(entries: &mut Vec<(Value, Value)>, name: &str, value: Value) {
-    match entries.iter_mut().find(|(key, _)| key.as_str() == Some(name)) {
-        Some((_, slot)) => *slot = value,
-        None => entries.push((Value::text(name), value)),
-    }
-}
-
-/// Whether a value is one of Debezium's change events.
-fn is_envelope(record: &Record) -> bool {
-    let name = record.value_schema.as_ref().and_then(Schema::name);
-    name.is_some_and(|name| name.ends_with(".Envelope"))
-}
-
-/// Schema and value of a struct's field, with the default for null, as Kafka's `ExtractField` reads it.
-fn extract(schema: Option<&Schema>, value: &Value, field: &str) -> Result<(Option<Schema>, Value), Fault> {
-    let Some(schema) = schema else {
-        if value.is_null() {
-            return Ok((None, Value::Null));
-        }
-        return Ok((None, map_get(require_map(value, "field extraction")?, field)));
-    };
-    if !value.is_null() {
-        require_struct(value, "field extraction")?;
-    }
-    let found = schema.field_of_struct(field)?;
-    let found = found.ok_or_else(|| Fault::argument(format!("Unknown field: {field}")))?;
-    let inner = match value.as_struct() {
-        None => Value::Null,
-        Some(inner) => inner.get(field)?.clone(),
-    };
-    Ok((Some(found.schema.clone()), inner))
 }

@@ -1,9 +1,61 @@
+//! Debezium's `ExtractNewRecordState`: a change event becomes the row alone, as most consumers want it.
+//!
+//! Class: `io.debezium.transforms.ExtractNewRecordState`.
+//!
+//! When it is the only transform and its options are simple ones, pgcdc's encoder writes the rows at once and this code is
+//! not used. The records are the same.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `delete.tombstone.handling.mode` | `tombstone` | see below |
+//! | `add.fields` | none | fields of the event to add to the row: `op,source.ts_ms,table:t` |
+//! | `add.fields.prefix` | `__` | the text before the name of each such field |
+//! | `add.headers` | none | the same for headers |
+//! | `add.headers.prefix` | `__` | the text before the name of each such header |
+//! | `route.by.field` | none | the column with the name of the topic |
+//! | `drop.fields.header.name` | none | a header that lists fields to remove, see [`changed_state`](super::changed_state) |
+//! | `drop.fields.from.key` | `false` | whether they are removed from the key, too |
+//! | `drop.fields.keep.schema.compatible` | `true` | whether only optional fields are removed |
+//! | `replace.null.with.default` | `true` | whether a null of the row is replaced by its default when `__deleted` is added |
+//!
+//! What becomes of a delete and of its tombstone:
+//!
+//! | mode | the delete | its tombstone |
+//! |---|---|---|
+//! | `drop` | dropped | dropped |
+//! | `tombstone` | a tombstone with the row's schema | dropped |
+//! | `delete-to-tombstone` | a tombstone without a schema | dropped |
+//! | `rewrite` | the old row, with `__deleted` = `"true"` | dropped |
+//! | `rewrite-with-tombstone` | the old row, with `__deleted` = `"true"` | sent |
+//!
+//! With either rewriting mode every other row gets `__deleted` = `"false"`.
+//!
+//! A name without a dot is looked for where Debezium looks for it: `op` and `ts_ms` in the event, `id` and `total_order` in
+//! `transaction`, every other name in `source`. The new field is named `<prefix><name>`, or `<prefix><block>_<name>` for a
+//! name with a dot, or `<prefix><alias>` for `name:alias`.
+//!
+//! A truncate is dropped. A record that is no change event passes: a heartbeat, a transaction's begin and end.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let unwrap = "type=io.debezium.transforms.ExtractNewRecordState
+//!               delete.tombstone.handling.mode=rewrite
+//!               add.fields=op,lsn";
+//! let update = r#"{"event":{"op":"u","before":null,"after":{"id":7},"source":{"lsn":99}}}"#;
+//! assert_eq!(try_on(unwrap, update), r#"{"value":{"id":7,"__deleted":"false","__op":"u","__lsn":99}}"#);
+//!
+//! let delete = r#"{"event":{"op":"d","before":{"id":7},"after":null,"source":{"lsn":99}}}"#;
+//! assert_eq!(try_on(unwrap, delete), r#"{"value":{"id":7,"__deleted":"true","__op":"d","__lsn":99}}"#);
+//! assert_eq!(try_on(unwrap, r#"{"key":{"id":7}}"#), "dropped");
+//! ```
+
 use std::sync::Arc;
 
 use super::insert_field::InsertField;
 use super::replace_field::ReplaceField;
 use super::shared_headers::SharedHeaders;
-use super::{Built, Outcome, Transform, extract, is_envelope, require_struct};
+use super::transform::{Built, Outcome, Transform, extract, is_envelope, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -19,18 +71,22 @@ enum Deletes {
     DeleteToTombstone,
 }
 
-/// Debezium's `ExtractNewRecordState`, for any position in a chain. Alone, the encoder does it.
+/// The transform, for any position in a chain.
 #[derive(Debug)]
 struct NewState {
     deletes: Deletes,
+    /// `add.fields`.
     fields: Vec<Reference>,
+    /// `add.headers`.
     headers: Vec<Reference>,
     route_by: Option<String>,
     drop_header: Option<String>,
     drop_from_key: bool,
     keep_compatible: bool,
+    /// Add `__deleted` with `true` and `false`; Debezium uses Kafka's transform for it.
     mark_deleted: InsertField,
     mark_kept: InsertField,
+    /// The row's schema with the added fields, by the row's schema and the operation.
     schemas: Recent<(Schema, Option<Arc<str>>), Schema>,
     shared: SharedHeaders,
 }
@@ -41,6 +97,7 @@ struct Reference {
     /// The struct that has the field; `None` for the event itself.
     host: Option<String>,
     field: String,
+    /// The name of the new field or header.
     name: Arc<str>,
 }
 
@@ -83,6 +140,7 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
     }))
 }
 
+/// Reads `add.fields` or `add.headers`.
 fn references(options: &mut Options<'_>, name: &str, prefix_name: &str) -> Vec<Reference> {
     let prefix = options.raw(prefix_name).unwrap_or("__").to_owned();
     let Some(list) = options.raw(name).filter(|list| !list.is_empty()) else { return Vec::new() };
@@ -97,6 +155,8 @@ fn references(options: &mut Options<'_>, name: &str, prefix_name: &str) -> Vec<R
 }
 
 impl Reference {
+    /// Reads `op`, `source.ts_ms` or `table:alias`; `None` for anything else. Parts behind a second dot are ignored, as in
+    /// Debezium.
     fn parse(prefix: &str, item: &str) -> Option<Self> {
         let parts = java_split(item, ':');
         let steps = java_split(parts.first()?, '.');
@@ -129,6 +189,8 @@ impl Reference {
         Ok(found.map(|field| SchemaBuilder::same_kind(&field.schema).optional().build()))
     }
 
+    /// The value of the new field. A null block gives null; a field that the block does not have is looked for in the
+    /// event itself.
     fn value(&self, event: &Struct) -> Result<Value, Fault> {
         let host = match &self.host {
             None => event,
@@ -206,6 +268,7 @@ impl Transform for NewState {
 }
 
 impl NewState {
+    /// Finishes a delete. `record` already has its new value: null, or the old row.
     fn deleted(&mut self, mut record: Record, event: &Struct) -> Result<Record, Fault> {
         if let Some(field) = &self.route_by {
             let before = event.nested("before")?.ok_or_else(|| Fault::null("before is null"))?;
@@ -215,6 +278,7 @@ impl NewState {
         if record.value.is_null() { Ok(record) } else { self.add_fields(record, event) }
     }
 
+    /// Finishes an insert, an update or a row of a snapshot. `record` already has the row as its value.
     fn kept(&mut self, mut record: Record, event: &Struct) -> Result<Record, Fault> {
         if matches!(self.deletes, Deletes::Rewrite | Deletes::RewriteWithTombstone) {
             record = self.mark_kept.insert(record)?;
@@ -229,6 +293,7 @@ impl NewState {
         self.drop_fields(record)
     }
 
+    /// Adds the fields of `add.fields` behind the row's own. A block that the event does not have adds nothing.
     fn add_fields(&mut self, record: Record, event: &Struct) -> Result<Record, Fault> {
         let value = require_struct(&record.value, "source field insertion")?.clone();
         let operation = event.string("op")?.map(Arc::from);
@@ -257,6 +322,7 @@ impl NewState {
         Ok(record.with(Side::Value, Some(schema), Value::Struct(updated.into())))
     }
 
+    /// Removes the fields that the header `drop.fields.header.name` lists.
     fn drop_fields(&self, mut record: Record) -> Result<Record, Fault> {
         let Some(name) = &self.drop_header else { return Ok(record) };
         let Some(header) = record.headers.iter().find(|header| *header.key == **name) else {
@@ -278,6 +344,8 @@ impl NewState {
         self.without(record, Side::Value, &names)
     }
 
+    /// A half of the record without these fields. With `drop.fields.keep.schema.compatible` a required field stays, since a
+    /// reader with the old schema could not do without it.
     fn without(&self, record: Record, side: Side, names: &[String]) -> Result<Record, Fault> {
         let mut dropped = names.to_vec();
         if self.keep_compatible {
@@ -294,6 +362,7 @@ impl NewState {
     }
 }
 
+/// Renames the topic; a blank or null name leaves it.
 fn set_topic(record: &mut Record, topic: Option<&str>) {
     if let Some(topic) = topic.filter(|topic| !topic.trim().is_empty()) {
         record.topic = topic.into();

@@ -1,10 +1,41 @@
-use super::{Built, Outcome, Transform, is_envelope};
+//! Debezium's `PartitionRouting`: chooses the partition by a hash of columns that need not be the key.
+//!
+//! Class: `io.debezium.transforms.partitions.PartitionRouting`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `partition.payload.fields` | required | paths of the event, between commas: `change.customer_id`, `source.table` |
+//! | `partition.topic.num` | required | how many partitions the topic has; it is not asked of the broker |
+//! | `partition.hash.function` | `java` | `java` for `hashCode()`, `murmur` for MurmurHash3 |
+//!
+//! A path begins with a field of the event. `change` stands for `after`, and for `before` in a delete. The hashes of all
+//! fields are added up, so their order does not matter.
+//!
+//! A field that is missing or null adds nothing. When no field adds anything the partition stays open, and the producer
+//! chooses it by the key. That also holds for truncates, logical messages, tombstones and records that are no change event.
+//! A tombstone therefore may go to another partition than its row; Debezium does the same.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let routing = "type=io.debezium.transforms.partitions.PartitionRouting
+//!                partition.payload.fields=change.customer
+//!                partition.topic.num=8";
+//! let insert = r#"{"event":{"op":"c","before":null,"after":{"id":7,"customer":42}}}"#;
+//! assert!(try_on(routing, insert).starts_with(r#"{"partition":2,"#));
+//!
+//! let delete = r#"{"event":{"op":"d","before":{"id":7,"customer":42},"after":null}}"#;
+//! assert!(try_on(routing, delete).starts_with(r#"{"partition":2,"#));
+//! assert_eq!(try_on(routing, r#"{"key":{"id":7}}"#), r#"{"key":{"id":7}}"#);
+//! ```
+
+use super::transform::{Built, Outcome, Transform, is_envelope};
 use crate::Fault;
 use crate::data::{Kind, Record, Struct, Value};
 use crate::java;
 use crate::options::{Options, java_split};
 
-/// Debezium's `PartitionRouting`: chooses the partition by a hash of fields of the event.
+/// The paths, each split into its steps, and the hash.
 #[derive(Debug)]
 struct PartitionRouting {
     fields: Vec<Vec<String>>,

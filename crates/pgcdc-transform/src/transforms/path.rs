@@ -1,4 +1,14 @@
-//! `field.syntax.version`: a field's name, or a path to a nested one.
+//! How an option names a field: by its name, or by the path to a nested field.
+//!
+//! `field.syntax.version=V1`, the default, takes the text as a name, dots included. `V2` takes a dot as a step into a
+//! struct. A step with a dot in its name stands in backticks; a backtick in such a name has a backslash before it:
+//!
+//! | text | V1 | V2 |
+//! |---|---|---|
+//! | `a.b` | the field `a.b` | `a`, then `b` |
+//! | `` `a.b`.c `` | the field with these characters | `a.b`, then `c` |
+//!
+//! A backtick ends a name only before a dot or at the end of the text, so `` `a`b` `` is the name `` a`b ``.
 
 use crate::Fault;
 use crate::data::{Field, Schema, Struct, Value};
@@ -7,7 +17,9 @@ use crate::options::Options;
 /// The path to a field.
 #[derive(Clone, Debug)]
 pub(super) struct FieldPath {
+    /// The structs on the way, from the outermost one.
     steps: Vec<String>,
+    /// The field itself.
     last: String,
 }
 
@@ -41,6 +53,10 @@ impl FieldPath {
         }
     }
 
+    /// The field in a schema; `None` where the schema has no such path.
+    ///
+    /// # Errors
+    /// When a step is no struct.
     pub(super) fn field<'a>(&self, schema: &'a Schema) -> Result<Option<&'a Field>, Fault> {
         let mut current = schema;
         for step in &self.steps {
@@ -52,6 +68,10 @@ impl FieldPath {
         current.field_of_struct(&self.last)
     }
 
+    /// The value in a struct: null where the path ends early. `default_for_null` concerns the last field only.
+    ///
+    /// # Errors
+    /// When a step is no struct.
     pub(super) fn value(&self, from: &Struct, default_for_null: bool) -> Result<Value, Fault> {
         let mut current = from;
         for step in &self.steps {
@@ -60,22 +80,29 @@ impl FieldPath {
             if inner.is_null() {
                 return Ok(Value::Null);
             }
-            current = super::require_struct(inner, "nested field access")?;
+            current = super::transform::require_struct(inner, "nested field access")?;
         }
         let found = current.schema().position(&self.last);
         Ok(found.map_or(Value::Null, |at| current.at_with(at, default_for_null).clone()))
     }
 
+    /// The value in a map, for a record without a schema.
     pub(super) fn value_of_map(&self, from: &[(Value, Value)]) -> Result<Value, Fault> {
         let mut current = Value::Map(from.to_vec().into());
         for step in &self.steps {
-            let inner = super::map_get(super::require_map(&current, "nested field access")?, step);
+            let inner = super::transform::map_get(
+                super::transform::require_map(&current, "nested field access")?,
+                step,
+            );
             if inner.is_null() {
                 return Ok(inner);
             }
             current = inner;
         }
-        Ok(super::map_get(super::require_map(&current, "nested field access")?, &self.last))
+        Ok(super::transform::map_get(
+            super::transform::require_map(&current, "nested field access")?,
+            &self.last,
+        ))
     }
 }
 

@@ -1,10 +1,33 @@
-use super::{Built, Outcome, Transform};
+//! Kafka's `RegexRouter`: renames topics by a regular expression.
+//!
+//! Class: `org.apache.kafka.connect.transforms.RegexRouter`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `regex` | required | a Java regular expression; it must match the topic's whole name |
+//! | `replacement` | required | the new name, with `$1` or `${name}` for the groups of the expression |
+//!
+//! A topic that the expression does not match keeps its name. A group that the expression does not have is an error at
+//! the first record. Tombstones are renamed like all other records. See [`Pattern`](crate::java::Pattern) for what is
+//! different between Java's expressions and the ones that run here.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let router = r"type=org.apache.kafka.connect.transforms.RegexRouter
+//!                regex=[^.]+\.public\.(.*)
+//!                replacement=tables.$1";
+//! assert_eq!(try_on(router, r#"{"topic":"shop.public.items"}"#), r#"{"topic":"tables.items"}"#);
+//! assert_eq!(try_on(router, r#"{"topic":"shop.audit.log"}"#), r#"{"topic":"shop.audit.log"}"#);
+//! ```
+
+use super::transform::{Built, Outcome, Transform};
 use crate::Fault;
 use crate::data::Record;
 use crate::java::Pattern;
 use crate::options::Options;
 
-/// Kafka's `RegexRouter`: a topic that the expression matches as a whole is renamed.
+/// The expression and its replacement. The outbox router renames by it, too.
 #[derive(Debug)]
 pub(super) struct RegexRouter {
     regex: Pattern,

@@ -1,6 +1,30 @@
+//! Kafka's `ReplaceField`: removes fields and renames fields.
+//!
+//! Classes: `org.apache.kafka.connect.transforms.ReplaceField$Key` and `…ReplaceField$Value`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `exclude` | none | the fields to remove |
+//! | `include` | all | the fields to keep; `exclude` wins over it |
+//! | `renames` | none | items `old:new` between commas |
+//! | `replace.null.with.default` | `true` | whether a null field is read as its schema's default |
+//!
+//! `include` and `exclude` have the old names. Only the outermost struct is changed. A name that the record does not have
+//! does nothing. Two fields that get one name are an error. A tombstone passes.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let replace = "type=org.apache.kafka.connect.transforms.ReplaceField$Value
+//!                exclude=password
+//!                renames=mail:email";
+//! let before = r#"{"value":{"id":7,"mail":"ann@example.com","password":"x"}}"#;
+//! assert_eq!(try_on(replace, before), r#"{"value":{"id":7,"email":"ann@example.com"}}"#);
+//! ```
+
 use std::collections::HashMap;
 
-use super::{Built, Outcome, REPLACE_NULL, Transform, require_map, require_struct};
+use super::transform::{Built, Outcome, REPLACE_NULL, Transform, require_map, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -8,12 +32,14 @@ use crate::options::{Options, java_split};
 
 const PURPOSE: &str = "field replacement";
 
-/// Kafka's `ReplaceField`: drops fields and renames fields.
+/// The lists. Debezium's transforms remove fields by it, too.
 #[derive(Debug)]
 pub(super) struct ReplaceField {
     side: Side,
     exclude: Vec<String>,
+    /// Empty: all fields.
     include: Vec<String>,
+    /// New names by old ones.
     renames: HashMap<String, String>,
     default_for_null: bool,
     schemas: Recent<Schema, Schema>,
@@ -58,6 +84,7 @@ impl ReplaceField {
         }
     }
 
+    /// Whether a field, by its old name, stays.
     fn keeps(&self, name: &str) -> bool {
         let in_list = |list: &[String]| list.iter().any(|item| item == name);
         !in_list(&self.exclude) && (self.include.is_empty() || in_list(&self.include))
@@ -67,6 +94,7 @@ impl ReplaceField {
         self.renames.get(name).map_or(name, String::as_str)
     }
 
+    /// The old name of a field of the new schema.
     fn original<'a>(&'a self, name: &'a str) -> &'a str {
         self.renames.iter().find(|(_, to)| *to == name).map_or(name, |(from, _)| from.as_str())
     }
@@ -86,6 +114,7 @@ impl ReplaceField {
         Ok(updated)
     }
 
+    /// Changes one record.
     pub(super) fn replace(&mut self, record: Record) -> Result<Record, Fault> {
         let value = record.half(self.side);
         if value.is_null() {
@@ -96,7 +125,7 @@ impl ReplaceField {
             for (key, value) in require_map(value, PURPOSE)? {
                 let name = key.as_str().unwrap_or_default();
                 if self.keeps(name) {
-                    super::map_put(&mut updated, self.renamed(name), value.clone());
+                    super::transform::map_put(&mut updated, self.renamed(name), value.clone());
                 }
             }
             return Ok(record.with(self.side, None, Value::Map(updated.into())));

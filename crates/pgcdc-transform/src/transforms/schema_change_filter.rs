@@ -1,11 +1,35 @@
-use super::{Built, Outcome, Transform, require_struct};
+//! Debezium's `SchemaChangeEventFilter`: drops events about changes of the schema, by their type.
+//!
+//! Class: `io.debezium.transforms.SchemaChangeEventFilter`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `schema.change.event.exclude.list` | required | `CREATE`, `ALTER`, `DROP`, `TRUNCATE`, `DATABASE`, between commas |
+//!
+//! Neither Debezium's Postgres connector nor pgcdc writes such events, so every record passes. The class is here so that a
+//! configuration made for another connector starts.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let filter = "type=io.debezium.transforms.SchemaChangeEventFilter
+//!               schema.change.event.exclude.list=CREATE,DROP";
+//! assert_eq!(try_on(filter, r#"{"value":{"id":7}}"#), r#"{"value":{"id":7}}"#);
+//!
+//! let unknown = "type=io.debezium.transforms.SchemaChangeEventFilter
+//!                schema.change.event.exclude.list=RENAME";
+//! assert!(try_on(unknown, "{}").starts_with("refused: "));
+//! ```
+
+use super::transform::{Built, Outcome, Transform, require_struct};
 use crate::Fault;
 use crate::data::{Kind, Record, Schema, Value};
 use crate::options::{Options, java_split};
 
+/// Debezium's types of schema changes.
 const TYPES: [&str; 5] = ["CREATE", "ALTER", "DROP", "TRUNCATE", "DATABASE"];
 
-/// Debezium's `SchemaChangeEventFilter`. The Postgres connector writes no schema changes, so it passes every record.
+/// The excluded types. An event without table changes counts as `DATABASE`, and one with several by its first.
 #[derive(Debug)]
 struct SchemaChangeFilter {
     excluded: Vec<String>,

@@ -1,10 +1,35 @@
-use super::{Built, Outcome, REPLACE_NULL, Transform};
+//! Kafka's `SetSchemaMetadata`: gives the schema of a struct another name, another version, or both.
+//!
+//! Classes: `org.apache.kafka.connect.transforms.SetSchemaMetadata$Key` and `…SetSchemaMetadata$Value`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `schema.name` | as it is | the new name |
+//! | `schema.version` | as it is | the new version, a number |
+//! | `replace.null.with.default` | `true` | whether null fields of the record are replaced by their defaults |
+//!
+//! At least one of the first two is needed. It is of use with Avro, where the name becomes the record's name in the
+//! registry. A schema that is not a struct's is an error; a value without a schema is one, too, unless it is null.
+//!
+//! The name decides what later transforms see: only a value whose schema ends in `.Envelope` is a change event.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let renamed = "type=org.apache.kafka.connect.transforms.SetSchemaMetadata$Value
+//!                schema.name=com.example.Order";
+//! let update = r#"{"event":{"op":"u","before":null,"after":{"id":7}}}"#;
+//! let after = r#"{"value":{"before":null,"after":{"id":7},"op":"u"}}"#;
+//! assert_eq!(try_on(renamed, update), after, "it is no change event any more");
+//! ```
+
+use super::transform::{Built, Outcome, REPLACE_NULL, Transform};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::options::Options;
 
-/// Kafka's `SetSchemaMetadata`: gives the schema another name or version.
+/// The new name and version.
 #[derive(Debug)]
 struct SetSchemaMetadata {
     side: Side,

@@ -1,4 +1,35 @@
-use super::{Built, Outcome, Transform, extract, is_envelope, require_struct};
+//! Debezium's `ExtractSchemaToNewRecord`: adds a description of the table's columns to each change event.
+//!
+//! Class: `io.debezium.transforms.ExtractSchemaToNewRecord`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `schema.name.adjustment.mode` | `none` | `avro` or `avro_unicode` for the names of the new schemas |
+//!
+//! The new field `sourceSchema` has the table's name and, for each column, its name, its type in the database, length,
+//! scale and comment:
+//!
+//! ```text
+//! before  {"before":null,"after":{"id":7},"source":{…,"table":"items"},"op":"c"}
+//! after   {"before":null,"after":{"id":7},"source":{…,"table":"items"},"op":"c",
+//!          "sourceSchema":{"id":"items","table":{"columns":[
+//!            {"name":"id","typeName":"INT4","length":10,"scale":0,"comment":null}]}}}
+//! ```
+//!
+//! The description comes from the parameters of the columns' schemas. The connector writes them when
+//! `column.propagate.source.type=.*` is set; without it each event is an error:
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let describe = "type=io.debezium.transforms.ExtractSchemaToNewRecord";
+//! let insert = r#"{"event":{"op":"c","before":null,"after":{"id":7},"source":{"table":"items"}}}"#;
+//! assert!(try_on(describe, insert).contains("column.propagate.source.type"));
+//! ```
+//!
+//! A tombstone, a truncate and a record that is no change event pass. The description is made once for each event schema.
+
+use super::transform::{Built, Outcome, Transform, extract, is_envelope, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -8,7 +39,7 @@ use pgcdc_format::names::NameAdjustment;
 /// The field that it adds.
 const ADDED: &str = "sourceSchema";
 
-/// Debezium's `ExtractSchemaToNewRecord`: adds a description of the table's columns to each event.
+/// The transform with the descriptions that it has made.
 #[derive(Debug)]
 struct SchemaToRecord {
     adjustment: NameAdjustment,
@@ -48,6 +79,8 @@ impl Transform for SchemaToRecord {
     }
 }
 
+/// The event's new schema, and the value of the new field for all events of that schema. Debezium names the schema of the
+/// table without the adjustment.
 fn describe(event: &Struct, row: &Schema, adjustment: NameAdjustment) -> Result<(Schema, Value), Fault> {
     let plain = |kind, optional| Schema::plain(kind, optional);
     let column = SchemaBuilder::new(Kind::Struct)
@@ -87,6 +120,7 @@ fn describe(event: &Struct, row: &Schema, adjustment: NameAdjustment) -> Result<
     Ok((builder.build(), Value::Struct(added.into())))
 }
 
+/// One column's description, from the parameters of its schema.
 fn describe_column(schema: &Schema, column: &Schema) -> Result<Struct, Fault> {
     let said = |what: &str| column.parameter(&format!("__debezium.source.column.{what}"));
     let (Some(name), Some(kind)) = (said("name"), said("type")) else {

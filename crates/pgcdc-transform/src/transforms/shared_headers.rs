@@ -1,7 +1,9 @@
 //! Headers that a delete and its tombstone share.
 //!
 //! Debezium gives both records one list of headers, and some of its transforms add to that list in place. So a header that
-//! the delete gets is in the tombstone, too. Any other transform on the way copies the list, which ends the sharing.
+//! such a transform adds to the delete is in the tombstone, too. Every other transform copies the list, and with the copy
+//! the sharing ends. pgcdc's records share nothing, so [`SharedHeaders`] keeps the headers of the last delete and adds them
+//! to the tombstone that follows it.
 
 use std::sync::Arc;
 
@@ -12,6 +14,7 @@ use crate::data::{Headers, Record, Value};
 pub(super) struct SharedHeaders {
     /// Whether the current record still has the list that the connector gave it.
     original: bool,
+    /// Topic, key and new headers of the last delete. Topic and key tell its tombstone from any other record.
     delete: Option<(Arc<str>, Value, Headers)>,
 }
 

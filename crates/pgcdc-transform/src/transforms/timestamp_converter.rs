@@ -1,4 +1,50 @@
-use super::{Built, Outcome, REPLACE_NULL, Transform, map_get, map_put, require_map, require_struct};
+//! Kafka's `TimestampConverter`: another form for a moment in time.
+//!
+//! Classes: `org.apache.kafka.connect.transforms.TimestampConverter$Key` and `…TimestampConverter$Value`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `target.type` | required | `string`, `unix`, `Date`, `Time` or `Timestamp` |
+//! | `field` | the whole key or value | the field to convert |
+//! | `format` | none | a pattern of Java's `SimpleDateFormat`; needed for texts, read and written |
+//! | `unix.precision` | `milliseconds` | the unit of `unix` numbers: `seconds`, `milliseconds`, `microseconds`, `nanoseconds` |
+//! | `replace.null.with.default` | `true` | whether a null field is read as its schema's default |
+//!
+//! It reads texts, `int64` numbers (as `unix`) and Connect's `Date`, `Time` and `Timestamp`. Any other schema is an error.
+//! The precision of the number that comes is the one of `unix.precision`, too.
+//!
+//! Debezium's own temporal types are plain numbers to it, since it goes by the schema's name: `io.debezium.time.Date` is an
+//! `int32` and therefore an error, and `io.debezium.time.MicroTimestamp` is an `int64` that needs
+//! `unix.precision=microseconds`. With `time.precision.mode=connect` the columns have Connect's types.
+//!
+//! Times are UTC. `Date` cuts off the time of day, `Time` the date. Null and tombstones pass. A text that does not fit the
+//! pattern is an error; text behind the part that fits is ignored, as in Java.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let iso = "type=org.apache.kafka.connect.transforms.TimestampConverter$Value
+//!            field=paid
+//!            target.type=string
+//!            format=yyyy-MM-dd'T'HH:mm:ss";
+//! let before = r#"{"value":{"id":7,"paid":1711846800123}}"#;
+//! assert_eq!(try_on(iso, before), r#"{"value":{"id":7,"paid":"2024-03-31T01:00:00"}}"#);
+//!
+//! let unix = "type=org.apache.kafka.connect.transforms.TimestampConverter$Value
+//!             field=paid
+//!             target.type=unix
+//!             unix.precision=seconds
+//!             format=yyyy-MM-dd";
+//! assert_eq!(try_on(unix, r#"{"value":{"paid":"2024-03-31"}}"#), r#"{"value":{"paid":1711843200}}"#);
+//! assert_eq!(
+//!     try_on(unix, r#"{"value":{"paid":"soon"}}"#),
+//!     "failed: Could not parse timestamp: value (soon) does not match pattern (yyyy-MM-dd)"
+//! );
+//! ```
+
+use super::transform::{
+    Built, Outcome, REPLACE_NULL, Transform, map_get, map_put, require_map, require_struct,
+};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Logical, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -7,22 +53,29 @@ use crate::options::Options;
 
 const PURPOSE: &str = "converting timestamp formats";
 
-/// The form in which a timestamp is written.
+/// The form of a moment: of the values that come, and of the values that go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
+    /// A text, by the pattern.
     Text,
+    /// A number of units since 1970.
     Unix,
+    /// Connect's `Date`: midnight.
     Date,
+    /// Connect's `Time`: a moment of 1970-01-01.
     Time,
+    /// Connect's `Timestamp`.
     Timestamp,
 }
 
-/// Kafka's `TimestampConverter`.
+/// The field and its new form.
 #[derive(Debug)]
 struct TimestampConverter {
     side: Side,
+    /// Empty: the whole key or value.
     field: String,
     target: Form,
+    /// The pattern for texts. It may be missing where no text is written; a text that comes is an error then.
     format: Option<DateFormat>,
     /// How many units of `unix.precision` a millisecond has, and how many milliseconds such a unit has.
     unix: (i64, i64),
@@ -110,6 +163,7 @@ impl Transform for TimestampConverter {
     }
 }
 
+/// The schema of values of a form.
 fn schema_of(form: Form, optional: bool) -> Schema {
     let logical = |kind: Kind, logical: Logical| SchemaBuilder::new(kind).named(logical.name()).version(1);
     let builder = match form {
@@ -122,6 +176,7 @@ fn schema_of(form: Form, optional: bool) -> Schema {
     builder.optional_if(optional).build()
 }
 
+/// The form of a schema's values; an error for a schema of no moment.
 fn form(schema: &Schema) -> Result<Form, Fault> {
     match (schema.logical(), schema.kind()) {
         (Some(Logical::Timestamp), _) => Ok(Form::Timestamp),
@@ -135,6 +190,7 @@ fn form(schema: &Schema) -> Result<Form, Fault> {
     }
 }
 
+/// The form of a value without a schema; `None` for null.
 fn untyped_form(value: &Value) -> Result<Option<Form>, Fault> {
     match value {
         Value::Null => Ok(None),
@@ -149,6 +205,7 @@ fn untyped_form(value: &Value) -> Result<Option<Form>, Fault> {
 }
 
 impl TimestampConverter {
+    /// The schema with the field's new one. A struct's default is converted, too.
     fn updated_schema(&mut self, schema: &Schema) -> Result<Schema, Fault> {
         if let Some(known) = self.schemas.get(schema) {
             return Ok(known.clone());
@@ -172,6 +229,7 @@ impl TimestampConverter {
         Ok(updated)
     }
 
+    /// A struct with its field converted.
     fn converted(&self, old: &Struct, updated_schema: &Schema) -> Result<Value, Fault> {
         let mut updated = Struct::new(updated_schema.clone())?;
         for (at, field) in old.schema().fields().iter().enumerate() {
@@ -186,6 +244,7 @@ impl TimestampConverter {
         Ok(Value::Struct(updated.into()))
     }
 
+    /// One value, by way of milliseconds since 1970: finer digits are lost.
     fn convert(&self, value: &Value, from: Option<Form>) -> Result<Value, Fault> {
         let Some(from) = from.filter(|_| !value.is_null()) else { return Ok(Value::Null) };
         let (per_milli, millis_per) = self.unix;

@@ -1,10 +1,32 @@
-use super::{Built, Outcome, Transform};
+//! Kafka's `TimestampRouter`: puts the record's date into the topic's name.
+//!
+//! Class: `org.apache.kafka.connect.transforms.TimestampRouter`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `topic.format` | `${topic}-${timestamp}` | the new name |
+//! | `timestamp.format` | `yyyyMMdd` | a pattern of Java's `SimpleDateFormat`, in UTC |
+//!
+//! A record without a timestamp is an error. Debezium's records have none, so this transform must come behind one that
+//! sets it, such as [`event_router`](super::event_router).
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let router = "type=org.apache.kafka.connect.transforms.TimestampRouter
+//!               timestamp.format=yyyy-MM";
+//! let before = r#"{"topic":"orders","timestamp":1711846800123,"key":7}"#;
+//! assert_eq!(try_on(router, before), r#"{"topic":"orders-2024-03","timestamp":1711846800123,"key":7}"#);
+//! assert_eq!(try_on(router, r#"{"topic":"orders"}"#), "failed: Timestamp missing on record: of topic orders");
+//! ```
+
+use super::transform::{Built, Outcome, Transform};
 use crate::Fault;
 use crate::data::Record;
 use crate::java::DateFormat;
 use crate::options::Options;
 
-/// Kafka's `TimestampRouter`: the topic's name gets the record's date.
+/// The two patterns.
 #[derive(Debug)]
 struct TimestampRouter {
     topic: String,

@@ -1,40 +1,87 @@
+//! Debezium's `TimezoneConverter`: the times of a change event in another time zone.
+//!
+//! Class: `io.debezium.transforms.TimezoneConverter`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `converted.timezone` | required | a name such as `America/New_York`, or an offset such as `+08:00` |
+//! | `include.list` | all tables | rules for the fields to convert |
+//! | `exclude.list` | none | rules for the fields to leave alone; only one of the two lists may be set |
+//!
+//! A rule is `source:<table>[:<field>]`, `topic:<topic>[:<field>]` or `<table or topic>[:<field>]`. The prefix holds for
+//! the rules behind it, too, and Debezium accepts it only once. Of several rules for a record the one of its topic comes
+//! first. A field may begin with `before.`, `after.` or `source.`; without that it means `before` and `after`. The block
+//! `source` is converted only where a rule names one of its fields.
+//!
+//! What is done to a value depends on the schema of its column:
+//!
+//! | schema | column | what happens |
+//! |---|---|---|
+//! | `io.debezium.time.ZonedTimestamp` | `timestamptz` | the same moment, written with the zone's offset |
+//! | `io.debezium.time.ZonedTime` | `timetz` | the same moment, with the offset that the zone has *now* |
+//! | `io.debezium.time.Timestamp`, `MicroTimestamp`, `NanoTimestamp` | `timestamp` | read as local time of the zone, becomes UTC |
+//! | `org.apache.kafka.connect.data.Timestamp` | `timestamp` | the same |
+//!
+//! A local time that the zone has twice means the first of both. One that it skips takes the offset from before the gap.
+//! Null, a tombstone and a record that is no change event pass.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let tokyo = "type=io.debezium.transforms.TimezoneConverter
+//!              converted.timezone=Asia/Tokyo";
+//! let insert = r#"{
+//!     "event": {"before":null,"after":{"paid":"2024-03-31T01:00:00Z"},"source":{"table":"items"},"op":"c"},
+//!     "types": {"paid":"io.debezium.time.ZonedTimestamp"}
+//! }"#;
+//! assert!(try_on(tokyo, insert).contains(r#""after":{"paid":"2024-03-31T10:00:00+09:00"}"#));
+//! ```
+
+use super::transform::{Built, Outcome, Transform, is_envelope};
 use super::zone::{Zone, Zoned};
-use super::{Built, Outcome, Transform, is_envelope};
 use crate::Fault;
 use crate::data::{Field, Kind, Logical, Record, Side, Struct, Value};
 use crate::options::{Options, java_split};
 
-/// Debezium's `TimezoneConverter`.
+/// The zone and the rules.
 #[derive(Debug)]
 struct TimezoneConverter {
     zone: Zone,
-    /// Whether the rules name the fields to convert; else the fields to leave alone.
     rules: Rules,
 }
 
+/// Which tables the converter sees, and which of their fields.
 #[derive(Debug)]
 enum Rules {
+    /// Neither list is set: every time of every row.
     All,
+    /// `include.list`: only the named topics and tables, and of them only the named fields, if there are any.
     Include(Vec<Rule>),
+    /// `exclude.list`: all but the named topics and tables, or of them all but the named fields.
     Exclude(Vec<Rule>),
 }
 
+/// What a rule's name is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Match {
+    /// `topic:`: the record's topic.
     Topic,
+    /// `source:`: the table's name in the block `source`.
     Source,
+    /// No prefix: the topic, and then the table.
     Either,
 }
 
-/// The fields that the rules of a topic or a table name; `None` for all fields.
+/// All rules of a list that name the same topic or table.
 #[derive(Debug)]
 struct Rule {
     matches: Match,
     name: String,
+    /// The fields that they name; empty when they name the topic or table as a whole.
     fields: Vec<String>,
 }
 
-/// The fields of a struct that are converted.
+/// The fields of one block (`before`, `after`, `source`) that are converted.
 enum Choice<'a> {
     All,
     Only(Vec<&'a str>),
@@ -42,6 +89,7 @@ enum Choice<'a> {
 }
 
 impl Choice<'_> {
+    /// Whether a field is converted, if it has a time.
     fn takes(&self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -103,6 +151,7 @@ fn is_rule(item: &str, first: bool) -> bool {
     (most - 1..=most).contains(&parts.len()) && parts.iter().all(fits)
 }
 
+/// Reads the rules, and puts together the ones of one topic or table.
 fn rules(items: &[String]) -> Vec<Rule> {
     let mut found: Vec<Rule> = Vec::new();
     // A prefix holds for the items behind it, too.
@@ -132,6 +181,27 @@ fn rules(items: &[String]) -> Vec<Rule> {
     found
 }
 
+/// The rule for a record: the one of its topic, else of its table, with a prefix before without one.
+fn find<'r>(rules: &'r [Rule], topic: &str, table: Option<&str>) -> Option<&'r Rule> {
+    let by =
+        |matches: Match, name: &str| rules.iter().find(|rule| rule.matches == matches && rule.name == name);
+    by(Match::Topic, topic)
+        .or_else(|| table.and_then(|table| by(Match::Source, table)))
+        .or_else(|| by(Match::Either, topic))
+        .or_else(|| table.and_then(|table| by(Match::Either, table)))
+}
+
+/// The fields of a rule that are in a block, without its name. A field without a block is in `before` and in `after`.
+fn named_in<'f>(fields: &'f [String], block: &str) -> Vec<&'f str> {
+    let prefix = format!("{block}.");
+    let mut named: Vec<&str> = fields.iter().filter_map(|field| field.strip_prefix(&prefix)).collect();
+    if block != "source" {
+        let has_block = |field: &str| ["before.", "after.", "source."].iter().any(|p| field.starts_with(p));
+        named.extend(fields.iter().map(String::as_str).filter(|field| !has_block(field)));
+    }
+    named
+}
+
 impl Transform for TimezoneConverter {
     fn apply(&mut self, record: Record, now: i64) -> Outcome {
         let Some(event) = record.value.as_struct().filter(|_| is_envelope(&record)) else {
@@ -146,43 +216,25 @@ impl Transform for TimezoneConverter {
             }
             Err(_) => None,
         };
-        let find = |rules: &'_ [Rule]| {
-            let by = |matches: Match, name: &str| {
-                rules.iter().position(|rule| rule.matches == matches && rule.name == name)
-            };
-            by(Match::Topic, &record.topic)
-                .or_else(|| table.and_then(|table| by(Match::Source, table)))
-                .or_else(|| by(Match::Either, &record.topic))
-                .or_else(|| table.and_then(|table| by(Match::Either, table)))
-        };
         let (fields, all_but): (&[String], bool) = match &self.rules {
             Rules::All => (&[], false),
-            Rules::Include(rules) => match find(rules) {
+            Rules::Include(rules) => match find(rules, &record.topic, table) {
                 None => return Ok(Some(record)),
-                Some(at) => (&rules[at].fields, false),
+                Some(rule) => (&rule.fields, false),
             },
-            Rules::Exclude(rules) => match find(rules) {
+            Rules::Exclude(rules) => match find(rules, &record.topic, table) {
                 None => (&[], false),
-                Some(at) if rules[at].fields.is_empty() => return Ok(Some(record)),
-                Some(at) => (&rules[at].fields, true),
+                Some(rule) if rule.fields.is_empty() => return Ok(Some(record)),
+                Some(rule) => (&rule.fields, true),
             },
         };
         let mut updated = Struct::clone(event);
         for block in ["before", "after", "source"] {
             let Some(at) = event.schema().position(block) else { continue };
             let Value::Struct(inner) = &event.values()[at] else { continue };
-            let prefix = format!("{block}.");
-            let mut named: Vec<&str> =
-                fields.iter().filter_map(|field| field.strip_prefix(&prefix)).collect();
-            if block == "source" {
-                if named.is_empty() {
-                    continue;
-                }
-            } else {
-                let plain =
-                    |field: &&&str| !["before.", "after.", "source."].iter().any(|p| field.starts_with(p));
-                let all: Vec<&str> = fields.iter().map(String::as_str).collect();
-                named.extend(all.iter().filter(plain));
+            let named = named_in(fields, block);
+            if block == "source" && named.is_empty() {
+                continue;
             }
             let choice = match (fields.is_empty(), all_but) {
                 (true, _) => Choice::All,
@@ -198,6 +250,8 @@ impl Transform for TimezoneConverter {
 }
 
 impl TimezoneConverter {
+    /// A block with its times converted. The numbers `ts_ms`, `ts_us` and `ts_ns` of `source` have no schema name, so they
+    /// are known by their own.
     fn convert_block(
         &self,
         block: &str,
@@ -224,10 +278,11 @@ impl TimezoneConverter {
         Ok(updated)
     }
 
+    /// One time by the schema of its field; `None` for a field that has no time.
     fn convert(&self, field: &Field, value: &Value, now: i64) -> Result<Option<Value>, Fault> {
         let unreadable = || Fault::data(format!("the time in field {} cannot be read", field.name));
         let local_units = |units: i64, per_second: i64| {
-            // Java's division is towards zero, and its remainder may be negative.
+            // The zone's offset depends on the second alone, so a moment before 1970 must be rounded down to its second.
             let seconds = units.div_euclid(per_second);
             units.wrapping_sub(self.zone.at_local(seconds).wrapping_mul(per_second))
         };
@@ -254,6 +309,8 @@ impl TimezoneConverter {
         }))
     }
 
+    /// Shifts one of `source`'s times by the zone's offset at that moment. The result is no moment any more, but Debezium
+    /// does the same.
     fn epoch(&self, field: &str, value: &Value) -> Result<Value, Fault> {
         let Value::Int64(units) = value else {
             return Err(Fault::debezium("Epoch field value should be a java.lang.Long"));

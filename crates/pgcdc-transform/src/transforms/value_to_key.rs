@@ -1,4 +1,29 @@
-use super::{Built, Outcome, REPLACE_NULL, Transform, map_get, require_map, require_struct};
+//! Kafka's `ValueToKey`: a new key, made of fields of the value.
+//!
+//! Class: `org.apache.kafka.connect.transforms.ValueToKey`.
+//!
+//! | option | default | meaning |
+//! |---|---|---|
+//! | `fields` | required | the fields, between commas, each once |
+//! | `replace.null.with.default` | `true` | whether a null field is read as its schema's default |
+//!
+//! The old key is lost. The fields are those of the outermost struct, so the transform belongs behind
+//! [`new_state`](super::new_state). A field that the schema does not have is an error; without a schema it gives null.
+//!
+//! A tombstone is an error, since it has no value to take the key from. Even where a predicate keeps it away from this
+//! transform, it has another key than its row and deletes nothing in a compacted topic.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let key = "type=org.apache.kafka.connect.transforms.ValueToKey
+//!            fields=customer";
+//! let before = r#"{"key":{"id":7},"value":{"id":7,"customer":42}}"#;
+//! assert_eq!(try_on(key, before), r#"{"key":{"customer":42},"value":{"id":7,"customer":42}}"#);
+//! assert_eq!(try_on(key, r#"{"value":{"id":7}}"#), "failed: Field does not exist: customer");
+//! ```
+
+use super::transform::{Built, Outcome, REPLACE_NULL, Transform, map_get, require_map, require_struct};
 use crate::Fault;
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
@@ -6,7 +31,7 @@ use crate::options::Options;
 
 const PURPOSE: &str = "copying fields from value to key";
 
-/// Kafka's `ValueToKey`.
+/// The fields of the new key, in its order.
 #[derive(Debug)]
 struct ValueToKey {
     fields: Vec<String>,

@@ -1,9 +1,38 @@
-use super::{Built, Outcome, Transform, require_struct};
+//! Debezium's `VectorToJsonConverter`: columns of pgvector as JSON texts.
+//!
+//! Class: `io.debezium.transforms.VectorToJsonConverter`. It has no options.
+//!
+//! | schema | column | text |
+//! |---|---|---|
+//! | `io.debezium.data.DoubleVector` | `vector` | `{ "values": [1.0, 2.0] }` |
+//! | `io.debezium.data.FloatVector` | `halfvec` | `{ "values": [1.0, 2.0] }` |
+//! | `io.debezium.data.SparseDoubleVector` | `sparsevec` | `{ "dimensions": 3, "vector": { "1": 1.0 } }` |
+//!
+//! The new field has the schema `io.debezium.data.Json`. Nested structs are searched, so change events and rows both work.
+//! Null and tombstones pass. A value that is no struct is an error.
+//!
+//! Where Debezium writes the entries of a sparse vector in the order of a hash map, here they are in the order of their
+//! dimensions.
+//!
+//! ```
+//! use pgcdc_transform::try_on;
+//!
+//! let before = r#"{
+//!     "value": {"id":7,"embedding":[1.0,0.5]},
+//!     "types": {"embedding":"io.debezium.data.DoubleVector"}
+//! }"#;
+//! assert_eq!(
+//!     try_on("type=io.debezium.transforms.VectorToJsonConverter", before),
+//!     r#"{"value":{"id":7,"embedding":"{ \"values\": [1.0, 0.5] }"}}"#
+//! );
+//! ```
+
+use super::transform::{Built, Outcome, Transform, require_struct};
 use crate::cache::Recent;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Side, Struct, Value};
 use crate::{Fault, java};
 
-/// Debezium's `VectorToJsonConverter`: writes columns of pgvector as JSON.
+/// The new schemas by the old ones.
 #[derive(Debug)]
 struct VectorToJson {
     schemas: Recent<Schema, Schema>,
@@ -29,7 +58,7 @@ impl Transform for VectorToJson {
     }
 }
 
-/// Dense, sparse, or no vector at all.
+/// True for a dense vector, false for a sparse one, `None` for any other schema.
 fn is_dense(schema: &Schema) -> Option<bool> {
     match schema.name()? {
         "io.debezium.data.DoubleVector" | "io.debezium.data.FloatVector" => Some(true),
@@ -38,6 +67,7 @@ fn is_dense(schema: &Schema) -> Option<bool> {
     }
 }
 
+/// The schema with each vector's field as JSON text.
 fn schema_of(old: &Schema) -> Result<Schema, Fault> {
     let mut builder = SchemaBuilder::same_kind(old).optional_if(old.is_optional());
     for field in old.fields() {
@@ -74,6 +104,7 @@ fn converted(old: &Struct, schema: &Schema) -> Result<Struct, Fault> {
     Ok(new)
 }
 
+/// A sparse vector as JSON text, by its dimensions in order.
 fn sparse_text(sparse: &Struct) -> Result<String, Fault> {
     let mut entries: Vec<(i16, String)> = Vec::new();
     if let Value::Map(map) = sparse.typed("vector", Kind::Map)? {

@@ -1,4 +1,8 @@
 //! A time zone, and the forms of time that Debezium writes.
+//!
+//! The zones are those of the time zone database that is built into the program (`jiff`), so a result does not depend on
+//! the machine. Java's short names that the database does not have (`Zulu`, …) are aliases. Names are case sensitive, as in
+//! Java.
 
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -7,7 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 /// A zone by its name, or an offset.
 #[derive(Clone, Debug)]
 pub(super) enum Zone {
+    /// An offset in seconds, east of Greenwich positive.
     Fixed(i64),
+    /// A zone with its history of offsets.
     Named(TimeZone),
 }
 
@@ -16,7 +22,7 @@ const ALIASES: &[(&str, &str)] =
     &[("UTC", "Etc/UTC"), ("GMT", "Etc/GMT"), ("UCT", "Etc/UTC"), ("Zulu", "Etc/UTC")];
 
 impl Zone {
-    /// Reads `+08:00`, `America/New_York`.
+    /// Reads `+08:00`, `+08:00:00` or `America/New_York`; `None` for anything else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.starts_with(['+', '-']) {
             return offset_seconds(text).map(Self::Fixed);
@@ -70,12 +76,14 @@ fn offset_seconds(text: &str) -> Option<i64> {
     Some(sign * seconds)
 }
 
-/// A time of day or a moment with an offset, as ISO 8601 has it.
+/// A time of day or a moment with an offset, as ISO 8601 has it: the forms of `ZonedTime` and `ZonedTimestamp`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Zoned {
-    /// Of the local time, since 1970 or since midnight.
+    /// The seconds of the local time, since 1970 or since midnight.
     pub(super) local: i64,
+    /// The fraction of the second.
     nanos: u32,
+    /// The offset from UTC in seconds.
     pub(super) offset: i64,
 }
 
@@ -112,7 +120,7 @@ impl Zoned {
         Self { local: self.local - self.offset + offset, offset, ..self }
     }
 
-    /// Writes a moment.
+    /// Writes a moment: `2024-01-01T18:00:00.123+08:00`. A year beyond 9999 has a sign before it, as in Java.
     pub(super) fn timestamp(self) -> String {
         let moment = crate::java::Moment::of(self.local * 1000);
         let year = match moment.year {
@@ -123,7 +131,7 @@ impl Zoned {
         format!("{year}-{:02}-{:02}T{}", moment.month, moment.day, self.time())
     }
 
-    /// Writes a time of day.
+    /// Writes a time of day: `18:00:00.123+08:00`, with no zeros at the end of the fraction.
     pub(super) fn time(self) -> String {
         let clock = self.local.rem_euclid(86_400);
         let mut out = format!("{:02}:{:02}:{:02}", clock / 3600, clock / 60 % 60, clock % 60);
