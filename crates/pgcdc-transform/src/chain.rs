@@ -7,22 +7,49 @@ use crate::predicates::Predicate;
 use crate::transforms::{self, Transform};
 
 /// Transforms in their order.
+///
+/// A chain remembers schemas and has no other state that outlives a record, except the headers of the last delete
+/// ([`with_shared_headers`](Self::with_shared_headers)). Records must come in the order of the log.
+///
+/// ```
+/// use pgcdc_transform::Chain;
+///
+/// let property = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+/// let configured = Chain::configure(&[
+///     property("transforms", "keep,route"),
+///     property("transforms.keep.type", "org.apache.kafka.connect.transforms.Filter"),
+///     property("transforms.keep.predicate", "isLog"),
+///     property("transforms.route.type", "TimestampRouter"),
+///     property("transforms.route.topic.fromat", "${topic}"),
+///     property("predicates", "isLog"),
+///     property("predicates.isLog.type", "org.apache.kafka.connect.transforms.predicates.TopicNameMatches"),
+///     property("predicates.isLog.pattern", r".*\.log"),
+/// ])
+/// .expect("no mistakes");
+/// let classes: Vec<&str> = configured.chain.classes().collect();
+/// assert_eq!(classes[1], "org.apache.kafka.connect.transforms.TimestampRouter");
+/// assert_eq!(configured.unused, ["transforms.route.topic.fromat"]);
+/// ```
 #[derive(Debug, Default)]
 pub struct Chain {
     stages: Vec<Stage>,
+    /// Whether a delete's headers are added to its tombstone.
     shared_headers: bool,
 }
 
+/// One transform with its place in the configuration.
 #[derive(Debug)]
 struct Stage {
+    /// The alias: `mask` of `transforms.mask.type`.
     name: String,
+    /// The Java class, in full.
     class: String,
     /// The predicate that a record must meet for the transform to see it, and whether it is negated.
     when: Option<(Predicate, bool)>,
     transform: Box<dyn Transform>,
 }
 
-/// The failure of a transform.
+/// The failure of a transform at a record. The text names the transform, so that a user finds it in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("transform {name} ({class}) failed: {fault}")]
 pub struct Failed {
@@ -39,15 +66,26 @@ pub struct Failed {
 pub struct Configured {
     /// The chain.
     pub chain: Chain,
-    /// Names of properties without an effect.
+    /// Names of properties without an effect. Kafka Connect ignores them in silence; most are mistyped.
     pub unused: Vec<String>,
 }
 
 impl Chain {
-    /// Makes a chain of a connector's properties.
+    /// Makes a chain of a connector's properties: `transforms`, `predicates` and what is below them. Other properties are
+    /// ignored, and so are properties below a name that is not in the two lists.
+    ///
+    /// Predicates are checked even where no transform refers to them, as in Connect.
     ///
     /// # Errors
     /// All mistakes, in Connect's and Debezium's words.
+    ///
+    /// ```
+    /// use pgcdc_transform::Chain;
+    ///
+    /// let properties = [("transforms".to_owned(), "mask".to_owned())];
+    /// let problems = Chain::configure(&properties).expect_err("the class is missing");
+    /// assert_eq!(problems[0].key, "transforms.mask.type");
+    /// ```
     pub fn configure(properties: &[(String, String)]) -> Result<Configured, Vec<Problem>> {
         let mut problems = Vec::new();
         let names = aliases("transforms", properties, &mut problems);
@@ -99,16 +137,16 @@ impl Chain {
         self.stages.is_empty()
     }
 
-    /// The transforms' classes, in order.
+    /// The transforms' classes in order, with their packages even where the configuration leaves them out.
     pub fn classes(&self) -> impl Iterator<Item = &str> {
         self.stages.iter().map(|stage| stage.class.as_str())
     }
 
     /// Runs a record through the chain. `now` is in milliseconds since 1970-01-01 UTC. `None` when a transform drops the
-    /// record.
+    /// record; later transforms do not see it then.
     ///
     /// # Errors
-    /// When a transform fails.
+    /// When a transform fails. The record is gone, but the chain can go on with the next one.
     pub fn apply(&mut self, mut record: Record, now: i64) -> Result<Option<Record>, Failed> {
         let mut original = self.shared_headers;
         for stage in &mut self.stages {
@@ -133,6 +171,7 @@ impl Chain {
     }
 }
 
+/// The names of a list, `transforms` or `predicates`; none after a mistake in it.
 fn aliases(list: &str, properties: &[(String, String)], problems: &mut Vec<Problem>) -> Vec<String> {
     let Some((_, text)) = properties.iter().find(|(key, _)| key == list) else { return Vec::new() };
     let names: Vec<String> = match text.trim() {
@@ -153,10 +192,12 @@ fn aliases(list: &str, properties: &[(String, String)], problems: &mut Vec<Probl
     Vec::new()
 }
 
+/// Connect's mistake for a class that is not there.
 fn unknown_class(options: &mut Options<'_>, class: &str) {
     options.unparsed("type", class, &format!("Class {class} could not be found."));
 }
 
+/// Builds one transform with its predicate; `None` after a mistake, which is in the options then.
 fn stage(
     name: String,
     options: &mut Options<'_>,

@@ -1,4 +1,15 @@
 //! Debezium's `CloudEventsConverter`, events and their data in JSON.
+//!
+//! A change event becomes a CloudEvent 1.0 in its JSON form (CNCF's *JSON Event Format for CloudEvents*, structured mode):
+//!
+//! ```text
+//! {"id":"name:shop;lsn:99;txId:7;sequence:[null,\"99\"]","source":"/debezium/postgresql/shop","specversion":"1.0",
+//!  "type":"io.debezium.connector.postgresql.DataChangeEvent","time":"2024-03-31T01:00:00.123Z",
+//!  "datacontenttype":"application/json","iodebeziumop":"u", …, "data":{"before":null,"after":{"id":7}}}
+//! ```
+//!
+//! `iodebezium…` are Debezium's extension attributes: the operation, each field of `source`, and the transaction. They are
+//! texts, or null.
 
 use crate::Fault;
 use crate::data::{Kind, Record, Schema, SchemaBuilder, Struct, Value};
@@ -8,14 +19,27 @@ use crate::json::JsonWriter;
 /// Where an attribute comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
+    /// Made of the event's own fields.
     Generated,
+    /// Taken from the header of the attribute's name, which a transform has added.
     Header,
 }
 
 /// Writes change events as CloudEvents.
+///
+/// ```
+/// use pgcdc_transform::cloud_events::CloudEventsWriter;
+///
+/// // Options: no schemas, extension attributes, no schema names from headers, and everything generated from the value.
+/// assert!(CloudEventsWriter::new(false, true, false, "value,id:generate,type:generate").is_ok());
+/// let fault = CloudEventsWriter::new(false, true, false, "id:guess").expect_err("no such source");
+/// assert!(fault.message.contains("metadata.source"));
+/// ```
 #[derive(Debug)]
 pub struct CloudEventsWriter {
+    /// Writes `data`.
     data: JsonWriter,
+    /// `extension.attributes.enable`.
     extensions: bool,
     /// Whether source, operation and transaction are in headers, so that the value is only the data.
     from_headers: bool,
@@ -79,10 +103,11 @@ impl CloudEventsWriter {
         Ok(writer)
     }
 
-    /// Appends a record's event. Returns false when the record has no value, or is no change event.
+    /// Appends a record's event. Returns false, with nothing appended, when the record has no value, or is no change event:
+    /// Debezium writes only the key then.
     ///
     /// # Errors
-    /// When the record has no source, or a header is missing.
+    /// When the record has no source, or a header is missing. Part of the event may be appended then.
     pub fn write(&self, record: &Record, out: &mut Vec<u8>) -> Result<bool, Fault> {
         let (Some(schema), false) = (&record.value_schema, record.value.is_null()) else { return Ok(false) };
         if !self.is_about_row(record, schema) {
@@ -98,6 +123,30 @@ impl CloudEventsWriter {
         let Value::Struct(source) = metadata("source")? else {
             return Err(Fault::data("a change event without its source"));
         };
+        let mut attributes = Attributes { out, first: true };
+        self.head(record, source, &mut attributes)?;
+        if self.extensions {
+            attributes.extension("", "op", metadata("op")?);
+            for (at, field) in source.schema().fields().iter().enumerate() {
+                attributes.extension("", &field.name, source.at(at));
+            }
+            if self.from_headers || schema.field("transaction").is_some() {
+                let block = metadata("transaction")?.as_struct();
+                for name in TRANSACTION {
+                    let value = block.map_or(Ok(&Value::Null), |block| block.get(name))?;
+                    attributes.extension("tx", name, value);
+                }
+            }
+        }
+        attributes.name("data");
+        let data = self.data(record, schema, event)?;
+        self.data.write(Some(data.schema()), &Value::Struct(data.clone().into()), out)?;
+        out.push(b'}');
+        Ok(true)
+    }
+
+    /// Appends the attributes of the specification, `id` to `datacontenttype`.
+    fn head(&self, record: &Record, source: &Struct, attributes: &mut Attributes<'_>) -> Result<(), Fault> {
         let of_source = |name: &str| source.get(name).map(java::show);
         let id = match self.id {
             Source::Header => header(record, "id")?,
@@ -119,7 +168,6 @@ impl CloudEventsWriter {
         let time = java::DateFormat::compile("yyyy-MM-dd'T'HH:mm:ss.SSSXXX")
             .map_err(|_| Fault::data("no format for time"))?
             .format(*millis);
-        let mut attributes = Attributes { out, first: true };
         attributes.text("id", Some(&id));
         let origin = format!("/debezium/{}/{}", of_source("connector")?, of_source("name")?);
         attributes.text("source", Some(&origin));
@@ -127,24 +175,7 @@ impl CloudEventsWriter {
         attributes.text("type", Some(&kind));
         attributes.text("time", Some(&time));
         attributes.text("datacontenttype", Some("application/json"));
-        if self.extensions {
-            attributes.extension("", "op", metadata("op")?);
-            for (at, field) in source.schema().fields().iter().enumerate() {
-                attributes.extension("", &field.name, source.at(at));
-            }
-            if self.from_headers || schema.field("transaction").is_some() {
-                let block = metadata("transaction")?.as_struct();
-                for name in TRANSACTION {
-                    let value = block.map_or(Ok(&Value::Null), |block| block.get(name))?;
-                    attributes.extension("tx", name, value);
-                }
-            }
-        }
-        attributes.name("data");
-        let data = self.data(record, schema, event)?;
-        self.data.write(Some(data.schema()), &Value::Struct(data.clone().into()), out)?;
-        out.push(b'}');
-        Ok(true)
+        Ok(())
     }
 
     /// Whether a record is about a row. For any other record (a heartbeat, a transaction) Debezium writes only the key.
@@ -176,6 +207,7 @@ impl CloudEventsWriter {
     }
 }
 
+/// A header that must be there, as a text.
 fn header(record: &Record, name: &str) -> Result<String, Fault> {
     let found = last_header(record, name).ok_or_else(|| {
         Fault::data(format!("the record has no header {name:?}, from which the event's attribute is to come"))
@@ -183,6 +215,7 @@ fn header(record: &Record, name: &str) -> Result<String, Fault> {
     Ok(java::show(found))
 }
 
+/// The last header of a name, as Connect looks for one.
 fn last_header<'a>(record: &'a Record, name: &str) -> Option<&'a Value> {
     record.headers.iter().rev().find(|header| &*header.key == name).map(|header| &header.value)
 }
@@ -194,6 +227,7 @@ struct Attributes<'a> {
 }
 
 impl Attributes<'_> {
+    /// Appends an attribute's name, with what stands before it.
     fn name(&mut self, name: &str) {
         self.out.push(if std::mem::take(&mut self.first) { b'{' } else { b',' });
         pgcdc_format::types::write_json_string(name.as_bytes(), self.out);

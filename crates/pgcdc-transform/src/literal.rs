@@ -1,4 +1,16 @@
 //! Connect's text form of values, which `SimpleHeaderConverter` writes and `InsertHeader` reads.
+//!
+//! | text | value |
+//! |---|---|
+//! | `7`, `300`, `70000` | the smallest of `int8`, `int16`, `int32`, `int64` that holds it |
+//! | `1.5` | `float32`, or `float64` when it is too large |
+//! | `true`, `false`, `null` | as they are |
+//! | `2024-01-31`, `13:14:15.000Z`, `2024-01-31T13:14:15.000Z` | Connect's `Date`, `Time`, `Timestamp` |
+//! | `[1,2]`, `{"a":1}` | an array, a map |
+//! | anything else | a text |
+//!
+//! Elements of an array, and keys and values of a map, share the widest of their types. Where they have none in common the
+//! schema says nothing of them. Inside of `[…]` and `{…}` a text needs quotes; without them the whole is one text.
 
 use std::sync::Arc;
 
@@ -12,7 +24,16 @@ const DATE: &str = "yyyy-MM-dd";
 const TIME: &str = "HH:mm:ss.SSS'Z'";
 const TIMESTAMP: &str = "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'";
 
-/// Writes a value as text: a string as it is, but in quotes within a list or a map.
+/// Writes a value as text: a string as it is, but in quotes within a list or a map. Bytes become base64, and a struct is
+/// written as a map.
+///
+/// ```
+/// use pgcdc_transform::data::Value;
+/// use pgcdc_transform::literal::to_text;
+///
+/// assert_eq!(to_text(&Value::text("Oslo")), "Oslo");
+/// assert_eq!(to_text(&Value::Array(vec![Value::text("Oslo"), Value::Int8(7)].into())), r#"["Oslo",7]"#);
+/// ```
 #[must_use]
 pub fn to_text(value: &Value) -> String {
     let mut out = String::new();
@@ -68,6 +89,16 @@ fn append_entries<'a>(entries: impl Iterator<Item = (&'a Value, &'a Value)>, out
 }
 
 /// Writes milliseconds since 1970 as Connect does: only the time on 1970-01-01, only the date at midnight, else both.
+///
+/// A moment before 1970 is taken for one of 1970-01-01: only its time is written, and the date is lost. Kafka does the same.
+///
+/// ```
+/// use pgcdc_transform::literal::date_text;
+///
+/// assert_eq!(date_text(1_711_843_200_000), "2024-03-31");
+/// assert_eq!(date_text(1_711_846_800_123), "2024-03-31T01:00:00.123Z");
+/// assert_eq!(date_text(3_600_000), "01:00:00.000Z");
+/// ```
 #[must_use]
 pub fn date_text(millis: i64) -> String {
     let pattern = if millis < 86_400_000 {
@@ -80,8 +111,16 @@ pub fn date_text(millis: i64) -> String {
     DateFormat::compile(pattern).map(|format| format.format(millis)).unwrap_or_default()
 }
 
-/// Reads a literal and finds its schema: `7` is a byte, `1.5` a float, `[1,2]` a list, `2024-01-01` a date, anything else
-/// a string.
+/// Reads a literal and finds its schema. The schema is `None` for the text `null`.
+///
+/// ```
+/// use pgcdc_transform::data::Value;
+/// use pgcdc_transform::literal::parse;
+///
+/// assert_eq!(parse("7").1, Value::Int8(7));
+/// assert_eq!(parse("[1, 300]").1, Value::Array(vec![Value::Int16(1), Value::Int16(300)].into()));
+/// assert_eq!(parse("[1, two]").1, Value::text("[1, two]"));
+/// ```
 #[must_use]
 pub fn parse(text: &str) -> (Option<Schema>, Value) {
     let string = || (Some(Schema::plain(Kind::String, false)), Value::text(text));
@@ -97,20 +136,25 @@ pub fn parse(text: &str) -> (Option<Schema>, Value) {
     }
 }
 
-/// The text is no literal, and therefore a string.
+/// The error of a text that is no literal: its reader goes back to the beginning and takes it for a string.
 struct Reverted;
 
+/// A value with its schema.
 type Literal = (Option<Schema>, Value);
 
-/// Splits a text into tokens: single delimiters, and the text between two of them.
+/// Splits a text into tokens: single delimiters, and the text between two of them. It follows Kafka's `Values` step by step,
+/// since the odd texts (a lone bracket, a colon in a time) are decided by those steps.
 struct Parser<'a> {
     chars: &'a [char],
+    /// The position behind the last token that was read.
     at: usize,
+    /// A token that was read and not taken.
     next: Option<String>,
     previous: Option<String>,
 }
 
 impl Parser<'_> {
+    /// The position to go back to.
     fn mark(&self) -> usize {
         self.at - self.next.as_ref().map_or(0, |token| token.chars().count())
     }
@@ -125,6 +169,7 @@ impl Parser<'_> {
         self.next.is_some() || self.at < self.chars.len()
     }
 
+    /// Takes the next token, whatever it is.
     fn take(&mut self) -> String {
         let token = match self.next.take() {
             Some(token) => token,
@@ -134,6 +179,7 @@ impl Parser<'_> {
         token
     }
 
+    /// Reads the next token. A backslash before a delimiter makes it part of the text.
     fn scan(&mut self) -> String {
         let start = self.at;
         let mut escaped = false;
@@ -156,6 +202,7 @@ impl Parser<'_> {
         self.chars[start..].iter().collect()
     }
 
+    /// Takes the next token if it is this one. Blank tokens before it are skipped.
     fn consume(&mut self, expected: &str) -> bool {
         if self.next.is_none() {
             if !self.has_next() {
@@ -173,6 +220,7 @@ impl Parser<'_> {
         found
     }
 
+    /// Takes a word if it comes next and, outside of arrays and maps, is all that is left.
     fn word(&mut self, embedded: bool, word: &str) -> bool {
         let start = self.mark();
         if self.consume(word) && (embedded || !self.has_next()) {
@@ -182,6 +230,7 @@ impl Parser<'_> {
         false
     }
 
+    /// Reads a value; `None` for null. `embedded` says whether it is within an array or a map.
     fn parse(&mut self, embedded: bool) -> Result<Option<Literal>, Reverted> {
         if !self.has_next() {
             return Ok(None);
@@ -216,6 +265,7 @@ impl Parser<'_> {
         self.scalar(embedded, token.trim()).map(Some)
     }
 
+    /// Reads a date, a number, or (outside of arrays and maps) the whole as a text.
     fn scalar(&mut self, embedded: bool, token: &str) -> Result<Literal, Reverted> {
         let first = token.chars().next().unwrap_or(' ');
         if first.is_ascii_digit()
@@ -253,6 +303,7 @@ impl Parser<'_> {
         temporal(token)
     }
 
+    /// Reads a text behind its opening quote. A date in quotes is a date.
     fn quoted(&mut self) -> Literal {
         let mut content = String::new();
         while self.has_next() && !self.consume("\"") {
@@ -262,6 +313,7 @@ impl Parser<'_> {
             .unwrap_or_else(|| (Some(Schema::plain(Kind::String, false)), Value::text(&content)))
     }
 
+    /// Reads an array behind its opening bracket.
     fn array(&mut self) -> Result<Literal, Reverted> {
         let mut items = Vec::new();
         let mut of = Merger::default();
@@ -293,6 +345,7 @@ impl Parser<'_> {
         Err(Reverted)
     }
 
+    /// Reads a map behind its opening brace. Of two entries with one key the later value counts.
     fn map(&mut self) -> Result<Literal, Reverted> {
         let mut entries: Vec<(Value, Value)> = Vec::new();
         let (mut keys, mut values) = (Merger::default(), Merger::default());
@@ -340,6 +393,7 @@ impl Parser<'_> {
 #[derive(Default)]
 struct Merger {
     common: Option<Schema>,
+    /// Whether two elements had nothing in common; then no later one brings a schema back.
     apart: bool,
 }
 
@@ -366,6 +420,7 @@ const fn is_number(kind: Kind) -> bool {
     matches!(kind, Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 | Kind::Float32 | Kind::Float64)
 }
 
+/// An element as a value of the common schema. A required schema allows no null, which makes the whole a text.
 fn align(schema: &Schema, value: Value) -> Result<Value, Reverted> {
     if value.is_null() {
         return if schema.is_optional() { Ok(value) } else { Err(Reverted) };
@@ -390,6 +445,7 @@ fn align(schema: &Schema, value: Value) -> Result<Value, Reverted> {
     })
 }
 
+/// A date, a time or a timestamp, told apart by the length of the text.
 fn temporal(token: &str) -> Option<Literal> {
     let token = token.replace("\\:", ":");
     let (logical, kind, pattern) = match token.chars().count() {
@@ -403,6 +459,7 @@ fn temporal(token: &str) -> Option<Literal> {
     Some((Some(schema), Value::Date(millis)))
 }
 
+/// A number in the smallest type that holds it; `Decimal` where none does.
 fn number(token: &str) -> Option<Literal> {
     let decimal = Decimal::parse(token)?;
     let plain = |kind: Kind, value: Value| Some((Some(Schema::plain(kind, false)), value));

@@ -1,8 +1,22 @@
 //! A transform's options, checked in the words of Kafka's `ConfigDef` and Debezium's `Field`.
+//!
+//! The two check differently: Kafka trims texts and names the option without its prefix in some messages; Debezium keeps texts
+//! as they are and speaks of *the value*. So there are two sets of methods here, and the ones of Debezium say so in their
+//! names. A method returns a usable value even after a mistake where it can, so that one answer has all mistakes.
 
 use crate::java::{Pattern, show_list};
 
 /// A mistake in the configuration of a transform.
+///
+/// ```
+/// use pgcdc_transform::Chain;
+///
+/// let property = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+/// let cast = "org.apache.kafka.connect.transforms.Cast$Value";
+/// let problems = Chain::configure(&[property("transforms", "c"), property("transforms.c.type", cast)]).unwrap_err();
+/// assert_eq!(problems[0].key, "transforms.c.spec");
+/// assert!(problems[0].message.starts_with("Missing required configuration"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The property with the mistake.
@@ -14,9 +28,12 @@ pub struct Problem {
 /// The options of one transform or predicate: the properties below `transforms.<name>.` or `predicates.<name>.`.
 #[derive(Debug)]
 pub(crate) struct Options<'a> {
+    /// `transforms.<name>.` or `predicates.<name>.`.
     prefix: String,
+    /// All properties of the connector.
     properties: &'a [(String, String)],
     problems: Vec<Problem>,
+    /// The full names of the options that were asked for, set or not.
     used: Vec<String>,
 }
 
@@ -52,12 +69,14 @@ impl<'a> Options<'a> {
         found
     }
 
+    /// Kafka's message for a required option that is not set.
     pub(crate) fn missing(&mut self, name: &str) {
         let key = self.key(name);
         let message = format!("Missing required configuration \"{key}\" which has no default value.");
         self.problems.push(Problem { key, message });
     }
 
+    /// A boolean; the words are in any case, as in both projects.
     pub(crate) fn boolean(&mut self, name: &str, default: bool) -> bool {
         match self.raw(name) {
             None => default,
@@ -70,6 +89,7 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// A number of 32 bits; `None` when it is not set, and after a mistake.
     pub(crate) fn integer(&mut self, name: &str) -> Option<i32> {
         let word = self.raw(name)?;
         let number = word.trim().parse().ok();
@@ -114,6 +134,7 @@ impl<'a> Options<'a> {
         items
     }
 
+    /// Kafka's check of a list: no item twice, none empty.
     fn check_distinct(&mut self, name: &str, items: &[String]) {
         let twice = items.iter().enumerate().any(|(at, item)| items[..at].contains(item));
         if twice {
@@ -123,7 +144,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// One of these words.
+    /// One of these words, in their very case. Without a default the option is required.
     pub(crate) fn one_of(
         &mut self,
         name: &str,
@@ -145,7 +166,7 @@ impl<'a> Options<'a> {
         Some(word)
     }
 
-    /// A word of one of Debezium's enumerations, in any case.
+    /// A word of one of Debezium's enumerations, in any case, with what it means here.
     pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)], default: T) -> T {
         let Some(word) = self.raw(name) else { return default };
         match words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word.trim())) {
@@ -224,6 +245,7 @@ impl<'a> Options<'a> {
         self.invalid(name, value, &format!("The '{name}' value is invalid: {reason}"));
     }
 
+    /// Adds a mistake in one option.
     pub(crate) fn problem(&mut self, name: &str, message: impl Into<String>) {
         self.problems.push(Problem { key: self.key(name), message: message.into() });
     }

@@ -4,6 +4,9 @@ use num_bigint::{BigInt, Sign};
 
 /// A decimal number of any size: an integer, and how many of its digits are after the point (`BigDecimal`).
 ///
+/// The scale counts: `1.5` and `1.50` are different values, as Java's `equals` has it. A negative scale stands for zeros
+/// before the point: `12E3` is 12 with scale -3.
+///
 /// ```
 /// use pgcdc_transform::data::Decimal;
 /// let price = Decimal::parse("-12.50").expect("a number");
@@ -66,7 +69,7 @@ impl Decimal {
         self.unscaled.sign() == Sign::NoSign
     }
 
-    /// Its whole part, whatever its size.
+    /// Its whole part, whatever its size: the fraction is cut off.
     #[must_use]
     pub fn whole(&self) -> BigInt {
         let ten = BigInt::from(10);
@@ -111,7 +114,7 @@ impl Decimal {
         format!("{}e{}", self.unscaled, -i64::from(self.scale)).parse().unwrap_or(f32::NAN)
     }
 
-    /// Java's `hashCode`.
+    /// Java's `hashCode`. `PartitionRouting` chooses partitions by it, so it must be Java's to the bit.
     #[must_use]
     pub fn java_hash(&self) -> i32 {
         if let Ok(small) = i64::try_from(&self.unscaled)

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{Schema, Value};
 
-/// A header.
+/// A header of a record: a small value beside key and value, which consumers can read without decoding the value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
     /// The name.
@@ -16,20 +16,20 @@ pub struct Header {
 /// A record's headers, in order; a name may occur more than once.
 pub type Headers = Vec<Header>;
 
-/// A record on its way to a topic.
+/// A record on its way to a topic, as a transform sees it: Connect's `SourceRecord` without its offset.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The topic.
     pub topic: Arc<str>,
-    /// The partition, if a transform has chosen one.
+    /// The partition, if a transform has chosen one. Else the producer chooses it by the key.
     pub partition: Option<i32>,
     /// The key's schema.
     pub key_schema: Option<Schema>,
-    /// The key.
+    /// The key; null for a table without one.
     pub key: Value,
-    /// The value's schema.
+    /// The value's schema. A tombstone of Debezium's has none.
     pub value_schema: Option<Schema>,
-    /// The value.
+    /// The value; null makes the record a tombstone, which deletes the key's earlier records in a compacted topic.
     pub value: Value,
     /// The timestamp in milliseconds since 1970, if a transform has set it; Debezium does not.
     pub timestamp: Option<i64>,
@@ -75,7 +75,7 @@ impl Record {
         self
     }
 
-    /// Adds a header.
+    /// Adds a header behind the others, even where one of this name is there.
     pub fn add_header(&mut self, key: &Arc<str>, schema: Option<Schema>, value: Value) {
         self.headers.push(Header { key: Arc::clone(key), schema, value });
     }

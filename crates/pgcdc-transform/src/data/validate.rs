@@ -1,14 +1,27 @@
 use super::{Field, Kind, Logical, Schema, Struct, Value};
 use crate::Fault;
 
-/// Checks that a schema allows a value. `place` says where the value is, for the message.
+/// Checks that a schema allows a value, at any depth, as Connect's `ConnectSchema.validateValue` does. `place` says where
+/// the value is, for the message.
+///
+/// Null is allowed where the schema is optional. A struct must have the very schema that its field has.
 ///
 /// # Errors
 /// When it does not, in Connect's words.
+///
+/// ```
+/// use pgcdc_transform::data::{Kind, Schema, Value, validate};
+///
+/// let required = Schema::plain(Kind::Int32, false);
+/// assert!(validate(&required, &Value::Int32(7), "id").is_ok());
+/// let fault = validate(&required, &Value::Null, "id").expect_err("it is required");
+/// assert_eq!(fault.message, "Invalid value: null used for required id, schema type: INT32");
+/// ```
 pub fn validate(schema: &Schema, value: &Value, place: &str) -> Result<(), Fault> {
     check(schema, value, &|| place.to_owned())
 }
 
+/// Checks a field's value. The message is only made when it is needed: this runs for every field of every record.
 pub(super) fn validate_field(field: &Field, value: &Value) -> Result<(), Fault> {
     check(&field.schema, value, &|| format!("field: \"{}\"", field.name))
 }
@@ -70,6 +83,7 @@ fn check_struct(schema: &Schema, inner: &Struct) -> Result<(), Fault> {
     })
 }
 
+/// Whether a value has the class that Connect expects for a schema. A logical type has a class of its own.
 fn is_of(schema: &Schema, value: &Value) -> bool {
     match schema.logical() {
         Some(Logical::Decimal) => matches!(value, Value::Decimal(_)),

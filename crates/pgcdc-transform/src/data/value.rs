@@ -3,6 +3,9 @@ use std::sync::Arc;
 use super::{Decimal, Kind, Struct};
 
 /// A value. Clones of large values share them.
+///
+/// Each variant is one Java class of Connect's, which [`class`](Self::class) names. Two values are equal where Java's `equals`
+/// says so; in particular `Int32(7)` and `Int64(7)` differ.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names are Connect's own")]
 pub enum Value {
@@ -39,13 +42,13 @@ impl Value {
         matches!(self, Self::Null)
     }
 
-    /// The text of a string.
+    /// The text of a string; `None` for any other value.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
-    /// A struct.
+    /// The struct of a struct value; `None` for any other value.
     #[must_use]
     pub fn as_struct(&self) -> Option<&Arc<Struct>> {
         if let Self::Struct(inner) = self { Some(inner) } else { None }

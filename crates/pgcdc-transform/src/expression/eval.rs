@@ -1,26 +1,33 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::Node;
-use super::parse::{Method, Operator};
+use super::parse::{Method, Node, Operator};
 use crate::Fault;
 use crate::data::{Decimal, Record, Value};
 use crate::java::show;
 
-/// The result of an expression: a value, or a piece of the record (its headers, say) that is no value.
+/// The result of a part of an expression: a value, or a piece of the record that only a further step makes one.
 #[derive(Debug)]
 enum Found {
     Value(Value),
+    /// `header`; the next step is a header's name.
     Headers,
+    /// `header.tenant`; the next step is `value`.
     Header(Value),
+    /// `keySchema` or `valueSchema`; the next step is `name`.
     SchemaName(Option<Arc<str>>),
 }
 
+/// Every failure is Debezium's exception, as the one of a script in another language is.
 fn fault(message: impl Into<String>) -> Fault {
     Fault::debezium(message)
 }
 
 /// Evaluates an expression for a record.
+///
+/// # Errors
+/// When an operator gets a value that it cannot take, a struct has no such field, or a number is divided by zero. The message
+/// names types and fields, never values.
 pub(crate) fn evaluate(node: &Node, record: &Record) -> Result<Value, Fault> {
     match found(node, record)? {
         Found::Value(value) => Ok(value),
@@ -30,6 +37,8 @@ pub(crate) fn evaluate(node: &Node, record: &Record) -> Result<Value, Fault> {
     }
 }
 
+/// Evaluates one node. Only the parts that decide are looked at: the right side of `&&` may be an error where the left one is
+/// false.
 fn found(node: &Node, record: &Record) -> Result<Found, Fault> {
     let value = |node: &Node| evaluate(node, record);
     let truth = |node: &Node| match evaluate(node, record)? {
@@ -61,6 +70,7 @@ fn found(node: &Node, record: &Record) -> Result<Found, Fault> {
     }))
 }
 
+/// One of the names that an expression begins with; the parser lets no other one through.
 fn variable(name: &str, record: &Record) -> Found {
     let schema_name = |schema: &Option<crate::data::Schema>| {
         Found::SchemaName(schema.as_ref().and_then(|schema| schema.name().map(Arc::from)))
@@ -75,6 +85,7 @@ fn variable(name: &str, record: &Record) -> Found {
     }
 }
 
+/// A step with a dot.
 fn field(of: Found, name: &str, record: &Record) -> Result<Found, Fault> {
     Ok(Found::Value(match of {
         Found::Headers => {
@@ -94,6 +105,7 @@ fn field(of: Found, name: &str, record: &Record) -> Result<Found, Fault> {
     }))
 }
 
+/// A step with brackets: an array's item by its index, a struct's field or a map's value by its key.
 fn item(of: &Value, index: &Value) -> Result<Value, Fault> {
     match (of, index) {
         (Value::Null, _) => Ok(Value::Null),
@@ -110,6 +122,7 @@ fn item(of: &Value, index: &Value) -> Result<Value, Fault> {
     }
 }
 
+/// A method; of null it gives null, whatever the method.
 fn call(of: &Value, method: Method, argument: Option<&Value>) -> Result<Value, Fault> {
     let size = |count: usize| Value::Int64(i64::try_from(count).unwrap_or(i64::MAX));
     Ok(match (of, method) {
@@ -154,6 +167,7 @@ enum Number {
     Float(f64),
 }
 
+/// A value as a number; a date counts in milliseconds since 1970.
 fn number(value: &Value) -> Option<Number> {
     Some(match value {
         Value::Int8(n) => Number::Whole(i64::from(*n)),
@@ -167,6 +181,7 @@ fn number(value: &Value) -> Option<Number> {
     })
 }
 
+/// A decimal as a whole number where it is one of 64 bits, else as the nearest double.
 fn decimal_number(decimal: &Decimal) -> Number {
     match i64::try_from(decimal.whole()) {
         Ok(whole) if decimal.is_whole() => Number::Whole(whole),
@@ -183,6 +198,7 @@ fn order(left: &Number, right: &Number) -> Option<Ordering> {
     }
 }
 
+/// Whether two values are equal: numbers by what they are worth, all others as Java's `equals` has it.
 fn is_equal(left: &Value, right: &Value) -> bool {
     match (number(left), number(right)) {
         (Some(a), Some(b)) => order(&a, &b) == Some(Ordering::Equal),
@@ -211,6 +227,8 @@ fn is_in(value: &Value, container: &Value) -> Result<bool, Fault> {
     }
 }
 
+/// Arithmetic. Whole numbers stay whole while the result is, and fits in 64 bits; else it is a double. `+` with a text on
+/// either side puts texts together.
 fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value, Fault> {
     if operator == Operator::Add && (left.as_str().is_some() || right.as_str().is_some()) {
         return Ok(Value::text(&format!("{}{}", show(left), show(right))));

@@ -1,17 +1,26 @@
-/// A word of an expression.
+/// A word of an expression: the smallest part that has a meaning.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
+    /// A variable, a field, a method, or a word such as `null`.
     Name(String),
+    /// A text in quotes, without them.
     Text(String),
+    /// Digits, with a point among them or not.
     Number(String),
+    /// An operator or a bracket.
     Sign(&'static str),
 }
 
+/// All signs; a longer one comes before the ones that it begins with.
 const SIGNS: [&str; 24] = [
     "==", "!=", "<=", ">=", "&&", "||", "?.", "<", ">", "!", "+", "-", "*", "/", "%", "?", ":", "(", ")",
     "[", "]", ".", ",", ";",
 ];
 
+/// Splits an expression into words.
+///
+/// # Errors
+/// When a character has no meaning, or a text has no end.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let mut found = Vec::new();
     let mut rest = text.trim_start();
@@ -43,10 +52,13 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     Ok(found)
 }
 
+/// The length in bytes of the characters at the beginning that fit.
 fn span(text: &str, fits: impl Fn(char) -> bool) -> usize {
     text.find(|c| !fits(c)).unwrap_or(text.len())
 }
 
+/// Reads a text in quotes: its content, and its length with the quotes. A backslash takes the next character as it is, but for
+/// `\n` and `\t`.
 fn quoted(text: &str, quote: char) -> Result<(String, usize), String> {
     let mut out = String::new();
     let mut chars = text.char_indices().skip(1);

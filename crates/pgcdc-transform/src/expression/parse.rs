@@ -2,27 +2,35 @@ use super::lex::{Token, tokens};
 use crate::data::{Decimal, Value};
 use crate::java::Pattern;
 
-/// How deep an expression may be nested.
+/// How deep an expression may be nested, in brackets and conditions: the parser calls itself for each level.
 const DEEPEST: usize = 100;
 
 /// An expression, parsed.
 #[derive(Debug)]
 pub(crate) enum Node {
     Literal(Value),
+    /// `[a, b]`.
     List(Vec<Node>),
+    /// One of [`VARIABLES`].
     Name(String),
+    /// `a.name`.
     Field(Box<Node>, String),
+    /// `a[index]`.
     Item(Box<Node>, Box<Node>),
+    /// `a.method(arguments)`.
     Call(Box<Node>, Method, Vec<Node>),
+    /// `a.matches('regex')`; the expression is compiled once.
     Matches(Box<Node>, Box<Pattern>),
     Not(Box<Node>),
     Minus(Box<Node>),
     And(Box<Node>, Box<Node>),
     Or(Box<Node>, Box<Node>),
     Binary(Operator, Box<Node>, Box<Node>),
+    /// `a ? b : c`.
     Choice(Box<Node>, Box<Node>, Box<Node>),
 }
 
+/// An operator between two values. `&&` and `||` are nodes of their own, since they may leave out their right side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operator {
     Equal,
@@ -39,6 +47,7 @@ pub(crate) enum Operator {
     Remainder,
 }
 
+/// A method of texts, lists and maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     StartsWith,
@@ -50,6 +59,7 @@ pub(crate) enum Method {
     Size,
 }
 
+/// The methods by name, with their number of arguments. `length` is there for texts of Groovy.
 const METHODS: &[(&str, Method, usize)] = &[
     ("startsWith", Method::StartsWith, 1),
     ("endsWith", Method::EndsWith, 1),
@@ -61,6 +71,7 @@ const METHODS: &[(&str, Method, usize)] = &[
     ("length", Method::Size, 0),
 ];
 
+/// The names that an expression may begin with.
 const VARIABLES: [&str; 6] = ["topic", "key", "value", "keySchema", "valueSchema", "header"];
 
 /// Binary operators, the weakest first; the logical operators are weaker still.
@@ -87,6 +98,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, String> {
     }
 }
 
+/// A word as a message shows it.
 fn shown(token: &Token) -> String {
     match token {
         Token::Name(text) | Token::Number(text) => text.clone(),
@@ -95,15 +107,19 @@ fn shown(token: &Token) -> String {
     }
 }
 
+/// Reads an expression from the weakest operator down to the strongest: each method reads one level.
 struct Parser {
     tokens: Vec<Token>,
+    /// The position of the next word.
     at: usize,
+    /// How many levels of brackets and conditions are open.
     depth: usize,
 }
 
 type Parsed = Result<Node, String>;
 
 impl Parser {
+    /// Takes a sign if it comes next.
     fn sign(&mut self, sign: &str) -> bool {
         let found = matches!(self.tokens.get(self.at), Some(Token::Sign(known)) if *known == sign);
         self.at += usize::from(found);
@@ -118,6 +134,7 @@ impl Parser {
         Err(format!("'{sign}' is expected where {found} stands"))
     }
 
+    /// Takes a name if it comes next.
     fn word(&mut self, word: &str) -> bool {
         let found = matches!(self.tokens.get(self.at), Some(Token::Name(name)) if name == word);
         self.at += usize::from(found);
@@ -180,6 +197,7 @@ impl Parser {
         Ok(node)
     }
 
+    /// A value with the steps behind it: `.name`, `.method()`, `[index]`.
     fn path(&mut self) -> Parsed {
         let mut node = self.primary()?;
         loop {
@@ -200,6 +218,7 @@ impl Parser {
         }
     }
 
+    /// A method behind its opening bracket.
     fn call(&mut self, of: Node, name: &str) -> Parsed {
         let mut arguments = self.items(")")?;
         if name == "matches" {
@@ -233,6 +252,7 @@ impl Parser {
         Ok(items)
     }
 
+    /// A literal, a variable, a list, or an expression in brackets.
     fn primary(&mut self) -> Parsed {
         let Some(token) = self.tokens.get(self.at).cloned() else {
             return Err("it ends where a value is expected".to_owned());

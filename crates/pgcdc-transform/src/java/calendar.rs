@@ -2,6 +2,7 @@ use pgcdc_format::civil;
 
 use crate::Fault;
 
+/// The milliseconds of a day.
 const DAY: i64 = 86_400_000;
 /// The day on which Java's calendars begin to be Gregorian: 15 October 1582.
 const GREGORIAN: i64 = -141_427;
@@ -26,7 +27,7 @@ pub(crate) fn time_of_day(millis: i64) -> Result<i64, Fault> {
     Ok(millis)
 }
 
-/// The midnight before a moment.
+/// The midnight (UTC) before a moment, in milliseconds since 1970.
 pub(crate) const fn start_of_day(millis: i64) -> i64 {
     millis - millis.rem_euclid(DAY)
 }
@@ -34,6 +35,7 @@ pub(crate) const fn start_of_day(millis: i64) -> i64 {
 /// A moment in UTC, taken apart.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
+    /// The year; 0 is the year 1 before Christ.
     pub(crate) year: i64,
     pub(crate) month: i64,
     pub(crate) day: i64,
@@ -63,6 +65,7 @@ impl Moment {
         Self::new(millis, (year, month, day), from_julian(year, 1, 1))
     }
 
+    /// Fills in what follows from the date. `new_year` is the day number of the year's first day.
     fn new(millis: i64, (year, month, day): (i64, i64, i64), new_year: i64) -> Self {
         let days = millis.div_euclid(DAY);
         Self {

@@ -1,4 +1,12 @@
 //! `java.text.SimpleDateFormat` in UTC and in English.
+//!
+//! Letters of a pattern are fields, all other characters are text, and text in `'…'` may have letters, too. The number of
+//! letters is the least width of a number; three letters of a month or weekday give its short name, four its long one.
+//!
+//! Reading is lenient, as in Java: a month 13 is January of the next year, and text behind the last field is ignored.
+//!
+//! Differences from Java: a Java machine's own time zone and language never matter, `z` reads only `UTC`, `GMT` and
+//! offsets, and a two-digit year means one between 1946 and 2045, whatever the present year.
 
 use super::calendar::{Moment, to_days_of_either_calendar};
 
@@ -17,14 +25,17 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+/// The letters that are fields.
 const LETTERS: &str = "GyMdkHmsSEDFwWahKzZYuXL";
 
 /// The first year that a two-digit year may mean; in Java it is eighty years before the present.
 const CENTURY_START: i64 = 1946;
 
+/// A part of a pattern.
 #[derive(Clone, Debug, PartialEq)]
 enum Token {
     Text(String),
+    /// A letter and how often it stands there.
     Field(char, usize),
 }
 
@@ -94,7 +105,7 @@ impl DateFormat {
         out
     }
 
-    /// Reads a moment from the beginning of a text.
+    /// Reads a moment, in milliseconds since 1970, from the beginning of a text; `None` where the text does not fit.
     pub(crate) fn parse(&self, text: &str) -> Option<i64> {
         let mut reading = Reading::default();
         let mut rest = text;
@@ -113,6 +124,7 @@ impl DateFormat {
     }
 }
 
+/// Whether a field is written as a number.
 fn is_number(letter: char, count: usize) -> bool {
     match letter {
         'G' | 'E' | 'a' | 'z' | 'Z' | 'X' => false,
@@ -121,6 +133,7 @@ fn is_number(letter: char, count: usize) -> bool {
     }
 }
 
+/// Writes one field.
 fn write_field(letter: char, count: usize, moment: &Moment, out: &mut String) {
     let mut number = |value: i64| out.push_str(&format!("{value:0count$}"));
     match letter {
@@ -172,6 +185,7 @@ fn week_of_year(moment: &Moment) -> i64 {
     (moment.day_of_year - 1 + first) / 7 + 1
 }
 
+/// The year that the week belongs to: the last days of December may be in the first week of the next year.
 fn week_year(moment: &Moment) -> i64 {
     let length =
         to_days_of_either_calendar(moment.year + 1, 1, 1) - to_days_of_either_calendar(moment.year, 1, 1);
@@ -179,7 +193,7 @@ fn week_year(moment: &Moment) -> i64 {
     moment.year + i64::from(next_new_year != 0 && length - moment.day_of_year < next_new_year)
 }
 
-/// The fields read so far.
+/// The fields read so far. Fields that are missing are those of midnight on 1970-01-01.
 #[derive(Debug, Default)]
 struct Reading {
     before_christ: bool,
@@ -197,6 +211,7 @@ struct Reading {
 }
 
 impl Reading {
+    /// Reads one field and returns the text behind it. `exact` is the width of a number that another number follows at once.
     fn field<'a>(
         &mut self,
         letter: char,
@@ -244,6 +259,7 @@ impl Reading {
         Some(rest)
     }
 
+    /// The moment. A day of the year counts only where neither month nor day is there.
     fn millis(&self) -> i64 {
         let year = self.year.unwrap_or(1970);
         let year = if self.before_christ { 1 - year } else { year };
@@ -258,11 +274,13 @@ impl Reading {
     }
 }
 
+/// The year that two digits mean.
 const fn in_century(two_digits: i64) -> i64 {
     let year = CENTURY_START / 100 * 100 + two_digits;
     if year < CENTURY_START { year + 100 } else { year }
 }
 
+/// Reads a number: its value, its width in digits, and the text behind it.
 fn digits(text: &str, exact: Option<usize>) -> Option<(i64, usize, &str)> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let sign = text.len() - unsigned.len();
@@ -275,6 +293,7 @@ fn digits(text: &str, exact: Option<usize>) -> Option<(i64, usize, &str)> {
     Some((number.parse().ok()?, width, rest))
 }
 
+/// Reads one of these names, in any case: its position, and the text behind it.
 fn named<'a>(text: &'a str, names: &[&str]) -> Option<(usize, &'a str)> {
     names.iter().enumerate().find_map(|(at, name)| {
         let head = text.get(..name.len())?;
@@ -282,11 +301,13 @@ fn named<'a>(text: &'a str, names: &[&str]) -> Option<(usize, &'a str)> {
     })
 }
 
+/// Skips the name of a weekday, which says nothing that the date does not say.
 fn weekday(text: &str) -> Option<&str> {
     let short: Vec<&str> = WEEKDAYS.iter().map(|name| &name[..3]).collect();
     named(text, &WEEKDAYS).or_else(|| named(text, &short)).map(|(_, rest)| rest)
 }
 
+/// Reads a zone: its offset in minutes, and the text behind it.
 fn offset(text: &str, letter: char, count: usize) -> Option<(i64, &str)> {
     if letter == 'X' {
         if let Some(rest) = text.strip_prefix('Z') {

@@ -1,6 +1,9 @@
 use crate::data::Value;
 
-/// Java's `hashCode()`. A struct's differs between runs of a Java machine; here it is made of its values.
+/// Java's `hashCode()`, with which `PartitionRouting` chooses partitions.
+///
+/// A struct's differs between runs of a Java machine; here it is made of its values. The two numbers for a boolean, and 31
+/// as the factor of strings and lists, are fixed by Java's specification.
 pub(crate) fn hash_code(value: &Value) -> i32 {
     match value {
         Value::Null => 0,
@@ -35,15 +38,18 @@ pub(crate) fn hash_code(value: &Value) -> i32 {
     }
 }
 
+/// `java.util.List.hashCode`.
 fn list(items: &[Value]) -> i32 {
     items.iter().fold(1, |hash: i32, item| hash.wrapping_mul(31).wrapping_add(hash_code(item)))
 }
 
+/// `Long.hashCode`: both halves, each bit by exclusive or.
 const fn fold(long: i64) -> i32 {
     (long ^ ((long as u64) >> 32) as i64) as i32
 }
 
-/// Debezium's `MurmurHash3` with its seed: a string by its UTF-8, everything else by its `hashCode()`.
+/// Debezium's `MurmurHash3` with its seed: a string by its UTF-8, everything else by the four bytes of its `hashCode()`.
+/// It is an early, 128-bit form of the hash, of which the upper 32 bits are taken; later forms give other numbers.
 pub(crate) fn murmur(value: &Value) -> i32 {
     match value {
         Value::String(text) => murmur_bytes(text.as_bytes()),
@@ -51,9 +57,13 @@ pub(crate) fn murmur(value: &Value) -> i32 {
     }
 }
 
+/// The two lanes of the hash.
 struct State {
+    /// The hash so far.
     h: [u64; 2],
+    /// The block that is mixed in next.
     k: [u64; 2],
+    /// The factors, which change with each block in this form.
     c: [u64; 2],
 }
 
@@ -67,6 +77,7 @@ impl State {
         }
     }
 
+    /// Mixes the block into the hash.
     const fn mix(&mut self) {
         let [h1, h2] = &mut self.h;
         let [k1, k2] = &mut self.k;
@@ -82,6 +93,7 @@ impl State {
         *c2 = c2.wrapping_mul(5).wrapping_add(0x6bce_6396);
     }
 
+    /// Mixes in the length in bytes, and takes the result.
     const fn finish(mut self, length: u64) -> i32 {
         let [h1, h2] = &mut self.h;
         *h2 ^= length;

@@ -1,4 +1,7 @@
 //! Java's own behaviour where it shows in Connect's: dates, regular expressions, `toString`, `hashCode`.
+//!
+//! A topic's name, a partition or a text that Kafka Connect makes by one of these must be the same here, or a consumer
+//! sees a difference after the move.
 
 mod calendar;
 mod date_format;

@@ -8,9 +8,25 @@ use fancy_regex::Regex;
 use crate::Fault;
 
 /// A compiled expression, case sensitive.
+///
+/// `fancy-regex` has Java's look-around and back references. [`translate`] rewrites what means something else there. An
+/// expression whose match takes too many steps (a million) counts as one that does not match; Java would go on, if need be for
+/// hours.
+///
+/// ```
+/// use pgcdc_transform::java::Pattern;
+///
+/// let pattern = Pattern::compile(r"shop\.(?<table>\w+)").expect("an expression");
+/// assert!(pattern.matches("shop.items") && !pattern.matches("my shop.items"), "the whole text, as in Java");
+/// assert_eq!(pattern.replace_first("shop.items", "t.${table}")?, "t.items");
+/// assert!(pattern.replace_first("shop.items", "$2").is_err(), "there is no second group");
+/// # Ok::<(), pgcdc_transform::Fault>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pattern {
+    /// The expression between anchors: Java's `matches()`.
     whole: Regex,
+    /// The expression as it is: Java's `find()`.
     anywhere: Regex,
 }
 
@@ -31,7 +47,8 @@ impl Pattern {
         self.whole.is_match(text).unwrap_or(false)
     }
 
-    /// Java's `replaceFirst()`.
+    /// Java's `replaceFirst()`: the first match is replaced; without a match the text stays as it is. In `replacement`,
+    /// `$1` and `${name}` are groups and a backslash takes the next character as it is.
     ///
     /// # Errors
     /// On a reference to a group that the expression does not have.
@@ -64,11 +81,14 @@ impl Pattern {
     }
 }
 
+/// A group in a replacement.
 enum Reference {
     Number(usize),
     Name(String),
 }
 
+/// Reads a reference behind its `$`. Of several digits it takes as many as still name a group of the `last` ones: with two
+/// groups, `$12` is group 1 and the digit 2.
 fn reference(chars: &mut Peekable<Chars<'_>>, last: usize) -> Result<Reference, Fault> {
     match chars.next() {
         None => Err(Fault::argument("Illegal group reference: group index is missing")),
@@ -114,6 +134,14 @@ fn reference(chars: &mut Peekable<Chars<'_>>, last: usize) -> Result<Reference, 
 ///
 /// # Errors
 /// Says what is wrong with the expression.
+///
+/// ```
+/// use pgcdc_transform::java::translate;
+///
+/// assert_eq!(translate(r"a\d+").as_deref(), Ok("a[0-9]+"));
+/// assert_eq!(translate(r"\Qa.b\E").as_deref(), Ok(r"a\.b"));
+/// assert!(translate("a{b}").is_err());
+/// ```
 pub fn translate(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut chars = pattern.chars().peekable();
@@ -135,6 +163,7 @@ pub fn translate(pattern: &str) -> Result<String, String> {
     Ok(out)
 }
 
+/// Rewrites what follows a backslash.
 fn escape(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Result<(), String> {
     let letter = chars.next().ok_or("it ends in a backslash")?;
     match letter {

@@ -1,9 +1,19 @@
 use pgcdc_format::types::{append_f32, append_f64};
 
-use super::DateFormat;
+use super::date_format::DateFormat;
 use crate::data::Value;
 
-/// Java's `toString()`.
+/// Java's `toString()`, which Connect and Debezium use wherever a value becomes a text.
+///
+/// ```
+/// use pgcdc_transform::data::Value;
+/// use pgcdc_transform::java::show;
+///
+/// assert_eq!(show(&Value::Float64(1e10)), "1.0E10");
+/// assert_eq!(show(&Value::Array(vec![Value::Int32(1), Value::Null].into())), "[1, null]");
+/// assert_eq!(show(&Value::Bytes([1, 2].into())), "java.nio.HeapByteBuffer[pos=0 lim=2 cap=2]");
+/// assert_eq!(show(&Value::Date(0)), "Thu Jan 01 00:00:00 UTC 1970");
+/// ```
 #[must_use]
 pub fn show(value: &Value) -> String {
     match value {

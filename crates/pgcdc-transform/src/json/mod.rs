@@ -14,4 +14,5 @@ mod write;
 pub use payload::DecimalFormat;
 pub use read::JsonReader;
 pub use tree::Json;
+pub(crate) use typed::tree_to_value;
 pub use write::JsonWriter;

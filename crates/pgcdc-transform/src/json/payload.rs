@@ -1,4 +1,7 @@
 //! The payload of a record: values as JSON.
+//!
+//! The bytes are those of Connect's `JsonConverter`. See the table in `typed` for the forms of the logical types; numbers
+//! of type `float` and `double` are written as Java writes them, so `1.0E10` and `"NaN"` are possible.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,10 +13,10 @@ use crate::data::{Decimal, Kind, Logical, Schema, Struct, Value};
 /// `decimal.format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DecimalFormat {
-    /// The bytes of the number without its point, in base64.
+    /// The bytes of the number without its point, in base64: `12.50` is `"BOI="`. A reader needs the schema's scale.
     #[default]
     Base64,
-    /// A JSON number.
+    /// A JSON number: `12.50`. Many readers turn it into a double and lose digits.
     Numeric,
 }
 
@@ -28,6 +31,9 @@ pub(super) struct Payload {
 
 impl Payload {
     /// Appends a value; without a schema, in the form of its own type.
+    ///
+    /// # Errors
+    /// When the value is no value of the schema. Part of it may be appended then.
     pub(super) fn write(
         self,
         schema: Option<&Schema>,
@@ -109,6 +115,7 @@ impl Payload {
         Ok(())
     }
 
+    /// Appends an array. Without a schema each item has the form of its own type.
     fn write_array(self, schema: Option<&Schema>, items: &[Value], out: &mut Vec<u8>) -> Result<(), Fault> {
         out.push(b'[');
         for (at, item) in items.iter().enumerate() {
@@ -121,6 +128,7 @@ impl Payload {
         Ok(())
     }
 
+    /// Appends a struct. Its schema must be the one of the field that holds it.
     fn write_struct(self, schema: Option<&Schema>, inner: &Struct, out: &mut Vec<u8>) -> Result<(), Fault> {
         if schema.is_some_and(|schema| schema != inner.schema()) {
             return Err(Fault::data("Mismatching schema."));
@@ -138,6 +146,7 @@ impl Payload {
         Ok(())
     }
 
+    /// Appends a decimal. In base64 its scale must be the schema's, since the bytes do not say it.
     fn write_decimal(
         self,
         schema: Option<&Schema>,

@@ -10,12 +10,15 @@ use crate::data::{Kind, Schema, Struct, Value};
 /// How many schemas are kept: for each busy table, a key's and a value's.
 const KEPT: usize = 256;
 
+/// What stands before the schema, and between schema and payload.
 const HEAD: &[u8] = b"{\"schema\":";
 const MIDDLE: &[u8] = b",\"payload\":";
 
 /// Reads what `JsonConverter` writes with `schemas.enable=true`. Null stays null, even where the schema has a default.
 ///
-/// A schema is parsed once and then recognised by its bytes.
+/// A schema is parsed once and then recognised by its bytes: a record's schema is often ten times as long as its payload.
+/// The 256 most recently used schemas are kept. The members must come in the order `schema`, `payload`, without white space
+/// between them, as pgcdc and Kafka write them.
 ///
 /// ```
 /// use pgcdc_transform::data::Value;
@@ -76,6 +79,7 @@ impl JsonReader {
     }
 }
 
+/// Connect's error for a text of another form.
 fn not_schemaful() -> Fault {
     Fault::data(
         "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain additional fields.",
@@ -123,6 +127,7 @@ fn read_value(schema: &Schema, scanner: &mut Scanner<'_>, depth: usize) -> Resul
     }
 }
 
+/// Reads a struct. Members that the schema does not have are skipped; fields without a member are null.
 fn read_struct(schema: &Schema, scanner: &mut Scanner<'_>, depth: usize) -> Result<Value, Fault> {
     let mut inner = Struct::new(schema.clone())?;
     scanner.expect(b'{')?;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::Fault;
 
-/// A position in a JSON text.
+/// A position in a JSON text. Every method skips white space first; the text need not be UTF-8 as a whole, only its
+/// strings are checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a [u8],
@@ -27,6 +28,7 @@ impl<'a> Scanner<'a> {
         self.at = position;
     }
 
+    /// The error of a text that is no JSON. It names the position and never shows the text.
     fn bad(&self, wanted: &str) -> Fault {
         Fault::data(format!("not JSON: {wanted} expected at byte {}", self.at))
     }
@@ -39,16 +41,19 @@ impl<'a> Scanner<'a> {
         self.text.get(self.at).copied()
     }
 
+    /// Takes this byte if it comes next.
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
+    /// Takes this byte, which must come next.
     pub(super) fn expect(&mut self, byte: u8) -> Result<(), Fault> {
         if self.eat(byte) { Ok(()) } else { Err(self.bad(&format!("'{}'", char::from(byte)))) }
     }
 
+    /// Takes this word if it comes next.
     pub(super) fn word(&mut self, word: &str) -> bool {
         self.peek();
         let found = self.text[self.at..].starts_with(word.as_bytes());
@@ -56,7 +61,7 @@ impl<'a> Scanner<'a> {
         found
     }
 
-    /// The text of a number.
+    /// Takes a number and returns its text, so that the schema may decide how its digits are read.
     pub(super) fn number(&mut self) -> Result<&'a str, Fault> {
         self.peek();
         let rest = &self.text[self.at..];
@@ -72,6 +77,7 @@ impl<'a> Scanner<'a> {
         Ok(digits)
     }
 
+    /// Takes a string. Without escapes it is borrowed from the text.
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
         self.expect(b'"')?;
         let start = self.at;
@@ -109,6 +115,7 @@ impl<'a> Scanner<'a> {
         std::str::from_utf8(&self.text[start..end]).map_err(|_| self.bad("UTF-8"))
     }
 
+    /// Takes what follows a backslash. Half of a surrogate pair becomes the replacement character.
     fn escape(&mut self) -> Result<char, Fault> {
         let letter = self.text.get(self.at).copied().ok_or_else(|| self.bad("an escape"))?;
         self.at += 1;
@@ -134,6 +141,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
+    /// Takes the four hexadecimal digits of `\u`.
     fn unit(&mut self) -> Result<u16, Fault> {
         let digits = self.text.get(self.at..self.at + 4).and_then(|d| std::str::from_utf8(d).ok());
         let unit = digits.and_then(|d| u16::from_str_radix(d, 16).ok());
@@ -141,7 +149,8 @@ impl<'a> Scanner<'a> {
         unit.ok_or_else(|| self.bad("four hexadecimal digits"))
     }
 
-    /// Skips a value of any kind.
+    /// Skips a value of any kind. It counts brackets and does not look whether they match, since only a value that nobody
+    /// reads, or one that is parsed afterwards, is skipped.
     pub(super) fn skip(&mut self) -> Result<(), Fault> {
         let mut depth = 0usize;
         loop {
@@ -187,6 +196,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Whether a text is a number of JSON's grammar: no sign `+`, no leading zeros, digits around the point.
 fn is_number(text: &[u8]) -> bool {
     let text = text.strip_prefix(b"-").unwrap_or(text);
     let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();

@@ -1,4 +1,11 @@
 //! Schemas to and from their JSON.
+//!
+//! ```text
+//! {"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},…],"optional":false,"name":"shop.Key"}
+//! ```
+//!
+//! A part of a struct has its name as `field`. `name`, `version`, `doc`, `parameters` and `default` stand only where the
+//! schema has them. An array has `items`, a map `keys` and `values`.
 
 use std::sync::Arc;
 
@@ -11,6 +18,9 @@ use crate::Fault;
 use crate::data::{Kind, Schema, SchemaBuilder};
 
 /// Reads a schema; `None` for `null`.
+///
+/// # Errors
+/// When the type is missing or unknown, a part is missing, or the default is no value of the schema.
 pub(super) fn read(json: &Json) -> Result<Option<Schema>, Fault> {
     if *json == Json::Null {
         return Ok(None);

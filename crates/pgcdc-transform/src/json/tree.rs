@@ -4,6 +4,17 @@ use super::scan::{DEEPEST, Scanner};
 use crate::Fault;
 
 /// JSON without a schema: the text of a schema, or of a column.
+///
+/// Numbers keep their digits, since the reader decides what they become.
+///
+/// ```
+/// use pgcdc_transform::json::Json;
+///
+/// let json = Json::parse(br#"{"id":7,"tags":["a"],"id":8}"#)?;
+/// assert_eq!(json.get("id"), Some(&Json::Number("8".into())));
+/// assert!(Json::parse(b"{id:7}").is_err());
+/// # Ok::<(), pgcdc_transform::Fault>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {
     /// `null`.
@@ -21,10 +32,10 @@ pub enum Json {
 }
 
 impl Json {
-    /// Parses the value at the beginning of a text, as Jackson's `readTree` does.
+    /// Parses the value at the beginning of a text, as Jackson's `readTree` does: what follows the value is ignored.
     ///
     /// # Errors
-    /// When the text does not begin with JSON.
+    /// When the text does not begin with JSON, or is nested deeper than 1000 levels.
     pub fn parse(text: &[u8]) -> Result<Self, Fault> {
         let mut scanner = Scanner::new(text);
         Self::read(&mut scanner, 0)

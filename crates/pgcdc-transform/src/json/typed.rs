@@ -1,4 +1,16 @@
 //! Values from JSON trees: with a schema, and without one.
+//!
+//! Most values are read straight from the text (`read`). A tree is needed for a schema's default, for logical types, for
+//! maps whose keys are no texts, and for a payload without a schema.
+//!
+//! | schema | JSON |
+//! |---|---|
+//! | `Decimal` | base64 of the unscaled bytes, or a number (`decimal.format=numeric`) |
+//! | `Date` | days since 1970 |
+//! | `Time` | milliseconds of the day |
+//! | `Timestamp` | milliseconds since 1970 |
+//! | `bytes` | base64 |
+//! | `float`, `double` | a number, or `"NaN"`, `"Infinity"`, `"-Infinity"` |
 
 use std::sync::Arc;
 
@@ -14,7 +26,10 @@ fn bad(schema: &Schema) -> Fault {
     Fault::data(format!("a value that is not of its schema {schema}"))
 }
 
-/// Null as a value of a schema.
+/// Null as a value of a schema. It stays null even where the schema has a default; whoever wants the default asks for it.
+///
+/// # Errors
+/// When the schema is required and has no default.
 pub(super) fn null(schema: &Schema) -> Result<Value, Fault> {
     if schema.is_optional() || schema.default_value().is_some() {
         return Ok(Value::Null);
@@ -23,7 +38,10 @@ pub(super) fn null(schema: &Schema) -> Result<Value, Fault> {
 }
 
 /// A tree as a value of a schema.
-pub(super) fn tree_to_value(schema: &Schema, json: &Json) -> Result<Value, Fault> {
+///
+/// # Errors
+/// When the JSON is of another kind than the schema, or its number does not fit.
+pub(crate) fn tree_to_value(schema: &Schema, json: &Json) -> Result<Value, Fault> {
     if *json == Json::Null {
         return null(schema);
     }
@@ -38,6 +56,7 @@ pub(super) fn tree_to_value(schema: &Schema, json: &Json) -> Result<Value, Fault
     }
 }
 
+/// A value of one of Connect's logical types.
 fn logical_value(logical: Logical, schema: &Schema, json: &Json) -> Result<Value, Fault> {
     let bad = || bad(schema);
     match (logical, json) {
@@ -115,6 +134,7 @@ fn map(schema: &Schema, json: &Json) -> Result<Value, Fault> {
     }
 }
 
+/// A struct. Members of the object that the schema does not have are ignored; fields without a member are null.
 fn structure(schema: &Schema, json: &Json) -> Result<Value, Fault> {
     if !matches!(json, Json::Object(_)) {
         return Err(bad(schema));
