@@ -1,4 +1,7 @@
-//! Reads certificates of any version of X.509, and checks what rustls does not check for old versions.
+//! Reads certificates of any version of X.509, and checks what rustls does not check for old versions: who signed them, when they
+//! are valid, and what they may be used for.
+//!
+//! Source: RFC 5280 (certificates and chains), RFC 5929 (the hash for channel binding).
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::UnixTime;
@@ -8,9 +11,17 @@ use x509_cert::der::{Decode, Encode, Header, Reader, SliceReader};
 use x509_cert::ext::pkix::constraints::BasicConstraints;
 use x509_cert::ext::pkix::{ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints};
 
-/// The hash of a certificate that channel binding of the kind `tls-server-end-point` compares (RFC 5929, 4.1). Its algorithm is
-/// that of the certificate's signature, or SHA-256 where that is MD5 or SHA-1. `None` for signatures without a separate hash, such as
-/// Ed25519.
+/// The hash of a certificate that channel binding of the kind `tls-server-end-point` compares: a login by SCRAM then proves that
+/// nobody stands between client and server.
+///
+/// Its algorithm is that of the certificate's signature, or SHA-256 where that is MD5 or SHA-1. `None` when the bytes are not a
+/// certificate in DER, and for signatures without a separate hash, such as Ed25519: channel binding is not possible then.
+///
+/// Source: RFC 5929, 4.1.
+///
+/// ```
+/// assert_eq!(pgcdc_tls::end_point_hash(b"not a certificate"), None);
+/// ```
 pub fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
     let certificate = Certificate::parse(der)?;
     Some(match certificate.inner.signature_algorithm.oid.to_string().as_str() {
@@ -26,12 +37,14 @@ pub fn end_point_hash(der: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// A certificate and its parts.
+/// A certificate and its parts. Checks need its bytes as they came: a signature covers them, and encoding them again may give
+/// others.
 pub(super) struct Certificate<'a> {
     /// All bytes of the certificate.
     der: &'a [u8],
     /// The part that the signature covers.
     tbs: &'a [u8],
+    /// The fields, parsed. `Raw` accepts fields that are not quite as RFC 5280 wants them.
     pub(super) inner: CertificateInner<Raw>,
 }
 
@@ -51,13 +64,13 @@ impl<'a> Certificate<'a> {
         self.inner.tbs_certificate.version != Version::V3 || self.is_authority() == Some(true)
     }
 
-    /// Whether it says that it is an authority's; `None` where it says nothing about that.
+    /// Whether the certificate says that it is an authority's; `None` where it says nothing about that, as in version 1.
     fn is_authority(&self) -> Option<bool> {
         let constraints = self.inner.tbs_certificate.get::<BasicConstraints>().ok()?;
         constraints.map(|(_, constraints)| constraints.ca)
     }
 
-    /// Whether the holder of `issuer` has signed the certificate.
+    /// Whether the holder of `issuer` has signed the certificate: the names match, and the signature is by `issuer`'s key.
     fn is_signed_by(&self, issuer: &Certificate<'_>, algorithms: &WebPkiSupportedAlgorithms) -> bool {
         let named = self.inner.tbs_certificate.issuer == issuer.inner.tbs_certificate.subject;
         let (Some(signature), Some(algorithm)) =
@@ -85,7 +98,7 @@ impl<'a> Certificate<'a> {
             .any(|known| known.verify_signature(bits, message, signature).is_ok())
     }
 
-    /// Whether `now` is between its two dates.
+    /// Whether `now` is between its two dates, both included.
     pub(super) fn is_valid_at(&self, now: UnixTime) -> bool {
         let validity = &self.inner.tbs_certificate.validity;
         let (from, to) = (validity.not_before.to_unix_duration(), validity.not_after.to_unix_duration());
@@ -104,8 +117,9 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Whether the certificate may sign others: it is of X.509 v3, says that it is an authority's, and has no name
-    /// constraints, which this check cannot apply. `below` is how many authorities stand between it and the server's certificate.
+    /// Whether the certificate may sign others: it is of X.509 v3, says that it is an authority's, may sign certificates, and has no
+    /// name constraints, which this check cannot apply. `below` is how many authorities stand between it and the server's
+    /// certificate; a certificate may limit that number.
     fn may_vouch(&self, below: usize) -> bool {
         let tbs = &self.inner.tbs_certificate;
         let Ok(Some((_, constraints))) = tbs.get::<BasicConstraints>() else { return false };
@@ -119,10 +133,10 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Whether a chain of signatures leads from a certificate over `others` to one of the `roots`. For certificates that rustls' own
-/// check refuses.
+/// Whether a chain of signatures leads from a certificate over `others` to one of the `roots`. This is for certificates that rustls'
+/// own check refuses for their form.
 ///
-/// A certificate that is itself among the roots is trusted, whoever signed it.
+/// A certificate that is itself among the roots is trusted, whoever signed it. Each certificate of the chain must be valid `now`.
 pub(super) fn is_vouched_for(
     certificate: &Certificate<'_>,
     others: &[Certificate<'_>],

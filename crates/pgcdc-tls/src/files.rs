@@ -1,4 +1,6 @@
 //! Files of certificates, and errors that say which property named them.
+//!
+//! In every function `property` is the name of the property that named the file. It is only used in errors.
 
 use std::path::Path;
 
@@ -8,18 +10,25 @@ use rustls::pki_types::pem::PemObject;
 use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 
-/// Reads the certificates of a file: PEM (any number) or DER (one).
+/// Reads a file's bytes.
 ///
 /// # Errors
-/// When the file cannot be read, or has no certificate.
+/// When it cannot be read. The error names the property, and the hint says what to do: put the file there, or let pgcdc's user read
+/// it.
 pub fn read_certificates(property: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     certificates_of(property, &read(property, path)?, path)
 }
 
-/// Reads certificates from bytes: PEM (any number) or DER (one). `path` is where they came from.
+/// Reads certificates from bytes, as [`read_certificates`] does. `path` is where the bytes came from.
 ///
 /// # Errors
-/// When there is no certificate.
+/// When there is no certificate, or the PEM is damaged.
+///
+/// ```
+/// use std::path::Path;
+/// let error = pgcdc_tls::certificates_of("sslrootcert", b"hello", Path::new("root.crt")).unwrap_err();
+/// assert_eq!(error.to_string(), "sslrootcert: root.crt holds no certificate, neither as PEM nor as DER");
+/// ```
 pub fn certificates_of(property: &str, bytes: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     if !is_pem(bytes) && Certificate::parse(bytes).is_some() {
         return Ok(vec![CertificateDer::from(bytes.to_vec())]);
@@ -57,7 +66,12 @@ pub fn read(property: &str, path: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// Whether bytes are PEM.
+/// Whether bytes are PEM: they have the beginning of a block anywhere, since text may stand before it.
+///
+/// ```
+/// assert!(pgcdc_tls::is_pem(b"my key\n-----BEGIN PRIVATE KEY-----\n"));
+/// assert!(!pgcdc_tls::is_pem(&[0x30, 0x82]));
+/// ```
 #[must_use]
 pub fn is_pem(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, b"-----BEGIN ").is_some()

@@ -1,8 +1,17 @@
-//! TLS for connections to Postgres and Kafka, by rustls: what is checked of a server's certificate, and the client's own
-//! certificate and key, in every form that users have.
+//! TLS for connections to Postgres and Kafka, by rustls: the check of a server's certificate, and the client's own certificate and
+//! key, in every form that users have.
 //!
-//! rustls is stricter than OpenSSL and Java in the form of a certificate. Here a certificate is taken when those two take it: see
-//! [`Verifier`]. There is no I/O but reading files.
+//! rustls is stricter than OpenSSL and Java about the form of a certificate. A user who moves from those has files that worked for
+//! years. So a certificate is accepted here when those two accept it; what is checked of it does not get less:
+//!
+//! | a server's certificate | rustls alone | OpenSSL, Java, here |
+//! |---|---|---|
+//! | X.509 version 1 (`openssl x509 -req`) | refused | accepted |
+//! | is an authority itself (`openssl req -x509`) | refused | accepted |
+//! | names the host only in its common name | refused | accepted |
+//! | expired, for another host, or without a chain to a trusted root | refused | refused |
+//!
+//! This crate does no I/O but reading files; the handshake is rustls' own. No private key or password is in an error.
 //!
 //! In reading order: [`read_certificates`] reads PEM and DER; [`client`] reads a client's certificate and key, also from PKCS#12
 //! ([`store`]); [`Verifier`] checks a server.
@@ -31,18 +40,26 @@ pub use self::key::{
 };
 pub use self::verifier::Verifier;
 
-/// What is checked of a server's certificate.
+/// How much is checked of a server's certificate. Users name it by libpq's `sslmode` or by Kafka's
+/// `ssl.endpoint.identification.algorithm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Nothing: the connection is only encrypted.
+    /// Nothing: the connection is encrypted, but anybody may be at its other end (`sslmode=require`).
     Nothing,
-    /// A trusted authority vouches for it.
+    /// A trusted authority vouches for the certificate (`sslmode=verify-ca`).
     Authority,
-    /// As `Authority`, and it is for the host that was asked for.
+    /// As `Authority`, and the certificate is for the host that was asked for (`sslmode=verify-full`).
     AuthorityAndName,
 }
 
-/// The name that the handshake tells the server (SNI). A name that DNS cannot have is not told.
+/// The name that the handshake tells the server (SNI). For a host that DNS cannot have as a name it is an address, since rustls
+/// tells no addresses.
+///
+/// ```
+/// use rustls::pki_types::ServerName;
+/// assert!(matches!(pgcdc_tls::server_name("db.example.org"), ServerName::DnsName(_)));
+/// assert!(matches!(pgcdc_tls::server_name("a host"), ServerName::IpAddress(_)));
+/// ```
 #[must_use]
 pub fn server_name(host: &str) -> ServerName<'static> {
     let nobody = ServerName::IpAddress(std::net::IpAddr::from([0, 0, 0, 0]).into());

@@ -1,5 +1,13 @@
-//! Whether a certificate names a host, as libpq decides it (`fe-secure-common.c`): the alternative names, and the common
-//! name where none of those is of the host's kind. rustls wants alternative names.
+//! Whether a certificate names a host, as libpq decides it (`fe-secure-common.c`).
+//!
+//! | the host is | compared with | else |
+//! |---|---|---|
+//! | a name | the alternative names of type DNS | the common name, when there are none of that type |
+//! | an address | the alternative names of type IP | the common name, when there are none of that type |
+//!
+//! Names are compared without regard to case. A star stands for one label, the leftmost. rustls compares alternative names only.
+//!
+//! Source: RFC 6125; PostgreSQL manual, "SSL Client Certificate Verification".
 
 use std::net::IpAddr;
 
@@ -10,15 +18,19 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 use super::certificate::Certificate;
 
-/// The names that a certificate may be known by.
+/// The names that a certificate is for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
+    /// Alternative names of type DNS.
     dns: Vec<String>,
+    /// Alternative names of type IP.
     addresses: Vec<IpAddr>,
+    /// The subject's common name; the first one, if it has several.
     common: Option<String>,
 }
 
 impl Names {
+    /// The names of a certificate. One that cannot be read is left out.
     pub(super) fn of(certificate: &Certificate<'_>) -> Self {
         let tbs = &certificate.inner.tbs_certificate;
         let mut names = Self::default();
@@ -40,7 +52,7 @@ impl Names {
         names
     }
 
-    /// Whether one of them is `host`.
+    /// Whether `host`, a name or an address, is one of them.
     pub(super) fn contain(&self, host: &str) -> bool {
         let wanted: Option<IpAddr> = host.parse().ok();
         let same_kind = if wanted.is_some() { !self.addresses.is_empty() } else { !self.dns.is_empty() };
@@ -59,6 +71,7 @@ impl std::fmt::Display for Names {
     }
 }
 
+/// An address of 4 or 16 bytes.
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     <[u8; 4]>::try_from(bytes)
         .map(IpAddr::from)
@@ -66,6 +79,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         .ok()
 }
 
+/// A text of one of the three types that common names have.
 fn text(der: &[u8]) -> Option<String> {
     Utf8StringRef::from_der(der)
         .map(|text| text.as_str().to_owned())
@@ -74,7 +88,7 @@ fn text(der: &[u8]) -> Option<String> {
         .ok()
 }
 
-/// A star stands for one label, and only as the whole of the leftmost.
+/// Whether `name` is the host's. A star in it stands for one label, and only as the whole of the leftmost.
 fn is_name_of(name: &str, host: &str) -> bool {
     if name.eq_ignore_ascii_case(host) {
         return true;

@@ -1,9 +1,12 @@
 //! The check of the server's certificate.
 //!
-//! rustls' own check comes first. It insists on X.509 v3, on alternative names, and that a server's certificate is not an
-//! authority's; libpq and Java do not. `openssl x509 -req`, which PostgreSQL's manual recommends, makes certificates of
-//! version 1; `openssl req -x509` makes a certificate that is its own authority. When rustls refuses a certificate for such a
-//! form, this module checks it: signatures, dates, which authorities may sign, and the name.
+//! rustls' own check comes first. It insists on X.509 v3, on alternative names, and that a server's certificate is not an authority's;
+//! libpq and Java do not. `openssl x509 -req`, which PostgreSQL's manual recommends, makes certificates of version 1;
+//! `openssl req -x509` makes a certificate that is its own authority.
+//!
+//! When rustls refuses a certificate, this module checks it once more, but only if its form is unusual in this way, or if it is itself
+//! among the roots. Then it checks what rustls would: signatures, dates, purposes, which authorities may sign. The name is always compared
+//! here, since libpq looks at the common name, too.
 
 use std::sync::Arc;
 
@@ -17,25 +20,39 @@ use crate::Check;
 use crate::certificate::{Certificate, is_vouched_for};
 use crate::names::Names;
 
-/// Checks the certificate that a server shows.
+/// Checks the certificate that a server shows; given to rustls as its `ServerCertVerifier`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pgcdc_tls::{Check, Verifier};
+///
+/// let provider = Arc::new(rustls::crypto::ring::default_provider());
+/// assert!(Verifier::new(Check::Nothing, Vec::new(), false, "db", &provider).is_ok());
+/// assert!(Verifier::new(Check::Authority, Vec::new(), true, "db", &provider).is_ok());
+/// let none = Verifier::new(Check::Authority, Vec::new(), false, "db", &provider);
+/// assert!(none.is_err(), "nobody could vouch for a server");
+/// ```
 #[derive(Debug)]
 pub struct Verifier {
+    /// How much is checked.
     check: Check,
     /// rustls' own check; `None` when nothing is checked.
     chain: Option<Arc<WebPkiServerVerifier>>,
-    /// The same root certificates, for the checks of this module.
+    /// The user's root certificates, for the checks of this module. The web's public ones are not among them: their
+    /// authorities sign only certificates that rustls accepts.
     roots: Vec<CertificateDer<'static>>,
+    /// The signature algorithms that are accepted.
     algorithms: WebPkiSupportedAlgorithms,
-    /// The host name that the user gave.
+    /// The host that the user gave, with which the certificate's names are compared: rustls may have been told another.
     host: String,
 }
 
 impl Verifier {
-    /// A check of servers called `host`. `roots` vouch for their certificates, and the web's public authorities too when
-    /// `public` is true.
+    /// A check of servers called `host`. `roots` vouch for their certificates, and the web's public authorities, too, when
+    /// `public` is true. Roots that rustls cannot parse are left to this module's own check.
     ///
     /// # Errors
-    /// When a certificate is to be checked and none of the roots can be used.
+    /// When a certificate is to be checked, and there is no root that can be used.
     pub fn new(
         check: Check,
         roots: Vec<CertificateDer<'static>>,
@@ -60,7 +77,7 @@ impl Verifier {
     }
 }
 
-/// The error for a certificate of another host.
+/// The error for a certificate of another host. It names the hosts that the certificate is for.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate is for {names}, not for {host}")]
 struct OtherName {
@@ -147,6 +164,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
+    /// Whether the chain that the server showed leads to one of the user's roots.
     fn vouches_for(
         &self,
         certificate: &Certificate<'_>,
@@ -158,7 +176,8 @@ impl Verifier {
         is_vouched_for(certificate, &others, &roots, &self.algorithms, now)
     }
 
-    /// Whether the server holds the key of its certificate. rustls' own function reads certificates of version 3 only.
+    /// Checks that the server holds the key of its certificate: it has signed the handshake. `most` is how many algorithms of the scheme are
+    /// tried. rustls' own function for this reads certificates of version 3 only.
     fn check_signature(
         &self,
         message: &[u8],

@@ -1,5 +1,15 @@
-//! Private keys behind a password: PKCS#8 as OpenSSL writes it today, the older schemes that pgjdbc's manual asks for,
-//! and OpenSSL's traditional form.
+//! Private keys behind a password.
+//!
+//! | scheme | written by |
+//! |---|---|
+//! | `PBES2`: PBKDF2 or scrypt, with AES or triple DES | OpenSSL today, by default |
+//! | `pbeWithMD5AndDES-CBC`, `pbeWithSHA1AndDES-CBC` | as pgjdbc's manual asks for |
+//! | `pbeWithSHAAnd3-KeyTripleDES-CBC` | PKCS#12 of older releases, Java |
+//! | `DEK-Info` with AES, DES or triple DES | OpenSSL's traditional PEM |
+//!
+//! No scheme but the first is safe by today's standards. They are here since users have such files, and only for reading.
+//!
+//! Sources: RFC 8018 (PKCS#5), RFC 7292 (PKCS#12), RFC 1421 (`DEK-Info`).
 
 use std::path::Path;
 
@@ -14,7 +24,7 @@ use super::form::{Kind, Properties, base64, kind, unreadable};
 use super::tlv::{OBJECT, OCTET_STRING, SEQUENCE, Tlv};
 use crate::error::{Error, Result};
 
-/// The most rounds that a file may ask for. A file with more would keep us busy for minutes.
+/// The most rounds of hashing that a file may ask for. A file with more would keep us busy for minutes.
 const MOST_ROUNDS: u32 = 20_000_000;
 
 // Schemes by their object identifiers. Sources: RFC 8018, appendix A; RFC 7292, appendix C.
@@ -27,10 +37,10 @@ const SHA1_DES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0a];
 /// `pbeWithSHAAnd3-KeyTripleDES-CBC`.
 const SHA1_3DES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01, 0x03];
 
-/// Why a key could not be decrypted.
+/// Why a file could not be decrypted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The password is wrong.
+    /// The password is wrong: the padding or the content is not that of a key.
     Password,
     /// pgcdc does not have this scheme, given by its object identifier.
     Scheme(String),
@@ -38,7 +48,7 @@ pub(super) enum Failure {
     Malformed,
 }
 
-/// Decrypts an `EncryptedPrivateKeyInfo`.
+/// Decrypts an `EncryptedPrivateKeyInfo`: a scheme with its parameters, and the encrypted PKCS#8 key.
 pub(super) fn pkcs8(
     names: &Properties,
     der: &[u8],
@@ -60,7 +70,8 @@ pub(super) fn pkcs8(
     Ok(PrivatePkcs8KeyDer::from(plain).into())
 }
 
-/// Decrypts bytes by the scheme that an `AlgorithmIdentifier` names.
+/// Decrypts bytes by the scheme that an `AlgorithmIdentifier` names. All schemes pad to whole blocks, by which a wrong password is
+/// noticed nearly always.
 pub(super) fn decrypt(algorithm: Tlv<'_>, data: &[u8], password: &str) -> Result<Vec<u8>, Failure> {
     let mut parts = algorithm.inside(SEQUENCE).ok_or(Failure::Malformed)?;
     let scheme = parts.next().and_then(|scheme| scheme.bytes(OBJECT)).ok_or(Failure::Malformed)?;
@@ -85,6 +96,7 @@ pub(super) fn decrypt(algorithm: Tlv<'_>, data: &[u8], password: &str) -> Result
     }
 }
 
+/// Decrypts by `PBES2`, whose parameters name the key derivation and the cipher.
 fn pbes2(algorithm: Tlv<'_>, data: &[u8], password: &str) -> Result<Vec<u8>, Failure> {
     use pkcs5::der::Decode as _;
     let mut whole = vec![SEQUENCE];
@@ -98,6 +110,7 @@ fn pbes2(algorithm: Tlv<'_>, data: &[u8], password: &str) -> Result<Vec<u8>, Fai
     })
 }
 
+/// Appends a length in DER.
 fn length(length: usize, out: &mut Vec<u8>) {
     match u8::try_from(length) {
         Ok(short @ 0..=0x7f) => out.push(short),
@@ -110,7 +123,7 @@ fn length(length: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// PBKDF1 (RFC 8018, 5.1): eight bytes of key, and eight bytes of initialization vector.
+/// PBKDF1 (RFC 8018, 5.1): eight bytes for the key, and eight for the initialization vector.
 fn pbkdf1<D: Digest>(password: &str, salt: &[u8], rounds: u32) -> [u8; 16] {
     let mut digest = D::new().chain_update(password).chain_update(salt).finalize();
     for _ in 1..rounds {
@@ -121,10 +134,12 @@ fn pbkdf1<D: Digest>(password: &str, salt: &[u8], rounds: u32) -> [u8; 16] {
     key
 }
 
+/// Decrypts by DES with the two halves that [`pbkdf1`] gives.
 fn des(key: &[u8; 16], data: &[u8]) -> Result<Vec<u8>, Failure> {
     cbc_decrypt::<des::Des>(&key[..8], &key[8..], data)
 }
 
+/// Decrypts by a block cipher in CBC mode, and takes the padding off.
 fn cbc_decrypt<C>(key: &[u8], iv: &[u8], data: &[u8]) -> Result<Vec<u8>, Failure>
 where
     C: cbc::cipher::BlockCipher + cbc::cipher::BlockDecryptMut + cbc::cipher::KeyInit,
@@ -166,7 +181,8 @@ fn pkcs12_key(password: &str, salt: &[u8], rounds: u32, purpose: u8, length: usi
     }
 }
 
-/// Decrypts OpenSSL's traditional form: `DEK-Info: cipher,salt` before the base64 text.
+/// Decrypts OpenSSL's traditional form: the line `DEK-Info: cipher,iv` before the base64 text. The first eight bytes of the
+/// initialization vector are the salt of the key, too.
 pub(super) fn traditional(
     names: &Properties,
     block: &str,
@@ -198,7 +214,7 @@ pub(super) fn traditional(
     Ok(plain)
 }
 
-/// OpenSSL's `EVP_BytesToKey` by MD5 with one round.
+/// OpenSSL's `EVP_BytesToKey` by MD5 with one round: each block of the key is the hash of the block before, the password and the salt.
 fn bytes_to_key(password: &str, salt: &[u8], length: usize) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(length + 16);
     let mut last: Vec<u8> = Vec::new();
@@ -210,13 +226,14 @@ fn bytes_to_key(password: &str, salt: &[u8], length: usize) -> Vec<u8> {
     out
 }
 
+/// Bytes from hexadecimal digits.
 fn hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim().as_bytes();
     let pair = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();
     digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(pair).collect::<Option<_>>())?
 }
 
-/// An object identifier with its dots.
+/// An object identifier in numbers with dots, as error messages show it.
 fn object(bytes: &[u8]) -> String {
     let mut arcs = Vec::new();
     let mut arc = 0_u64;
@@ -233,7 +250,7 @@ fn object(bytes: &[u8]) -> String {
     all.join(".")
 }
 
-/// The password, which an encrypted file needs.
+/// The password, which an encrypted file needs; without one, an error that says how to set it.
 pub(super) fn asked_for<'p>(
     names: &Properties,
     path: &Path,

@@ -1,4 +1,15 @@
 //! The client's certificate and private key, in every form that libpq, pgjdbc, Java and OpenSSL write.
+//!
+//! | form | PEM label | in DER |
+//! |---|---|---|
+//! | PKCS#8 | `PRIVATE KEY` | yes |
+//! | PKCS#8, encrypted | `ENCRYPTED PRIVATE KEY` | yes |
+//! | PKCS#1 (RSA) | `RSA PRIVATE KEY` | yes |
+//! | SEC 1 (elliptic curves) | `EC PRIVATE KEY` | yes |
+//! | the last two, encrypted by OpenSSL | the same, with `DEK-Info` | no |
+//! | PKCS#12, with the certificate | | yes |
+//!
+//! The form is told by the file's content, never by its name. Java's own stores (JKS) are read by `pgcdc-kafka`.
 
 mod encrypted;
 mod form;
@@ -22,11 +33,22 @@ use crate::files::{certificates_of, is_pem, read};
 pub use self::form::{Identity, Properties};
 pub use self::pkcs12::{Store, identity_of_store, store};
 
-/// Reads the files of a client's certificate and key; `None` when neither is named. A PKCS#12 file in place of the key has
-/// both.
+/// Reads the files of a client's certificate and key; `None` when neither is named. A PKCS#12 file in place of the key has both, and
+/// then the certificate's property is ignored.
 ///
 /// # Errors
-/// When a file cannot be read, its password is missing or wrong, or the key is not the certificate's.
+/// When only one of the two is named, a file cannot be read, its password is missing or wrong, or the key is not the certificate's.
+///
+/// ```
+/// use std::path::Path;
+/// use pgcdc_tls::{Properties, client};
+///
+/// let names = Properties { certificate: "sslcert", key: "sslkey", password: "sslpassword" };
+/// assert!(client(&names, None, None, None)?.is_none());
+/// let error = client(&names, Some(Path::new("client.crt")), None, None).unwrap_err();
+/// assert_eq!(error.to_string(), "sslcert is client.crt, and sslkey is not set");
+/// # Ok::<(), pgcdc_tls::Error>(())
+/// ```
 pub fn client(
     names: &Properties,
     certificate: Option<&Path>,
@@ -60,7 +82,7 @@ pub fn client(
     certified(names, identity).map(Some)
 }
 
-/// Puts a certificate and its key together.
+/// Puts a certificate and its key together, in the form that rustls signs with.
 ///
 /// # Errors
 /// When the key is of a kind that cannot be used, or is not the certificate's.
@@ -86,10 +108,20 @@ pub fn certified(names: &Properties, (chain, key): Identity) -> Result<Certified
     Ok(CertifiedKey::new(chain, key))
 }
 
-/// Reads a private key as PEM or DER, encrypted or not. `path` is where it came from.
+/// Reads a private key as PEM or DER, encrypted or not. `path` is where the bytes came from. The password is not looked at when the key is
+/// not encrypted.
 ///
 /// # Errors
-/// When it is not a private key, or its password is missing or wrong.
+/// When the bytes are not a private key, or its password is missing or wrong.
+///
+/// ```
+/// use std::path::Path;
+/// use pgcdc_tls::{Properties, private_key};
+///
+/// let names = Properties { certificate: "sslcert", key: "sslkey", password: "sslpassword" };
+/// let error = private_key(&names, b"hello".to_vec(), Path::new("k.der"), None).unwrap_err();
+/// assert_eq!(error.hint(), Some("make it a PEM file: openssl pkey -in k.der -out k.der.pem"));
+/// ```
 pub fn private_key(
     names: &Properties,
     bytes: Vec<u8>,
@@ -99,12 +131,13 @@ pub fn private_key(
     if is_pem(&bytes) { pem(names, &bytes, path, password) } else { der(names, bytes, path, password) }
 }
 
-/// Whether a file is a PKCS#12 store.
+/// Whether bytes are a PKCS#12 store, by their first elements.
 #[must_use]
 pub fn is_pkcs12(bytes: &[u8]) -> bool {
     kind(bytes) == Kind::Pkcs12
 }
 
+/// Reads a private key in DER.
 fn der(
     names: &Properties,
     bytes: Vec<u8>,
@@ -120,6 +153,7 @@ fn der(
     }
 }
 
+/// Reads a private key in PEM: the first block that is one.
 fn pem(
     names: &Properties,
     bytes: &[u8],

@@ -1,4 +1,15 @@
-//! A PKCS#12 file (`.p12`, `.pfx`): certificates and a key in one, as OpenSSL and Java write it. Source: RFC 7292.
+//! A PKCS#12 file (`.p12`, `.pfx`): certificates and a key in one, as OpenSSL and Java write it.
+//!
+//! ```text
+//! PFX ─ AuthenticatedSafe ┬ data          ┬ bag: a key
+//!                         │               └ bag: an encrypted key
+//!                         └ encryptedData ─ bag: a certificate …
+//! ```
+//!
+//! A safe is a list of bags, plain or encrypted. The file's checksum (MAC) is not looked at: a damaged file does not parse, and a wrong
+//! password shows when a safe is decrypted.
+//!
+//! Source: RFC 7292.
 
 use std::path::Path;
 
@@ -10,26 +21,27 @@ use super::form::{Identity, Properties};
 use super::tlv::{EXPLICIT_0, Elements, OBJECT, OCTET_STRING, SEQUENCE, Tlv};
 use crate::error::{Error, Result};
 
-/// `data`.
+/// The object identifier of a plain safe (`data`).
 const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
-/// `encryptedData`.
+/// The object identifier of an encrypted safe (`encryptedData`).
 const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x06];
 /// The object identifier of the bags without its last number: 1 is a key, 2 an encrypted key, 3 a certificate.
 const BAG: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01];
 
-/// The contents of a PKCS#12 file.
+/// The contents of a PKCS#12 file. A file may have certificates alone: then it is a trust store.
 #[derive(Debug, Default)]
 pub struct Store {
-    /// The private key, as PKCS#8 in DER.
+    /// The private key, as PKCS#8 in DER and not encrypted. If the file has several, the last one.
     pub key: Option<Vec<u8>>,
     /// All certificates, in the file's order.
     pub certificates: Vec<CertificateDer<'static>>,
 }
 
-/// Reads a PKCS#12 file. `path` is where it came from.
+/// Reads a PKCS#12 file. `path` is where the bytes came from.
 ///
 /// # Errors
-/// When it is not such a file, or its password is missing or wrong.
+/// When it is not such a file, its scheme is not known, or its password is missing or wrong. There must be a password, if only an
+/// empty one.
 pub fn store(names: &Properties, bytes: &[u8], path: &Path, password: Option<&Secret>) -> Result<Store> {
     let password = asked_for(names, path, password)?;
     let (key, shown) = (names.key, path.display());
@@ -49,7 +61,7 @@ pub fn store(names: &Properties, bytes: &[u8], path: &Path, password: Option<&Se
     })
 }
 
-/// Reads a client's certificate and key from a PKCS#12 file. `path` is where it came from.
+/// Reads a client's certificate and key from a PKCS#12 file. `path` is where the bytes came from.
 ///
 /// # Errors
 /// As [`store`], and when it has no key, or no certificate.
@@ -84,6 +96,7 @@ fn in_order(
     certificates
 }
 
+/// All keys and certificates of a file. Bags of other kinds (revocation lists, secrets) are stepped over.
 fn contents(bytes: &[u8], password: &str) -> Result<Store, Failure> {
     let mut found = Store::default();
     let safes = safes(bytes).ok_or(Failure::Malformed)?;
@@ -122,7 +135,7 @@ fn safes(bytes: &[u8]) -> Option<Elements<'_>> {
     Tlv::read(data)?.0.inside(SEQUENCE)
 }
 
-/// Algorithm and bytes of an `EncryptedData`.
+/// The algorithm and the bytes of an `EncryptedData`.
 fn encrypted_content(content: Tlv<'_>) -> Option<(Tlv<'_>, &[u8])> {
     /// `[0]`, implicit.
     const IMPLICIT_0: u8 = 0x80;
@@ -133,6 +146,7 @@ fn encrypted_content(content: Tlv<'_>) -> Option<(Tlv<'_>, &[u8])> {
     Some((info.next()?, info.next()?.bytes(IMPLICIT_0)?))
 }
 
+/// Takes a bag's key or certificate over into `found`.
 fn bag(bag: Tlv<'_>, password: &str, found: &mut Store) -> Result<(), Failure> {
     let parts = || {
         let mut parts = bag.inside(SEQUENCE)?;
