@@ -1,4 +1,7 @@
 //! The table: each metric's field, name, kind and help, in one group for each part that counts.
+//!
+//! To add a metric, add a line to a group: it becomes a field of the handles, a family of the registry, and a row of [`TABLE`]. Names
+//! follow Prometheus' rules: `pgcdc_`, the thing, its unit in full (`_bytes`, `_seconds`), and `_total` for a counter.
 
 use prometheus_client::encoding::EncodeMetric;
 use prometheus_client::metrics::TypedMetric;
@@ -16,7 +19,7 @@ where
     registry.register(name.trim_end_matches("_total"), help.trim_end_matches('.'), family);
 }
 
-/// The type of a kind of handle.
+/// The Rust type of a kind of handle.
 macro_rules! handle {
     (Counter) => {
         Counter
@@ -32,7 +35,7 @@ macro_rules! handle {
     };
 }
 
-/// What a kind of handle is in the text.
+/// The [`Kind`] of a kind of handle.
 macro_rules! kind {
     (Duration) => {
         Kind::Gauge
@@ -156,10 +159,16 @@ group! {
     } by {}
 }
 
-/// Every metric, in the order in which they are written.
+/// Every metric by its group, in the order in which they are written.
+///
+/// ```
+/// let all = pgcdc_metrics::TABLE.iter().flat_map(|group| group.iter());
+/// assert!(all.clone().any(|metric| metric.name == "pgcdc_lag_bytes"));
+/// assert!(all.clone().all(|metric| metric.help.ends_with('.')));
+/// ```
 pub const TABLE: &[&[Metric]] = &[CAPTURE, PRODUCER, SINK, CONSUMER];
 
-/// The groups of one registry.
+/// The groups of one registry, and the client's registry, which writes them.
 #[derive(Debug)]
 pub(crate) struct Families {
     pub(crate) registry: Registry,

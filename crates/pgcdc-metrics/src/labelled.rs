@@ -1,4 +1,7 @@
 //! Counters that tell a connector's counts apart by further labels: its rows by table and operation, its restarts by reason.
+//!
+//! Each combination of labels is a time series of its own, which Prometheus keeps for weeks. So a label's values must be few: tables
+//! and reasons, never keys or messages.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,10 +9,10 @@ use prometheus_client::metrics::family::Family;
 
 use crate::Counter;
 
-/// Labels and their values, the connector's first.
+/// The labels of a value and their texts, the connector's first.
 pub(crate) type Labels = Vec<(&'static str, String)>;
 
-/// A label whose value may hold anything: `prometheus-client` 0.24 writes values as they are.
+/// A label whose text may hold anything: it is escaped here, since `prometheus-client` 0.24 writes texts as they are.
 pub(crate) fn label(name: &'static str, value: &str) -> (&'static str, String) {
     (name, value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
@@ -17,13 +20,14 @@ pub(crate) fn label(name: &'static str, value: &str) -> (&'static str, String) {
 /// The counters of one metric, by their labels.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Labelled {
+    /// The client's counters.
     family: Family<Labels, Counter>,
-    /// Labels that have a counter: the family itself cannot list them.
+    /// The labels that have a counter, so that they can be dropped: the family itself cannot list them.
     made: Arc<Mutex<Vec<Labels>>>,
 }
 
 impl Labelled {
-    /// What a registry writes.
+    /// The counters, for a registry to write.
     pub(crate) fn family(&self) -> Family<Labels, Counter> {
         self.family.clone()
     }
@@ -48,6 +52,13 @@ impl Labelled {
 }
 
 /// A connector's rows by table and operation. Look a table's counters up once, with [`table`](Self::table), and keep them.
+///
+/// ```
+/// let shop = pgcdc_metrics::Registry::new().capture("shop");
+/// let orders = shop.rows.table("public.orders");
+/// orders.create.inc();
+/// assert_eq!(shop.rows.table("public.orders").create.get(), 1);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct RowsByTable(Of);
 
@@ -107,6 +118,7 @@ struct Of {
 }
 
 impl Of {
+    /// The counter of the connector's label and these.
     fn counter(&self, further: &[(&'static str, &str)]) -> Counter {
         let further = further.iter().map(|(name, value)| label(name, value));
         self.metric.counter(self.first.iter().cloned().chain(further).collect())

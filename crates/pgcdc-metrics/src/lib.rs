@@ -6,7 +6,13 @@
 //! [`RowsByTable`], are looked up once for each label and then kept.
 //!
 //! [`Registry`] hands out the groups and writes the text. [`TABLE`] has each metric's name, kind and help; the
-//! documentation is made from it. The format is OpenMetrics, as the official `prometheus-client` writes it.
+//! documentation is made from it. The format is OpenMetrics, as the official `prometheus-client` writes it:
+//!
+//! ```text
+//! # HELP pgcdc_changes Changes read from the stream.
+//! # TYPE pgcdc_changes counter
+//! pgcdc_changes_total{connector="shop"} 3
+//! ```
 //!
 //! To add a metric, add a line to `groups.rs`.
 //!
@@ -34,10 +40,18 @@ pub use labelled::{RestartsByReason, RowCounters, RowsByTable};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::{MetricType, TypedMetric, counter, gauge};
 
-/// Counts upwards. `inc`, `inc_by` and `get` take and give whole numbers.
+/// Counts upwards from 0. `inc`, `inc_by` and `get` take and give whole numbers. A restart of the process begins at 0 again, which
+/// Prometheus expects.
 pub type Counter = counter::Counter;
 
-/// A whole number that rises and falls. Values beyond `i64::MAX` are kept as that number, since the text has no larger ones.
+/// A whole number that rises and falls. Values beyond `i64::MAX` are kept as that number, since the client has no larger ones.
+///
+/// ```
+/// let queued = pgcdc_metrics::Gauge::default();
+/// queued.set(5);
+/// queued.dec();
+/// assert_eq!(queued.get(), 4);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Gauge(gauge::Gauge);
 
@@ -78,7 +92,7 @@ impl EncodeMetric for Gauge {
     }
 }
 
-/// A duration in seconds that rises and falls.
+/// A duration that rises and falls, written in seconds with a fraction. For how long many things took, see [`Seconds`].
 #[derive(Clone, Debug, Default)]
 pub struct Duration(gauge::Gauge<f64, AtomicU64>);
 
@@ -109,31 +123,31 @@ impl EncodeMetric for Duration {
     }
 }
 
-/// What a metric does.
+/// How a metric's value moves, and how Prometheus reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only rises; its name ends in `_total`.
+    /// Only rises, until the process ends; its name ends in `_total`.
     Counter,
     /// Rises and falls.
     Gauge,
-    /// Buckets of durations; its name ends in `_seconds`.
+    /// Counts durations in buckets; its name ends in `_seconds`.
     Histogram,
 }
 
-/// One line of [`TABLE`].
+/// One line of [`TABLE`]: all that the documentation and a dashboard need to know of a metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     /// The name that Prometheus stores, with unit and suffix.
     pub name: &'static str,
-    /// What it does.
+    /// How its value moves.
     pub kind: Kind,
-    /// The labels that tell its values apart: first the connector or the sink.
+    /// The labels that tell its values apart: the connector or the sink, then any further ones.
     pub labels: &'static [&'static str],
-    /// What it counts, in one sentence.
+    /// The thing that it counts or measures, in one sentence.
     pub help: &'static str,
 }
 
-/// All metrics of one process. Cheap to clone; clones share their values.
+/// All metrics of one process, or of one test. Cheap to clone; clones share their values.
 #[derive(Clone, Default)]
 pub struct Registry(Arc<groups::Families>);
 
@@ -144,7 +158,7 @@ impl Registry {
         Self::default()
     }
 
-    /// The handles of one connector; the same ones for the same name.
+    /// The handles of one connector; the same ones for the same name, so that a connector that starts again counts on.
     #[must_use]
     pub fn capture(&self, connector: &str) -> CaptureMetrics {
         self.0.capture.handles(connector)
@@ -168,7 +182,7 @@ impl Registry {
         self.0.consumer.handles(sink)
     }
 
-    /// Drops the values of a connector that is gone, so that they are no longer written.
+    /// Drops the values of a connector that is gone, so that they are no longer written. Handles that are still held count on, unseen.
     pub fn forget_capture(&self, connector: &str) {
         self.0.capture.forget(connector);
         self.0.producer.forget(connector);
@@ -180,7 +194,8 @@ impl Registry {
         self.0.consumer.forget(sink);
     }
 
-    /// Writes all values as OpenMetrics text, for a `/metrics` endpoint. Its content type is [`CONTENT_TYPE`].
+    /// Writes all values as OpenMetrics text, for a `/metrics` endpoint. Its content type is [`CONTENT_TYPE`]. Counting goes on meanwhile, so
+    /// two values of one text may differ by what happened between them.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();
