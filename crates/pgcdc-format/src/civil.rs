@@ -1,18 +1,27 @@
 //! The civil calendar: days since 1970-01-01 as year, month and day, and back.
 //!
-//! Proleptic Gregorian, as ISO 8601 and `java.time`: there is a year 0, and the calendar of today holds at all times.
+//! Proleptic Gregorian, as ISO 8601 and `java.time`: today's rules hold for all times, and there is a year 0, which Postgres
+//! prints as 1 BC.
+//!
 //! Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms". Eras of 400 years begin on 1 March, so that a leap day
 //! is the last day of its year.
 
+/// Days of 400 years, after which the calendar repeats.
 const DAYS_OF_ERA: i64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const TO_1970: i64 = 719_468;
 
-/// Days since 1970-01-01 of a date. `month` is 1 to 12; a `day` beyond its month carries over into the next.
+/// Days since 1970-01-01 of a date.
+///
+/// `month` is 1 to 12. A `day` beyond the end of its month carries over into the next month. Years before 1 count downwards:
+/// 0 is 1 BC, -43 is 44 BC.
 ///
 /// ```
-/// assert_eq!(pgcdc_format::civil::days(2024, 2, 29), 19_782);
-/// assert_eq!(pgcdc_format::civil::days(1969, 12, 31), -1);
+/// use pgcdc_format::civil::days;
+/// assert_eq!(days(2024, 2, 29), 19_782);
+/// assert_eq!(days(2023, 2, 29), days(2023, 3, 1));
+/// assert_eq!(days(1969, 12, 31), -1);
+/// assert_eq!(days(-43, 3, 15), -735_160);
 /// ```
 #[inline]
 #[must_use]
@@ -24,10 +33,11 @@ pub const fn days(year: i64, month: i64, day: i64) -> i64 {
     era * DAYS_OF_ERA + of_era * 365 + of_era / 4 - of_era / 100 + of_year - TO_1970
 }
 
-/// Year, month and day of a number of days since 1970-01-01.
+/// Year, month and day of a number of days since 1970-01-01: the opposite of [`days`].
 ///
 /// ```
 /// assert_eq!(pgcdc_format::civil::date(19_782), (2024, 2, 29));
+/// assert_eq!(pgcdc_format::civil::date(-719_529), (-1, 12, 31), "the day before year 0");
 /// ```
 #[inline]
 #[must_use]

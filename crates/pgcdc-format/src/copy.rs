@@ -1,12 +1,34 @@
 //! Rows of `COPY … TO STDOUT` in text format, which snapshots read.
 //!
-//! Source: the PostgreSQL manual, `COPY`, "Text Format". Apart from its escapes the columns are in
-//! the same text form that pgoutput sends, so both share the type codecs.
+//! A row is one line. Tabs separate its columns, and a newline ends it.
+//!
+//! | in the line | in the value |
+//! |---|---|
+//! | `\N`, as a whole column | NULL |
+//! | `\b` `\f` `\n` `\r` `\t` `\v` | the control characters 8, 12, 10, 13, 9 and 11 |
+//! | `\\` | a backslash |
+//! | `\` and any other byte | that byte |
+//!
+//! The server also reads `\123` and `\x7f`, but never writes them.
+//!
+//! Source: the PostgreSQL manual, `COPY`, "Text Format". Apart from these escapes a column has the text form that pgoutput
+//! sends, so both ways share the codecs of [`types`](crate::types).
 
-/// Splits one line of COPY text, without its newline, into columns.
+/// Splits one line of COPY text, given without its newline, into columns.
 ///
-/// `columns` is cleared and filled with ranges into `line`; `None` is NULL (`\N`). Escapes are
-/// resolved in place, which only ever shortens a value.
+/// `columns` is cleared, and then holds for each column where its value begins and ends in `line`; `None` is NULL. Escapes
+/// are resolved in place, which can only shorten a value: the bytes between two values are of no use afterwards.
+///
+/// Every line can be split; there is no error. An empty line is one empty column, so a table without columns needs care by
+/// the caller. A backslash at the very end of a column stays.
+///
+/// ```
+/// let mut line = b"7\t\\N\ta\\tb".to_vec();
+/// let mut columns = Vec::new();
+/// pgcdc_format::copy::split_line(&mut line, &mut columns);
+/// let values: Vec<_> = columns.iter().map(|place| place.map(|(from, to)| &line[from..to])).collect();
+/// assert_eq!(values, [Some(&b"7"[..]), None, Some(b"a\tb")]);
+/// ```
 pub fn split_line(line: &mut [u8], columns: &mut Vec<Option<(usize, usize)>>) {
     columns.clear();
     let mut start = 0;
@@ -27,8 +49,8 @@ pub fn split_line(line: &mut [u8], columns: &mut Vec<Option<(usize, usize)>>) {
     }
 }
 
-/// The end of the column that begins at `start`, and whether it holds a backslash. A tab inside a
-/// value is always escaped, so the first raw tab ends the column.
+/// Where the column that begins at `start` ends, and whether it holds a backslash. A tab inside a value is always escaped,
+/// so the first raw tab ends the column.
 fn column_end(line: &[u8], start: usize) -> (usize, bool) {
     match memchr::memchr2(b'\t', b'\\', &line[start..]) {
         None => (line.len(), false),
@@ -41,6 +63,7 @@ fn column_end(line: &[u8], start: usize) -> (usize, bool) {
     }
 }
 
+/// Resolves escapes in place; returns the length of the value.
 fn unescape(value: &mut [u8]) -> usize {
     let (mut read, mut write) = (0, 0);
     while read < value.len() {
@@ -84,7 +107,7 @@ mod tests {
         assert_eq!(split(b""), [text("")]);
     }
 
-    /// What the server does (`CopyAttributeOutText`).
+    /// Escapes as the server does (`CopyAttributeOutText`).
     fn escape(value: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         for &byte in value {

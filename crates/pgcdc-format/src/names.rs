@@ -1,24 +1,35 @@
 //! `schema.name.adjustment.mode` and `field.name.adjustment.mode`: names that Avro accepts.
 //!
+//! Avro allows letters of ASCII, digits and `_` in a name, and no digit in its first place. Postgres allows any character in a
+//! quoted name. Connect's schemas take such a name as it is; only Avro's converter refuses it.
+//!
 //! Source: the Avro specification, "Names"; recordings (`tests/conformance/tables_quoted`).
 
 use std::fmt::Write as _;
 
 /// How a name is changed where it has characters that Avro does not accept.
 ///
+/// | name | `none` | `avro` | `avro_unicode` |
+/// |---|---|---|---|
+/// | `unit-price` | `unit-price` | `unit_price` | `unit_u002dprice` |
+/// | `1st` | `1st` | `_1st` | `_u0031st` |
+/// | `a_b` | `a_b` | `a_b` | `a_u005fb` |
+///
 /// ```
 /// use pgcdc_format::names::NameAdjustment;
 /// assert_eq!(NameAdjustment::Avro.field("unit-price"), "unit_price");
 /// assert_eq!(NameAdjustment::AvroUnicode.field("unit-price"), "unit_u002dprice");
+/// assert_eq!(NameAdjustment::AvroUnicode.field("1st"), "_u0031st");
+/// assert_eq!(NameAdjustment::AvroUnicode.field("a_b"), "a_u005fb");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NameAdjustment {
     /// `none`: such characters stay.
     #[default]
     None,
-    /// `avro`: they become `_`.
+    /// `avro`: each such character becomes `_`. Two names may become one this way; Debezium does not check that either.
     Avro,
-    /// `avro_unicode`: they become `_u` and their code.
+    /// `avro_unicode`: each becomes `_u` and the hexadecimal number of its UTF-16 unit. Two names never become one.
     AvroUnicode,
 }
 
@@ -27,18 +38,28 @@ impl NameAdjustment {
     pub const WORDS: &'static [(&'static str, Self)] =
         &[("none", Self::None), ("avro", Self::Avro), ("avro_unicode", Self::AvroUnicode)];
 
-    /// Changes a schema's name, in which dots are allowed.
+    /// Changes a schema's name. Dots stay, since they separate its namespaces.
+    ///
+    /// ```
+    /// use pgcdc_format::names::NameAdjustment;
+    /// assert_eq!(NameAdjustment::Avro.schema("shop.public.unit-price.Value"), "shop.public.unit_price.Value");
+    /// ```
     #[must_use]
     pub fn schema(self, name: &str) -> String {
         self.adjust(name, true)
     }
 
-    /// Changes a field's name.
+    /// Changes a field's name. A dot is a character like any other here.
+    ///
+    /// ```
+    /// assert_eq!(pgcdc_format::names::NameAdjustment::Avro.field("a.b"), "a_b");
+    /// ```
     #[must_use]
     pub fn field(self, name: &str) -> String {
         self.adjust(name, false)
     }
 
+    /// `dots`: whether a dot may stay.
     fn adjust(self, name: &str, dots: bool) -> String {
         if self == Self::None {
             return name.to_owned();

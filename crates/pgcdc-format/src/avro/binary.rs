@@ -1,4 +1,16 @@
-/// Appends a number in Avro's form: zigzag, seven bits a byte, the lowest first.
+//! Avro's binary encoding of numbers, texts and bytes.
+//!
+//! Source: the Avro specification, "Binary encoding". A number is written in zigzag form, so that numbers near zero are short
+//! whatever their sign: 0, -1, 1, -2 become 0, 1, 2, 3. Then seven bits go into each byte, the lowest first, and the high bit says
+//! that another byte follows.
+//!
+//! | number | bytes |
+//! |---|---|
+//! | 0 | `00` |
+//! | -1 | `01` |
+//! | 64 | `80 01` |
+
+/// Appends an Avro `int` or `long`: 1 to 10 bytes.
 #[inline]
 pub(crate) fn put_long(value: i64, out: &mut Vec<u8>) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
@@ -17,14 +29,14 @@ pub(crate) fn put_long(value: i64, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[..=length]);
 }
 
-/// How many bytes [`put_long`] takes for a length.
+/// How many bytes [`put_long`] takes for a length, which is not negative.
 #[inline]
 pub(crate) const fn long_length(value: usize) -> usize {
     let bits = 64 - ((value as u64) << 1 | 1).leading_zeros() as usize;
     bits.div_ceil(7)
 }
 
-/// Appends text or bytes: their length, then themselves.
+/// Appends an Avro `string` or `bytes`: the length in bytes, then the bytes. A string must be UTF-8, which is not checked.
 #[inline]
 pub(crate) fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 10);

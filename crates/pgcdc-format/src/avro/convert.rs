@@ -1,3 +1,8 @@
+//! JSON payloads of a Connect schema turned into Avro's binary form.
+//!
+//! This is the slow way, through a tree of JSON values. It serves heartbeats, transaction records, flattened rows and types that
+//! have no writer of their own in `types/avro.rs`.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -7,6 +12,19 @@ use crate::schema::Kind;
 use crate::types::{java_hash, java_order};
 
 /// Turns JSON payloads of one Connect schema into Avro.
+///
+/// ```
+/// use pgcdc_format::avro::{AvroOptions, Converter};
+///
+/// let schema = br#"{"type":"struct","fields":[{"type":"int64","optional":false,"field":"ts_ms"}],
+///                   "optional":false,"name":"shop.Heartbeat"}"#;
+/// let converter = Converter::of_json(schema, &AvroOptions::default())?;
+/// let mut binary = Vec::new();
+/// assert!(converter.append(br#"{"ts_ms":64}"#, &mut binary)?);
+/// assert_eq!(binary, [0x80, 0x01]);
+/// assert_eq!(converter.avro().record_name(), Some("shop.Heartbeat"));
+/// # Ok::<(), pgcdc_format::avro::AvroError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Converter {
     schema: Schema,
@@ -15,7 +33,8 @@ pub struct Converter {
 }
 
 impl Converter {
-    /// A converter for a schema in Connect's JSON form.
+    /// A converter for a schema in Connect's JSON form. Most callers have the schema only as text: it is the `"schema"` of a
+    /// record in JSON.
     ///
     /// # Errors
     /// When the text is not such a schema, or Avro has no schema for it.
@@ -32,22 +51,23 @@ impl Converter {
         Ok(Self { avro: AvroSchema::of(&schema, options)?, schema, options: *options })
     }
 
-    /// The Connect schema.
+    /// The Connect schema that payloads have.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    /// The Avro schema.
+    /// The Avro schema to register under the record's subject.
     #[must_use]
     pub fn avro(&self) -> &AvroSchema {
         &self.avro
     }
 
-    /// Appends a JSON payload in binary. Returns false, with nothing appended, for null: such a record has no value.
+    /// Appends a JSON payload in binary, without the registry's head. Returns false, with nothing appended, for null: such a
+    /// record has no value.
     ///
     /// # Errors
-    /// When the payload is no value of the schema.
+    /// When the payload is not a value of the schema. Nothing is appended then.
     pub fn append(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<bool, AvroError> {
         if payload == b"null" {
             return Ok(false);
@@ -59,7 +79,10 @@ impl Converter {
     }
 }
 
-/// Appends a JSON value as Avro of its schema.
+/// Appends a JSON value as Avro of its schema. `replace_null`: null in a field with a default becomes that default.
+///
+/// # Errors
+/// When the JSON is not a value of the schema. `out` may then hold a part of the value.
 pub(crate) fn convert_json(
     schema: &Schema,
     json: &[u8],
@@ -70,6 +93,8 @@ pub(crate) fn convert_json(
     append(schema, &value, replace_null, out)
 }
 
+/// Appends a value, after the number of its branch where the schema is optional. The branch's number is a zigzag varint, so the
+/// byte is 0 for the first branch and 2 for the second.
 fn append(schema: &Schema, value: &Value, replace_null: bool, out: &mut Vec<u8>) -> Result<(), AvroError> {
     if schema.optional {
         let null_first = schema.default.is_none() || matches!(schema.kind, Kind::Struct(_));
@@ -114,7 +139,7 @@ fn append(schema: &Schema, value: &Value, replace_null: bool, out: &mut Vec<u8>)
     Ok(())
 }
 
-/// Appends a map with text keys, which is an object in JSON.
+/// Appends a map with string keys, which is an object in JSON.
 fn map_of_object(
     keys: &Schema,
     values: &Schema,
@@ -140,7 +165,7 @@ fn map_of_object(
     Ok(())
 }
 
-/// Appends a map with other keys, which is a list of pairs in JSON.
+/// Appends a map with keys that are not strings, which is a list of pairs in JSON.
 fn map_of_pairs(
     keys: &Schema,
     values: &Schema,
@@ -177,6 +202,7 @@ fn field_value(
     append(field, value, replace_null, out)
 }
 
+/// Reads a number; Connect's JSON has `NaN` and the infinities as strings.
 fn float(value: &Value) -> Result<f64, AvroError> {
     match value {
         Value::Number(number) => number.as_f64(),
@@ -186,7 +212,7 @@ fn float(value: &Value) -> Result<f64, AvroError> {
     .ok_or(AvroError::Value("a number"))
 }
 
-/// Appends the count before the items of a list or a map; an empty one has none.
+/// Appends the count of items before them. An empty list or map has no block, only the zero that ends the blocks.
 fn block(length: usize, out: &mut Vec<u8>) {
     if length > 0 {
         put_long(i64::try_from(length).unwrap_or(i64::MAX), out);

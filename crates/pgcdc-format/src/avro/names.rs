@@ -1,12 +1,16 @@
-//! Names in Avro: which texts its Java library (1.12) accepts, and how any other text is made a name.
+//! Names in Avro: which texts its Java library (1.12) accepts, and how `scrub.invalid.names` changes any other text.
+//!
+//! The library is more generous than the specification: it takes any Unicode letter or digit, and it checks only the last word
+//! of a name with dots, not its namespace.
 
 use std::borrow::Cow;
 
 use super::AvroError;
 
+/// Avro's own types. A name without a namespace must not be one of them.
 const PRIMITIVES: [&str; 8] = ["string", "bytes", "int", "long", "float", "double", "boolean", "null"];
 
-/// A name in two parts: its namespace and its last word.
+/// A name in two parts: its namespace, which is all before the last dot, and its last word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FullName {
     pub(super) space: Option<String>,
@@ -14,7 +18,7 @@ pub(super) struct FullName {
 }
 
 impl FullName {
-    /// Splits a Connect schema's name. The namespace is not checked, as in the library.
+    /// Splits a Connect schema's name, scrubbed first where `scrub` says so. The namespace is not checked, as in the library.
     pub(super) fn of(text: &str, scrub: bool) -> Result<Self, AvroError> {
         let text = if scrub {
             Cow::Owned(text.split('.').map(scrubbed).collect::<Vec<_>>().join("."))
@@ -32,24 +36,27 @@ impl FullName {
         Ok(Self { space: space.filter(|space| !space.is_empty()), name })
     }
 
+    /// The name with its namespace, as an error shows it.
     pub(super) fn full(&self) -> String {
         self.space.as_ref().map_or_else(|| self.name.clone(), |space| format!("{space}.{}", self.name))
     }
 
-    /// The name as a schema within namespace `space` refers to it.
+    /// The name by which a schema within namespace `space` refers to this one: the last word alone when both have the same
+    /// namespace, and the word could not be taken for one of Avro's own types.
     pub(super) fn seen_from(&self, space: Option<&str>) -> String {
         let here = self.space.as_deref() == space && !PRIMITIVES.contains(&&*self.name);
         if here { self.name.clone() } else { self.full() }
     }
 }
 
-/// A field's name.
+/// The Avro name of a struct's field.
 pub(super) fn field(name: &str, scrub: bool) -> Result<Cow<'_, str>, AvroError> {
     let name = if scrub { Cow::Owned(scrubbed(name)) } else { Cow::Borrowed(name) };
     check(&name)?;
     Ok(name)
 }
 
+/// Accepts a name as Avro's library does: letters, digits and `_`, and no digit in its first place.
 fn check(name: &str) -> Result<(), AvroError> {
     let wrong = |reason| Err(AvroError::Name { name: name.to_owned(), reason });
     let mut letters = name.chars();
@@ -65,7 +72,8 @@ fn check(name: &str) -> Result<(), AvroError> {
     }
 }
 
-/// Makes a name: percent-encodes all but letters, digits and `_`, as in a URL, and then writes `_` for each percent sign.
+/// Makes a name as `AvroData` does: percent-encodes all but letters, digits and `_`, as in a URL, writes `_` for each percent
+/// sign, and puts an `x` before a digit in the first place.
 fn scrubbed(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if name.is_empty() || (name.bytes().all(plain) && !name.as_bytes()[0].is_ascii_digit()) {

@@ -1,13 +1,29 @@
+//! The way from Connect's JSON form of a schema back to a [`Schema`].
+//!
+//! Schemas are rendered as JSON in one place only (`envelope/schemas.rs`, `envelope/key.rs`, `envelope/flat`). Avro reads them
+//! from there, so that both forms cannot differ.
+
 use serde_json::Value;
 
 use super::AvroError;
 use crate::schema::{Kind, Schema, Type};
 use crate::types::{append_f32, append_f64};
 
-/// Reads a Connect schema from the JSON form that `JsonConverter` gives it.
+/// Reads a Connect schema from the JSON form that `JsonConverter` gives it. Keys that it does not know are ignored, and so is a
+/// name without characters.
 ///
 /// # Errors
-/// When the JSON does not have that form.
+/// When the JSON does not have that form: `type` is missing or unknown, or a part that the type needs is missing.
+///
+/// ```
+/// use pgcdc_format::avro::read_schema;
+/// use pgcdc_format::schema::Schema;
+///
+/// let json = serde_json::json!({"type": "string", "optional": true, "name": "io.debezium.data.Json", "version": 1});
+/// assert_eq!(read_schema(&json)?, Schema::string().optional().named("io.debezium.data.Json", 1));
+/// assert!(read_schema(&serde_json::json!({"type": "array"})).is_err(), "an array needs items");
+/// # Ok::<(), pgcdc_format::avro::AvroError>(())
+/// ```
 pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
     let bad = AvroError::Schema;
     let word = json.get("type").and_then(Value::as_str).ok_or(bad("type is missing"))?;
@@ -50,7 +66,7 @@ pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
     })
 }
 
-/// The default as JSON text, with floating point numbers as Java writes them.
+/// The default as JSON text. Floating point numbers are written as Java writes them, since `AvroData` copies Java's text.
 fn default_text(value: &Value, kind: &Kind) -> String {
     let mut out = Vec::new();
     match (kind, value) {

@@ -1,3 +1,18 @@
+//! Avro schemas rendered as `AvroData` renders them, byte for byte: the registry tells versions apart by the text.
+//!
+//! The properties of a schema stand in this order: `scale` and `precision` of a decimal, Connect's own (`connect.doc`,
+//! `connect.version`, `connect.parameters`, `connect.default`, `connect.name`, `connect.type`), `logicalType`, and parameters
+//! whose names begin with `avro`.
+//!
+//! | Connect's logical type | `logicalType` |
+//! |---|---|
+//! | `Decimal` | `decimal`; its precision is `connect.decimal.precision`, else 64 |
+//! | `Date` | `date` |
+//! | `Time` | `time-millis` |
+//! | `Timestamp` | `timestamp-millis` |
+//!
+//! Debezium's logical types (`io.debezium.…`) show only as `connect.name`.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -7,15 +22,32 @@ use super::{AvroError, AvroOptions, Schema};
 use crate::schema::{Kind, Logical};
 use crate::types::write_inner_json_string;
 
-/// The namespace of the names that schemas without a name get.
+/// The namespace of the names that schemas without a name get: `ConnectDefault`, `ConnectDefault2`, …, and `MapEntry`.
 const NAMESPACE: &str = "io.confluent.connect.avro";
 
 const DECIMAL: &str = Logical::Decimal.name();
 
 /// The Avro schema of a Connect schema, as its text.
+///
+/// ```
+/// use pgcdc_format::avro::{AvroOptions, AvroSchema};
+/// use pgcdc_format::schema::Schema;
+///
+/// let row = Schema::structure([("id", Schema::int32()), ("v", Schema::string().optional())]).with_name("shop.t.Value");
+/// let avro = AvroSchema::of(&row, &AvroOptions { meta_data: false, ..AvroOptions::default() })?;
+/// assert_eq!(
+///     avro.text(),
+///     concat!(
+///         r#"{"type":"record","name":"Value","namespace":"shop.t","fields":[{"name":"id","type":"int"},"#,
+///         r#"{"name":"v","type":["null","string"],"default":null}]}"#,
+///     )
+/// );
+/// # Ok::<(), pgcdc_format::avro::AvroError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AvroSchema {
     text: String,
+    /// The full name of a record that is not optional; see [`record_name`](Self::record_name).
     name: Option<String>,
 }
 
@@ -35,32 +67,36 @@ impl AvroSchema {
         Ok(Self { text, name })
     }
 
-    /// Its JSON.
+    /// The schema as JSON, without spaces: the text that a registry gets.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The full name, when the schema is a record.
+    /// The full name, when the schema is a record. Subjects are made of it with `RecordNameStrategy`.
     #[must_use]
     pub fn record_name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 }
 
+/// Renders one schema from its root. Avro defines each named record once, at its first use, and names it from then on.
 struct Writer<'a> {
     options: &'a AvroOptions,
     /// The records written so far, in order: each Connect schema and the name it got.
     known: Vec<(Schema, FullName)>,
+    /// How many records without a name were written: they are numbered.
     nameless: u32,
     out: Vec<u8>,
 }
 
 impl Writer<'_> {
+    /// Appends a piece of JSON as it is.
     fn raw(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
+    /// Appends a JSON string.
     fn string(&mut self, text: &str) {
         write_inner_json_string(text.as_bytes(), &mut self.out);
     }
@@ -79,6 +115,7 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Appends a schema without its union: the branch that is not null.
     fn required(&mut self, schema: &Schema, space: Option<&str>, by_name: bool) -> Result<(), AvroError> {
         match &schema.kind {
             Kind::Struct(fields) => return self.record(schema, fields, space, by_name),
@@ -116,6 +153,7 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Appends a record's definition, or its name when it was defined before.
     fn record(
         &mut self,
         schema: &Schema,
@@ -159,6 +197,7 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Appends the beginning of a record's definition. Its namespace is written only where it differs from the one around it.
     fn open_record(&mut self, name: &FullName, space: Option<&str>) {
         self.raw("{\"type\":\"record\",\"name\":");
         self.string(&name.name);
@@ -172,6 +211,7 @@ impl Writer<'_> {
         self.raw(",\"fields\":[");
     }
 
+    /// Appends a record's field with its default; an optional field without one has the default null.
     fn field(&mut self, name: &str, schema: &Schema, space: Option<&str>) -> Result<(), AvroError> {
         self.raw("{\"name\":");
         let name = names::field(name, self.options.scrub_names)?;
@@ -191,7 +231,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Appends the record that stands for an entry of a map whose keys are no texts.
+    /// Appends the record that stands for an entry of a map whose keys are not required strings.
     fn entry(
         &mut self,
         map: &Schema,
@@ -262,6 +302,7 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Appends Connect's own properties, by which a reader can restore the Connect schema (`connect.meta.data`).
     fn meta_data(&mut self, schema: &Schema) -> Result<(), AvroError> {
         if let Some(doc) = &schema.doc {
             self.raw(",\"connect.doc\":");
@@ -296,7 +337,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Appends a default: Connect's JSON, except that bytes are characters.
+    /// Appends a default: Connect's JSON, except that bytes become a string with a character for each byte, as Avro wants them.
     fn default(&mut self, kind: &Kind, json: &str) -> Result<(), AvroError> {
         match kind {
             Kind::String | Kind::Bytes | Kind::Array(_) | Kind::Map(..) | Kind::Struct(_) => {
@@ -311,6 +352,7 @@ impl Writer<'_> {
         }
     }
 
+    /// As [`default`](Self::default), for a value within another.
     fn default_value(&mut self, kind: &Kind, value: &Value) -> Result<(), AvroError> {
         match (kind, value) {
             (Kind::String, Value::String(text)) => self.string(text),
@@ -348,6 +390,7 @@ impl Writer<'_> {
     }
 }
 
+/// Avro's type of a Connect type that holds no other values.
 const fn primitive_word(kind: &Kind) -> &'static str {
     match kind {
         Kind::Int8 | Kind::Int16 | Kind::Int32 => "int",

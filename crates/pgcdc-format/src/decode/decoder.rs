@@ -1,3 +1,5 @@
+//! The entry: takes a record's wrapper off and decides between an envelope, a row alone and a tombstone.
+
 use std::sync::Arc;
 
 use super::change::{Change, Form};
@@ -26,15 +28,34 @@ use super::semantic::Schema;
 /// ```
 #[derive(Debug, Default)]
 pub struct Decoder {
+    /// The schemas of keys. Apart from those of values, so that neither pushes the other out.
     keys: SchemaMemory,
+    /// The schemas of values.
     values: SchemaMemory,
 }
 
 impl Decoder {
-    /// Decodes one record.
+    /// Decodes one record: its key and its value, `None` where Kafka has a null.
+    ///
+    /// The change borrows from both. A key that is a single value instead of an object (`ExtractField`, text keys in JSON)
+    /// becomes a row of one field without a name.
     ///
     /// # Errors
-    /// When the key or the value is not JSON of one of the known forms.
+    /// When the key or the value is not JSON of one of the known forms. The error begins with `record key` or `record value`, says
+    /// at which byte, and never quotes the row's values.
+    ///
+    /// ```
+    /// use pgcdc_format::decode::{Decoder, Form};
+    ///
+    /// let mut decoder = Decoder::default();
+    /// let gone = decoder.decode(Some(br#"{"schema":null,"payload":{"id":1}}"#), None)?;
+    /// assert_eq!(gone.form, Form::Tombstone);
+    /// assert_eq!(gone.key.and_then(|key| key.get("id")?.as_i64()), Some(1));
+    ///
+    /// let error = decoder.decode(None, Some(b"[1]")).unwrap_err();
+    /// assert!(error.to_string().starts_with("record value: "), "{error}");
+    /// # Ok::<(), pgcdc_format::decode::Error>(())
+    /// ```
     pub fn decode<'a>(
         &mut self,
         key: Option<&'a [u8]>,
@@ -65,8 +86,10 @@ fn wraps_a_value(schema: Option<&Schema>, payload: &str) -> bool {
     schema.is_some() || is_object(payload)
 }
 
-/// Reads the payload of a text, with its schema where it has one. `wraps` says whether schema and payload are a wrapper; otherwise the whole text
-/// is the payload.
+/// Reads the payload of a text, with its schema where it has one. `wraps` says whether schema and payload are a wrapper; if they
+/// are not, the whole text is the payload.
+///
+/// A known schema is tried first. When its payload cannot be read the text is scanned in full, so that the error is the right one.
 fn unwrapped<'a, T>(
     memory: &mut SchemaMemory,
     bytes: &'a [u8],
@@ -86,7 +109,7 @@ fn unwrapped<'a, T>(
     }
 }
 
-/// The key's row; a key that is no object is a row of one value.
+/// The key's row. A key that is not an object is a row of one value; a key that is null is none.
 fn key_of(schema: Option<Arc<Schema>>, payload: &str) -> Result<Option<Row<'_>>, Error> {
     if is_object(payload) {
         return Row::parse(payload, schema.and_then(|schema| schema.row.clone())).map(Some);
@@ -106,7 +129,9 @@ fn value_of(schema: Option<Arc<Schema>>, payload: &str) -> Result<Change<'_>, Er
     if !is_object(payload) {
         return match Json::parse(payload) {
             Ok(Json::Null) => Ok(Change::tombstone()),
-            _ => Err(Error::new("is neither an envelope nor a row: it is not a JSON object".to_owned())),
+            _ => {
+                Err(Error::new("is neither an envelope nor a row, since it is not a JSON object".to_owned()))
+            }
         };
     }
     match envelope(&mut Scanner::new(payload), &schema)? {
@@ -133,7 +158,7 @@ fn is_object(text: &str) -> bool {
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {
     if bytes.first() == Some(&0) {
         return Err(Error::new(
-            "is not JSON; a first byte of zero is a schema registry's form (Avro, Protobuf), which is not understood yet"
+            "is not JSON; its first byte is zero, as in the form of a schema registry (Avro, Protobuf), which sinks cannot read"
                 .to_owned(),
         ));
     }

@@ -1,4 +1,13 @@
 //! The two forms of a value: Debezium's envelope, and the row alone.
+//!
+//! | field of an envelope | here |
+//! |---|---|
+//! | `op` | the operation: `c`, `u`, `d`, `r`, `t` or `m` |
+//! | `before`, `after` | the rows; null is none |
+//! | `source` | [`Source`]: `lsn`, `ts_us` (else `ts_ms`), `sequence`, `txId`, `name`, `db`, `schema`, `table`, `snapshot` |
+//! | `transaction`, `ts_ms`, … | not read |
+//!
+//! A row alone may carry the same facts as columns, where `add.fields` asked for them: `__lsn` or `__source_lsn`, and so on.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,18 +22,27 @@ use super::scan::Scanner;
 use super::semantic::RowSchema;
 use super::sequence::Sequence;
 
-/// An envelope's operation, before, after and source.
+/// The operation, `before`, `after` and `source` of an envelope.
 pub(super) type EnvelopeParts<'a> = (Operation, Option<Row<'a>>, Option<Row<'a>>, Source<'a>);
 
-/// The value at `before`, `after` or `source`.
+/// The value at `before`, `after` or `source`: an object that was read, or why there is none.
 enum Member<T> {
+    /// Absent or null.
     Missing,
+    /// The object, read.
     Object(T),
     /// Neither an object nor null: this may be a row with columns of these names.
     Other,
 }
 
-/// Reads an envelope in one pass; `None` when the object is not one.
+/// Reads an envelope in one pass; `None` when the object is not an envelope.
+///
+/// `before` and `after` are read as rows before it is known whether there is an `op` at all: that costs nothing for an envelope,
+/// and a row alone rarely has columns of these names.
+///
+/// # Errors
+/// When the object is an envelope with an unknown operation, with a `before` or `after` that is not an object, or without the `after`
+/// that a create, update or read needs. Also when the text is not JSON.
 pub(super) fn envelope<'a>(
     scanner: &mut Scanner<'a>,
     schema: &Option<Arc<RowSchema>>,
@@ -62,6 +80,7 @@ pub(super) fn envelope<'a>(
     Ok(Some((operation, before, after, source)))
 }
 
+/// Reads a member: an object by `read`, anything else only to step over it.
 fn part<'a, T>(
     scanner: &mut Scanner<'a>,
     read: impl FnOnce(&mut Scanner<'a>) -> Result<T, Error>,
@@ -73,6 +92,7 @@ fn part<'a, T>(
     Ok(if scanner.value()?.is_null() { Member::Missing } else { Member::Other })
 }
 
+/// Reads the `source` block. A field of an unexpected type counts as absent.
 fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
     let mut source = Source::default();
     scanner.object(|scanner, name| {
@@ -106,18 +126,22 @@ fn scan_source<'a>(scanner: &mut Scanner<'a>) -> Result<Source<'a>, Error> {
 }
 
 impl Source<'_> {
-    /// Takes over the value of `source.snapshot`.
+    /// Takes the value of `source.snapshot`: a word, in old releases of Debezium a boolean; `false` and null say that the row
+    /// was streamed.
     fn read_by(&mut self, value: &Json<'_>) {
         self.snapshot = !matches!(value, Json::Null | Json::Bool(false)) && value.as_str() != Some("false");
         self.incremental = value.as_str() == Some("incremental");
     }
 }
 
+/// The text of a string; `None` for any other value.
 fn text_of(value: Json<'_>) -> Option<Cow<'_, str>> {
     if let Json::String(text) = value { Some(text) } else { None }
 }
 
 /// Reads a row alone, with the fields that `add.fields` and `delete.tombstone.handling.mode=rewrite` add to it.
+///
+/// The added fields stay in the row, too: a sink writes them when its table has such columns.
 pub(super) fn flattened<'a>(payload: &'a str, schema: Option<Arc<RowSchema>>) -> Result<Change<'a>, Error> {
     let row = Row::parse(payload, schema)?;
     let mut source = Source::default();

@@ -1,4 +1,7 @@
 //! A row of a record: its fields in order, each with its meaning where the record has a schema.
+//!
+//! A row holds a list and no map: the fields of a table stand in the same place in each record, which
+//! [`Row::field_near`] uses.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -11,27 +14,32 @@ use super::json::Json;
 use super::scan::Scanner;
 use super::semantic::{RowSchema, Semantic};
 
-/// A row or a key.
+/// A row or a key. Two rows are equal when text, fields and meanings are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row<'a> {
+    /// The object as it was written.
     text: &'a str,
+    /// Names and values, in the order of the text.
     fields: Vec<(Cow<'a, str>, Json<'a>)>,
+    /// The meanings of the fields, shared by all rows of the same schema.
     schema: Option<Arc<RowSchema>>,
+    /// The meaning of a key that is a single value.
     scalar: Option<Semantic>,
 }
 
 /// One field of a [`Row`].
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'r, 'a> {
-    /// The column.
+    /// The column's name; empty for a key that is a single value.
     pub name: &'r str,
-    /// Its value.
+    /// The column's value.
     pub value: &'r Json<'a>,
     /// What the value means; `None` without a schema.
     pub semantic: Option<&'r Semantic>,
 }
 
 impl<'a> Row<'a> {
+    /// Reads a text that is one object and nothing else.
     pub(super) fn parse(text: &'a str, schema: Option<Arc<RowSchema>>) -> Result<Self, Error> {
         let mut scanner = Scanner::new(text);
         let row = Self::scan(&mut scanner, schema)?;
@@ -56,13 +64,22 @@ impl<'a> Row<'a> {
         Self { text, fields: vec![(Cow::Borrowed(""), value)], schema: None, scalar: semantic }
     }
 
-    /// The row as it was written, without a schema around it.
+    /// The row's JSON as it was written, without a schema around it: for sinks that pass it on.
     #[must_use]
     pub fn text(&self) -> &'a str {
         self.text
     }
 
     /// The fields, in the record's order.
+    ///
+    /// ```
+    /// let mut decoder = pgcdc_format::decode::Decoder::default();
+    /// let change = decoder.decode(None, Some(br#"{"id":1,"v":null}"#))?;
+    /// let row = change.after.expect("a row");
+    /// let names: Vec<_> = row.fields().map(|field| (field.name, field.value.is_null())).collect();
+    /// assert_eq!(names, [("id", false), ("v", true)]);
+    /// # Ok::<(), pgcdc_format::decode::Error>(())
+    /// ```
     pub fn fields(&self) -> impl Iterator<Item = Field<'_, 'a>> {
         self.fields.iter().enumerate().map(|(at, (name, value))| Field {
             name,
@@ -71,6 +88,7 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// The meaning of the field at place `at` of the record.
     fn semantic(&self, at: usize, name: &str) -> Option<&Semantic> {
         let Some(schema) = &self.schema else { return self.scalar.as_ref() };
         // The payload usually has the schema's order; the search is for records that were re-arranged.
@@ -78,14 +96,14 @@ impl<'a> Row<'a> {
         same.or_else(|| schema.fields.iter().find(|field| field.name == name)).map(|field| &field.semantic)
     }
 
-    /// One field.
+    /// The field of this name; `None` when the record does not have it.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<Field<'_, 'a>> {
         self.field_near(name, &mut 0)
     }
 
-    /// As [`field`](Self::field), but tries position `place` first and sets it to where the field was found: the next row of
-    /// the table usually has the field there.
+    /// As [`field`](Self::field), but looks first where the last row had the field. `place` is that position; it is set to
+    /// where the field was found. A sink keeps one `place` for each of its columns.
     pub fn field_near(&self, name: &str, place: &mut usize) -> Option<Field<'_, 'a>> {
         let at = match self.fields.get(*place) {
             Some((field, _)) if field == name => *place,
@@ -96,7 +114,7 @@ impl<'a> Row<'a> {
         Some(Field { name, value, semantic: self.semantic(at, name) })
     }
 
-    /// One field's value.
+    /// The value of the field of this name. A null is `Some(&Json::Null)`; `None` says that there is no such field.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json<'a>> {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
@@ -109,20 +127,45 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The placeholder of a TOASTed value that the change did not touch (`unavailable.value.placeholder`), in the form of each
-/// column type.
+/// The text that Debezium writes for a TOASTed value that the change did not touch (`unavailable.value.placeholder`), in the form of
+/// each column type. A sink must leave such a column as it is.
+///
+/// | type of the column | form |
+/// |---|---|
+/// | text, numeric as text, `bytea` in hex | the text |
+/// | `bytea` | base64 of the text |
+/// | `hstore` | `{"text":"text"}`, as an object or as JSON within a string |
+/// | array of texts | `["text"]` |
+/// | array of integers or dates | the text's bytes as numbers |
+/// | array of UUIDs | a UUID made of the text |
+///
+/// A column whose data is exactly the placeholder cannot be told from it, with Debezium as here.
+///
+/// ```
+/// use pgcdc_format::decode::{Json, Placeholder};
+/// let placeholder = Placeholder::default();
+/// assert!(placeholder.is(&Json::String("__debezium_unavailable_value".into())));
+/// assert!(placeholder.is(&Json::Array(r#"["__debezium_unavailable_value"]"#)));
+/// assert!(!placeholder.is(&Json::String("some text".into())));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Placeholder {
+    /// The text itself.
     text: String,
+    /// The text's bytes in standard base64.
     base64: String,
+    /// The text's bytes in URL-safe base64.
     base64_url: String,
+    /// The text's bytes in hexadecimal digits.
     hex: String,
+    /// JSON arrays: of the text, of its bytes, of a UUID made of it.
     arrays: Vec<String>,
+    /// A JSON object of one member whose name and value are the text.
     map: String,
 }
 
 impl Placeholder {
-    /// The forms of a placeholder other than Debezium's default.
+    /// The forms of a placeholder. The text must be the source connector's; [`default`](Self::default) is Debezium's own.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let quoted = serde_json::Value::from(text).to_string();
@@ -142,7 +185,7 @@ impl Placeholder {
         }
     }
 
-    /// Whether a value is the placeholder and no data.
+    /// Whether a value is the placeholder in one of its forms, so that the record says nothing about the column.
     #[must_use]
     pub fn is(&self, value: &Json<'_>) -> bool {
         match value {

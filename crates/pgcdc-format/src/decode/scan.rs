@@ -1,18 +1,18 @@
 //! A scanner over JSON text that borrows.
 //!
-//! Sinks look at a few fields of each record. A tree of owned values for all fields would cost ten times
-//! as much, and would turn numbers into doubles. Here a number stays text, and an array or object that
-//! nobody looks into stays one slice. Everything is still checked against the grammar of RFC 8259.
+//! Sinks look at a few fields of each record. A tree of owned values for all fields would cost ten times as much, and would turn
+//! numbers into doubles. Here a number stays text, and an array or object whose parts nobody asks for stays one slice. The text
+//! is still checked in full against the grammar of RFC 8259, except for escapes in a string that is stepped over.
 
 use std::borrow::Cow;
 
 use super::error::Error;
 use super::json::Json;
 
-/// The deepest nesting that is read, since skipping is recursive.
+/// The deepest nesting that is read. Stepping over a value is recursive, so a deeper one could exhaust the stack.
 const MAX_DEPTH: u32 = 128;
 
-/// How many bytes of eight come before a `"`, a `\\` or a control character; 8 when all do.
+/// How many of eight bytes come before the first `"`, `\` or control character; 8 when there is none. Looks at all eight at once.
 fn ordinary(chunk: [u8; 8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -26,9 +26,12 @@ fn ordinary(chunk: [u8; 8]) -> usize {
     found.trailing_zeros() as usize / 8
 }
 
+/// A position in a JSON text. After an error the position is where the text is wrong; reading on makes no sense then.
 pub(super) struct Scanner<'a> {
     text: &'a str,
+    /// The next byte to read.
     at: usize,
+    /// How many arrays and objects are open here.
     depth: u32,
 }
 
@@ -42,10 +45,12 @@ impl<'a> Scanner<'a> {
         &self.text[start..self.at]
     }
 
+    /// The next byte to read, for [`since`](Self::since).
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
+    /// An error that names the position.
     #[cold]
     fn fail<T>(&self, what: &str) -> Result<T, Error> {
         Err(Error::new(format!("{what} at byte {}", self.at)))
@@ -56,6 +61,7 @@ impl<'a> Scanner<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    /// Steps over white space.
     #[inline]
     pub(super) fn space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
@@ -63,11 +69,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Checks that only white space follows.
     pub(super) fn end(&mut self) -> Result<(), Error> {
         self.space();
         if self.at == self.text.len() { Ok(()) } else { self.fail("unexpected text after the JSON value") }
     }
 
+    /// Steps over `byte` if it comes next, and says whether it did.
     #[inline]
     fn take(&mut self, byte: u8) -> bool {
         let there = self.peek() == Some(byte);
@@ -93,7 +101,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// The next value. Arrays and objects are checked and returned as text.
+    /// Reads the next value. An array or object is checked and returned as text.
     pub(super) fn value(&mut self) -> Result<Json<'a>, Error> {
         self.space();
         let start = self.at;
@@ -119,7 +127,7 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// The next value's text as written, escapes and all.
+    /// Steps over the next value and returns its text as written, escapes and all.
     pub(super) fn raw(&mut self) -> Result<&'a str, Error> {
         self.space();
         let start = self.at;
@@ -127,6 +135,7 @@ impl<'a> Scanner<'a> {
         Ok(&self.text[start..self.at])
     }
 
+    /// Steps over the next value, without unescaping its strings.
     fn skip(&mut self) -> Result<(), Error> {
         self.space();
         match self.peek() {
@@ -137,7 +146,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Calls `member` with the scanner before each member's value; it has to consume that value.
+    /// Reads an object: calls `member` with each name, while the scanner stands before the value. `member` has to read or step over
+    /// exactly that value.
     pub(super) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Error>,
@@ -161,7 +171,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// As [`Scanner::object`], for elements.
+    /// Reads an array: calls `element` before each element, which it has to read or step over.
     pub(super) fn array(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), Error>,
@@ -181,11 +191,12 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Whether an object whose first member has this name comes next.
+    /// Whether an object comes next whose first member has this name.
     pub(super) fn begins_with(mut self, name: &str) -> bool {
         self.enter(b'{').is_ok() && self.string().is_ok_and(|first| first == name)
     }
 
+    /// Steps over an opening bracket and counts the depth.
     fn enter(&mut self, bracket: u8) -> Result<(), Error> {
         self.space();
         self.expect(bracket)?;
@@ -197,7 +208,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Advances over a string; returns its inner text and whether it holds escapes.
+    /// Steps over a string; returns its inner text and whether it holds escapes.
     #[inline]
     fn skip_string(&mut self) -> Result<(&'a str, bool), Error> {
         self.expect(b'"')?;
@@ -213,7 +224,7 @@ impl<'a> Scanner<'a> {
         self.skip_long_string(start)
     }
 
-    /// As [`Scanner::skip_string`], after the opening quotation mark.
+    /// As [`Scanner::skip_string`], from behind the opening quotation mark on.
     fn skip_long_string(&mut self, start: usize) -> Result<(&'a str, bool), Error> {
         let bytes = self.text.as_bytes();
         let (mut at, mut escaped) = (start, false);
@@ -250,6 +261,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Reads a string and resolves its escapes.
     #[inline]
     fn string(&mut self) -> Result<Cow<'a, str>, Error> {
         let start = self.at;
@@ -264,6 +276,7 @@ impl<'a> Scanner<'a> {
         if count == 0 { self.fail("expected a digit") } else { Ok(()) }
     }
 
+    /// Steps over a number: RFC 8259 allows no leading zero, no `+` and no bare point.
     fn number(&mut self) -> Result<(), Error> {
         self.take(b'-');
         if !self.take(b'0') {

@@ -1,4 +1,19 @@
-//! The meaning of a field's values, from its Connect schema: the type, and the schema's name.
+//! The meaning of a field's values, from its Connect schema: by the schema's name where it is a known logical type, else by its
+//! physical type.
+//!
+//! | names | meaning |
+//! |---|---|
+//! | `io.debezium.time.Date`, `org.apache.kafka.connect.data.Date` | days |
+//! | `…time.Time`, `MicroTime`, `NanoTime`, Connect's `Time` | time of day in the unit of the name, Connect's in milliseconds |
+//! | `…time.Timestamp`, `MicroTimestamp`, `NanoTimestamp`, Connect's `Timestamp` | time without a zone in the unit of the name |
+//! | `…time.ZonedTimestamp`, `ZonedTime`, `IsoDate`, `IsoTime`, `IsoTimestamp` | ISO 8601 text |
+//! | `…time.MicroDuration` | microseconds |
+//! | Connect's `Decimal`, `io.debezium.data.VariableScaleDecimal` | a decimal |
+//! | `io.debezium.data.Uuid`, `Json` | text of that form |
+//!
+//! All other names (`Enum`, `Xml`, `Ltree`, `Bits`, `geometry.Point`, …) say nothing that a store needs beyond the physical type.
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "Data type mappings".
 
 use std::sync::Arc;
 
@@ -15,18 +30,18 @@ pub struct RowSchema {
     pub fields: Vec<FieldSchema>,
 }
 
-/// One field.
+/// One field of a row's schema.
 #[derive(Debug, PartialEq)]
 pub struct FieldSchema {
     /// The field's name.
     pub name: String,
-    /// Whether it may be null.
+    /// Whether the field may be null.
     pub optional: bool,
-    /// The meaning of its values.
+    /// The meaning of the field's values.
     pub semantic: Semantic,
 }
 
-/// A fraction of a second, for times counted in it.
+/// The unit of a time that is counted as a whole number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// 10⁻³ s.
@@ -48,7 +63,7 @@ pub enum Semantic {
     Float,
     /// `double`.
     Double,
-    /// `string`, also enums, XML, ltree and all other texts without a meaning of their own.
+    /// `string`; also enums, XML, ltree and all other texts without a meaning of their own.
     Text,
     /// `bytes` in base64; also `Bits`.
     Bytes,
@@ -74,9 +89,9 @@ pub enum Semantic {
     Uuid,
     /// JSON text.
     Json,
-    /// An array of one meaning.
+    /// An array whose elements have one meaning.
     Array(Box<Semantic>),
-    /// A map with text keys.
+    /// A map: the meaning of its values. Its keys are texts.
     Map(Box<Semantic>),
     /// A structure with fields, such as a point.
     Struct,
@@ -92,6 +107,13 @@ pub(super) struct Schema {
 }
 
 impl Schema {
+    /// Reads the JSON of a record's schema; `None` for a null schema.
+    ///
+    /// The schema of an envelope is recognised by its fields `op` and `source`. Then the fields are those of `after`, which
+    /// `before` has, too.
+    ///
+    /// # Errors
+    /// When the text is not JSON, a field has no name, a type is not one of Connect's, or a part of a type is missing.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, Error> {
         let value: Value =
             serde_json::from_str(text).map_err(|e| Error::new(format!("the schema is not JSON: {e}")))?;
@@ -109,6 +131,7 @@ impl Schema {
     }
 }
 
+/// The fields of a struct's schema.
 fn row_schema(value: &Value) -> Result<RowSchema, Error> {
     let fields = value.get("fields").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let fields = fields.iter().map(|field| {
@@ -125,6 +148,7 @@ fn row_schema(value: &Value) -> Result<RowSchema, Error> {
     })
 }
 
+/// The meaning of a schema's values.
 fn semantic(schema: &Value) -> Result<Semantic, Error> {
     let text = |key: &str| schema.get(key).and_then(Value::as_str);
     let name = text("name").unwrap_or("");

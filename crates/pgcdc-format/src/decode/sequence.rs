@@ -1,4 +1,7 @@
-//! `source.sequence`: by it transactions are ordered, for which a change's position alone is not enough.
+//! `source.sequence`: two positions by which transactions are ordered.
+//!
+//! A change's own position (`source.lsn`) is not enough for that: transactions that ran at the same time mix in the WAL, and are
+//! sent one after the other in the order of their commits. So a later change may have a lower position.
 
 use pgcdc_event::Lsn;
 
@@ -20,6 +23,13 @@ impl Sequence {
     /// Reads the text as it stands in the record, with or without the escapes of the JSON around it.
     ///
     /// `None` when it is not an array of two positions.
+    ///
+    /// ```
+    /// use pgcdc_format::decode::Sequence;
+    /// let sequence = Sequence::parse(r#"["24023128","24023176"]"#).expect("two positions");
+    /// assert_eq!(sequence.lsn.map(|lsn| lsn.as_u64()), Some(24_023_176));
+    /// assert_eq!(Sequence::parse(r#""[null,\"7\"]""#).and_then(|sequence| sequence.last_commit), None);
+    /// ```
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let inner = text.trim_matches(['"', ' ']).strip_prefix('[')?.strip_suffix(']')?;
@@ -33,7 +43,7 @@ impl Sequence {
     }
 }
 
-/// `null`, or digits between quotation marks; the outer `None` is anything else.
+/// A position: `null`, or digits between quotation marks. The outer `None` says that it is neither.
 fn position(text: &str) -> Option<Option<Lsn>> {
     let text = text.trim();
     if text == "null" {

@@ -1,19 +1,23 @@
+//! A change on its way into records: whole, as the caller has it, and cut into the parts of one record.
+
 use pgcdc_event::Operation;
 
 use super::context::Context;
 use super::row::RowRef;
 
-/// One change of one table, borrowed from the bytes that the server sent.
+/// One change of one table, borrowed from the bytes that the server sent. The caller knows the table: it gives the change to that
+/// table's [`RelationEncoder`](super::RelationEncoder).
 #[derive(Clone, Copy, Debug)]
 pub enum Change<'a> {
-    /// A new row, or a row that a snapshot read: [`Context::snapshot`] says which.
+    /// A new row, or a row that a snapshot read: [`Context::snapshot`] says which of the two.
     Insert {
         /// The new row.
         new: RowRef<'a>,
     },
     /// A changed row.
     Update {
-        /// The old row, where the server sent one, and whether it holds every column (`REPLICA IDENTITY FULL`).
+        /// The old row, where the server sent one, and whether it holds every column (`REPLICA IDENTITY FULL`). Of a row that
+        /// is not whole only the columns of the replica identity are set; the others are NULL.
         old: Option<(RowRef<'a>, bool)>,
         /// The new row.
         new: RowRef<'a>,
@@ -23,11 +27,11 @@ pub enum Change<'a> {
         /// The old row, as far as the replica identity sends it.
         old: RowRef<'a>,
     },
-    /// The table was emptied.
+    /// The table was emptied by `TRUNCATE`: a record without key and rows.
     Truncate,
 }
 
-/// What goes into one record's value. A changed key makes two of these from one [`Change`]: a delete and a create.
+/// The parts of one record's value. A changed key makes two of these from one [`Change`]: a delete and a create.
 ///
 /// All borrowed, so that an encoder passes one reference down to the form that is configured (JSON, flattened, Avro).
 #[derive(Clone, Copy, Debug)]

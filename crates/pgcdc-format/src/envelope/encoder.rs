@@ -1,3 +1,8 @@
+//! A table's encoder: decides which records a change makes, and has each of them written in the configured form.
+//!
+//! It writes straight into the batch's buffer: a value, a key and the headers stand there one after the other, and a record is
+//! the ranges of its parts. So a change is copied nowhere on its way to the producer.
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,30 +19,41 @@ use super::options::{EnvelopeOptions, TablePlan};
 use super::row::{KeyParts, RowEncoder, RowRef};
 use crate::avro::{AvroError, AvroSchema};
 
+/// The header of the create that a changed key makes: the key that the row had before.
 const OLD_KEY: HeaderName = HeaderName::Static("__debezium.oldkey");
+/// The header of the delete and tombstone that a changed key makes: the key that the row has now.
 const NEW_KEY: HeaderName = HeaderName::Static("__debezium.newkey");
 
 /// A table's encoder. [`compile`](Self::compile) settles everything that does not depend on the row, so that
 /// [`encode`](Self::encode) only appends a row's values between constant pieces of text.
+///
+/// Make a new encoder whenever the table's definition changes. The module's example shows its use.
 #[derive(Clone, Debug)]
 pub struct RelationEncoder {
     relation: Arc<Relation>,
+    /// The topic of all its records.
     topic: TopicId,
+    /// Writes rows, and gathers keys on the way.
     row: RowEncoder,
+    /// Writes keys; `None` for a table without one.
     key: Option<KeyTemplate>,
     json: JsonEnvelope,
+    /// `tombstones.on.delete`.
     tombstones: bool,
+    /// `extended.headers.enabled`.
     context_headers: bool,
     skipped: Skipped,
+    /// `skip.messages.without.change`.
     skip_unchanged: bool,
     /// The flattened form, which replaces the envelope where it is configured.
     flat: Option<FlatPlan>,
+    /// The halves of a record that are Avro, where there are any.
     avro: Option<Box<AvroTable>>,
     /// Kept between changes for its memory.
     keys: Keys,
 }
 
-/// The keys of a change, gathered while its rows are written.
+/// The keys of a change, gathered while its rows are written: that of the new row and that of the old.
 #[derive(Clone, Debug, Default)]
 struct Keys {
     new: KeyParts,
@@ -54,7 +70,7 @@ struct Skipped {
 }
 
 impl RelationEncoder {
-    /// Compiles a table's encoder.
+    /// Compiles a table's encoder. This renders schemas, so it costs far more than a row.
     #[must_use]
     pub fn compile(relation: Arc<Relation>, plan: &TablePlan, options: &EnvelopeOptions) -> Self {
         let row = RowEncoder::compile(&relation, plan, options);
@@ -87,10 +103,10 @@ impl RelationEncoder {
     /// Makes keys, values or both Avro, as `halves` says.
     ///
     /// `plan` and `options` must be those given to [`compile`](Self::compile), and a half that becomes Avro must not carry
-    /// a JSON schema there. Before the first record, each schema needs its [number](Self::number).
+    /// a JSON schema there. Before the first record, each schema needs the [number](Self::number) that the registry gives it.
     ///
     /// # Errors
-    /// When Avro has no form for a record's schema.
+    /// When Avro has no form for a record's schema: a name that Avro does not allow, or one name for two schemas.
     pub fn with_avro(
         mut self,
         plan: &TablePlan,
@@ -105,7 +121,7 @@ impl RelationEncoder {
         Ok(self)
     }
 
-    /// The Avro schema of a half; `None` when that half is not Avro, or the table has no key.
+    /// The Avro schema to register for a half; `None` when that half is not Avro, or the table has no key.
     #[must_use]
     pub fn avro_schema(&self, half: Half) -> Option<&AvroSchema> {
         let avro = self.avro.as_ref()?;
@@ -119,7 +135,7 @@ impl RelationEncoder {
         self.avro.as_ref().is_some_and(|avro| avro.direct.is_some())
     }
 
-    /// Sets the number that the schema registry has for a half's schema.
+    /// Sets the number that the schema registry has for a half's schema. Nothing happens when that half is not Avro.
     pub fn number(&mut self, half: Half, id: u32) {
         let Some(avro) = &mut self.avro else { return };
         let half = if half == Half::Key { &mut avro.key } else { &mut avro.value };
@@ -145,19 +161,21 @@ impl RelationEncoder {
     }
 
     /// The oid of the first enum type in the row whose value is a label that this encoder does not know, because it was
-    /// added to the type later.
+    /// added to the type later (`ALTER TYPE … ADD VALUE`). The server announces no such change, and the schema lists all
+    /// labels: so the caller reads the type again and compiles a new encoder.
     #[must_use]
     pub fn unknown_label(&self, row: RowRef<'_>) -> Option<u32> {
         self.row.unknown_label(row)
     }
 
     /// Takes the row's labels of enum `type_oid` as known, so that [`unknown_label`](Self::unknown_label) does not name
-    /// them again. For labels that the catalog no longer has. Schemas stay as they are.
+    /// them again. This is for labels that the catalog no longer has, since they were renamed. Schemas stay as they are.
     pub fn accept_labels(&mut self, type_oid: u32, row: RowRef<'_>) {
         self.row.accept_labels(type_oid, row);
     }
 
-    /// Whether the table has enum columns, at which [`unknown_label`](Self::unknown_label) looks.
+    /// Whether the table has enum columns. Without them a caller need not ask [`unknown_label`](Self::unknown_label) for each
+    /// row.
     #[must_use]
     pub fn has_labels(&self) -> bool {
         self.row.has_labels()
@@ -166,11 +184,12 @@ impl RelationEncoder {
     /// Appends a change's records to `batch`: none when its operation is skipped, one or two usually, and up to three
     /// (delete, tombstone, create) when the key changed.
     ///
-    /// Returns how many records the transaction counts (`event_count`): all but tombstones, including the ones that the
+    /// Returns how many records the transaction counts (`event_count`): all but tombstones, including those that the
     /// flattened form drops.
     ///
     /// # Errors
-    /// When the row does not fit the relation, or a value cannot be written. `batch` may then hold a part of the change.
+    /// When the row does not fit the relation, or a value cannot be written; [`EncodeError::is_of_values`] tells these apart.
+    /// `batch` may then hold a part of the change: take it back to where it was before.
     pub fn encode(
         &mut self,
         change: Change<'_>,
@@ -306,7 +325,7 @@ impl RelationEncoder {
     /// Whether the included columns of two rows are the same, as they would be written; the keys may differ.
     ///
     /// Where the old row is not whole, the columns that the server did not send count as null, as in Debezium's comparison.
-    /// So an update that changes only the key is left out when no key column is included and all included ones are null.
+    /// So an update that changes only the key is left out when no key column is included and all included columns are null.
     fn unchanged(
         &self,
         old: RowRef<'_>,
@@ -324,7 +343,7 @@ impl RelationEncoder {
         Ok(same)
     }
 
-    /// Whether an operation becomes a record at all in the configured form.
+    /// Whether an operation becomes a record at all in the configured form: the flattened form has no truncates.
     fn emits(&self, operation: Operation) -> bool {
         self.flat.as_ref().is_none_or(|flat| flat.emits(operation))
     }
@@ -353,11 +372,13 @@ impl RelationEncoder {
         self.json_value(parts, batch, key)
     }
 
+    /// The error of a record that has no form in Avro.
     #[cold]
     fn not_avro(&self, source: AvroError) -> EncodeError {
         EncodeError::Avro { table: self.relation.name.to_string(), source }
     }
 
+    /// Appends a record's value as JSON, flattened or as an envelope.
     fn json_value(
         &self,
         parts: &ChangeParts<'_>,

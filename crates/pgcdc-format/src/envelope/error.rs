@@ -2,7 +2,7 @@ use crate::avro::AvroError;
 use crate::pgoutput::DecodeError;
 use crate::types::ValueError;
 
-/// Why a row could not become a record.
+/// Why a row could not become a record. Names the table and the column; never quotes a value, which may be private.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     /// The row's bytes are malformed.
@@ -18,16 +18,16 @@ pub enum EncodeError {
         /// What is wrong with the value.
         source: ValueError,
     },
-    /// A record has no form in Avro.
-    #[error("a record of {table} in Avro: {source}")]
+    /// A record has no form in Avro, for instance because a NOT NULL column's value cannot be converted.
+    #[error("a record of {table} has no form in Avro: {source}")]
     Avro {
         /// `schema.table`.
         table: String,
         /// Why it has none.
         source: AvroError,
     },
-    /// The row and its relation differ in their number of columns.
-    #[error("a row of {table} has {found} columns, its relation {expected}")]
+    /// The row and its relation differ in their number of columns: the relation is not the one that the row was written with.
+    #[error("a row of {table} has {found} columns, but its relation has {expected}")]
     ColumnCount {
         /// `schema.table`.
         table: String,

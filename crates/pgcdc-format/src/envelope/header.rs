@@ -1,18 +1,32 @@
+//! The headers of a key change: the other key of the row, written by Connect's `SimpleHeaderConverter`.
+//!
+//! Debezium puts the key there as a struct, and the converter turns it into text. That text is nearly JSON:
+//!
+//! | column of the key | in JSON | in the header |
+//! |---|---|---|
+//! | text | `"a\nb"` | `"a`, a line feed, `b"`: only `"` and `\` are escaped |
+//! | Connect's `Decimal`, scale 2 | `"AJY="` | `1.50` |
+//! | Connect's `Date` | `19782` | `2024-02-29` |
+//! | Connect's `Timestamp` | `1577836800500` | `2020-01-01T00:00:00.500Z` |
+//! | Connect's `Time`, and moments before 1970-01-02 | `1001` | `00:00:01.001Z` |
+//! | float that is not a number | `"NaN"` | `NaN` |
+//! | any other | `5` | `5` |
+//!
+//! Source: `Values.convertToString` of Apache Kafka Connect.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::civil;
 use crate::schema::{Kind, Logical, Schema};
 
+/// Milliseconds of a day.
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
-/// How a header of a key change (`__debezium.oldkey`, `__debezium.newkey`) carries a column of the key: as Connect's
-/// `SimpleHeaderConverter` writes values, which is nearly JSON.
-///
-/// Source: `Values.convertToString` of Apache Kafka Connect.
+/// How a header carries a column of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderForm {
-    /// As in JSON.
+    /// As in JSON: whole numbers, booleans, bytes, and anything that holds other values.
     Same,
     /// In quotes; only quotes and backslashes are escaped.
     Text,
@@ -41,7 +55,7 @@ impl HeaderForm {
         }
     }
 
-    /// Appends a value, given as the key's JSON.
+    /// Appends a value, given as the key's JSON. A value that does not have the expected JSON, such as null, stays as it is.
     pub(super) fn append(self, json: &[u8], out: &mut Vec<u8>) {
         let form = match self {
             Self::Same => None,
@@ -56,6 +70,7 @@ impl HeaderForm {
     }
 }
 
+/// Reads a whole number.
 fn number(json: &[u8]) -> Option<i64> {
     std::str::from_utf8(json).ok()?.parse().ok()
 }

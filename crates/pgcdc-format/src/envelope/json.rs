@@ -1,3 +1,11 @@
+//! The envelope in JSON.
+//!
+//! ```text
+//! {"before":…,"after":…,"source":{…},"transaction":…,"op":"c","ts_ms":…,"ts_us":…,"ts_ns":…}
+//! ```
+//!
+//! The parts stand in Debezium's order. With a schema the whole stands in `{"schema":…,"payload":…}`.
+
 use pgcdc_event::TableName;
 
 use super::change::ChangeParts;
@@ -8,11 +16,13 @@ use super::schemas::envelope_schema;
 use super::source::{SourceTemplate, append_times};
 use super::transaction_block::append_block;
 
-/// A table's whole envelope in JSON: the constant text between a record's parts.
+/// A table's envelope in JSON, compiled: the constant text between a record's parts.
 #[derive(Clone, Debug)]
 pub(super) struct JsonEnvelope {
-    /// The text before the value of `before`, with the schema where values carry one.
+    /// The text before the value of `before`, with the schema where values carry one. The schema makes up most of a record's
+    /// bytes, and is copied as one piece.
     head: Vec<u8>,
+    /// The `source` block.
     source: SourceTemplate,
     /// The text after the envelope's times.
     tail: &'static [u8],

@@ -1,20 +1,26 @@
+//! A record's key in JSON: an object of the key's columns in the key's order, for example `{"id":7}`.
+//!
+//! The schema's name is the topic's with `.Key` behind it. Kafka chooses a record's partition by the key's bytes, so the same
+//! key must always be the same bytes.
+
 use super::header::HeaderForm;
 use super::options::{EnvelopeOptions, TablePlan};
 use super::row::{KeyParts, RowEncoder};
 use crate::schema::Schema;
 use crate::types::write_json_string;
 
-/// A table's key in JSON, with everything but its values rendered.
+/// A table's key, with everything but its values rendered.
 #[derive(Clone, Debug)]
 pub(super) struct KeyTemplate {
     /// `{"schema":…,"payload":`, or nothing where keys carry no schema.
     head: Vec<u8>,
     /// The text before each value: `{"id":` and then `,"other":`.
     names: Vec<Vec<u8>>,
-    /// `,"name":"value"` of [`TablePlan::key_field`].
+    /// `,"name":"value"` of [`TablePlan::key_field`]; without the comma when the key has no columns.
     constant: Vec<u8>,
     /// How the headers of a key change carry each column.
     forms: Vec<HeaderForm>,
+    /// The text after the payload: `}` where keys carry a schema.
     tail: &'static [u8],
 }
 
@@ -90,7 +96,7 @@ impl KeyTemplate {
     }
 }
 
-/// Renders `{"schema":…,"payload":`.
+/// Renders `{"schema":…,"payload":`, the text before a key's payload.
 fn head(fields: &[(&str, &Schema)], plan: &TablePlan, options: &EnvelopeOptions) -> Vec<u8> {
     let mut head = br#"{"schema":{"type":"struct","fields":["#.to_vec();
     for (at, (name, schema)) in fields.iter().enumerate() {

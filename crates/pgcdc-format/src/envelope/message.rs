@@ -1,3 +1,14 @@
+//! The records that no table's change makes.
+//!
+//! | record | key | value |
+//! |---|---|---|
+//! | logical message | `{"prefix":…}` | an envelope with `op` `m`, and `message` with `prefix` and `content` |
+//! | heartbeat | `{"serverName":…}` | `{"ts_ms":…}` |
+//! | begin and end of a transaction | `{"id":"xid:lsn"}` | see `transaction` |
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "message events" and `heartbeat.interval.ms`; recordings
+//! (`tests/conformance/message_logical`, `heartbeat`).
+
 use std::ops::Range;
 
 use base64::Engine;
@@ -16,12 +27,12 @@ use super::transaction_block::append_block;
 use crate::avro::{AvroError, AvroSchema};
 use crate::types::{BinaryMode, write_json_string};
 
-/// The kind of a record that no table's change makes.
+/// The kind of a record that no table's change makes. Each has schemas of its own, so each needs numbers of its own in Avro.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageKind {
-    /// A logical decoding message.
+    /// A logical decoding message: a program called `pg_logical_emit_message`.
     Logical,
-    /// A heartbeat.
+    /// A heartbeat, which lets consumers and the slot move on while no captured table changes.
     Heartbeat,
     /// The begin or end of a transaction.
     Transaction,
@@ -46,16 +57,20 @@ pub enum MessageKind {
 pub struct MessageEncoder {
     /// The halves that are Avro, at [`slot`]`(kind, half)`.
     avro: [Option<AvroHalf>; 6],
+    /// The `source` block of logical messages, which have no table.
     source: SourceTemplate,
+    /// `key.converter.schemas.enable`.
     pub(super) key_schemas: bool,
+    /// `value.converter.schemas.enable`.
     pub(super) value_schemas: bool,
+    /// `binary.handling.mode`, in which a message's content is written.
     binary: BinaryMode,
     /// A heartbeat's key.
     server: Vec<u8>,
 }
 
 impl MessageEncoder {
-    /// Compiles the constant parts.
+    /// Compiles the constant parts, which all topics of a connector share.
     #[must_use]
     pub fn compile(options: &EnvelopeOptions) -> Self {
         let mut server = br#"{"serverName":"#.to_vec();
@@ -75,7 +90,7 @@ impl MessageEncoder {
     /// [number](Self::number).
     ///
     /// # Errors
-    /// When Avro has no form for a schema, which is not so for any of these.
+    /// When Avro has no form for a schema. The schemas here are fixed and all have one, so this does not happen.
     pub fn with_avro(mut self, halves: &AvroHalves) -> Result<Self, AvroError> {
         let message = self.message_schema();
         let schemas = [
@@ -121,7 +136,8 @@ impl MessageEncoder {
         }
     }
 
-    /// Appends the record of a logical decoding message (`pg_logical_emit_message`).
+    /// Appends the record of a logical decoding message (`pg_logical_emit_message`). `content` is any bytes: it is written as
+    /// `binary.handling.mode` says, even when it is text.
     ///
     /// # Errors
     /// When the record has no form in Avro.
@@ -159,7 +175,7 @@ impl MessageEncoder {
         Ok(())
     }
 
-    /// Appends a heartbeat of this time, in nanoseconds since 1970-01-01 UTC.
+    /// Appends a heartbeat of the time `now_ns`, in nanoseconds since 1970-01-01 UTC. The record has milliseconds.
     ///
     /// # Errors
     /// When the record has no form in Avro.

@@ -1,9 +1,28 @@
 //! Debezium's records: a row's change as `before`/`after`/`source`/`op`, or flattened, as JSON or Avro.
 //!
-//! A [`RelationEncoder`] is compiled once, when a table's `Relation` message arrives: field names
-//! are escaped, schemas and the constant parts of `source` rendered. A row then only appends its
-//! values between them. Source: Debezium's documentation of the PostgreSQL connector, "Data change
-//! events", and recordings of Debezium 3.7.0.Final (`tests/conformance`).
+//! | field of an envelope | holds |
+//! |---|---|
+//! | `before` | the old row, as far as the replica identity sends it; null for an insert |
+//! | `after` | the new row; null for a delete |
+//! | `source` | the table, and where and when the change happened: see [`SourceTemplate`] |
+//! | `transaction` | id and numbers with `provide.transaction.metadata`, else null |
+//! | `op` | `c` create, `u` update, `d` delete, `r` read by a snapshot, `t` truncate |
+//! | `ts_ms`, `ts_us`, `ts_ns` | when the change was encoded, in three units since 1970-01-01 UTC |
+//!
+//! A record's key is an object of the key's columns. With `schemas.enable` both halves stand in
+//! `{"schema":…,"payload":…}`.
+//!
+//! | change | records |
+//! |---|---|
+//! | insert, update, truncate | one; a truncate's has no key |
+//! | delete | one, then a tombstone: the same key and a null value, for compacted topics |
+//! | update that changes the key | a delete, its tombstone, a create |
+//!
+//! A [`RelationEncoder`] is compiled once, when a table's `Relation` message arrives: field names are escaped, schemas and the
+//! constant parts of `source` are rendered. For a row it then only appends the values between these pieces.
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "Data change events", and recordings of Debezium 3.7.0.Final
+//! (`tests/conformance`).
 //!
 //! Reading order: `options`, `context` and `change` are what an encoder is given; `encoder` decides which records a change
 //! makes. A record's value is then written by `json`, `flat` or `avro`, its columns by `row`, its key by `key`.

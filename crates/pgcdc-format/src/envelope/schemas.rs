@@ -1,5 +1,16 @@
-//! Connect schemas of the envelope and its blocks, in the JSON form that `JsonConverter` writes with
-//! `schemas.enable=true`.
+//! Connect schemas of the envelope and its blocks, in the JSON form that `JsonConverter` writes with `schemas.enable=true`.
+//!
+//! | name | version | of |
+//! |---|---|---|
+//! | `<topic>.Envelope` | 2 | a change; its fields `before` and `after` are `<topic>.Value` |
+//! | `<topic>.Key` | | a change's key |
+//! | `io.debezium.connector.postgresql.Source` | 1 | the `source` block |
+//! | `event.block` | 1 | the `transaction` block |
+//! | `io.debezium.connector.postgresql.MessageKey`, `MessageValue` | 1 | a logical message |
+//! | `io.debezium.connector.common.ServerNameKey`, `Heartbeat` | 1 | a heartbeat |
+//! | `io.debezium.connector.common.TransactionMetadataKey`, `…Value` | 1 | a transaction's begin and end |
+//!
+//! Avro schemas are made from these texts, so a change here changes both forms.
 //!
 //! Source: recordings of Debezium 3.7.0.Final (`tests/conformance`).
 
@@ -7,7 +18,7 @@ use super::options::EnvelopeOptions;
 use super::row::RowEncoder;
 use crate::types::write_json_string;
 
-/// The values that `source.snapshot` may have.
+/// The values that `source.snapshot` may have, as the schema lists them (`io.debezium.data.Enum`).
 pub(super) const SNAPSHOT_VALUES: &str =
     "true,first,first_in_data_collection,last_in_data_collection,last,false,incremental";
 
@@ -35,7 +46,7 @@ pub(super) const TRANSACTION_SCHEMA: &str = concat!(
     r#""name":"event.block","version":1,"field":"transaction"}"#,
 );
 
-/// The envelope's own times, as three fields.
+/// The envelope's own times, as three fields: milliseconds, microseconds, nanoseconds.
 pub(super) const TIMES_SCHEMA: &str = concat!(
     r#"{"type":"int64","optional":true,"field":"ts_ms"},{"type":"int64","optional":true,"field":"ts_us"},"#,
     r#"{"type":"int64","optional":true,"field":"ts_ns"}"#,
@@ -94,7 +105,7 @@ pub(super) fn envelope_schema(row: &RowEncoder, topic: &str, options: &EnvelopeO
     out.extend_from_slice(br#","version":2}"#);
 }
 
-/// Appends the schema of `before` or `after`, without its end, where the caller adds the field's name.
+/// Appends the schema of `before` or `after`, except for its end: the caller adds the field's name and closes it.
 fn row_schema(row: &RowEncoder, topic: &str, options: &EnvelopeOptions, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"struct","fields":["#);
     for (at, (name, schema)) in row.fields().enumerate() {

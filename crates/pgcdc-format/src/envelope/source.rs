@@ -1,3 +1,18 @@
+//! The `source` block of an envelope.
+//!
+//! | field | holds |
+//! |---|---|
+//! | `version`, `connector`, `name`, `db` | `3.7.0.Final`, `postgresql`, `topic.prefix`, `database.dbname` |
+//! | `schema`, `table` | the table; both empty for a logical message |
+//! | `ts_ms`, `ts_us`, `ts_ns` | the commit's time |
+//! | `snapshot` | `false`, or where in a snapshot the row stands: `first`, `true`, `last`, … |
+//! | `sequence` | a JSON array within a text: the end of the commit before, and the change's position |
+//! | `txId`, `lsn` | the transaction and the change's position, as numbers |
+//! | `xmin` | the slot's oldest transaction, where `xmin.fetch.interval.ms` asks for it |
+//! | `origin`, `origin_lsn` | where a replicated transaction came from |
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "Data change events", and recordings.
+
 use pgcdc_event::{Snapshot, TableName};
 
 use super::context::Context;
@@ -8,6 +23,19 @@ use crate::types::write_json_string;
 pub(super) const DEBEZIUM_VERSION: &str = "3.7.0.Final";
 
 /// The `source` block of a table's records, with its constant parts rendered.
+///
+/// ```
+/// use pgcdc_event::{Lsn, TableName};
+/// use pgcdc_format::envelope::{Context, EnvelopeOptions, SourceTemplate};
+///
+/// let table = TableName::new("public", "orders");
+/// let source = SourceTemplate::compile(&EnvelopeOptions::new("shop", "db"), Some(&table));
+/// let mut json = Vec::new();
+/// source.append(&Context { lsn: Lsn::new(24), xid: Some(7), ..Context::default() }, &mut json);
+/// let block: serde_json::Value = serde_json::from_slice(&json).unwrap();
+/// assert_eq!((&block["table"], &block["txId"], &block["lsn"]), (&"orders".into(), &7.into(), &24.into()));
+/// assert_eq!(block["sequence"], r#"[null,"24"]"#);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SourceTemplate {
     /// The text before `ts_ms`.
@@ -42,7 +70,7 @@ impl SourceTemplate {
         Self { head, database, table: tail, streamed }
     }
 
-    /// Appends the block.
+    /// Appends the block of a change, an object with its braces.
     pub fn append(&self, context: &Context<'_>, out: &mut Vec<u8>) {
         let mut digits = itoa::Buffer::new();
         let timestamp_us = context.timestamp_us;
@@ -98,14 +126,14 @@ impl SourceTemplate {
     }
 }
 
-/// `sequence` is a JSON array inside a JSON string.
+/// Appends a position in escaped quotes, since `sequence` is a JSON array inside a JSON string.
 fn quoted(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"\""#);
     out.extend_from_slice(text.as_bytes());
     out.extend_from_slice(br#"\""#);
 }
 
-/// Appends `"ts_ms":…,"ts_us":…,"ts_ns":…` of a time in nanoseconds.
+/// Appends `"ts_ms":…,"ts_us":…,"ts_ns":…` of a time in nanoseconds since 1970-01-01 UTC.
 pub(super) fn append_times(now_ns: i64, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(br#""ts_ms":"#);

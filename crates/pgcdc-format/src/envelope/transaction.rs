@@ -1,3 +1,14 @@
+//! The records that begin and end a transaction (`provide.transaction.metadata`).
+//!
+//! ```text
+//! {"status":"BEGIN","id":"3776:1188090440","event_count":null,"data_collections":null,"ts_ms":…}
+//! {"status":"END","id":"3776:1188090440","event_count":5,
+//!  "data_collections":[{"data_collection":"public.t","event_count":5}],"ts_ms":…}
+//! ```
+//!
+//! `ts_ms` is the commit's time in both. Source: Debezium's documentation, "Transaction metadata", and
+//! `tests/conformance/tx_metadata`.
+
 use pgcdc_event::{RecordBatch, TopicId};
 
 use super::avro::Half;
@@ -8,11 +19,9 @@ use super::transaction_block::{append_id, number};
 use crate::avro::AvroError;
 use crate::types::write_json_string;
 
-/// The records that begin and end a transaction (`provide.transaction.metadata`).
-///
-/// Source: Debezium's documentation, "Transaction metadata", and `tests/conformance/tx_metadata`.
 impl MessageEncoder {
-    /// Appends the record of a transaction's begin.
+    /// Appends the record of a transaction's begin. `context` has the transaction's id, its commit time, and as `lsn` the position
+    /// that is part of the transaction's id in the record.
     ///
     /// # Errors
     /// When the record has no form in Avro.
@@ -56,6 +65,7 @@ impl MessageEncoder {
         })
     }
 
+    /// Appends a record of this status; `counts` writes `event_count` and `data_collections`.
     fn record(
         &self,
         topic: TopicId,

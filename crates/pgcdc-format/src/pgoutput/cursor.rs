@@ -1,6 +1,9 @@
+//! The reader of a message's fields. `what` names the field in the error of a message that ends too early.
+
 use super::DecodeError;
 
-/// Reads big-endian integers and zero-terminated strings; never past the end.
+/// The bytes of a message that are not read yet. Integers are big-endian; a string is UTF-8 up to a zero byte. Nothing is read
+/// past the end, and after an error the position is that of the failed field.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
@@ -11,6 +14,7 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes }
     }
 
+    /// The next `length` bytes. A length from the wire is safe here: it is compared with what is there before anything is allocated.
     pub(super) fn bytes(&mut self, length: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let (head, tail) = self.rest.split_at_checked(length).ok_or(DecodeError::Truncated(what))?;
         self.rest = tail;
@@ -51,6 +55,7 @@ impl<'a> Cursor<'a> {
         self.array(what).map(i64::from_be_bytes)
     }
 
+    /// The next string; its zero byte is consumed and not returned.
     pub(super) fn text(&mut self, what: &'static str) -> Result<&'a str, DecodeError> {
         let end = memchr::memchr(0, self.rest).ok_or(DecodeError::Truncated(what))?;
         let text = std::str::from_utf8(&self.rest[..end])

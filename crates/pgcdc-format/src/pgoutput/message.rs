@@ -1,3 +1,22 @@
+//! The messages and their layouts. In the tables `u8`, `u16`, `u32` and `u64` are unsigned and big-endian, `i32` and `i64` signed,
+//! and `text` is UTF-8 with a zero byte at its end. Each message begins with its tag, one byte.
+//!
+//! | tag | message | fields after the tag |
+//! |---|---|---|
+//! | `B` | begin | `u64` final LSN, `i64` commit time, `u32` xid |
+//! | `C` | commit | `u8` flags (0), `u64` commit LSN, `u64` end LSN, `i64` commit time |
+//! | `O` | origin | `u64` LSN there, `text` name |
+//! | `R` | relation | `u32` oid, `text` schema, `text` table, `u8` replica identity, `u16` count, then the columns |
+//! | `Y` | type | `u32` oid, `text` schema, `text` name |
+//! | `I` | insert | `u32` relation, `N`, tuple |
+//! | `U` | update | `u32` relation, then `K` tuple or `O` tuple or neither, then `N` tuple |
+//! | `D` | delete | `u32` relation, then `K` tuple or `O` tuple |
+//! | `T` | truncate | `u32` count, `u8` flags (1 cascade, 2 restart identity), `u32` for each relation |
+//! | `M` | logical message | `u8` flags (1 transactional), `u64` LSN, `text` prefix, `u32` length, that many bytes |
+//!
+//! A column of `R` is `u8` flags (1: part of the replica identity), `text` name, `u32` type, `i32` type modifier. Times count
+//! microseconds since 2000-01-01 UTC. For tuples see [`Tuple`].
+
 use pgcdc_event::{Lsn, ReplicaIdentity};
 
 use super::cursor::Cursor;
@@ -6,16 +25,29 @@ use super::{DecodeError, Tuple};
 /// Microseconds between 1970-01-01 and 2000-01-01, Postgres' epoch.
 const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 
-/// One message of the stream.
+/// One message of the stream, borrowed from its bytes.
+///
+/// ```
+/// use pgcdc_format::pgoutput::{Message, TupleValue, decode};
+///
+/// // `INSERT INTO t VALUES (7, NULL)`, where t has the oid 16384.
+/// let bytes = b"I\0\0\x40\0N\0\x02t\0\0\0\x017n";
+/// let Message::Insert { relation, new } = decode(bytes)? else { panic!("an insert") };
+/// assert_eq!(relation, 16_384);
+/// let values = new.values().collect::<Result<Vec<_>, _>>()?;
+/// assert_eq!(values, [TupleValue::Text(b"7"), TupleValue::Null]);
+/// # Ok::<(), pgcdc_format::pgoutput::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
     /// `B`: a transaction begins.
     Begin {
-        /// Position of its commit record.
+        /// Position of its commit record. All changes of the transaction are known before the first is sent, so the
+        /// server knows this, too.
         final_lsn: Lsn,
         /// Commit time, microseconds since 1970.
         commit_time_us: i64,
-        /// The transaction's id.
+        /// The transaction's id, 32 bits: it repeats after about 4 billion transactions.
         xid: u32,
     },
     /// `C`: a transaction was committed.
@@ -27,16 +59,17 @@ pub enum Message<'a> {
         /// Commit time, microseconds since 1970.
         commit_time_us: i64,
     },
-    /// `O`: the transaction was replicated from another server.
+    /// `O`: the transaction was replicated into this server from another one. It follows `Begin`.
     Origin {
         /// Position of its commit on that server.
         lsn: Lsn,
         /// Name of the replication origin.
         name: &'a str,
     },
-    /// `R`: the columns of a table, before its first row and after each change of its definition.
+    /// `R`: the columns of a table, before its first row in a session and after each change of its definition. Defaults,
+    /// NOT NULL and the primary key are not in it; they are read from the catalog.
     Relation(RelationBody<'a>),
-    /// `Y`: a type that is not built in.
+    /// `Y`: the name of a type that is not built in, before a relation that has a column of it.
     Type {
         /// `pg_type.oid`.
         oid: u32,
@@ -56,7 +89,8 @@ pub enum Message<'a> {
     Update {
         /// The relation's oid.
         relation: u32,
-        /// Old values, as the replica identity sends them.
+        /// Old values. The server sends none while the replica identity is `DEFAULT` or an index and no column of it changed;
+        /// with `FULL` it always sends the whole row.
         old: Option<(RelationIdentity, Tuple<'a>)>,
         /// The new row.
         new: Tuple<'a>,
@@ -67,21 +101,22 @@ pub enum Message<'a> {
         relation: u32,
         /// Whether `old` holds the key or the whole row.
         kind: RelationIdentity,
-        /// Old values.
+        /// Old values: the key, or with `REPLICA IDENTITY FULL` the whole row.
         old: Tuple<'a>,
     },
-    /// `T`: emptied tables.
+    /// `T`: one `TRUNCATE`, of all the tables that it emptied.
     Truncate {
         /// Whether `CASCADE` was given.
         cascade: bool,
         /// Whether `RESTART IDENTITY` was given.
         restart_identity: bool,
-        /// The relations' oids, big-endian, four bytes each.
+        /// The relations' oids, big-endian, four bytes each: `chunks_exact(4)` gives them.
         relations: &'a [u8],
     },
-    /// `M`: `pg_logical_emit_message`.
+    /// `M`: the message of a program that called `pg_logical_emit_message`.
     Logical {
-        /// Whether the message is part of a transaction.
+        /// Whether the message is part of a transaction. Any other is sent at once, even when its transaction is rolled
+        /// back, and belongs to no transaction.
         transactional: bool,
         /// Position of the message.
         lsn: Lsn,
@@ -92,25 +127,36 @@ pub enum Message<'a> {
     },
 }
 
-/// The kind of an old row.
+/// Which columns of an old row were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationIdentity {
-    /// `K`: only the columns of the replica identity are set.
+    /// `K`: the columns of the replica identity. All other columns are in the tuple, too, as NULL.
     Key,
     /// `O`: the whole row.
     Row,
 }
 
-/// The body of a `Relation` message.
+/// The body of a `Relation` message: the table as the rows that follow have it.
+///
+/// ```
+/// use pgcdc_format::pgoutput::{Message, decode};
+///
+/// let bytes = b"R\0\0\x40\0public\0t\0d\0\x01\x01id\0\0\0\0\x17\xff\xff\xff\xff";
+/// let Message::Relation(table) = decode(bytes)? else { panic!("a relation") };
+/// assert_eq!((table.schema, table.table), ("public", "t"));
+/// let id = table.columns().next().expect("one column")?;
+/// assert_eq!((id.name, id.type_oid, id.typmod, id.in_identity), ("id", 23, -1, true));
+/// # Ok::<(), pgcdc_format::pgoutput::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RelationBody<'a> {
-    /// `pg_class.oid`.
+    /// `pg_class.oid`: the number by which rows refer to the table.
     pub oid: u32,
     /// The schema; empty for `pg_catalog`.
     pub schema: &'a str,
-    /// The table.
+    /// The table's name.
     pub table: &'a str,
-    /// The replica identity.
+    /// Which old values the server sends with updates and deletes.
     pub identity: ReplicaIdentity,
     count: u16,
     body: Cursor<'a>,
@@ -125,11 +171,12 @@ pub struct RelationColumn<'a> {
     pub name: &'a str,
     /// `pg_type.oid`.
     pub type_oid: u32,
-    /// The type modifier, -1 for none.
+    /// The type modifier (`pg_attribute.atttypmod`): a length, a precision, or both packed; -1 for none.
     pub typmod: i32,
 }
 
 impl<'a> RelationBody<'a> {
+    /// Reads the body and checks all columns, so that [`columns`](Self::columns) cannot fail later.
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         let oid = cursor.u32("a relation's oid")?;
         let schema = cursor.text("a relation's schema")?;
@@ -144,7 +191,10 @@ impl<'a> RelationBody<'a> {
         Ok(body)
     }
 
-    /// The columns in the order of tuples.
+    /// The columns, in the order in which tuples carry their values. Dropped columns are not among them, and
+    /// generated ones only where the publication says so (`publish_generated_columns` of PostgreSQL 18).
+    ///
+    /// An item is an error only if the body was not made by [`decode`], which checks every column.
     pub fn columns(&self) -> impl Iterator<Item = Result<RelationColumn<'a>, DecodeError>> + use<'a> {
         let mut cursor = self.body;
         (0..self.count).map(move |_| {
@@ -158,10 +208,19 @@ impl<'a> RelationBody<'a> {
     }
 }
 
-/// Decodes one message.
+/// Decodes one message. Nothing is allocated or copied. A tuple's columns are not checked here but when they are read, except for
+/// those of an update's old row, behind which the new row begins.
+///
+/// Bytes behind the message's last field are ignored.
 ///
 /// # Errors
 /// When the bytes are not one message of protocol version 1. Nothing is read past their end.
+///
+/// ```
+/// use pgcdc_format::pgoutput::{DecodeError, decode};
+/// assert_eq!(decode(b"S").unwrap_err(), DecodeError::UnknownTag(b'S'));
+/// assert_eq!(decode(b"I\0\0").unwrap_err(), DecodeError::Truncated("an insert's relation"));
+/// ```
 #[inline]
 pub fn decode(bytes: &[u8]) -> Result<Message<'_>, DecodeError> {
     let mut cursor = Cursor::new(bytes);
@@ -217,6 +276,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, DecodeError> {
     Ok(message)
 }
 
+/// Reads an update, whose old row is there only in some cases.
 fn update<'a>(cursor: &mut Cursor<'a>) -> Result<Message<'a>, DecodeError> {
     let relation = cursor.u32("an update's relation")?;
     let kind = match cursor.u8("an update's tuple kind")? {
@@ -252,6 +312,7 @@ fn expect_tag(cursor: &mut Cursor<'_>, tag: u8) -> Result<(), DecodeError> {
     }
 }
 
+/// A time on the wire, moved to the epoch of 1970.
 fn time(cursor: &mut Cursor<'_>) -> Result<i64, DecodeError> {
     Ok(cursor.i64("a commit time")?.saturating_add(POSTGRES_EPOCH_US))
 }

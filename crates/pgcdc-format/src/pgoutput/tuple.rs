@@ -1,7 +1,30 @@
+//! A row on the wire: `u16` count of columns, then for each column one byte for its kind.
+//!
+//! | kind | bytes after it | the value |
+//! |---|---|---|
+//! | `n` | none | NULL |
+//! | `u` | none | a TOASTed value that did not change and was not sent |
+//! | `t` | `u32` length, that many bytes | the type's text form, without a zero at its end |
+//! | `b` | `u32` length, that many bytes | the type's binary form; only when the option `binary` asked for it |
+//!
+//! Source: the PostgreSQL manual, "Logical Replication Message Formats", `TupleData`.
+
 use super::DecodeError;
 use super::cursor::Cursor;
 
-/// A row as it came off the wire: a count and the columns' bytes.
+/// A row as it came off the wire: the count of its columns and their bytes, which are read only when they are asked for.
+///
+/// ```
+/// use pgcdc_format::pgoutput::{Tuple, TupleValue};
+///
+/// let row = [TupleValue::Text(b"7"), TupleValue::Null, TupleValue::Unchanged];
+/// let mut bytes = Vec::new();
+/// Tuple::write(&row, &mut bytes);
+/// let tuple = Tuple::parse(&bytes)?;
+/// assert_eq!(tuple.len(), 3);
+/// assert_eq!(tuple.values().collect::<Result<Vec<_>, _>>()?, row);
+/// # Ok::<(), pgcdc_format::pgoutput::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Tuple<'a> {
     count: u16,
@@ -28,15 +51,16 @@ impl<'a> Tuple<'a> {
         Ok(Self { count, body: *cursor })
     }
 
-    /// Reads a tuple from bytes that [`write`](Self::write) made.
+    /// Reads a tuple from bytes that [`write`](Self::write) made, for instance a row that was kept for later.
     ///
     /// # Errors
-    /// When the bytes do not begin with a count of columns.
+    /// When the bytes do not begin with a count of columns. A malformed column is found when it is read.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         Self::read(&mut Cursor::new(bytes))
     }
 
-    /// Appends a tuple of these values in the wire's form.
+    /// Appends a tuple of these values in the wire's form. A table has at most 1,600 columns, and a value at most 1 GiB, so
+    /// both fit their fields.
     pub fn write(values: &[TupleValue<'_>], out: &mut Vec<u8>) {
         out.extend_from_slice(&u16::try_from(values.len()).unwrap_or(u16::MAX).to_be_bytes());
         for value in values {
@@ -54,7 +78,7 @@ impl<'a> Tuple<'a> {
         }
     }
 
-    /// Moves `cursor` to the end of this tuple.
+    /// Moves `cursor`, which stands at this tuple's first column, behind its last one.
     pub(super) fn skip(&self, cursor: &mut Cursor<'a>) -> Result<(), DecodeError> {
         let mut values = self.values();
         for value in &mut values {
@@ -70,20 +94,21 @@ impl<'a> Tuple<'a> {
         self.count as usize
     }
 
-    /// Whether it has no columns.
+    /// Whether it has no columns, as the rows of `CREATE TABLE t ()`.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The columns in the order of their `Relation` message.
+    /// The columns' values, in the order of the table's `Relation` message. After an error the iterator's further items mean
+    /// nothing.
     #[must_use]
     pub const fn values(&self) -> Values<'a> {
         Values { left: self.count, cursor: self.body }
     }
 }
 
-/// Iterator over a tuple's columns.
+/// Iterator over a tuple's columns, made by [`Tuple::values`].
 #[derive(Clone, Debug)]
 pub struct Values<'a> {
     left: u16,

@@ -1,22 +1,28 @@
+//! A schema as a tree of owned values: built once for a table's encoder, and then rendered as JSON or as an Avro schema.
+
 use super::json::{Attributes, append_type};
 use super::types::Type;
 
 /// A Connect schema: the type of a field, of a row, or of an envelope.
+///
+/// Two schemas are equal when all attributes are, the documentation and the order of the parameters included.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {
     /// The physical type.
     pub kind: Kind,
-    /// Whether null is allowed.
+    /// Whether null is allowed. For a column this is not the same as being nullable: Debezium's geometries are always
+    /// optional, and a column of an update's old row may be absent.
     pub optional: bool,
-    /// The logical name, such as `io.debezium.time.Date`.
+    /// The logical type's name, such as `io.debezium.time.Date`, by which a reader knows what a number counts; or the name
+    /// of a row, key or envelope, such as `shop.public.orders.Value`.
     pub name: Option<Box<str>>,
-    /// The logical type's version.
+    /// The logical type's version; Debezium counts the versions of its own types from 1.
     pub version: Option<i32>,
     /// The documentation (a column's comment with `include.schema.comments`).
     pub doc: Option<Box<str>>,
-    /// Parameters, in the order in which they are written.
+    /// Parameters, names and texts, in the order in which they are written: that of Debezium's recordings.
     pub parameters: Vec<(Box<str>, Box<str>)>,
-    /// The default, already as JSON text.
+    /// The default, already as JSON text in the payload's form: `"AQ=="` for bytes, `19782` for a date.
     pub default: Option<Box<str>>,
 }
 
@@ -41,16 +47,17 @@ pub enum Kind {
     String,
     /// Bytes; base64 in JSON.
     Bytes,
-    /// A list.
+    /// A list of elements of one schema.
     Array(Box<Schema>),
-    /// A map: key, value.
+    /// A map: the schemas of its keys and of its values. In JSON it is an object when the keys are required strings, else a
+    /// list of pairs.
     Map(Box<Schema>, Box<Schema>),
-    /// Named fields.
+    /// Named fields, in the order in which a payload has them.
     Struct(Vec<(Box<str>, Schema)>),
 }
 
 impl Kind {
-    /// The type alone, without what it is made of.
+    /// The type alone, without the schemas of its elements or fields.
     #[must_use]
     pub const fn plain(&self) -> Type {
         match self {
@@ -175,7 +182,7 @@ impl Schema {
         self
     }
 
-    /// The same schema with a logical name and its version.
+    /// The same schema as a logical type of this name and version.
     #[must_use]
     pub fn named(mut self, name: impl Into<Box<str>>, version: i32) -> Self {
         self.name = Some(name.into());
@@ -183,7 +190,7 @@ impl Schema {
         self
     }
 
-    /// The same schema with a name and no version, as rows and keys have it.
+    /// The same schema with a name and no version, as rows and keys have them.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<Box<str>>) -> Self {
         self.name = Some(name.into());
@@ -211,8 +218,22 @@ impl Schema {
         self
     }
 
-    /// Appends Connect's JSON form of the schema. `field` is the name under which a struct holds it, `None` for the whole
-    /// schema of a record or for the elements of a list.
+    /// Appends Connect's JSON form of the schema. `field` is the name under which a struct holds it; `None` for the whole
+    /// schema of a record and for the elements of a list.
+    ///
+    /// ```
+    /// use pgcdc_format::schema::Schema;
+    /// let mut json = Vec::new();
+    /// let row = Schema::structure([("id", Schema::int64())]).with_name("shop.public.orders.Key");
+    /// row.append_json(None, &mut json);
+    /// assert_eq!(
+    ///     String::from_utf8(json).unwrap(),
+    ///     concat!(
+    ///         r#"{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"}],"#,
+    ///         r#""optional":false,"name":"shop.public.orders.Key"}"#,
+    ///     )
+    /// );
+    /// ```
     pub fn append_json(&self, field: Option<&str>, out: &mut Vec<u8>) {
         append_type(self.kind.plain(), out);
         match &self.kind {

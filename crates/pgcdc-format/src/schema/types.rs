@@ -1,6 +1,8 @@
+//! Connect's physical types and its four logical types, with the words that its messages and its JSON have for them.
+
 use std::fmt;
 
-/// Connect's physical types (`Schema.Type`).
+/// Connect's physical types (`Schema.Type`): how a value is stored. What it means is the schema's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Type {
     /// 8 bits, signed.
@@ -21,11 +23,11 @@ pub enum Type {
     String,
     /// Bytes; base64 in JSON.
     Bytes,
-    /// A list.
+    /// A list of elements of one schema.
     Array,
-    /// A map.
+    /// A map; each half of an entry has one schema.
     Map,
-    /// Named fields.
+    /// Named fields, each with its schema.
     Struct,
 }
 
@@ -83,7 +85,13 @@ impl Type {
         }
     }
 
-    /// The type of a [`name`](Self::name), which is in upper case.
+    /// The type of a [`name`](Self::name), which must be in upper case; `None` for any other word.
+    ///
+    /// ```
+    /// use pgcdc_format::schema::Type;
+    /// assert_eq!(Type::named("FLOAT64"), Some(Type::Float64));
+    /// assert_eq!(Type::named("double"), None, "that is the word in JSON");
+    /// ```
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|found| found.name() == name)
@@ -101,7 +109,7 @@ impl Type {
         Self::ALL.into_iter().find(|found| found.word() == word)
     }
 
-    /// Whether its values hold no other values.
+    /// Whether a value of the type holds no other values: all types but arrays, maps and structs.
     #[must_use]
     pub const fn is_primitive(self) -> bool {
         !matches!(self, Self::Array | Self::Map | Self::Struct)
@@ -114,16 +122,21 @@ impl fmt::Display for Type {
     }
 }
 
-/// Connect's own logical types: schemas of these names have values of another Java class than their physical type says.
+/// Connect's own logical types. In Java a value of such a schema is an object of another class than its physical type has, so
+/// converters and transforms treat these names apart. In JSON the values are those of the physical type.
+///
+/// Debezium uses them with `decimal.handling.mode=precise` and `time.precision.mode=connect`; its own logical types
+/// (`io.debezium.…`) are plain numbers and texts to Connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logical {
-    /// `org.apache.kafka.connect.data.Decimal`: bytes of an unscaled number, with its `scale` as a parameter.
+    /// `org.apache.kafka.connect.data.Decimal`: `bytes`, an unscaled number in big-endian two's complement. The parameter `scale`
+    /// says how many of its digits stand after the point.
     Decimal,
-    /// `org.apache.kafka.connect.data.Date`: days since 1970-01-01.
+    /// `org.apache.kafka.connect.data.Date`: `int32`, days since 1970-01-01.
     Date,
-    /// `org.apache.kafka.connect.data.Time`: milliseconds since midnight.
+    /// `org.apache.kafka.connect.data.Time`: `int32`, milliseconds since midnight.
     Time,
-    /// `org.apache.kafka.connect.data.Timestamp`: milliseconds since 1970-01-01 UTC.
+    /// `org.apache.kafka.connect.data.Timestamp`: `int64`, milliseconds since 1970-01-01 UTC.
     Timestamp,
 }
 
@@ -140,6 +153,12 @@ impl Logical {
     }
 
     /// The logical type of a schema's name; `None` for any other name.
+    ///
+    /// ```
+    /// use pgcdc_format::schema::Logical;
+    /// assert_eq!(Logical::of("org.apache.kafka.connect.data.Date"), Some(Logical::Date));
+    /// assert_eq!(Logical::of("io.debezium.time.Date"), None);
+    /// ```
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         [Self::Decimal, Self::Date, Self::Time, Self::Timestamp].into_iter().find(|l| l.name() == name)

@@ -1,8 +1,14 @@
-//! Arrays: `{1,2,NULL,"quoted \" text"}`, with bounds in front where they do not begin at 1.
+//! Arrays: `{1,2,NULL,"quoted \" text"}`, with bounds in front (`[0:1]={1,2}`) where they do not begin at 1.
 //!
-//! Source: PostgreSQL manual, "Array Input and Output Syntax". Debezium's lists have one dimension: the inner
-//! lists of an array of more dimensions are null, as here. Only inner lists of texts differ: they keep their text
-//! here, where Debezium writes the name of a Java object.
+//! | element | in the list |
+//! |---|---|
+//! | `NULL` | null; in a list of elements that are never null it makes the whole list null |
+//! | a value that Debezium's conversion has no form for | null |
+//! | an inner array, of an array of more dimensions | null, since Debezium's lists have one dimension |
+//!
+//! Only inner arrays of texts differ from Debezium's: they keep their text here, where Debezium writes the name of a Java object.
+//!
+//! Source: PostgreSQL manual, "Array Input and Output Syntax".
 
 use super::family::Family;
 use super::fault::Fault;
@@ -10,7 +16,7 @@ use super::json::write_json_string;
 
 const BAD: Fault = Fault::Bad("not an array");
 
-/// How an array is written.
+/// How the values of an array column are written.
 #[derive(Clone, Debug)]
 pub(super) struct ArrayForm {
     /// The form of its elements.
@@ -22,6 +28,10 @@ pub(super) struct ArrayForm {
 }
 
 impl ArrayForm {
+    /// Appends an array as a JSON list.
+    ///
+    /// # Errors
+    /// When the text is malformed, or an element makes the whole list fail.
     pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let Some(start) = memchr::memchr(b'{', text) else {
             // `int2vector` and `oidvector` print numbers without braces, which Debezium reads as an empty array.
@@ -81,6 +91,7 @@ impl ArrayForm {
         }
     }
 
+    /// Appends an element. Debezium reads lists through its JDBC driver, even while streaming.
     fn append_element(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let start = out.len();
         match self.element.append_from_driver(text, out) {
@@ -92,6 +103,7 @@ impl ArrayForm {
         }
     }
 
+    /// Appends a null element.
     fn append_null(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
         if !self.nullable {
             return Err(Fault::Failed);
@@ -101,7 +113,8 @@ impl ArrayForm {
     }
 }
 
-/// Reads to the closing quote. A text without escapes is borrowed, any other is put into `scratch`.
+/// Reads up to the closing quote; returns the element and the text behind it. An element without escapes is borrowed, any other is put
+/// into `scratch`.
 fn quoted<'a: 's, 's>(text: &'a [u8], scratch: &'s mut Vec<u8>) -> Result<(&'s [u8], &'a [u8]), Fault> {
     let stop = memchr::memchr2(b'"', b'\\', text).ok_or(BAD)?;
     if text[stop] == b'"' {

@@ -1,4 +1,11 @@
-//! A column's values in Avro's binary form, from Postgres' text; without JSON in between where that is worth it.
+//! A column's values in Avro's binary form, from Postgres' text, and without JSON in between where that pays.
+//!
+//! | column | way |
+//! |---|---|
+//! | booleans, integers, floats, texts, decimals, `bytea` | text to binary at once |
+//! | dates, times, timestamps, intervals as numbers | the JSON number, read and written as a varint |
+//! | the same as ISO text, decimals as text | the JSON string, its quote replaced by its length |
+//! | any other | JSON, parsed and converted by its schema |
 
 use super::binary::{BinaryForm, nibble};
 use super::family::Family;
@@ -9,33 +16,41 @@ use super::{Codec, StandIn, ValueError};
 use crate::avro::{convert_json, long_length, put_bytes, put_long};
 use crate::schema::{Kind, Schema};
 
-/// The Avro side of a [`Codec`].
+/// The Avro side of a [`Codec`]. The replacements of a value are converted once, when it is compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct AvroCodec {
+    /// How a value's text becomes binary.
     form: Form,
     /// The branch byte before a value that is not null, where the schema is optional.
     branch: Option<u8>,
-    /// The codec's stand-in in Avro; `None` where Avro has no form for it.
+    /// For SQL NULL.
     null: Token,
+    /// For a value that cannot be converted.
     missing: Token,
+    /// For an unchanged TOAST value.
     unavailable: Token,
 }
 
-/// A value that replaces another: the default, the placeholder, null.
+/// The binary form of a value that replaces another, its branch included; `None` where Avro has no form for it, as for null in a
+/// required field.
 type Token = Option<Box<[u8]>>;
 
-/// How text becomes binary.
+/// How a value's text becomes binary.
 #[derive(Clone, Debug)]
 enum Form {
+    /// `t` or `f`.
     Bool,
     /// An integer, as Postgres prints it.
     Int,
+    /// Four bytes.
     Float4,
+    /// Eight bytes.
     Float8,
     /// Text, as Postgres prints it.
     Text,
     /// A `Decimal` of this scale.
     Decimal(u32),
+    /// Bytes, from hexadecimal digits.
     Bytea,
     /// A type whose JSON is a whole number.
     Number,
@@ -64,6 +79,9 @@ impl AvroCodec {
     }
 
     /// Appends a value that is not null; `from_driver` as in [`Codec::append_snapshot`].
+    ///
+    /// # Errors
+    /// As [`Codec::append`], and when the replacement of a value that cannot be converted has no form in Avro.
     #[inline]
     pub(crate) fn append(
         &self,
@@ -93,23 +111,38 @@ impl AvroCodec {
         out.truncate(start);
         match codec.judge(fault)? {
             StandIn::Null => self.append_null(codec, out),
-            StandIn::Missing => {
-                put(&self.missing, codec, "there is no value in Avro that could stand for this one", out)
-            }
+            StandIn::Missing => put(
+                &self.missing,
+                codec,
+                "the value has no form, and the column's schema does not allow null",
+                out,
+            ),
         }
     }
 
-    /// Appends what stands for SQL NULL.
+    /// Appends the form of SQL NULL.
+    ///
+    /// # Errors
+    /// When the column is NOT NULL and its type has no zero.
     pub(crate) fn append_null(&self, codec: &Codec, out: &mut Vec<u8>) -> Result<(), ValueError> {
-        put(&self.null, codec, "there is no value, the column is NOT NULL, and its type has no zero", out)
+        put(
+            &self.null,
+            codec,
+            "there is no value, the column is NOT NULL, and its type has no zero in Avro",
+            out,
+        )
     }
 
-    /// Appends what stands for an unchanged TOAST value.
+    /// Appends the form of an unchanged TOAST value.
+    ///
+    /// # Errors
+    /// When the column is NOT NULL and its type has no placeholder.
     pub(crate) fn append_unavailable(&self, codec: &Codec, out: &mut Vec<u8>) -> Result<(), ValueError> {
-        put(&self.unavailable, codec, "the value was not sent, and its type has no placeholder", out)
+        put(&self.unavailable, codec, "the value was not sent, and its type has no placeholder in Avro", out)
     }
 }
 
+/// Appends a replacement.
 #[inline]
 fn put(token: &Token, codec: &Codec, reason: &'static str, out: &mut Vec<u8>) -> Result<(), ValueError> {
     match token {
@@ -122,6 +155,7 @@ fn put(token: &Token, codec: &Codec, reason: &'static str, out: &mut Vec<u8>) ->
 }
 
 impl Form {
+    /// The shortest way for a column's family and schema.
     fn of(codec: &Codec) -> Self {
         let kind = &codec.schema.kind;
         let number = matches!(kind, Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64);
@@ -192,14 +226,14 @@ impl Form {
                 let mut scratch = Vec::new();
                 json(&mut scratch)?;
                 convert_json(schema, &scratch, true, out)
-                    .map_err(|_| Fault::Bad("a value that is not of its schema"))?;
+                    .map_err(|_| Fault::Bad("the value does not fit its schema"))?;
             }
         }
         Ok(())
     }
 }
 
-/// Reads a whole number's text, all of it.
+/// Reads a text that is a whole number and nothing else.
 #[inline]
 fn integer(text: &[u8]) -> Result<i64, Fault> {
     const BAD: Fault = Fault::Bad("not an integer");
@@ -230,8 +264,8 @@ fn float<T: std::str::FromStr>(text: &[u8]) -> Result<T, Fault> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(BAD)
 }
 
-/// Turns the JSON string without escapes at the end of `out` into Avro's string. A short one is not moved: its length takes
-/// the place of the opening quote.
+/// Turns the JSON string at the end of `out`, which has no escapes, into Avro's string. A short one is not moved: its length takes the
+/// place of the opening quote.
 #[inline]
 fn unquote(start: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
     let length = out.len().checked_sub(start + 2).ok_or(Fault::Bad("not a string"))?;
@@ -248,6 +282,7 @@ fn unquote(start: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Appends a `bytea` in Postgres' hex format as Avro's bytes.
 fn append_bytea(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     const BAD: Fault = Fault::Bad("not bytea in the hex format");
     let hex = text.strip_prefix(b"\\x").ok_or(BAD)?;

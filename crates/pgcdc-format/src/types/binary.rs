@@ -1,4 +1,7 @@
 //! `bytea`, and unknown types as bytes, under every `binary.handling.mode`.
+//!
+//! Postgres prints `bytea` as `\xdeadbeef` (bytea_output hex). Records have base64, or with `hex` the digits without `\x`.
+//! For an unknown type the bytes are those of its text form.
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
@@ -6,7 +9,7 @@ use super::fault::Fault;
 use super::json::append_base64;
 use super::options::BinaryMode;
 
-/// How bytes are written.
+/// How bytes are written: always a JSON string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BinaryForm(pub(super) BinaryMode);
 
@@ -55,6 +58,7 @@ impl BinaryForm {
         out.push(b'"');
     }
 
+    /// Appends base64 in the mode's alphabet.
     fn append_encoded(self, bytes: &[u8], out: &mut Vec<u8>) {
         match self.0 {
             BinaryMode::Base64UrlSafe => append_base64(bytes, &URL_SAFE, out),
@@ -63,7 +67,7 @@ impl BinaryForm {
     }
 }
 
-/// A hexadecimal digit's value.
+/// A hexadecimal digit's value; `None` for any other byte.
 pub(super) const fn nibble(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),

@@ -1,11 +1,17 @@
-//! `bit` and `varbit`: a boolean, or Debezium's `io.debezium.data.Bits`, bytes with the little end first.
+//! `bit` and `varbit`: a boolean for `bit(1)`, else Debezium's `io.debezium.data.Bits`, which is bytes with the lowest first.
+//!
+//! | `bit(9)` | bytes | record |
+//! |---|---|---|
+//! | `000000001` | `01` | `"AQ=="` |
+//! | `100000000` | `00 01` | `"AAE="` |
+//! | `000000000` | none | `""` |
 
 use super::fault::Fault;
 use super::json::write_base64;
 
 const BAD: Fault = Fault::Bad("not a bit string");
 
-/// Appends a bit string as a boolean: whether any bit is set.
+/// Appends a bit string as a boolean: whether any bit is set. A bit string without bits has no form.
 pub(super) fn append_bit(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     if !text.iter().all(|digit| matches!(digit, b'0' | b'1')) {
         return Err(BAD);
@@ -17,7 +23,7 @@ pub(super) fn append_bit(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Appends a bit string as bytes, the last bit lowest, without the zero bytes at the high end.
+/// Appends a bit string as bytes. The string's last bit is the lowest; zero bytes at the high end are left out.
 pub(super) fn append_bits(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     if !text.iter().all(|digit| matches!(digit, b'0' | b'1')) {
         return Err(BAD);

@@ -1,7 +1,15 @@
-//! Dates and times: Postgres' ISO output in; days, microseconds and Java's ISO text out.
+//! Dates and times taken apart: Postgres' ISO output in; days, microseconds and Java's ISO text out.
 //!
-//! Source: PostgreSQL manual, "Date/Time Output" (DateStyle ISO, TimeZone UTC); years before our era
-//! carry ` BC`. Year 1 BC is 0 here and in Java.
+//! | Postgres prints | |
+//! |---|---|
+//! | date | `2024-02-29`, `0044-03-15 BC`, up to `5874897-12-31` |
+//! | time | `10:34:56`, `10:34:56.789012`, `24:00:00` |
+//! | timestamp | `2024-02-29 10:34:56.5`, `0044-03-15 10:34:56 BC` |
+//! | with time zone | an offset behind the time: `+00`, in `timetz` also `-05:30` or `+01:02:03` |
+//!
+//! Here and in Java 1 BC is the year 0, and 44 BC is -43. The infinities are words, which the callers know.
+//!
+//! Source: PostgreSQL manual, "Date/Time Output" (DateStyle ISO, TimeZone UTC).
 
 use super::fault::Fault;
 use super::json::write_int;
@@ -18,7 +26,7 @@ pub(super) struct Date {
     pub(super) day: u8,
 }
 
-/// A time of day; 24:00:00 is allowed.
+/// A time of day, to the microsecond. 24:00:00, the end of a day, is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time {
     pub(super) hour: u8,
@@ -27,17 +35,18 @@ pub(super) struct Time {
     pub(super) micros: u32,
 }
 
-/// A date, a time, and the offset from UTC where the type has one.
+/// A date and a time without a zone; a `timestamptz` is moved to UTC when it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DateTime {
     pub(super) date: Date,
     pub(super) time: Time,
 }
 
-/// Reads the bytes that are left.
+/// Reads the bytes that are left. Each method steps over what it returns, and every unexpected byte is the same error.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
+    /// Two digits.
     fn two(&mut self) -> Result<u8, Fault> {
         match self.0 {
             [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] => {
@@ -48,6 +57,7 @@ impl Reader<'_> {
         }
     }
 
+    /// Steps over this byte.
     fn expect(&mut self, byte: u8) -> Result<(), Fault> {
         match self.0.split_first() {
             Some((&first, rest)) if first == byte => {
@@ -58,6 +68,7 @@ impl Reader<'_> {
         }
     }
 
+    /// A year of four to seven digits.
     fn year(&mut self) -> Result<i32, Fault> {
         let length = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
         if !(4..=7).contains(&length) {
@@ -68,6 +79,7 @@ impl Reader<'_> {
         Ok(digits.iter().fold(0, |year, digit| year * 10 + i32::from(digit - b'0')))
     }
 
+    /// `YYYY-MM-DD`. The day is at most 31 in each month: Postgres prints no others.
     fn date(&mut self) -> Result<Date, Fault> {
         let year = self.year()?;
         self.expect(b'-')?;
@@ -80,6 +92,7 @@ impl Reader<'_> {
         Ok(Date { year, month, day })
     }
 
+    /// `HH:MM[:SS[.ffffff]]`.
     fn time(&mut self) -> Result<Time, Fault> {
         let hour = self.two()?;
         self.expect(b':')?;
@@ -106,7 +119,7 @@ impl Reader<'_> {
         Ok(Time { hour, minute, second, micros })
     }
 
-    /// Seconds east of UTC.
+    /// `±HH[:MM[:SS]]` as seconds east of UTC.
     fn offset(&mut self) -> Result<i32, Fault> {
         let sign = match self.0.split_first() {
             Some((b'+', rest)) => (1, rest),
@@ -125,7 +138,7 @@ impl Reader<'_> {
         Ok(sign.0 * seconds)
     }
 
-    /// The era, after which nothing may follow.
+    /// Moves the date into its era, after which nothing may follow.
     fn end(&self, mut date: Date) -> Result<Date, Fault> {
         match self.0 {
             b"" => Ok(date),
@@ -161,7 +174,7 @@ impl Date {
         }
     }
 
-    /// Appends Java's `ISO_LOCAL_DATE`: a sign for years beyond 0 to 9999.
+    /// Appends Java's `ISO_LOCAL_DATE`: at least four digits of the year, and a sign for years beyond 0 to 9999.
     pub(super) fn append_iso(self, out: &mut Vec<u8>) {
         match self.year {
             0..=9999 => append_padded(self.year.unsigned_abs(), 4, out),
@@ -207,7 +220,7 @@ impl Time {
         i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second)
     }
 
-    /// The time of day at UTC, for a time with this offset.
+    /// The time of day at UTC, for a time with this offset in seconds east of UTC.
     pub(super) fn at_utc(self, offset: i32) -> Self {
         Self::from_second_of_day((self.second_of_day() - i64::from(offset)).rem_euclid(86_400), self.micros)
     }
@@ -299,7 +312,7 @@ impl DateTime {
     }
 }
 
-/// Appends an integer with leading zeros to at least `width` digits (at most 10).
+/// Appends an integer with leading zeros to at least `width` digits, which is 1 to 10.
 fn append_padded(value: u32, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 10];
     let mut at = digits.len();

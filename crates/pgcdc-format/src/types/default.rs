@@ -1,8 +1,18 @@
 //! The `default` in a column's schema, from the expression that `pg_get_expr` prints.
 //!
-//! Debezium does not evaluate expressions. It takes the literal of a cast (`'x'::text`) or a bare constant, and the
-//! type's zero for a function call or `CURRENT_…`. A text that the type does not allow is no default. Only some types
-//! have defaults, and domains never.
+//! Debezium does not evaluate expressions. It takes a constant from the text:
+//!
+//! | expression | default |
+//! |---|---|
+//! | `'x'::text`, `'7'::int` | the literal of the cast |
+//! | `7`, `true` | the constant |
+//! | `now()`, `nextval('s')`, `CURRENT_DATE` | the type's zero |
+//! | `NULL::text` | none |
+//! | a text that the type does not allow, such as `1 + 1` for an integer | none |
+//!
+//! Only some types have defaults. Domains, arrays, structs and generated columns have none.
+//!
+//! Source: recordings of Debezium (`tests/conformance/mix_defaults`, `ddl_not_null_default`).
 
 use pgcdc_event::{Column, PgType, TypeKind};
 
@@ -13,10 +23,11 @@ use super::number::{append_f32, append_f64};
 use super::numeric::{Numeric, without_exponent};
 use super::oid;
 
+/// Functions that are called without parentheses.
 const CLOCK_WORDS: [&str; 5] =
     ["current_timestamp", "current_time", "current_date", "localtime", "localtimestamp"];
 
-/// The default as JSON text.
+/// The default as JSON text in the payload's form; `None` for a column without one.
 pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
     let expression = column.default.as_deref().filter(|_| !column.generated)?;
     if let TypeKind::Enum(_) = column.pg_type.kind {
@@ -73,8 +84,8 @@ pub(super) fn json(column: &Column, family: &Family) -> Option<Box<str>> {
     (!json.starts_with(['{', '['])).then(|| json.into())
 }
 
-/// Appends a default whose value differs from the same text in a row: Java's first and last moments for the infinities, and
-/// the last nanosecond of a day for 24:00. `None` for any other text.
+/// Appends a default whose form differs from that of the same text in a row: Java's first and last moments for the infinities,
+/// and the last nanosecond of a day for 24:00. `None` for any other text.
 fn append_beyond(family: &Family, value: &str, out: &mut Vec<u8>) -> Option<Result<(), Fault>> {
     let last = match value {
         "infinity" => true,
@@ -97,19 +108,21 @@ fn append_beyond(family: &Family, value: &str, out: &mut Vec<u8>) -> Option<Resu
     })
 }
 
+/// A default that is a text.
 fn text_json(text: &str) -> Option<Box<str>> {
     let mut out = Vec::new();
     write_json_string(text.as_bytes(), &mut out);
     String::from_utf8(out).ok().map(Into::into)
 }
 
+/// A default that is a floating point number, as Java prints it.
 fn float_json<T: std::str::FromStr>(text: &str, append: fn(T, &mut Vec<u8>)) -> Option<Box<str>> {
     let mut out = Vec::new();
     append(text.parse().ok()?, &mut out);
     String::from_utf8(out).ok().map(Into::into)
 }
 
-/// The constant in an expression; `generated` for a function call; `None` for a typed NULL.
+/// The constant in an expression: `generated` for a function call, `None` for a typed NULL or an open quotation mark.
 fn literal(expression: &str, generated: &str) -> Option<String> {
     if is_call(expression) || CLOCK_WORDS.iter().any(|word| expression.eq_ignore_ascii_case(word)) {
         return Some(generated.to_owned());
@@ -144,7 +157,7 @@ fn is_call(expression: &str) -> bool {
     name > 0 && arguments.lines().next().is_some_and(|line| line.contains(')'))
 }
 
-/// The label of `'label'::type`, quotes unchanged, when the cast is to the column's own type.
+/// The label of `'label'::type`, when the cast is to the column's own type. Doubled quotes stay doubled, as in Debezium.
 fn enum_label(expression: &str, pg_type: &PgType) -> Option<String> {
     let (value, cast) = expression.rsplit_once("::")?;
     let (schema, name) = match cast.rsplit_once('.') {
@@ -165,7 +178,7 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// Drops zeros beyond the column's scale, as `setScale` does. Other digits there mean that there is no default.
+/// Drops zeros beyond the column's scale, as Java's `setScale` does. Other digits there mean that there is no default.
 fn fit_scale(text: &str, typmod: i32) -> Option<String> {
     let point = match text.find('.') {
         Some(point) if typmod != -1 => point,
@@ -176,6 +189,7 @@ fn fit_scale(text: &str, typmod: i32) -> Option<String> {
     dropped.bytes().all(|digit| digit == b'0').then(|| kept.strip_suffix('.').unwrap_or(kept).to_owned())
 }
 
+/// Drops the time of day from a date's text.
 fn with_time_dropped(text: &str) -> String {
     match text.split_once(' ') {
         Some((date, rest)) if rest.contains(':') => date.to_owned(),

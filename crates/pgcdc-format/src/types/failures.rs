@@ -1,4 +1,7 @@
 //! Values that cannot be converted: how they are treated, and how many each column has had.
+//!
+//! Such values are rare but come in floods: one `'NaN'` in a job's code makes thousands of rows fail. So a failure costs two atomic
+//! additions, and a warning is due only when a column's count has grown tenfold.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,25 +19,38 @@ pub enum FailureMode {
     Skip,
 }
 
-/// Counts a connector's values that could not be converted, by column. Clones share the counts.
+/// Counts a connector's values that could not be converted, by column. Clones share the counts, so that encoders count while
+/// another part of the connector warns.
+///
+/// ```
+/// use pgcdc_format::types::Failures;
+/// let failures = Failures::default();
+/// assert_eq!((failures.total(), failures.news()), (0, vec![]));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Failures(Arc<Counts>);
 
+/// The counts behind all clones.
+/// One column's count.
 #[derive(Debug, Default)]
 struct Counts {
+    /// The sum over all columns.
     total: AtomicU64,
+    /// By `schema.table` and column. Locked at a column's first failure and by [`Failures::news`].
     columns: Mutex<BTreeMap<(String, String), Arc<Count>>>,
 }
 
 #[derive(Debug, Default)]
 struct Count {
+    /// How many values could not be converted.
     values: AtomicU64,
-    /// The count in the last warning.
+    /// The count that the last warning named; 0 before the first.
     told: AtomicU64,
+    /// The reason of the first failure.
     reason: OnceLock<&'static str>,
 }
 
-/// A column in [`Failures::news`].
+/// A column to warn about, as [`Failures::news`] tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedColumn {
     /// `schema.table`.
@@ -54,7 +70,8 @@ impl Failures {
         self.0.total.load(Ordering::Relaxed)
     }
 
-    /// The columns to warn about now: each once when its first value fails, and again when its count has grown tenfold.
+    /// The columns to warn about now: each column once when its first value fails, and again whenever its count has grown
+    /// tenfold since. Asking takes the news: the next call does not repeat it.
     #[must_use]
     pub fn news(&self) -> Vec<FailedColumn> {
         let columns = self.0.columns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,15 +94,18 @@ impl Failures {
     }
 }
 
-/// Counts one column's failures; costs nothing until there is one.
+/// Counts one column's failures. It costs nothing until there is one: only then does it look its counter up.
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnFailures {
     all: Failures,
+    /// `schema.table` and column.
     place: (Box<str>, Box<str>),
+    /// The column's counter, once it was looked up.
     count: OnceLock<Arc<Count>>,
 }
 
 impl ColumnFailures {
+    /// Counts one value. Only the first reason of a column is kept.
     #[cold]
     pub(super) fn note(&self, reason: &'static str) {
         let count = self.count.get_or_init(|| {

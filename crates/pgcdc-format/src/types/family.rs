@@ -1,3 +1,8 @@
+//! The families: one value of an enum for each form that a column's values can have.
+//!
+//! A value is written by one match on its column's family. That match is the only decision that is made for each value, so
+//! everything that a column fixes (precision, unit, delimiter) is inside the family.
+
 use super::array::ArrayForm;
 use super::binary::BinaryForm;
 use super::bit::{append_bit, append_bits};
@@ -13,7 +18,7 @@ use super::shaping::Reform;
 use super::temporal::{self, DateForm, TimeForm, TimeUnit};
 use super::vector;
 
-/// The form of a column's values: the one decision that is made for each value.
+/// The form of a column's values. See the table in `types/mod.rs` for the types that have each of them.
 #[derive(Clone, Debug)]
 pub(super) enum Family {
     /// `bool`.
@@ -62,7 +67,7 @@ pub(super) enum Family {
     HstoreJson,
     /// `hstore` as a map.
     HstoreMap,
-    /// Points, lines, shapes.
+    /// Geometric types, Postgres' own and PostGIS'.
     Shape(Shape),
     /// pgvector's `vector`.
     Vector,
@@ -70,14 +75,17 @@ pub(super) enum Family {
     HalfVector,
     /// pgvector's `sparsevec`.
     SparseVector,
-    /// A list.
+    /// A list of values of another family.
     Array(Box<ArrayForm>),
-    /// Masked or cut.
+    /// A value of another family, masked or cut.
     Shaped(Box<(Family, Reform)>),
 }
 
 impl Family {
-    /// Appends the JSON of a value that Debezium reads through its JDBC driver, which converts some dates differently.
+    /// Appends the JSON of a value that is not null.
+    ///
+    /// # Errors
+    /// When the text is not of the type's output format, or the value has no form. `out` may then hold a part of the value.
     pub(super) fn append_from_driver(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::Date(form) => form.append_from_driver(text, out),

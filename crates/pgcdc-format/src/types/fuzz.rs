@@ -1,4 +1,4 @@
-//! Any bytes into every codec: an error or JSON, never a panic. And the types without a recording.
+//! Any bytes into every codec: the answer is an error or JSON, never a panic. And the types of which there is no recording.
 
 use std::sync::{Arc, LazyLock};
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A column of a type in every kind that the connector knows, for tests without a recording.
+/// A nullable column of a type.
 fn column_of(oid: u32, name: &str, typmod: i32) -> Column {
     let range = (3904..=3927).contains(&oid);
     let base = PgType {
@@ -29,6 +29,7 @@ fn column_of(oid: u32, name: &str, typmod: i32) -> Column {
     }
 }
 
+/// A column of an array of another column's type.
 fn array_of(column: &Column) -> Column {
     let array = PgType {
         oid: 1,
@@ -39,6 +40,7 @@ fn array_of(column: &Column) -> Column {
     Column { pg_type: Arc::new(array), ..column.clone() }
 }
 
+/// Types by number, name and modifier: at least one of each family.
 const EVERY_TYPE: &[(u32, &str, i32)] = &[
     (oid::BOOL, "bool", -1),
     (oid::BYTEA, "bytea", -1),
@@ -80,6 +82,7 @@ const EVERY_TYPE: &[(u32, &str, i32)] = &[
     (16_406, "something", -1),
 ];
 
+/// Sets of options, so that each value of each option is in one of them.
 fn every_option() -> Vec<TypeOptions> {
     use {BinaryMode as B, DecimalMode as D, TimePrecision as T};
     let times = [
@@ -107,7 +110,7 @@ fn every_option() -> Vec<TypeOptions> {
     all
 }
 
-/// A codec of each type and of its array, under each set of options, with what they are.
+/// A codec of each type and of its array, under each set of options, with a description for failures.
 static EVERY_CODEC: LazyLock<Vec<(String, Codec)>> = LazyLock::new(|| {
     let mut all = Vec::new();
     for options in every_option() {
@@ -123,7 +126,8 @@ static EVERY_CODEC: LazyLock<Vec<(String, Codec)>> = LazyLock::new(|| {
     all
 });
 
-/// What a codec of any type makes of any bytes: an error, or JSON (when the bytes were UTF-8); never out of proportion.
+/// Gives a text to a codec of each type. The answer must be an error, or JSON when the text was UTF-8, and never be out of
+/// proportion to the text.
 pub(crate) fn check_any_text(text: &[u8]) {
     let mut out = Vec::new();
     for (name, codec) in EVERY_CODEC.iter() {

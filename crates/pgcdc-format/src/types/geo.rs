@@ -1,6 +1,20 @@
-//! Geometric types: Debezium's `Point`, `Geometry` (as WKB), `Circle` and `Line`, and PostGIS.
+//! Geometric types: Debezium's `Point`, `Geometry`, `Circle` and `Line`, and PostGIS.
 //!
-//! Source: PostgreSQL manual, "Geometric Types"; Debezium's documentation, "PostgreSQL point types".
+//! | type | Postgres prints | record |
+//! |---|---|---|
+//! | `point` | `(1,2)` | `{"x":1.0,"y":2.0,"wkb":…,"srid":null}` |
+//! | `line` | `{1,2,3}` | `{"a":1.0,"b":2.0,"c":3.0}` |
+//! | `circle` | `<(1,2),3>` | `{"center":{point},"radius":3.0}` |
+//! | `box`, `polygon` | `(2,2),(1,1)`, `((0,0),(1,0),(0,1))` | `Geometry` of a polygon of one closed ring |
+//! | `lseg`, `path` | `[(0,0),(1,0)]`, `((0,0),(1,0))` when closed | `Geometry` of a line string |
+//! | PostGIS `geometry`, `geography` | EWKB in hexadecimal digits | the same bytes, and its SRID |
+//!
+//! A `Geometry` is `{"wkb":…,"srid":…,"extensions":…}`; `extensions` names the Postgres type, and of a path whether it is closed.
+//! WKB ("well-known binary") is a byte for the byte order, 4 bytes for the type, then counts and coordinates as doubles. EWKB adds the
+//! number of the spatial reference system (SRID) where a bit of the type says so.
+//!
+//! Source: PostgreSQL manual, "Geometric Types"; Debezium's documentation, "PostgreSQL point types" and "PostGIS types"; OGC
+//! Simple Feature Access, "Well-known Binary".
 
 use super::binary::nibble;
 use super::fault::Fault;
@@ -9,7 +23,7 @@ use super::number::append_f64;
 
 const BAD: Fault = Fault::Bad("not a geometric value");
 
-/// A geometric type.
+/// A geometric type of Postgres or of PostGIS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Point,
@@ -26,6 +40,7 @@ pub(super) enum Shape {
 }
 
 impl Shape {
+    /// Appends a shape as a JSON object. NaN and the infinities are numbers here as in other types.
     pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         if matches!(self, Self::Geometry | Self::Geography) {
             return self.append_ewkb(text, out);
@@ -73,7 +88,7 @@ impl Shape {
         Ok(())
     }
 
-    /// Appends PostGIS' hexadecimal EWKB.
+    /// Appends PostGIS' EWKB, given as hexadecimal digits.
     fn append_ewkb(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let mut bytes = Vec::with_capacity(text.len() / 2);
         for pair in text.chunks(2) {
@@ -98,7 +113,7 @@ impl Shape {
         Ok(())
     }
 
-    /// What Debezium writes for a NOT NULL column without a value: a small valid shape.
+    /// The JSON that Debezium writes for a NOT NULL column without a value: a small valid shape.
     pub(super) fn fallback(self) -> Vec<u8> {
         let text: &[u8] = match self {
             Self::Point => b"(0,0)",
@@ -120,7 +135,7 @@ impl Shape {
     }
 }
 
-/// The numbers of a value, its brackets and commas skipped.
+/// The numbers of a value, without its brackets and commas.
 fn numbers(text: &[u8]) -> Result<Vec<f64>, Fault> {
     text.split(|byte| b"()[]{}<>,".contains(byte))
         .filter(|word| !word.is_empty())
@@ -128,11 +143,13 @@ fn numbers(text: &[u8]) -> Result<Vec<f64>, Fault> {
         .collect()
 }
 
+/// Appends an object's member: the text before its value, and the value.
 fn append_member(name: &[u8], value: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     append_f64(value, out);
 }
 
+/// Appends a `Point`: the coordinates and their WKB.
 fn append_point(x: f64, y: f64, out: &mut Vec<u8>) {
     append_member(b"{\"x\":", x, out);
     append_member(b",\"y\":", y, out);
@@ -146,6 +163,7 @@ fn append_point(x: f64, y: f64, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"srid\":null}");
 }
 
+/// Appends a `Geometry` without a spatial reference system.
 fn append_geometry(wkb: &[u8], extensions: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"wkb\":");
     write_base64(wkb, out);
@@ -154,20 +172,21 @@ fn append_geometry(wkb: &[u8], extensions: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"}}");
 }
 
-/// WKB of a line string, little end first.
+/// WKB of a line string, little-endian.
 fn line_string(points: &[f64]) -> Vec<u8> {
     let mut wkb = vec![1, 2, 0, 0, 0];
     append_points(points, &mut wkb);
     wkb
 }
 
-/// WKB of a polygon of one ring, little end first.
+/// WKB of a polygon of one ring, little-endian.
 fn polygon(ring: &[f64]) -> Vec<u8> {
     let mut wkb = vec![1, 3, 0, 0, 0, 1, 0, 0, 0];
     append_points(ring, &mut wkb);
     wkb
 }
 
+/// Appends the count of points and their coordinates.
 fn append_points(points: &[f64], wkb: &mut Vec<u8>) {
     let count = u32::try_from(points.len() / 2).unwrap_or(u32::MAX);
     wkb.extend_from_slice(&count.to_le_bytes());

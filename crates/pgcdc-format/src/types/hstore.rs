@@ -1,20 +1,23 @@
-//! `hstore`: `"key"=>"value", "other"=>NULL`, as JSON text or as a map.
+//! `hstore`: `"key"=>"value", "other"=>NULL`, as JSON text or as a map. A backslash escapes a quote or a backslash.
 //!
-//! Debezium reads it into a `HashMap`, whose order shows in the record: see [`java_order`].
+//! Debezium reads it into a Java `HashMap`, whose order shows in the record: see [`java_order`].
+//!
+//! Source: PostgreSQL manual, "hstore"; Debezium's `hstore.handling.mode`.
 
 use super::fault::Fault;
 use super::json::{write_inner_json_string, write_json_string};
 
 const BAD: Fault = Fault::Bad("not an hstore");
 
-/// A key and its value.
+/// A key and its value; `None` is NULL.
 type Entry = (Vec<u8>, Option<Vec<u8>>);
 
-/// Appends an hstore as a JSON object.
+/// Appends an hstore as a JSON object, its members in the order of a Java `HashMap`.
 pub(super) fn append_map(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     append_object(text, write_json_string, out)
 }
 
+/// Appends an hstore as a JSON object, whose strings `write` escapes.
 fn append_object(text: &[u8], write: fn(&[u8], &mut Vec<u8>), out: &mut Vec<u8>) -> Result<(), Fault> {
     let mut entries = read(text)?;
     java_order(&mut entries, 16, |(key, _)| java_hash(key));
@@ -42,6 +45,7 @@ pub(super) fn append_json(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Reads the entries. Postgres keeps a key only once.
 fn read(text: &[u8]) -> Result<Vec<Entry>, Fault> {
     let mut entries = Vec::new();
     let mut rest = text;
@@ -61,6 +65,7 @@ fn read(text: &[u8]) -> Result<Vec<Entry>, Fault> {
     Ok(entries)
 }
 
+/// Reads a quoted word; returns it and the text behind it.
 fn quoted(text: &[u8]) -> Result<(Vec<u8>, &[u8]), Fault> {
     let mut rest = text.strip_prefix(b"\"").ok_or(BAD)?;
     let mut word = Vec::new();
@@ -75,8 +80,11 @@ fn quoted(text: &[u8]) -> Result<(Vec<u8>, &[u8]), Fault> {
     }
 }
 
-/// Sorts entries with distinct keys into the order in which a `java.util.HashMap` of this initial capacity
-/// gives them once it has grown to hold them: by bucket, and within one by insertion.
+/// Sorts entries with distinct keys into the order in which a `java.util.HashMap` of this initial capacity gives them once it has
+/// grown to hold them: by bucket, and within one bucket by insertion.
+///
+/// The number of buckets is a power of two, and doubles while more than three quarters of them would be in use. The bucket is the lower
+/// bits of the hash, after its upper half was mixed into the lower.
 pub(crate) fn java_order<T>(entries: &mut [T], capacity: usize, hash: impl Fn(&T) -> u32) {
     let mut buckets = capacity.next_power_of_two();
     while entries.len() > buckets * 3 / 4 {
@@ -88,7 +96,7 @@ pub(crate) fn java_order<T>(entries: &mut [T], capacity: usize, hash: impl Fn(&T
     });
 }
 
-/// Java's `String.hashCode`, over UTF-16.
+/// Java's `String.hashCode`: over the UTF-16 units, `hash * 31 + unit` in 32 bits.
 pub(crate) fn java_hash(text: &[u8]) -> u32 {
     String::from_utf8_lossy(text)
         .encode_utf16()

@@ -1,5 +1,14 @@
 //! `interval` (IntervalStyle postgres): microseconds, ISO 8601, or its parts.
 //!
+//! | `1 year -2 mons +3 days -04:05:06.789` as | |
+//! |---|---|
+//! | microseconds | months count 30.4375 days, days 24 hours |
+//! | ISO 8601 | `P1Y-2M3DT-4H-5M-6.789S`: each part is there, even a zero |
+//! | structured | `{"years":1,"months":-2,"days":3,"hours":-4,…}` |
+//!
+//! The parts stay apart, as Postgres keeps them: a month is no fixed number of days. The infinities of PostgreSQL 17 are zero in
+//! all their parts, as in Debezium.
+//!
 //! Source: PostgreSQL manual, "Interval Output"; Debezium's `interval.handling.mode`.
 
 use super::fault::Fault;
@@ -10,15 +19,16 @@ use super::temporal::append_precision;
 /// How an interval is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IntervalForm {
-    /// Microseconds, months at 30.4375 days.
+    /// Microseconds, with months of 30.4375 days.
     Micros,
-    /// `P1Y2M3DT4H5M6.789S`.
+    /// ISO 8601 text: `P1Y2M3DT4H5M6.789S`.
     Iso,
-    /// Its parts, with this precision.
+    /// An object of the parts, with the column's precision as its last member.
     Structured(i32),
 }
 
 impl IntervalForm {
+    /// The form of a column with `precision` digits of fraction.
     pub(super) const fn new(options: &TypeOptions, precision: i32) -> Self {
         match (options.time, options.interval) {
             (TimePrecision::Structured, _) => Self::Structured(precision),
@@ -51,8 +61,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Reads `[n year[s]] [n mon[s]] [n day[s]] [[-]HH:MM:SS[.ffffff]]`. The infinities of PostgreSQL 17 are zero in all
-    /// their parts, as Debezium has them.
+    /// Reads `[n year[s]] [n mon[s]] [n day[s]] [[-]HH:MM:SS[.ffffff]]`, and the infinities as zero.
     fn read(text: &[u8]) -> Result<Self, Fault> {
         const BAD: Fault = Fault::Bad("not an interval of the style postgres");
         let text = std::str::from_utf8(text).map_err(|_| BAD)?;
@@ -78,6 +87,7 @@ impl Parts {
         Ok(parts)
     }
 
+    /// Reads `[±]HH:MM[:SS[.ffffff]]`; the sign is that of each part.
     fn read_time(&mut self, word: &str) -> Option<()> {
         let (sign, digits) = match word.as_bytes().first()? {
             b'-' => (-1, &word[1..]),
@@ -99,7 +109,7 @@ impl Parts {
         Some(())
     }
 
-    /// All of it in microseconds, in Java's order of floating point operations.
+    /// The whole interval in microseconds, by Java's order of floating point operations, whose rounding shows.
     fn micros_in_all(&self) -> i64 {
         const DAYS_PER_MONTH: f64 = 365.25 / 12.0;
         let months = self.years.wrapping_mul(12).wrapping_add(self.months) as i32;

@@ -1,3 +1,15 @@
+//! JSON strings, base64 and integers, appended without an allocation of their own.
+//!
+//! Strings are escaped byte for byte as Jackson does it for Connect's `JsonConverter`:
+//!
+//! | character | escape |
+//! |---|---|
+//! | `"` and `\` | a backslash before it |
+//! | backspace, tab, line feed, form feed, carriage return | `\b` `\t` `\n` `\f` `\r` |
+//! | other control characters below U+0020 | `\u001B`, in upper case |
+//! | beyond U+FFFF | a surrogate pair: `\uD83D\uDE00` |
+//! | any other | none |
+
 use base64::engine::general_purpose::STANDARD;
 
 /// For each byte: 0 when JSON takes it as it is, `u` for `\u00XX`, else the letter of its short escape.
@@ -20,9 +32,13 @@ const ESCAPE: [u8; 256] = {
 
 const HEX_UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
-/// Appends `text` (UTF-8) as a JSON string with its quotes, escaped as Jackson does it for Connect's
-/// `JsonConverter`: quote, backslash and control characters; characters beyond the basic plane as a
-/// surrogate pair (`\uD83D\uDE00`); everything else as it is.
+/// Appends `text` as a JSON string with its quotes. The text should be UTF-8, as Postgres sends it; other bytes stay as they are.
+///
+/// ```
+/// let mut json = Vec::new();
+/// pgcdc_format::types::write_json_string("a\n\"é😀\"".as_bytes(), &mut json);
+/// assert_eq!(String::from_utf8(json).unwrap(), r#""a\n\"é\uD83D\uDE00\"""#);
+/// ```
 pub fn write_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len() + 2);
     out.push(b'"');
@@ -30,12 +46,21 @@ pub fn write_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends `text` escaped as [`write_json_string`] does it, without the quotes around it.
+/// Appends `text` escaped as [`write_json_string`] does it, without the quotes around it: for a string that is put together from
+/// several texts.
+///
+/// ```
+/// let mut json = br#"{"id":"7:"#.to_vec();
+/// pgcdc_format::types::write_json_escaped(b"a\tb", &mut json);
+/// json.extend_from_slice(br#""}"#);
+/// assert_eq!(json, br#"{"id":"7:a\tb"}"#);
+/// ```
 pub fn write_json_escaped(text: &[u8], out: &mut Vec<u8>) {
     escape::<true>(text, out);
 }
 
-/// Appends a JSON string as Jackson writes it to a text, not to bytes: characters beyond the basic plane stay as they are.
+/// Appends a JSON string as Jackson writes it when JSON is made as text and not as bytes: characters beyond the basic plane stay as they
+/// are. Such JSON is the content of another string (`hstore` as JSON, an Avro schema).
 pub(crate) fn write_inner_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     escape::<false>(text, out);
@@ -102,6 +127,7 @@ fn escape_one<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     after
 }
 
+/// Appends a UTF-16 unit as `\uXXXX`.
 fn append_unit(unit: u16, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\\u");
     for shift in [12, 8, 4, 0] {
@@ -109,6 +135,7 @@ fn append_unit(unit: u16, out: &mut Vec<u8>) {
     }
 }
 
+/// The lowest bit of each byte of a word.
 const LOW: u64 = 0x0101_0101_0101_0101;
 
 /// Marks, by their high bits, the bytes that get a backslash before them, and the bytes that need any other escape.
@@ -134,7 +161,7 @@ pub(super) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Appends base64 without quotes, without an allocation of its own.
+/// Appends base64 without quotes. The buffer grows once and is written in place.
 pub(super) fn append_base64(bytes: &[u8], engine: &impl base64::Engine, out: &mut Vec<u8>) {
     let start = out.len();
     let length = base64::encoded_len(bytes.len(), true).unwrap_or(0);
@@ -143,14 +170,14 @@ pub(super) fn append_base64(bytes: &[u8], engine: &impl base64::Engine, out: &mu
     out.truncate(start + written);
 }
 
-/// Standard base64 of `bytes`, through Connect's encoder, as an owned JSON string.
+/// Standard base64 of `bytes` as a JSON string of its own, for values that are made once for a column.
 pub(super) fn base64_json(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     write_base64(bytes, &mut out);
     out
 }
 
-/// Appends an integer.
+/// Appends an integer's decimal digits.
 pub(super) fn write_int(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }

@@ -1,16 +1,21 @@
 //! The schemas of Connect's and Debezium's logical types.
 //!
-//! Source: Debezium's documentation, "Data type mappings", and the golden recordings.
+//! Each function returns a required schema, unless it says otherwise; [`Codec`](super::Codec) makes it optional for a nullable column.
+//! All structured times have optional fields only, since an infinite value has none of them.
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "Data type mappings", and the recordings.
 
 use super::interval::IntervalForm;
 use super::options::{BinaryMode, DecimalMode, TimePrecision, TypeOptions};
 use super::temporal::TimeUnit;
 use crate::schema::{Logical, Schema};
 
+/// Connect's `Decimal`: bytes of the unscaled number, with the scale as a parameter.
 pub(super) fn decimal_schema(scale: u32) -> Schema {
     Schema::bytes().named(Logical::Decimal.name(), 1).with_parameter("scale", scale.to_string())
 }
 
+/// The schema of `money`: with `precise` a `Decimal` whose scale is `money.fraction.digits`.
 pub(super) fn money_schema(options: &TypeOptions) -> Schema {
     match options.decimal {
         DecimalMode::Precise => decimal_schema(options.money_fraction_digits.into()),
@@ -19,6 +24,7 @@ pub(super) fn money_schema(options: &TypeOptions) -> Schema {
     }
 }
 
+/// The schema of `bytea`, and of types that Debezium does not know.
 pub(super) fn binary_schema(options: &TypeOptions) -> Schema {
     match options.binary {
         BinaryMode::Bytes => Schema::bytes(),
@@ -26,7 +32,8 @@ pub(super) fn binary_schema(options: &TypeOptions) -> Schema {
     }
 }
 
-/// A boolean for one bit, else `Bits` with its length.
+/// The schema of a bit string of `length` bits: a boolean for one bit, else `Bits` with its length. `varbit` without a length has the
+/// largest 32-bit number there.
 pub(super) fn bits_schema(length: i32) -> Schema {
     if length > 1 {
         Schema::bytes().named("io.debezium.data.Bits", 1).with_parameter("length", length.to_string())
@@ -35,6 +42,7 @@ pub(super) fn bits_schema(length: i32) -> Schema {
     }
 }
 
+/// The schema of a `date`: days since 1970-01-01, ISO text, or year, month and day.
 pub(super) fn date_schema(mode: TimePrecision) -> Schema {
     match mode {
         TimePrecision::Connect => Schema::int32().named(Logical::Date.name(), 1),
@@ -48,6 +56,7 @@ pub(super) fn date_schema(mode: TimePrecision) -> Schema {
     }
 }
 
+/// The schema of a `time`: whole milliseconds (32 bits), microseconds or nanoseconds since midnight, ISO text, or its parts.
 pub(super) fn time_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
     match (mode, unit) {
         (TimePrecision::Connect, _) => Schema::int32().named(Logical::Time.name(), 1),
@@ -63,6 +72,7 @@ pub(super) fn time_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
     }
 }
 
+/// The schema of a `timestamp`: whole milliseconds, microseconds or nanoseconds since 1970-01-01, ISO text, or its parts.
 pub(super) fn timestamp_schema(mode: TimePrecision, unit: TimeUnit) -> Schema {
     match (mode, unit) {
         (TimePrecision::Connect, _) => Schema::int64().named(Logical::Timestamp.name(), 1),
@@ -89,6 +99,7 @@ fn int8(name: &'static str) -> Field {
     (name, Schema::int8().optional())
 }
 
+/// `POSITIVE_INFINITY` or `NEGATIVE_INFINITY` in place of all other fields.
 fn special_value() -> Field {
     ("specialValue", Schema::string().optional())
 }
@@ -101,12 +112,14 @@ fn time_fields() -> Vec<Field> {
     vec![int8("hour"), int8("minute"), int8("second"), int32("nanos")]
 }
 
+/// The structured form of a `timetz`, which keeps its offset.
 pub(super) fn zoned_time_schema() -> Schema {
     let mut fields = time_fields();
     fields.extend([int32("offsetSeconds"), int32("precision")]);
     Schema::structure(fields).named("io.debezium.time.StructuredZonedTime", 1)
 }
 
+/// The structured form of a `timestamptz`, always at UTC.
 pub(super) fn zoned_timestamp_schema() -> Schema {
     let mut fields = date_fields();
     fields.extend(time_fields());
@@ -119,6 +132,7 @@ pub(super) fn zoned_timestamp_schema() -> Schema {
     Schema::structure(fields).named("io.debezium.time.StructuredZonedTimestamp", 1)
 }
 
+/// The schema of an `interval`: microseconds, ISO text, or its parts, each of which may be negative.
 pub(super) fn interval_schema(form: IntervalForm) -> Schema {
     match form {
         IntervalForm::Micros => Schema::int64().named("io.debezium.time.MicroDuration", 1),
@@ -137,6 +151,7 @@ pub(super) fn interval_schema(form: IntervalForm) -> Schema {
     }
 }
 
+/// A `point`: its coordinates, and the same as WKB ("well-known binary").
 pub(super) fn point_schema() -> Schema {
     Schema::structure([
         ("x", Schema::float64()),
@@ -148,7 +163,8 @@ pub(super) fn point_schema() -> Schema {
     .with_doc("Geometry (POINT)")
 }
 
-/// Optional whatever the column is, as the two below: Debezium's builder says so.
+/// A shape as WKB, with `extensions` that name its Postgres type. Optional whatever the column is, as are the two below: Debezium's
+/// builders say so.
 pub(super) fn geometry_schema() -> Schema {
     Schema::structure([
         ("wkb", Schema::bytes()),
@@ -160,6 +176,7 @@ pub(super) fn geometry_schema() -> Schema {
     .optional()
 }
 
+/// A circle: its center and its radius.
 pub(super) fn circle_schema() -> Schema {
     Schema::structure([("center", point_schema()), ("radius", Schema::float64())])
         .named("io.debezium.data.geometry.Circle", 1)
@@ -167,6 +184,7 @@ pub(super) fn circle_schema() -> Schema {
         .optional()
 }
 
+/// A line: the coefficients of `ax + by + c = 0`.
 pub(super) fn line_schema() -> Schema {
     Schema::structure([("a", Schema::float64()), ("b", Schema::float64()), ("c", Schema::float64())])
         .named("io.debezium.data.geometry.Line", 1)

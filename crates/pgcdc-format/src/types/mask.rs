@@ -1,14 +1,25 @@
 //! Hashes that replace texts: `column.mask.hash.…` and `column.mask.hash.v2.…`.
 //!
-//! Source: Debezium's documentation; Java's "Object Serialization Stream Protocol" for the first form, which hashes
-//! the text as a serialized Java object.
+//! The hash is over the salt and then the text. `v2` hashes the text's UTF-8 bytes. The first form hashes the text as Java
+//! serializes it:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | `ac ed 00 05` | magic and version of the stream |
+//! | `74` and 2 bytes, or `7c` and 8 bytes | a string, and its length in bytes, big-endian |
+//! | the rest | the text in Java's "modified UTF-8" |
+//!
+//! Source: Debezium's documentation, `column.mask.hash.hashAlgorithm.with.salt.salt`; Java's "Object Serialization Stream Protocol".
 
 use sha2::Digest;
 
-/// Hashes texts with a salt.
+/// Hashes texts with a salt. Equal texts have equal hashes, so that masked columns can still be joined and counted.
+///
+/// The salt is part of a property's name in the connector's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashMask {
     algorithm: Algorithm,
+    /// Hashed before the text.
     salt: Box<[u8]>,
     /// Whether the text alone is hashed (`v2`), not its Java serialization.
     bare: bool,
@@ -31,7 +42,7 @@ enum Algorithm {
 }
 
 impl HashMask {
-    /// The algorithms by the names that Java has for them.
+    /// The algorithms by the names that Java has for them, as an error message lists them.
     pub const ALGORITHMS: &'static [&'static str] = &[
         "MD5",
         "SHA-1",
@@ -47,7 +58,14 @@ impl HashMask {
         "SHA3-512",
     ];
 
-    /// A mask by Java's name of an algorithm, in any case; `None` when it is not one of [`ALGORITHMS`](Self::ALGORITHMS).
+    /// A mask by Java's name of an algorithm, in any case; `None` when it is not one of [`ALGORITHMS`](Self::ALGORITHMS) or of
+    /// Java's other spellings (`SHA1`, `SHA256`, …). `bare` chooses the form of `v2`.
+    ///
+    /// ```
+    /// use pgcdc_format::types::HashMask;
+    /// assert!(HashMask::new("sha-256", "a salt", true).is_some());
+    /// assert!(HashMask::new("CRC32", "a salt", true).is_none());
+    /// ```
     #[must_use]
     pub fn new(algorithm: &str, salt: &str, bare: bool) -> Option<Self> {
         let algorithm = match algorithm.to_ascii_uppercase().as_str() {
@@ -68,7 +86,7 @@ impl HashMask {
         Some(Self { algorithm, salt: salt.as_bytes().into(), bare })
     }
 
-    /// Appends the hash as at most `at_most` hexadecimal digits.
+    /// Appends the hash's first `at_most` hexadecimal digits, in lower case and without quotes.
     pub(super) fn append_hex(&self, text: &[u8], at_most: usize, out: &mut Vec<u8>) {
         match self.algorithm {
             Algorithm::Md5 => self.append_digest::<md5::Md5>(text, at_most, out),
@@ -101,8 +119,8 @@ impl HashMask {
     }
 }
 
-/// A text as `ObjectOutputStream.writeObject` writes it: magic, version, the tag of a string with its length, and
-/// UTF-8 in Java's own way (a NUL in two bytes, characters beyond the basic plane as two surrogates of three).
+/// A text as `ObjectOutputStream.writeObject` writes it. Modified UTF-8 writes a NUL in two bytes, and a character beyond the basic
+/// plane as two surrogates of three bytes each.
 fn serialized(text: &[u8]) -> Vec<u8> {
     let mut units = Vec::with_capacity(text.len());
     for unit in String::from_utf8_lossy(text).encode_utf16() {

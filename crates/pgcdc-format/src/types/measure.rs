@@ -1,5 +1,15 @@
-//! A type's name, length and scale as Debezium gets them from its JDBC driver. `column.propagate.source.type` shows them,
-//! and they decide whether a column can be truncated.
+//! A type's name, length and scale as Debezium gets them from its JDBC driver. `column.propagate.source.type` shows them, and they
+//! decide whether a column can be truncated.
+//!
+//! | type | length | scale |
+//! |---|---|---|
+//! | `int2`, `int4`, `int8` | 5, 10, 19 digits | 0 |
+//! | `float4`, `float8` | 8, 17 digits | 8, 17 |
+//! | `numeric(p,s)` | p | s |
+//! | `numeric` | 131,089, in a snapshot 0 | 0, in a snapshot none |
+//! | `varchar(n)`, `char(n)`, `bit(n)` | n | 0 |
+//! | `date`, `time`, `timestamp`, `interval`, … | the width of the longest text | digits of the second |
+//! | `text` and all others | 2³¹ - 1 | 0 |
 //!
 //! Source: recordings (`tests/conformance/shape_propagate`); PostgreSQL manual, "Data Types", for the display widths.
 
@@ -15,12 +25,14 @@ const UNLIMITED: i32 = i32::MAX;
 pub(super) struct Measure {
     /// `VARCHAR`, `SERIAL`, `_INT4`, or a type's own name, in capitals.
     pub(super) name: String,
+    /// The longest value, in characters, digits or bits; `None` where Debezium tells none.
     pub(super) length: Option<i32>,
+    /// Digits behind the point; `None` where Debezium tells none.
     pub(super) scale: Option<i32>,
 }
 
 impl Measure {
-    /// Of a column; a snapshot tells less of a `numeric` without a precision.
+    /// The measure of a column. A snapshot tells less of a `numeric` without a precision than the stream does.
     pub(super) fn of(column: &Column, snapshot: bool) -> Self {
         let name = type_name(column).to_uppercase();
         let typmod = column.typmod;
@@ -52,7 +64,7 @@ pub(super) fn type_name(column: &Column) -> &str {
     }
 }
 
-/// Length and scale where the column itself has no modifier: a domain's are those of the type below it.
+/// Length and scale where the column itself has no modifier: for a domain those of the type below it.
 fn defaults(pg_type: &PgType) -> (i32, i32) {
     match &pg_type.kind {
         TypeKind::Domain { base, typmod: -1 } => defaults(base),
@@ -69,6 +81,7 @@ fn length(pg_type: &PgType, typmod: i32) -> i32 {
     }
 }
 
+/// The type whose width counts: for an array that of its elements.
 fn base_oid(pg_type: &PgType) -> u32 {
     match &pg_type.kind {
         TypeKind::Array(element) => element.oid,
@@ -76,6 +89,7 @@ fn base_oid(pg_type: &PgType) -> u32 {
     }
 }
 
+/// The driver's precision of a type; 0 for a `numeric` without one.
 fn precision(pg_type: &PgType, typmod: i32) -> i32 {
     // A second has at least two digits behind its point, if it has any.
     let second = match typmod {
@@ -108,6 +122,7 @@ fn precision(pg_type: &PgType, typmod: i32) -> i32 {
     }
 }
 
+/// The driver's scale of a type.
 fn scale(pg_type: &PgType, typmod: i32) -> i32 {
     match base_oid(pg_type) {
         oid::FLOAT4 => 8,

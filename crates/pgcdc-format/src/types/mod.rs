@@ -1,16 +1,37 @@
-//! A Postgres value's text form turned into the JSON that Debezium writes for its type.
+//! A Postgres value's text form turned into the JSON, or the Avro, that Debezium writes for its type.
 //!
-//! [`Codec::compile`] looks at a column once, when its table's `Relation` message arrives, and
-//! settles everything that does not depend on the row: family, precision, schema, default. Rows
-//! then call [`Codec::append`], which only reads text and appends bytes.
+//! | Postgres | Connect type (logical type) by default | file |
+//! |---|---|---|
+//! | `bool`, `bit(1)` | boolean | `family`, `bit` |
+//! | `int2`, `int4`, `int8`, `oid` | int16, int32, int64, int64 | `number` |
+//! | `float4`, `float8` | float, double | `number` |
+//! | `numeric(p,s)`, `money` | bytes (`Decimal`) | `numeric`, `money` |
+//! | `numeric` | struct (`VariableScaleDecimal`) | `numeric` |
+//! | `text`, `varchar`, `char`, `citext`, `inet`, ranges, … | string | `json` |
+//! | `uuid`, `json`, `xml`, `ltree`, enums, … | string (`Uuid`, `Json`, `Xml`, `Ltree`, `Enum`, …) | `json` |
+//! | `bytea` | bytes | `binary` |
+//! | `bit(n)`, `varbit` | bytes (`Bits`) | `bit` |
+//! | `date` | int32 (`Date`) | `temporal` |
+//! | `time`, `timestamp` | int64 (`MicroTime`, `MicroTimestamp`) | `temporal` |
+//! | `timetz`, `timestamptz` | string (`ZonedTime`, `ZonedTimestamp`) | `temporal` |
+//! | `interval` | int64 (`MicroDuration`) | `interval` |
+//! | arrays | array | `family/array` |
+//! | `hstore` | string (`Json`) | `hstore` |
+//! | `point`, `box`, `geometry`, … | struct (`Point`, `Geometry`, …) | `geo` |
+//! | `vector`, `halfvec`, `sparsevec` | array or struct | `vector` |
 //!
-//! Reading order: `options`; `plan` (which family a type belongs to) with `logical` (its schema), `family`
-//! (one match per value), then a file per family: `number` (with `digits`), `numeric`, `money`, `binary`, `bit`,
-//! `calendar` and `temporal`, `interval`, `array`, `geo`, `hstore`, `vector`; the
-//! replacements of a value: `default`, `unavailable`, `failures`; masks and cuts: `shaping`, with `mask` and `measure`.
+//! [`Codec::compile`] looks at a column once, when its table's `Relation` message arrives, and settles everything that does not depend
+//! on the row: family, precision, schema, default. For a row [`Codec::append`] then only reads text and appends bytes.
 //!
-//! The session's settings are fixed: DateStyle ISO, IntervalStyle postgres, TimeZone UTC, bytea_output hex, lc_monetary C,
-//! UTF-8.
+//! Reading order: `options`; `plan` (which family a type belongs to) with `oid` and `logical` (its schema); `family` (one match per
+//! value) with what families are made of; then a file per group of types, as the table says, with `digits` and `calendar` below
+//! them; the replacements of a value: `default`, `unavailable`, `failures`; masks and cuts: `shaping`, with `mask` and `measure`.
+//! `avro` is the binary form.
+//!
+//! The codecs rely on these settings of the session, which pgcdc fixes: DateStyle ISO, IntervalStyle postgres, TimeZone UTC,
+//! bytea_output hex, lc_monetary C, UTF-8.
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "Data type mappings"; recordings (`types/testdata`).
 
 mod array;
 mod avro;
@@ -70,17 +91,19 @@ use shaping::Reform;
 
 /// The replacement for a value that could not be converted.
 enum StandIn {
+    /// The form of SQL NULL: Debezium does not read the value.
     Null,
+    /// The form of a failed conversion: the column's default, else null.
     Missing,
 }
 
-/// Why a value cannot be converted.
+/// Why a value cannot be converted. Its text is safe to log: it never quotes the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} (type {pg_type})")]
 pub struct ValueError {
     /// The Postgres type's name.
     pub pg_type: Box<str>,
-    /// The reason; never the value itself, which may be private.
+    /// The reason, one of a fixed set of texts; never the value itself, which may be private.
     pub reason: &'static str,
 }
 
@@ -115,22 +138,40 @@ pub struct Codec {
     missing: Option<Box<[u8]>>,
     /// Whether a value that cannot be converted fails the record, even if something could replace it.
     strict: bool,
-    /// Counts such values.
+    /// Counts the values that cannot be converted. A key's codec does not count: the value's codec saw the same text.
     failures: Option<Box<ColumnFailures>>,
     /// The JSON for an unchanged TOAST value.
     unavailable: Box<[u8]>,
 }
 
 impl Codec {
-    /// Compiles a column; `None` when Debezium leaves its type out (an unknown type without
-    /// `include.unknown.datatypes`).
+    /// Compiles a column as its type says; `None` when Debezium leaves the type out: a type that it does not know, without
+    /// `include.unknown.datatypes`, or an array of a type that it cannot put into lists.
     #[must_use]
     pub fn compile(column: &Column, options: &TypeOptions) -> Option<Self> {
         Self::compile_shaped(column, options, None, false)
     }
 
-    /// Compiles a column for the value of a record, under the rule that shapes it. `snapshot`: the column was read from the
-    /// catalog for a snapshot.
+    /// Compiles a column for the value of a record, under the rule that shapes it. `snapshot` says that the column was read
+    /// from the catalog for a snapshot, when Debezium knows less of a `numeric` without precision.
+    ///
+    /// A mask replaces every value; a default stays hidden behind it, too:
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use pgcdc_event::{Column, PgType, TypeKind};
+    /// use pgcdc_format::types::{Codec, Shaping, TypeOptions};
+    /// # let text = PgType { oid: 25, schema: "pg_catalog".into(), name: "text".into(), kind: TypeKind::Base };
+    /// # let column = Column {
+    /// #     name: "note".into(), pg_type: Arc::new(text), typmod: -1, not_null: false, default: None,
+    /// #     key_position: None, in_identity: false, generated: false, comment: None,
+    /// # };
+    /// let rule = Shaping::Mask(3);
+    /// let codec = Codec::compile_shaped(&column, &TypeOptions::default(), Some(&rule), false).expect("text");
+    /// let mut json = Vec::new();
+    /// codec.append(b"secret", &mut json).expect("any text");
+    /// assert_eq!(json, br#""***""#);
+    /// ```
     #[must_use]
     pub fn compile_shaped(
         column: &Column,
@@ -201,7 +242,8 @@ impl Codec {
         self
     }
 
-    /// The same codec for a column that is never read: every value is written as SQL NULL.
+    /// The same codec for a column that is never read: every value is written as SQL NULL. Debezium's snapshots do not read an
+    /// excluded column, even when the key has it.
     #[must_use]
     pub fn unread(mut self) -> Self {
         self.family = Family::Shaped(Box::new((Family::Text, Reform::Constant(self.null.clone()))));
@@ -209,7 +251,7 @@ impl Codec {
         self
     }
 
-    /// The field's schema, with `optional`, default and parameters.
+    /// The field's Connect schema, with `optional`, default and parameters.
     #[must_use]
     pub fn schema(&self) -> &Schema {
         &self.schema
@@ -218,7 +260,7 @@ impl Codec {
     /// Appends the JSON of a value that is not null.
     ///
     /// Where a value cannot be converted (NaN in a precise decimal, nanoseconds of a far year, a text that is not of the
-    /// type's output format) and the column is nullable, this appends null, as Debezium does.
+    /// type's output format) and the column is nullable, this appends its default or null, as Debezium does.
     ///
     /// # Errors
     /// When nothing may replace such a value, or [`TypeOptions::failures`] is `Fail`. `out` may then hold a part of the
@@ -246,6 +288,7 @@ impl Codec {
         }
     }
 
+    /// Takes back the part of a value that was appended, and appends the replacement.
     #[cold]
     fn append_fault(&self, fault: Fault, start: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
         out.truncate(start);

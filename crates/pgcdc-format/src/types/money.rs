@@ -1,4 +1,11 @@
-//! `money`, printed with a currency sign and grouping commas. Every session of pgcdc sets `lc_monetary=C`.
+//! `money`: an amount with a currency sign and grouping commas, for example `-$1,234.56`.
+//!
+//! The server prints it as `lc_monetary` says, so that one text may mean two amounts. Every session of pgcdc sets `lc_monetary=C`. Then
+//! there are always two digits behind the point, whatever the database's own setting: with a setting of no digits (yen) `$12.34` is
+//! 1234. The amount is in smallest units, 64 bits.
+//!
+//! With `precise` the amount is rounded to `money.fraction.digits`. Source: PostgreSQL manual, "Monetary Types"; Debezium's
+//! `money.fraction.digits`.
 
 use super::fault::Fault;
 use super::json::{write_base64, write_int};
@@ -13,11 +20,12 @@ pub(super) struct MoneyForm {
     format: DecimalFormat,
     /// `money.fraction.digits`.
     digits: u8,
-    /// Digits after the point in the database.
+    /// How many digits after the point the database's own setting has.
     scale: u8,
 }
 
 impl MoneyForm {
+    /// The form of all columns of a connector.
     pub(super) const fn new(options: &TypeOptions) -> Self {
         Self {
             mode: options.decimal,
@@ -65,9 +73,8 @@ impl MoneyForm {
     }
 }
 
-/// Reads an amount as `lc_monetary=C` prints it, `-$1,234.56`, into its sign and its smallest units. There are always two
-/// digits after the point, whatever the database's own setting. Any other form is refused, since in it a comma may be the
-/// decimal point.
+/// Reads an amount as `lc_monetary=C` prints it into its sign and its smallest units. Any other form is refused, since in it a comma
+/// may be the decimal point.
 fn read(text: &[u8]) -> Option<(bool, i128)> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),
@@ -87,7 +94,7 @@ fn read(text: &[u8]) -> Option<(bool, i128)> {
     Some((negative, digits(fraction, value)?))
 }
 
-/// Appends decimal digits to a number, which has at most 40.
+/// Appends decimal digits to a number; `None` beyond 128 bits.
 fn digits(text: &[u8], value: i128) -> Option<i128> {
     text.iter().try_fold(value, |value, byte| {
         let digit = byte.is_ascii_digit().then(|| i128::from(byte - b'0'))?;
@@ -95,7 +102,7 @@ fn digits(text: &[u8], value: i128) -> Option<i128> {
     })
 }
 
-/// Java's `setScale(digits, HALF_UP)` of a magnitude; `None` beyond 38 digits.
+/// Java's `setScale(digits, HALF_UP)` of a magnitude with `scale` digits behind the point; `None` beyond 38 digits.
 fn round_half_up(value: i128, scale: usize, digits: usize) -> Option<(i128, usize)> {
     let power = |by: usize| 10i128.checked_pow(u32::try_from(by).ok()?);
     let value = if digits >= scale {
@@ -107,7 +114,7 @@ fn round_half_up(value: i128, scale: usize, digits: usize) -> Option<(i128, usiz
     Some((value, digits))
 }
 
-/// Appends a magnitude with its decimal point.
+/// An amount to be written with its decimal point.
 struct Plain {
     negative: bool,
     value: i128,

@@ -1,12 +1,22 @@
 //! Integers and floating point numbers.
 //!
-//! Integers pass through after a check. Floats are Java's: Jackson writes what `Double.toString` and
-//! `Float.toString` give, `1.0E10` where Postgres prints `1e+10`.
+//! Integers pass through after a check. Floating point numbers are Java's: Jackson writes what `Double.toString` and
+//! `Float.toString` of Java 17 give.
+//!
+//! | Postgres prints | record |
+//! |---|---|
+//! | `1` | `1.0` |
+//! | `1e+10` | `1.0E10` |
+//! | `0.0001` | `1.0E-4` |
+//! | `5e-324` | `4.9E-324` |
+//! | `NaN`, `Infinity`, `-Infinity` | the word in quotes |
+//!
+//! Java writes an exponent below 10⁻³ and from 10⁷ on. Source: Java's documentation of `Double.toString`; recordings.
 
 use super::digits::Digits;
 use super::fault::Fault;
 
-/// Appends an integer of Postgres' text form, checked to be digits (at most 20) with a sign.
+/// Appends an integer as Postgres prints it, after a check: a sign, 1 to 19 digits, no leading zero.
 pub(super) fn append_int(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     if digits.is_empty()
@@ -48,7 +58,7 @@ fn append_float(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Faul
     }
     // Since version 12 Postgres prints the shortest digits that read back, as Java does. There are two exceptions:
     // numbers so small that they have one digit of precision, where Java prints two, and integers so large that
-    // a float cannot hold each of them (`append_large_integer`).
+    // not each of them is a floating point number (`append_large_integer`).
     match Digits::read(text) {
         Some(digits) if digits.are_javas(single) => {
             digits.write_java(out);
@@ -58,7 +68,8 @@ fn append_float(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Faul
     }
 }
 
-/// For a number whose Java form is Postgres' text and a tail: that tail (`.0` after an integer).
+/// For a number whose Java form begins with Postgres' text: the rest of that form, `.0` or nothing. This is the fast way for the
+/// usual numbers, whose digits need not be read.
 fn missing_tail(text: &[u8]) -> Option<&'static [u8]> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let point = digits.iter().position(|&byte| byte == b'.').unwrap_or(digits.len());
@@ -80,6 +91,7 @@ fn missing_tail(text: &[u8]) -> Option<&'static [u8]> {
     }
 }
 
+/// Appends a number by way of its value: the slow way, for texts whose digits are not Java's.
 fn append_parsed(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
     const BAD: Fault = Fault::Bad("not a floating point number");
     let text = std::str::from_utf8(text).map_err(|_| BAD)?;
@@ -91,7 +103,16 @@ fn append_parsed(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Fau
     Ok(())
 }
 
-/// Appends a double as Java's `Double.toString`, NaN and infinities quoted.
+/// Appends a double as Java's `Double.toString` writes it; NaN and the infinities in quotes, as Connect's JSON has them.
+///
+/// ```
+/// let mut json = Vec::new();
+/// for value in [1.0, 1e10, f64::NAN] {
+///     pgcdc_format::types::append_f64(value, &mut json);
+///     json.push(b' ');
+/// }
+/// assert_eq!(json, br#"1.0 1.0E10 "NaN" "#);
+/// ```
 pub fn append_f64(value: f64, out: &mut Vec<u8>) {
     if (9_007_199_254_740_992.0..9.2e18).contains(&value.abs()) {
         return append_large_integer(value.abs() as i64, value < 0.0, 53, out);
@@ -106,7 +127,14 @@ pub fn append_f64(value: f64, out: &mut Vec<u8>) {
     );
 }
 
-/// Appends a float as Java's `Float.toString`, NaN and infinities quoted.
+/// Appends a float as Java's `Float.toString` writes it; NaN and the infinities in quotes. Its digits are fewer than those of the
+/// same number as a double:
+///
+/// ```
+/// let mut json = Vec::new();
+/// pgcdc_format::types::append_f32(0.1, &mut json);
+/// assert_eq!(json, b"0.1");
+/// ```
 pub fn append_f32(value: f32, out: &mut Vec<u8>) {
     if (16_777_216.0..9.2e18).contains(&value.abs()) {
         return append_large_integer(value.abs() as i64, value < 0.0, 24, out);
@@ -121,10 +149,11 @@ pub fn append_f32(value: f32, out: &mut Vec<u8>) {
     );
 }
 
-/// Appends an integer that a float holds exactly, beyond those that it counts one by one, as Java before 19 prints
-/// it: all digits but the last that the bits below its precision could hold (JDK-4511638).
+/// Appends an integer so large that not each of its neighbours is a floating point number, as Java before 19 prints it: without
+/// the last digits that the bits below its precision could hold (JDK-4511638). `precision` is 53 bits for a double, 24 for a
+/// float.
 ///
-/// Debezium's recordings are made on Java 17; Java 19 and later print the shortest digits.
+/// Debezium's recordings are made on Java 17. Java 19 and later print the shortest digits.
 fn append_large_integer(magnitude: i64, negative: bool, precision: u32, out: &mut Vec<u8>) {
     let spare_bits = magnitude.checked_ilog2().unwrap_or(0).saturating_sub(precision + 1);
     let spare_digits = if spare_bits > 1 { (1u64 << spare_bits).ilog10() } else { 0 };
@@ -143,6 +172,7 @@ fn append_large_integer(magnitude: i64, negative: bool, precision: u32, out: &mu
     super::json::write_int(exponent, out);
 }
 
+/// Appends a number by the shortest digits that read back, at least two, and the nearest of those.
 fn append_finite<T: std::fmt::LowerExp>(
     value: T,
     nan: bool,

@@ -1,6 +1,15 @@
 //! `numeric`: Connect's `Decimal`, Debezium's `VariableScaleDecimal`, a double, or text.
 //!
-//! Source: Debezium's documentation, "Decimal types" (`decimal.handling.mode`).
+//! | value | `Decimal`, scale 2 | `VariableScaleDecimal` | double | text |
+//! |---|---|---|---|---|
+//! | `1.50` | `"AJY="`, or `1.50` with `NUMERIC` | `{"scale":1,"value":"Dw=="}` | `1.5` | `"1.50"` |
+//! | `NaN` | none | none | `"NaN"` | `"NAN"` |
+//! | `Infinity` | none | none | `"Infinity"` | `"POSITIVE_INFINITY"` |
+//!
+//! "None" means that the column's default or null stands there, or that the record is refused. A number has up to 131,072
+//! digits before the point and 16,383 behind it, so everything here works on text or big integers.
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "Decimal types" (`decimal.handling.mode`).
 
 use super::fault::Fault;
 use super::json::{write_base64, write_int};
@@ -8,7 +17,7 @@ use super::number::append_f64;
 use super::options::{DecimalFormat, DecimalMode};
 use crate::avro::put_bytes;
 
-/// The largest power of ten that an exponent in a default expression may ask for.
+/// The largest power of ten that an exponent in a default expression may ask for. A larger one would fill memory with zeros.
 const LONGEST: i64 = 20_000;
 
 /// How a `numeric` column's values are written.
@@ -25,7 +34,7 @@ pub(super) enum Numeric {
     Variable,
     /// A double.
     Double,
-    /// Text; with a scale where the column has one.
+    /// Text, padded with zeros to the column's scale where it has one.
     Text {
         /// Digits after the point, padded.
         scale: Option<u32>,
@@ -33,7 +42,7 @@ pub(super) enum Numeric {
 }
 
 impl Numeric {
-    /// The form for a column with this precision and scale (`None`: unconstrained).
+    /// The form for a column with this scale; `None` for a column without precision and scale.
     pub(super) fn new(scale: Option<u32>, mode: DecimalMode, format: DecimalFormat) -> Self {
         match (mode, scale) {
             (DecimalMode::Precise, Some(scale)) => Self::Decimal { scale, format },
@@ -43,7 +52,11 @@ impl Numeric {
         }
     }
 
-    /// Appends a value's text.
+    /// Appends a value, which may be NaN or an infinity.
+    ///
+    /// # Errors
+    /// When the text is not a number, when the value has no form, and when it has more digits behind the point than the column's scale: it
+    /// was written before the column was altered.
     pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         if let b"NaN" | b"Infinity" | b"-Infinity" = text {
             let word: &[u8] = match (self, text) {
@@ -104,7 +117,7 @@ pub(super) fn append_avro(scale: u32, text: &[u8], out: &mut Vec<u8>) -> Result<
     Ok(())
 }
 
-/// The parts of a decimal number's text: `-whole.fraction`.
+/// The parts of a decimal number's text: `-whole.fraction`. The digits stay where they are.
 #[derive(Clone, Copy)]
 pub(super) struct Number<'a> {
     negative: bool,
@@ -113,7 +126,7 @@ pub(super) struct Number<'a> {
 }
 
 impl<'a> Number<'a> {
-    /// Reads `[-]digits[.digits]`, the form in which Postgres prints every `numeric`.
+    /// Reads `[-]digits[.digits]`, the form in which Postgres prints every `numeric`. Leading zeros are dropped.
     pub(super) fn read(text: &'a [u8]) -> Result<Self, Fault> {
         const BAD: Fault = Fault::Bad("not a decimal number");
         let (negative, rest) = match text.split_first() {
@@ -134,6 +147,7 @@ impl<'a> Number<'a> {
         Ok(Self { negative, whole, fraction })
     }
 
+    /// How many digits stand behind the point.
     fn scale(&self) -> u32 {
         u32::try_from(self.fraction.len()).unwrap_or(u32::MAX)
     }
@@ -144,18 +158,19 @@ impl<'a> Number<'a> {
         Self { fraction: &self.fraction[..kept], ..self }
     }
 
-    /// The digits of the unscaled integer, without leading zeros.
+    /// The digits of the unscaled integer and `pad` zeros, without leading zeros.
     fn digits(self, pad: u32) -> impl Iterator<Item = u8> + Clone {
         let zeros = std::iter::repeat_n(b'0', pad as usize);
         self.whole.iter().chain(self.fraction).copied().chain(zeros).skip_while(|&digit| digit == b'0')
     }
 
-    /// Base64 of the unscaled integer, as JSON.
+    /// Appends base64 of the unscaled integer, as a JSON string.
     fn append_unscaled(self, pad: u32, out: &mut Vec<u8>) {
         self.with_unscaled(pad, |bytes| write_base64(bytes, out));
     }
 
-    /// The unscaled integer in two's complement, big end first.
+    /// Calls `write` with the unscaled integer in big-endian two's complement, as short as possible. Up to 38 digits fit into 128 bits,
+    /// which covers nearly all numbers.
     fn with_unscaled(self, pad: u32, write: impl FnOnce(&[u8])) {
         if self.whole.len() + self.fraction.len() + pad as usize <= 38 {
             let mut value = 0i128;
@@ -177,7 +192,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// Java's `toPlainString`.
+    /// Appends Java's `toPlainString`: all digits, no exponent.
     fn append_plain(self, pad: u32, out: &mut Vec<u8>) {
         if self.negative {
             out.push(b'-');
@@ -190,7 +205,7 @@ impl<'a> Number<'a> {
         }
     }
 
-    /// Java's `BigDecimal.toString`, as Jackson writes a decimal number: scientific when it is very small.
+    /// Appends Java's `BigDecimal.toString`, as Jackson writes a decimal number: with an exponent below 10⁻⁶.
     fn append_java(self, pad: u32, out: &mut Vec<u8>) {
         let scale = i64::from(self.scale()) + i64::from(pad);
         let digits = self.digits(pad);
@@ -213,7 +228,7 @@ impl<'a> Number<'a> {
     }
 }
 
-/// The magnitude of a decimal integer as big-endian bytes with room for a sign bit.
+/// The magnitude of a decimal integer as big-endian bytes, with a zero byte in front that has room for a sign bit.
 fn big_endian(digits: impl Iterator<Item = u8>) -> Vec<u8> {
     let mut limbs: Vec<u32> = Vec::new(); // little end first
     let mut push = |multiplier: u32, add: u32| {

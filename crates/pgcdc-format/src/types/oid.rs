@@ -1,7 +1,13 @@
-//! The OIDs of built-in types (`pg_type.dat`), those that Debezium knows by number.
+//! The OIDs of the built-in types that Debezium knows by number.
+//!
+//! They are fixed for all servers and versions. Types of extensions have numbers that differ from server to server, and are
+//! known by name (`plan::of_extension`).
+//!
+//! Source: Postgres' catalog, `pg_type.dat`.
 
 pub(super) const BOOL: u32 = 16;
 pub(super) const BYTEA: u32 = 17;
+/// `"char"`, one byte; not `char(n)`, which is [`BPCHAR`].
 pub(super) const CHAR: u32 = 18;
 pub(super) const NAME: u32 = 19;
 pub(super) const INT8: u32 = 20;
@@ -27,6 +33,7 @@ pub(super) const MACADDR8: u32 = 774;
 pub(super) const MONEY: u32 = 790;
 pub(super) const MACADDR: u32 = 829;
 pub(super) const INET: u32 = 869;
+/// `char(n)`, padded with blanks.
 pub(super) const BPCHAR: u32 = 1042;
 pub(super) const VARCHAR: u32 = 1043;
 pub(super) const DATE: u32 = 1082;

@@ -1,6 +1,9 @@
-//! Decides which family a type belongs to, and which schema it gets.
+//! Decides which family a column's type belongs to, and which schema it gets.
 //!
-//! Source: Debezium's documentation, "Data type mappings" of the PostgreSQL connector.
+//! The order of the questions: the type below all domains; whether it is an array; a type that Debezium knows by number
+//! (`pg_type.oid`, for built-in types); by name (extensions, whose numbers differ from server to server); else an unknown type.
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "Data type mappings".
 
 use pgcdc_event::{Column, PgType, TypeKind};
 
@@ -21,19 +24,20 @@ use super::options::{DecimalMode, HstoreMode, TimePrecision, TypeOptions};
 use super::temporal::{DateForm, TimeForm, TimeUnit, append_timestamp};
 use crate::schema::Schema;
 
-/// The result of compiling a type.
+/// The result of compiling a type: the family and schema of one column.
 pub(super) struct Plan {
     /// The form of its values.
     pub(super) family: Family,
     /// Its schema, required unless Debezium makes it optional for every column.
     pub(super) schema: Schema,
-    /// The JSON of a value that is absent from a NOT NULL column.
+    /// The JSON of a value that is absent from a NOT NULL column: Debezium writes the type's zero. This happens in old rows of
+    /// which only the key was sent.
     pub(super) fallback: Vec<u8>,
-    /// The name of the type below all domains.
+    /// The name of the type below all domains, by which the placeholder of a TOASTed value is chosen.
     pub(super) base_name: Box<str>,
 }
 
-/// Plans a column; `None` when its type is left out.
+/// Plans a column; `None` when records leave its type out.
 pub(super) fn of_column(column: &Column, options: &TypeOptions) -> Option<Plan> {
     let (base, typmod) = below_domains(&column.pg_type, column.typmod);
     let (family, schema) = match &base.kind {
@@ -44,7 +48,8 @@ pub(super) fn of_column(column: &Column, options: &TypeOptions) -> Option<Plan> 
     Some(Plan { family, schema, fallback, base_name: base.name.clone() })
 }
 
-/// The type below a domain, and the innermost modifier that is set.
+/// The type below all domains, and its modifier. The column's own modifier counts first, then that of the outermost domain that has
+/// one: Postgres allows a modifier at one place only.
 pub(super) fn below_domains(pg_type: &PgType, typmod: i32) -> (&PgType, i32) {
     let (mut pg_type, mut typmod) = (pg_type, typmod);
     while let TypeKind::Domain { base, typmod: inner } = &pg_type.kind {
@@ -66,6 +71,7 @@ fn unknown(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
     options.include_unknown.then(|| (Family::Unknown(BinaryForm(options.binary)), binary_schema(options)))
 }
 
+/// The family and schema of an array. Debezium's lists follow other rules than single values in several places, named below.
 fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions) -> Option<(Family, Schema)> {
     let list = |family, items: Schema| {
         // `pg_type.typdelim`: the types here whose elements are not separated by commas.
@@ -121,7 +127,7 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
     None
 }
 
-/// A type that Debezium knows, by number or, for extensions, by name.
+/// A type that Debezium knows. `in_list`: the type is the element of an array.
 fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> Option<(Family, Schema)> {
     let logical = |name: &str| Schema::string().named(name, 1);
     if let TypeKind::Enum(labels) = &base.kind {
@@ -195,6 +201,7 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
     })
 }
 
+/// A type of an extension, known by its name in whatever schema: citext, isn, ltree, hstore, PostGIS, pgvector.
 fn of_extension(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
     if base.kind != TypeKind::Base {
         return None;
@@ -234,6 +241,7 @@ fn of_extension(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)
     })
 }
 
+/// A `numeric` by its precision and scale. The table at [`DecimalMode`] shows the forms.
 fn numeric(typmod: i32, options: &TypeOptions) -> (Family, Schema) {
     // `((precision << 16) | scale) + 4`: a negative scale shows as the large number that Debezium takes it for.
     let bounds = (typmod != -1).then(|| {

@@ -16,35 +16,45 @@ use super::options::BinaryMode;
 use super::plan::below_domains;
 use crate::schema::{Kind, Schema};
 
-/// The rule for a column: the first rule that names it.
+/// The rule for a column. Where several rules name a column, the first one counts.
+///
+/// | rule | the value | parameters of the schema |
+/// |---|---|---|
+/// | truncate to N | a text's first N UTF-16 units, or N bytes | `truncateLength` |
+/// | mask with N | N asterisks | `masked` |
+/// | hash | hexadecimal digits of a hash, at most as many as the column is long | `masked` |
+/// | propagate | unchanged | type, length, scale and name in the source |
+///
+/// Only texts are masked and hashed. A text that is too short to be cut by its type's own limit gets no parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shaping {
-    /// `column.truncate.to.N.chars`.
+    /// `column.truncate.to.N.chars`: the longest text, in UTF-16 units, or the most bytes.
     Truncate(usize),
-    /// `column.mask.with.N.chars`.
+    /// `column.mask.with.N.chars`: the number of asterisks.
     Mask(usize),
     /// `column.mask.hash.…`.
     Hash(HashMask),
-    /// `column.propagate.source.type`, `datatype.propagate.source.type`.
+    /// `column.propagate.source.type`, `datatype.propagate.source.type`: the schema tells the column's type in Postgres.
     Propagate,
 }
 
-/// The name of a column's type, which `datatype.propagate.source.type` matches after the table's name.
+/// The name of a column's type as Debezium's JDBC driver has it, which `datatype.propagate.source.type` matches behind the table's
+/// name: `serial` for an `int4` with a sequence, else the type's own name.
 #[must_use]
 pub fn source_type_name(column: &Column) -> &str {
     super::measure::type_name(column)
 }
 
-/// How a rule changes a value.
+/// How a rule changes a value: the part of a [`Shaping`] that is needed for each row.
 #[derive(Clone, Debug)]
 pub(super) enum Reform {
     /// This JSON in place of any value.
     Constant(Box<[u8]>),
     /// The hash of the text, cut to this many digits.
     Hash(HashMask, usize),
-    /// A text's first UTF-16 units.
+    /// At most so many UTF-16 units from a text's beginning.
     Cut(usize),
-    /// The first bytes.
+    /// At most so many bytes from the beginning.
     CutBytes(usize),
 }
 
@@ -102,7 +112,7 @@ impl Shaping {
     }
 }
 
-/// Whether the driver reads the type as a text. Other types are not masked, even if their JSON is a text.
+/// Whether the driver reads the type as a text. Columns of other types are not masked, even if their JSON is a string.
 fn is_text(column: &Column) -> bool {
     let (base, _) = below_domains(&column.pg_type, column.typmod);
     matches!(base.kind, TypeKind::Enum(_))
@@ -161,7 +171,7 @@ impl Reform {
     }
 }
 
-/// Appends the first UTF-16 units of a text, at most so many as given. Half of a surrogate pair stays as an escape.
+/// Appends the first `most` UTF-16 units of a text as JSON. A cut within a surrogate pair leaves half of it, written as an escape.
 fn write_first_units(text: &str, most: usize, out: &mut Vec<u8>) {
     let mut units = 0;
     let cut = text.char_indices().find(|(_, character)| {

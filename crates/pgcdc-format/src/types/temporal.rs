@@ -1,13 +1,26 @@
-//! `date`, `time`, `timetz`, `timestamp` and `timestamptz` under every `time.precision.mode`.
+//! `date`, `time`, `timetz`, `timestamp` and `timestamptz` under every `time.precision.mode`. The table at
+//! [`TimePrecision`] shows the usual values. These values need care:
 //!
-//! Source: Debezium's documentation, "Temporal types".
+//! | value | streamed | read by a snapshot, or in a list |
+//! |---|---|---|
+//! | `date` `infinity`, days | 2146033979 | -622191234 |
+//! | `date` before year 1 | the date | the year loses its `BC` |
+//! | `timestamp` `infinity`, µs or ns | the largest 64-bit number | the same |
+//! | `timestamptz` `infinity` | `"infinity"` | the same |
+//! | any infinity, structured | `specialValue`, all else null | the same |
+//! | `time` 24:00:00 | the end of the day, as text `00:00:00Z` | in a list midnight |
+//! | `timestamp` in ns beyond 1677 to 2262 | none: null or an error | the same |
+//!
+//! The odd numbers come from Java's dates, which Debezium passes them through, cut to 32 bits.
+//!
+//! Source: Debezium's documentation of the PostgreSQL connector, "Temporal types"; recordings (`types/testdata`).
 
 use super::calendar::{Date, DateTime, Time};
 use super::fault::Fault;
 use super::json::write_int;
 use super::options::TimePrecision;
 
-/// The two infinities.
+/// The two infinities of dates and timestamps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Infinity {
     Positive,
@@ -15,6 +28,7 @@ enum Infinity {
 }
 
 impl Infinity {
+    /// Reads Postgres' word; `None` for any other text.
     const fn read(text: &[u8]) -> Option<Self> {
         match text {
             b"infinity" => Some(Self::Positive),
@@ -23,6 +37,7 @@ impl Infinity {
         }
     }
 
+    /// Debezium's word in the structured forms, in quotes.
     const fn word(self) -> &'static [u8] {
         match self {
             Self::Positive => b"\"POSITIVE_INFINITY\"",
@@ -41,11 +56,11 @@ impl Infinity {
 /// How a `date` is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DateForm {
-    /// Days since 1970.
+    /// Days since 1970-01-01.
     Days,
-    /// `2024-02-29Z`.
+    /// ISO 8601 with a `Z`: `2024-02-29Z`.
     Iso,
-    /// Year, month, day.
+    /// An object of year, month and day.
     Structured,
 }
 
@@ -58,7 +73,7 @@ impl DateForm {
         }
     }
 
-    /// Java's last or first day, the days of it cut to 32 bits: an infinite default.
+    /// The JSON of an infinite default: Java's last or first day, its days cut to 32 bits.
     pub(super) const fn extreme(self, last: bool) -> Option<&'static str> {
         match (self, last) {
             (Self::Days, true) => Some("169560311"),
@@ -69,8 +84,8 @@ impl DateForm {
         }
     }
 
-    /// Appends a date as Debezium gets it from its JDBC driver, in snapshots and in lists: a year BC loses the
-    /// `BC`, and infinity becomes its lowest 32 bits.
+    /// Appends a date as Debezium gets it from its JDBC driver, in snapshots and in lists: a year BC loses the `BC`, and of an
+    /// infinity only the lowest 32 bits are left.
     pub(super) fn append_from_driver(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match (self, Infinity::read(text)) {
             (Self::Days, Some(infinity)) => write_int(infinity.pick(-622_191_234, -625_821_272), out),
@@ -82,6 +97,7 @@ impl DateForm {
         Ok(())
     }
 
+    /// Appends a streamed date.
     pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         if let Some(infinity) = Infinity::read(text) {
             match self {
@@ -119,24 +135,29 @@ impl DateForm {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimeForm {
     unit: TimeUnit,
-    /// For the structured form: digits of fraction.
+    /// For the structured form: the column's digits of fraction.
     precision: i32,
-    /// In a list, Debezium's driver cuts times to milliseconds.
+    /// Whether the time is an element of a list, where Debezium's driver cuts it to milliseconds.
     in_list: bool,
 }
 
 /// The unit of a time or a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TimeUnit {
+    /// Whole milliseconds.
     Millis,
+    /// Whole microseconds.
     Micros,
+    /// Whole nanoseconds.
     Nanos,
+    /// ISO 8601 text with a `Z`.
     Iso,
+    /// An object of the parts.
     Structured,
 }
 
 impl TimeUnit {
-    /// The unit of `time` at a precision.
+    /// The unit of a `time` with `precision` digits of fraction.
     pub(super) const fn of_time(mode: TimePrecision, precision: i32) -> Self {
         match mode {
             TimePrecision::Adaptive if precision <= 3 => Self::Millis,
@@ -150,7 +171,7 @@ impl TimeUnit {
         }
     }
 
-    /// Java's last or first moment, where the unit can hold it: an infinite default.
+    /// The JSON of an infinite default: Java's last or first moment, where the unit can hold it.
     pub(super) const fn extreme(self, last: bool) -> Option<&'static str> {
         match (self, last) {
             (Self::Micros, true) => Some("-9223372036853775810"),
@@ -161,7 +182,7 @@ impl TimeUnit {
         }
     }
 
-    /// The unit of `timestamp` at a precision.
+    /// The unit of a `timestamp` with `precision` digits of fraction.
     pub(super) const fn of_timestamp(mode: TimePrecision, precision: i32) -> Self {
         match mode {
             TimePrecision::Adaptive | TimePrecision::AdaptiveTimeMicroseconds if precision <= 3 => {
@@ -183,7 +204,7 @@ impl TimeForm {
         Self { unit, precision, in_list }
     }
 
-    /// The last nanosecond of a day: a default of 24:00.
+    /// The JSON of a default of 24:00: the last nanosecond of a day.
     pub(super) const fn last(self) -> Option<&'static str> {
         match self.unit {
             TimeUnit::Millis => Some("86399999"),
@@ -221,7 +242,7 @@ impl TimeForm {
     }
 }
 
-/// Appends a `timetz`: ISO 8601 at UTC. The end of a day stays one there alone.
+/// Appends a `timetz` as ISO 8601 text at UTC. 24:00 at UTC stays 24:00; with any other offset it is the next day's time.
 pub(super) fn append_timetz(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let (time, offset) = Time::read_zoned(text)?;
     let time = if (time.hour, offset) == (24, 0) { time } else { time.at_utc(offset) };
@@ -243,6 +264,9 @@ pub(super) fn append_timetz_structured(text: &[u8], precision: i32, out: &mut Ve
 }
 
 /// Appends a `timestamp`.
+///
+/// # Errors
+/// When the text is malformed, and as `Null` when 64 bits do not hold the nanoseconds.
 pub(super) fn append_timestamp(
     text: &[u8],
     unit: TimeUnit,
@@ -290,7 +314,8 @@ pub(super) fn append_timestamp(
     Ok(())
 }
 
-/// Appends a `timestamptz`: ISO 8601 at UTC with as many digits as the column's precision.
+/// Appends a `timestamptz`: ISO 8601 text at UTC with as many digits as the column's precision, zeros included. A precision of 0
+/// shows a fraction only where there is one.
 pub(super) fn append_timestamptz(text: &[u8], precision: i32, out: &mut Vec<u8>) -> Result<(), Fault> {
     if let Some(infinity) = Infinity::read(text) {
         out.extend_from_slice(infinity.pick::<&[u8]>(b"\"infinity\"", b"\"-infinity\""));
@@ -346,6 +371,7 @@ pub(super) fn append_timestamptz_structured(
     Ok(())
 }
 
+/// Appends the members of a structured date, without braces.
 fn append_date_fields(date: Date, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"year\":");
     write_int(date.year, out);
@@ -355,6 +381,7 @@ fn append_date_fields(date: Date, out: &mut Vec<u8>) {
     write_int(date.day, out);
 }
 
+/// Appends the members of a structured time, without braces.
 fn append_time_fields(time: Time, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"hour\":");
     write_int(time.hour, out);
@@ -366,7 +393,7 @@ fn append_time_fields(time: Time, out: &mut Vec<u8>) {
     write_int(time.micros * 1_000, out);
 }
 
-/// Appends the last field of every structured form and closes the object.
+/// Appends the last member of every structured form, and closes the object.
 pub(super) fn append_precision(precision: i32, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"precision\":");
     if precision >= 0 {

@@ -1,7 +1,17 @@
-//! The placeholder of a value that is stored out of line and that an update did not change.
+//! The placeholder of a value that is stored out of line (TOAST) and that an update did not change: the server does not send it.
 //!
-//! Source: Debezium's documentation, "Toasted values". The list of forms is Debezium's: a type that is not in it has no
-//! placeholder and is null.
+//! | type | form of the placeholder |
+//! |---|---|
+//! | types that are text in JSON, `numeric` as text | the text |
+//! | `bytea` | base64 of the text; with `hex` the text; with `base64` none |
+//! | `hstore` | an object whose one member has the text as name and value |
+//! | arrays of text, JSON and `bytea` | a list of the one element |
+//! | arrays of `int4`, `int8`, and `date` as days | the text's bytes as signed numbers |
+//! | arrays of `uuid` | a list of one UUID that is made of the text |
+//! | any other | none: the column is null |
+//!
+//! The list of types is Debezium's. Source: Debezium's documentation of the PostgreSQL connector, "Toasted values"; recordings
+//! (`tests/conformance/dml_toast`).
 
 use super::binary::BinaryForm;
 use super::family::Family;
@@ -11,7 +21,8 @@ use super::numeric::Numeric;
 use super::options::BinaryMode;
 use super::temporal::DateForm;
 
-/// The JSON of the placeholder for a type; `None` where Debezium writes null.
+/// The JSON of the placeholder for a type; `None` where Debezium writes null. `base_name` is the type's name below all domains, `_int4`
+/// for an array of `int4`.
 pub(super) fn json(family: &Family, base_name: &str, placeholder: &[u8]) -> Option<Vec<u8>> {
     let as_text = String::from_utf8_lossy(placeholder);
     let text = || {

@@ -1,4 +1,12 @@
-//! pgvector's `vector` and `halfvec` (`[1,2.5]`) and `sparsevec` (`{1:1.5,3:2}/5`).
+//! pgvector's types.
+//!
+//! | type | Postgres prints | record |
+//! |---|---|---|
+//! | `vector` | `[1,2.5]` | `[1.0,2.5]`, doubles |
+//! | `halfvec` | `[1,2.5]` | `[1.0,2.5]`, floats |
+//! | `sparsevec` | `{1:1.5,3:2}/5` | `{"dimensions":5,"vector":[[1,1.5],[3,2.0]]}` |
+//!
+//! Source: pgvector's documentation; Debezium's documentation, "pgvector types".
 
 use super::fault::Fault;
 use super::hstore::java_order;
@@ -7,7 +15,7 @@ use super::number::{append_f64, append_float4};
 
 const BAD: Fault = Fault::Bad("not a vector");
 
-/// Appends a dense vector as a list of floats (`halfvec`) or doubles (`vector`).
+/// Appends a dense vector as a list of floats (`single`, for `halfvec`) or doubles (`vector`).
 pub(super) fn append_vector(text: &[u8], single: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
     let inner = text.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).ok_or(BAD)?;
     out.push(b'[');
@@ -25,7 +33,8 @@ pub(super) fn append_vector(text: &[u8], single: bool, out: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-/// Appends a sparse vector as a struct; Connect writes a map with keys that are not text as pairs.
+/// Appends a sparse vector as a struct. Connect writes a map whose keys are not text as a list of pairs, in the order of the `HashMap`
+/// that Debezium made with this many entries as its capacity.
 pub(super) fn append_sparse(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let slash = memchr::memrchr(b'/', text).ok_or(BAD)?;
     let inner = text[..slash].strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).ok_or(BAD)?;
@@ -51,6 +60,7 @@ pub(super) fn append_sparse(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault>
     Ok(())
 }
 
+/// An element of a `vector` or `sparsevec`.
 fn number(text: &[u8]) -> Result<f64, Fault> {
     std::str::from_utf8(text).ok().and_then(|text| text.trim().parse().ok()).ok_or(BAD)
 }

@@ -1,3 +1,9 @@
+//! Envelopes in Avro, written straight from rows: the way of nearly all records of a connector with Avro.
+//!
+//! The fields come in the order of the schema that `envelope/schemas.rs` renders, each in the form that `avro/mod.rs` lists. An optional
+//! field begins with its branch: 0 for null and 2 for a value, except that `source.snapshot` has a default and its branches are the
+//! other way round.
+
 use pgcdc_event::{Snapshot, TableName};
 
 use super::half::AvroHalves;
@@ -11,19 +17,20 @@ use crate::envelope::source::DEBEZIUM_VERSION;
 use crate::envelope::transaction_block::append_id;
 use crate::schema::{Kind, Schema};
 
-/// Writes envelopes straight from rows.
+/// Writes a table's envelopes straight from rows.
 #[derive(Clone, Debug)]
 pub(in crate::envelope) struct Direct {
+    /// Writes `before` and `after`.
     row: AvroRow,
-    /// The constant strings of `source`: those before `ts_ms`; `db`; `schema` and `table`.
+    /// The constant strings of `source`, encoded: the three before `ts_ms`; `db`; `schema` and `table`.
     source: [Vec<u8>; 3],
-    /// `source.snapshot` while streaming.
+    /// `source.snapshot` while streaming, encoded: the default, or null with `ignore.default.for.nullables`.
     streamed: &'static [u8],
 }
 
-/// The fields of an envelope that [`Direct`] writes, in order.
+/// The fields of an envelope that [`Direct`] writes, in order. A schema with other fields goes through JSON.
 const ENVELOPE: [&str; 8] = ["before", "after", "source", "transaction", "op", "ts_ms", "ts_us", "ts_ns"];
-/// The fields of its `source` block.
+/// The fields of an envelope's `source` block, in order.
 const SOURCE: [&str; 16] = [
     "version",
     "connector",
@@ -43,7 +50,7 @@ const SOURCE: [&str; 16] = [
     "origin_lsn",
 ];
 
-/// The schemas of a table's records that are Avro.
+/// The Connect schemas of those halves of a table's records that are Avro.
 pub(super) struct Fields<'a> {
     /// The value's schema.
     pub(super) value: Option<&'a Schema>,
@@ -52,7 +59,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl Direct {
-    /// Compiles a table's values; `None` when they are no plain envelopes, or no Avro.
+    /// Compiles a table's values; `None` when they are not plain envelopes, or not Avro.
     pub(super) fn compile(
         rows: &RowEncoder,
         name: &TableName,
@@ -166,7 +173,8 @@ impl Direct {
     }
 }
 
-/// Appends `source.sequence`: the text `["last commit","lsn"]`, at most 47 bytes, so that its length takes one byte.
+/// Appends `source.sequence`: the text `["last commit","lsn"]`. It has at most 47 bytes, so its length always takes one byte, which is
+/// filled in at the end.
 fn append_sequence(context: &Context<'_>, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     out.push(2);
@@ -191,7 +199,7 @@ fn optional(value: i64, out: &mut Vec<u8>) {
     put_long(value, out);
 }
 
-/// The fields of a struct schema; `None` when it is no struct with exactly these names.
+/// The fields of a struct schema; `None` when it is not a struct with exactly these names.
 fn named<'a>(schema: &'a Schema, names: &[&str]) -> Option<&'a [(Box<str>, Schema)]> {
     match &schema.kind {
         Kind::Struct(fields) if fields.iter().map(|(name, _)| &**name).eq(names.iter().copied()) => {

@@ -1,10 +1,12 @@
+//! A half of a record in Avro: its converter, and the head with the schema's number.
+
 use std::ops::Range;
 
 use pgcdc_event::RecordBatch;
 
 use crate::avro::{AvroError, AvroOptions, Converter, read_schema};
 
-/// One half of a record.
+/// One half of a Kafka record. Each half has a converter, a schema and a subject of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Half {
     /// The key.
@@ -13,7 +15,7 @@ pub enum Half {
     Value,
 }
 
-/// The halves of a record that are Avro, with the options of their converters.
+/// The halves of a record that are Avro, with the options of their converters; `None` for a half that stays JSON.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AvroHalves {
     /// Keys, when their converter is Avro's.
@@ -30,16 +32,20 @@ impl AvroHalves {
     }
 }
 
-/// One half of a table's records, in Avro.
+/// One half of a table's records in Avro, or of one kind of other records.
 #[derive(Clone, Debug)]
 pub(in crate::envelope) struct AvroHalf {
+    /// Knows the schema, and turns JSON payloads into Avro.
     converter: Converter,
-    /// The bytes before the value: a zero and the schema's number.
+    /// The bytes before the value: a zero and the schema's number, which is 0 until the registry gave it.
     head: [u8; 5],
 }
 
 impl AvroHalf {
     /// Takes the schema out of the text before a JSON payload: `{"schema":…,"payload":…`.
+    ///
+    /// # Errors
+    /// When there is no schema in the text, or Avro has no form for it.
     pub(in crate::envelope) fn of_head(head: &[u8], options: &AvroOptions) -> Result<Self, AvroError> {
         const OPEN: &[u8] = br#"{"schema":"#;
         let text = head.strip_prefix(OPEN).ok_or(AvroError::Schema("there is none"))?;
@@ -70,7 +76,10 @@ impl AvroHalf {
         self.head[1..].copy_from_slice(&id.to_be_bytes());
     }
 
-    /// Replaces the JSON payload at the buffer's end by Avro; `None` for a null value.
+    /// Replaces the JSON payload at the buffer's end by head and Avro; `None` for a null value. `json` must reach to the end.
+    ///
+    /// # Errors
+    /// When the payload does not fit the schema. The payload is gone from the buffer then.
     pub(in crate::envelope) fn replace(
         &self,
         json: Range<usize>,

@@ -1,3 +1,5 @@
+//! The Avro side of a table: which halves are Avro, and which of them can be written without JSON.
+
 use pgcdc_event::TableName;
 
 use super::direct::{Direct, Fields};
@@ -10,24 +12,26 @@ use crate::schema::Kind;
 /// The Avro side of a table's encoder.
 #[derive(Clone, Debug)]
 pub(in crate::envelope) struct AvroTable {
+    /// Keys; `None` when they are JSON, or the table has none.
     pub(in crate::envelope) key: Option<AvroHalf>,
+    /// Values; `None` when they are JSON.
     pub(in crate::envelope) value: Option<AvroHalf>,
     /// Writes values straight from rows, where the value is a plain envelope.
     pub(in crate::envelope) direct: Option<Direct>,
-    /// Whether the gathered key columns are Avro already and make the whole key.
+    /// Whether the key columns that are gathered while a row is written are Avro already, and make the whole key.
     pub(in crate::envelope) direct_key: bool,
 }
 
-/// The texts before the payloads of a table's records in JSON, with their schemas.
+/// The texts before the payloads of a table's records in JSON. The schemas are in them: that is where Avro's are taken from.
 pub(in crate::envelope) struct Heads<'a> {
-    /// The key's; `None` without a key.
+    /// The text before a key's payload; `None` for a table without a key.
     pub(in crate::envelope) key: Option<&'a [u8]>,
-    /// The value's.
+    /// The text before a value's payload.
     pub(in crate::envelope) value: &'a [u8],
 }
 
 impl AvroTable {
-    /// Compiles the halves that are Avro. `heads` are the table's in JSON, with schemas.
+    /// Compiles the halves that are Avro. `heads` must be of the JSON form with schemas.
     pub(in crate::envelope) fn compile(
         row: &RowEncoder,
         table: &TableName,

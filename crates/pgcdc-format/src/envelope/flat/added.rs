@@ -1,3 +1,5 @@
+//! A field of `add.fields` or a header of `add.headers`, compiled for one table.
+
 use std::sync::Arc;
 
 use pgcdc_event::{Operation, TableName};
@@ -18,18 +20,19 @@ use crate::types::write_json_string;
 pub(super) struct Added {
     /// The text before the value: `,"name":`.
     pub(super) fragment: Box<[u8]>,
-    /// The header's name.
+    /// The name, for a header.
     pub(super) name: Arc<str>,
+    /// Where the value comes from.
     pub(super) origin: Origin,
     /// Whether the configuration names the `transaction` block: the value is then null wherever that block is, even if the
     /// field is found elsewhere.
     in_transaction: bool,
-    /// The field in the value's schema.
+    /// The field's Connect schema in JSON, always optional, as a member of the value's `fields`.
     pub(super) schema: Box<[u8]>,
 }
 
 impl Added {
-    /// Compiles a field; `None` where the envelope has no such field, as Debezium then adds none.
+    /// Compiles a field; `None` where the envelope has no such field, since Debezium then adds none.
     pub(super) fn compile(
         field: &AddField,
         row: &RowEncoder,

@@ -1,4 +1,14 @@
-/// `delete.tombstone.handling.mode`: what a delete becomes.
+//! The options of `ExtractNewRecordState` that the encoder does itself.
+
+/// `delete.tombstone.handling.mode`: the records that a delete becomes.
+///
+/// | mode | the delete's record | Debezium's tombstone behind it |
+/// |---|---|---|
+/// | `drop` | none | none |
+/// | `tombstone` | a null value, with its schema where values have one | none |
+/// | `rewrite` | the old row with `"__deleted":"true"` | none |
+/// | `rewrite-with-tombstone` | the old row with `"__deleted":"true"` | kept |
+/// | `delete-to-tombstone` | no value at all | none |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeleteHandling {
     /// `drop`: neither a delete nor a tombstone.
@@ -34,7 +44,16 @@ pub enum FieldSection {
     Transaction,
 }
 
-/// A field of `add.fields` or `add.headers`.
+/// A field of `add.fields` or `add.headers`, such as `source.lsn` or `op:operation`.
+///
+/// ```
+/// use pgcdc_format::envelope::{AddField, FieldSection, Unwrap};
+///
+/// // add.fields = source.lsn, with the default prefix `__`.
+/// let lsn = AddField { section: Some(FieldSection::Source), field: "lsn".into(), name: "__source_lsn".into() };
+/// let unwrap = Unwrap { add_fields: vec![lsn], ..Unwrap::default() };
+/// assert!(unwrap.add_headers.is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddField {
     /// The block to look in. `None` looks in Debezium's order: the envelope's own fields (`op`, `ts_ms`, …), then the
@@ -46,13 +65,13 @@ pub struct AddField {
     pub name: String,
 }
 
-/// The options of the transform.
+/// The options of the transform. The default has no added fields and makes a delete a tombstone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unwrap {
     /// `delete.tombstone.handling.mode`.
     pub delete: DeleteHandling,
-    /// `add.fields`.
+    /// `add.fields`, in the order in which they follow the row's columns.
     pub add_fields: Vec<AddField>,
-    /// `add.headers`.
+    /// `add.headers`, in the order of the record's headers.
     pub add_headers: Vec<AddField>,
 }

@@ -1,3 +1,9 @@
+//! Where the values of `add.fields` and `add.headers` come from.
+//!
+//! A name without a block is looked for in the order of Debezium's transform: the envelope's own `op` and times; the
+//! `transaction` block (`id`, `total_order`, `data_collection_order`); the `source` block. A name with a block that the block does not
+//! have falls back to the envelope's own fields.
+
 use pgcdc_event::{Operation, Snapshot, TableName};
 
 use super::options::{AddField, FieldSection};
@@ -12,18 +18,23 @@ use crate::envelope::transaction_block::append_id;
 pub(super) enum Origin {
     /// `op`.
     Operation,
-    /// The envelope's own time: nanoseconds divided by this.
+    /// `ts_ms`, `ts_us`, `ts_ns`: the time of encoding, which is nanoseconds, divided by this.
     Now(i64),
-    /// The commit's time in this unit.
+    /// `source.ts_ms`, `ts_us`, `ts_ns`: the commit's time in this unit.
     SourceTime(TimeUnit),
+    /// `source.lsn`.
     Lsn,
+    /// `source.txId`.
     Xid,
+    /// `source.xmin`.
     Xmin,
     /// `source.origin`.
     Replicated,
     /// `source.origin_lsn`.
     ReplicatedLsn,
+    /// `source.snapshot`.
     Snapshot,
+    /// `source.sequence`.
     Sequence,
     /// `transaction.id`.
     TransactionId,
@@ -33,9 +44,9 @@ pub(super) enum Origin {
     TableOrder,
     /// A text that is the same for every record of the table.
     Constant(Box<str>),
-    /// A column of a row.
+    /// A column of a row, from `before` or `after`.
     Column {
-        /// Whether of the old row; else of the new one.
+        /// Whether the column is the old row's; else it is the new row's.
         before: bool,
         /// The column's position in the relation.
         at: usize,
@@ -89,6 +100,7 @@ impl Origin {
         })
     }
 
+    /// A field of the `source` block; `None` where it has none of this name.
     fn in_source(name: &str, table: &TableName, options: &EnvelopeOptions) -> Option<Self> {
         let text = |text: &str| Self::Constant(text.into());
         Some(match name {
@@ -112,7 +124,7 @@ impl Origin {
         })
     }
 
-    /// Whether the value is a number in JSON; all others are strings.
+    /// Whether the value is a number in JSON. Any other value is a string.
     pub(super) const fn is_number(&self) -> bool {
         matches!(
             self,

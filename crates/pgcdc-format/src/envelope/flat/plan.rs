@@ -1,3 +1,5 @@
+//! The flattened form of one table: writes a change's value, and adds the headers.
+
 use std::sync::Arc;
 
 use pgcdc_event::{HeaderName, Operation, RecordBatch, TableName};
@@ -15,14 +17,15 @@ use crate::types::write_json_string;
 /// A table's flattened form, compiled.
 #[derive(Clone, Debug)]
 pub(in crate::envelope) struct FlatPlan {
+    /// `delete.tombstone.handling.mode`.
     delete: DeleteHandling,
-    /// `add.fields`.
+    /// `add.fields`, without those that the envelope does not have.
     fields: Vec<Added>,
-    /// `add.headers`.
+    /// `add.headers`, likewise.
     headers: Vec<Added>,
-    /// The text before the row.
+    /// The text before the row: `{"schema":…,"payload":` where values carry a schema.
     head: Vec<u8>,
-    /// The text after the row.
+    /// The text after the row: `}` where values carry a schema.
     tail: &'static [u8],
     /// The whole value of a delete in mode `tombstone`.
     deleted: Vec<u8>,
@@ -73,12 +76,13 @@ impl FlatPlan {
         }
     }
 
-    /// Whether Debezium's tombstone follows a delete.
+    /// Whether the tombstone that Debezium sends behind a delete is kept.
     pub(in crate::envelope) fn keeps_tombstones(&self) -> bool {
         self.delete == DeleteHandling::RewriteWithTombstone
     }
 
-    /// Appends a change's value; false when the record has none (a tombstone, or dropped).
+    /// Appends a change's value, and gathers its key. Returns false when the record has no value: it is a tombstone, or it will
+    /// be dropped.
     pub(in crate::envelope) fn append(
         &self,
         row: &RowEncoder,
@@ -146,7 +150,7 @@ impl FlatPlan {
     }
 }
 
-/// Renders `{"schema":…,"payload":`.
+/// Renders `{"schema":…,"payload":`. `deleted`: whether the rows have the field `__deleted`.
 fn schema_head(row: &RowEncoder, name: &str, optional: bool, deleted: bool, fields: &[Added]) -> Vec<u8> {
     let mut out = br#"{"schema":{"type":"struct","fields":["#.to_vec();
     for (at, (name, schema)) in row.fields().enumerate() {

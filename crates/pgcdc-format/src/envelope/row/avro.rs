@@ -1,4 +1,4 @@
-//! Rows in Avro's binary form.
+//! Rows in Avro's binary form: the fields of a struct, one after the other, each by its [`AvroCodec`].
 
 use super::encoder::{Cell, RowEncoder};
 use super::key::KeyParts;
@@ -9,16 +9,18 @@ use crate::pgoutput::TupleValue;
 use crate::schema::{Kind, Schema};
 use crate::types::{AvroCodec, Codec};
 
-/// The Avro side of a [`RowEncoder`].
+/// The Avro side of a [`RowEncoder`]: a codec for each of its columns.
 #[derive(Clone, Debug)]
 pub(in crate::envelope) struct AvroRow {
     columns: Vec<AvroColumn>,
 }
 
+/// A column's codecs for the value and the key.
 #[derive(Clone, Debug)]
 struct AvroColumn {
     /// Writes the column in the value; `None` when the value does not have it.
     codec: Option<AvroCodec>,
+    /// How the column is written in the key.
     key: KeyForm,
 }
 
@@ -27,11 +29,11 @@ struct AvroColumn {
 enum KeyForm {
     /// The column is in no key.
     None,
-    /// They are the bytes in the value.
+    /// From the value, where the column has the same bytes.
     Same,
-    /// They are written apart: the value does not have the column, or has it in another form.
+    /// From a codec of the key's own, since the value does not have the column, or has it in another form.
     Avro(AvroCodec),
-    /// They are JSON, as the key is.
+    /// From the JSON codec, since the key is JSON.
     Json,
 }
 
@@ -54,6 +56,9 @@ impl AvroRow {
     }
 
     /// Appends a row's fields and gathers its key's, as [`RowEncoder::append`] does in JSON.
+    ///
+    /// # Errors
+    /// Those of [`RowEncoder::append`], and a null or a placeholder that the column's schema does not allow.
     pub(in crate::envelope) fn append(
         &self,
         rows: &RowEncoder,
@@ -115,6 +120,7 @@ impl AvroColumn {
     }
 }
 
+/// Appends one column's value.
 #[inline]
 fn append_cell(
     rows: &RowEncoder,
@@ -147,7 +153,8 @@ trait ByShape<'a>: Iterator<Item = &'a Schema> + Sized {
 
 impl<'a, I: Iterator<Item = &'a Schema>> ByShape<'a> for I {}
 
-/// Whether values of the one schema are values of the other, byte for byte.
+/// Whether each value of schema `a` has the same bytes under schema `b`: names and documentation do not matter, but whether null is
+/// allowed and whether there is a default do.
 fn same_shape(a: &Schema, b: &Schema) -> bool {
     a.optional == b.optional
         && a.default.is_some() == b.default.is_some()

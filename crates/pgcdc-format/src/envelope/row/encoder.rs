@@ -1,3 +1,6 @@
+//! Rows as JSON objects, for example `{"id":7,"v":"one"}`: the columns in the table's order, without those that are excluded or
+//! of a type that Debezium leaves out.
+
 use pgcdc_event::Relation;
 
 use super::key::KeyParts;
@@ -10,20 +13,25 @@ use crate::pgoutput::TupleValue;
 use crate::schema::Schema;
 use crate::types::{Codec, ValueError};
 
-/// A table's columns, compiled: writes rows as JSON objects.
+/// A table's columns, compiled: writes rows as JSON objects and gathers the key's columns.
 #[derive(Clone, Debug)]
 pub(in crate::envelope) struct RowEncoder {
     /// `schema.table`, for errors.
     table: String,
+    /// A plan for each column of the relation, also for those that records leave out: a row has a value for each.
     pub(super) columns: Vec<ColumnPlan>,
+    /// How many columns the key has.
     pub(super) key_length: usize,
+    /// The labels of the table's enum columns.
     labels: Labels,
 }
 
 /// A column's value on its way into a record.
 #[derive(Clone, Copy)]
 pub(super) struct Cell<'a> {
+    /// The column.
     pub(super) plan: &'a ColumnPlan,
+    /// The value as the server sent it.
     pub(super) value: TupleValue<'a>,
     /// Whether a snapshot read it: see [`RowRef::is_copied`].
     pub(super) copied: bool,
@@ -100,7 +108,12 @@ impl RowEncoder {
 
     /// Appends the row as a JSON object and gathers its key columns.
     ///
-    /// `fallback` is the old row, when the server sent all of it: unchanged TOAST values are taken from there.
+    /// `fallback` is the old row, when the server sent all of it: unchanged TOAST values are taken from there. Without it such a
+    /// value becomes `unavailable.value.placeholder`.
+    ///
+    /// # Errors
+    /// When the row does not fit the relation, a value is malformed or binary, or a value cannot be converted and nothing may
+    /// replace it. `out` may then hold a part of the row.
     pub(in crate::envelope) fn append(
         &self,
         row: RowRef<'_>,
@@ -114,7 +127,7 @@ impl RowEncoder {
         Ok(())
     }
 
-    /// Gathers a row's key columns alone.
+    /// Gathers a row's key columns, without writing the row: to see whether an update changed the key.
     pub(in crate::envelope) fn gather_key(
         &self,
         row: RowRef<'_>,
@@ -164,6 +177,7 @@ impl RowEncoder {
         })
     }
 
+    /// Appends the object's members, without its braces.
     fn append_fields(
         &self,
         row: RowRef<'_>,
@@ -196,7 +210,7 @@ impl RowEncoder {
         Ok(())
     }
 
-    /// Appends a value as JSON; nothing without a codec, for a type that records leave out.
+    /// Appends a value as JSON. Without a codec nothing is appended: records leave the column's type out.
     #[inline]
     pub(super) fn append_cell(
         &self,

@@ -1,8 +1,12 @@
+//! The key's values on their way from a row to a key.
+
 use crate::envelope::error::EncodeError;
 
-/// The encoded values of a row's key columns, gathered while the row is written.
+/// The encoded values of a row's key columns, gathered while the row is written. The order of the row differs from that of the key,
+/// so each value has a slot. The memory is kept from row to row.
 #[derive(Clone, Debug, Default)]
 pub(in crate::envelope) struct KeyParts {
+    /// The values, in the order of the row.
     bytes: Vec<u8>,
     /// Where each value stands in `bytes`, in the key's order.
     spans: Vec<(usize, usize)>,
@@ -40,7 +44,7 @@ impl KeyParts {
         self.spans.iter().map(|&(from, to)| &self.bytes[from..to])
     }
 
-    /// Whether two rows have the same key.
+    /// Whether two rows have the same key, compared as it is written: a key has one form for each value.
     pub(in crate::envelope) fn same(&self, other: &Self) -> bool {
         self.values().eq(other.values())
     }

@@ -1,21 +1,29 @@
+//! Labels that were added to an enum after its table's encoder was compiled.
+//!
+//! The server sends no message for `ALTER TYPE … ADD VALUE`, and the schema of an enum column lists all labels. So each row's labels
+//! are compared with the known ones, which costs a few comparisons for each enum column. Columns of a domain over an enum, and
+//! arrays of enums, are not looked at.
+
 use pgcdc_event::{Relation, TypeKind};
 
 use super::source::RowRef;
 use crate::pgoutput::TupleValue;
 
-/// The labels that are known of a table's enum columns. A label that was added to a type since is found in the first row
-/// that has it, so that the schema can be read again.
+/// The labels that are known of a table's enum columns.
 #[derive(Clone, Debug)]
 pub(super) struct Labels {
-    /// In the order of the row.
+    /// The enum columns, in the order of the row.
     columns: Vec<EnumColumn>,
 }
 
+/// One enum column.
 #[derive(Clone, Debug)]
 struct EnumColumn {
     /// The column's position in the relation.
     at: usize,
+    /// The enum type, which the caller reads again when a label is not known.
     type_oid: u32,
+    /// The labels in the type's order, then those that were accepted later.
     known: Vec<Box<str>>,
 }
 

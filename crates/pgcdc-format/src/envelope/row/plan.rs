@@ -1,3 +1,12 @@
+//! The plan of a column: its codecs for the value and the key, and the text before its value.
+//!
+//! | the column is | codec in the value | codec in the key |
+//! |---|---|---|
+//! | plain | by its type | the same bytes |
+//! | masked or cut | by its type, with the rule | by its type: Debezium does not change keys |
+//! | excluded, and in the key | none | by its type |
+//! | of a type that Debezium leaves out | none | none |
+
 use pgcdc_event::{Column, Relation};
 
 use crate::envelope::options::{EnvelopeOptions, TablePlan};
@@ -12,9 +21,10 @@ pub(super) struct ColumnPlan {
     pub(super) field: Box<str>,
     /// The text before its value: `,"name":`, for the first without the comma.
     pub(super) fragment: Box<[u8]>,
+    /// Writes the column's values; `None` when records leave its type out.
     pub(super) codec: Option<Codec>,
-    /// The codec of its value in the key, where that differs from the row: the key has another converter, or the column is
-    /// shaped or excluded.
+    /// Writes the column's values in the key, where they differ from those in the row: the key has another converter, or the
+    /// column is shaped or excluded.
     pub(super) key_codec: Option<Codec>,
     /// Whether the value of a record has the column.
     pub(super) in_value: bool,
@@ -32,8 +42,8 @@ pub(super) struct Table<'a> {
 }
 
 impl ColumnPlan {
-    /// Compiles column `at` of the table. `first` says that no column before it is part of the value; it is cleared when this
-    /// one is.
+    /// Compiles column `at` of the table. `first` says that no column before it is part of the value; it is cleared when this column
+    /// is.
     pub(super) fn compile(table: &Table<'_>, at: usize, column: &Column, first: &mut bool) -> Self {
         let included = table.plan.included.get(at).copied().unwrap_or(true);
         let shaping = table.plan.shaping.get(at).and_then(Option::as_deref);

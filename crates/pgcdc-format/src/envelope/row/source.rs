@@ -1,3 +1,6 @@
+//! A row as the server sent it, from the stream or from a snapshot. Both have the same text form for each type, so an encoder need not
+//! know which it has, except for a few dates.
+
 use crate::pgoutput::{DecodeError, Tuple, TupleValue, Values};
 
 /// A row in Postgres' text form, borrowed from where it was read.
@@ -5,7 +8,7 @@ use crate::pgoutput::{DecodeError, Tuple, TupleValue, Values};
 pub enum RowRef<'a> {
     /// From the replication stream.
     Wire(Tuple<'a>),
-    /// From a snapshot's `COPY … TO STDOUT`.
+    /// From a snapshot's `COPY … TO STDOUT`: filled by [`copy::split_line`](crate::copy::split_line).
     Copied {
         /// The line, escapes resolved.
         line: &'a [u8],
@@ -23,7 +26,7 @@ impl<'a> RowRef<'a> {
         }
     }
 
-    /// Whether a snapshot read the row. Debezium then reads it by JDBC, which represents some dates differently.
+    /// Whether a snapshot read the row. Debezium reads it by JDBC then, which represents some dates differently.
     pub(super) const fn is_copied(&self) -> bool {
         matches!(self, Self::Copied { .. })
     }
@@ -36,7 +39,8 @@ impl<'a> RowRef<'a> {
         }
     }
 
-    /// The values in order, with unchanged TOAST values taken from `fallback`, the whole old row.
+    /// The values in order, with unchanged TOAST values taken from `fallback`, the whole old row. Both rows are read side by
+    /// side, since a tuple can only be read from its beginning.
     pub(super) fn merged(
         self,
         fallback: Option<RowRef<'a>>,
@@ -52,7 +56,7 @@ impl<'a> RowRef<'a> {
     }
 }
 
-/// The values of a [`RowRef`].
+/// Iterator over the values of a [`RowRef`].
 pub(super) enum RowValues<'a> {
     Wire(Values<'a>),
     Copied { line: &'a [u8], columns: std::slice::Iter<'a, Option<(usize, usize)>> },
