@@ -1,4 +1,4 @@
-//! `bench`: figures with the command that makes them, and what to compare them with in the same run.
+//! `bench`: measures pgcdc beside other programs in the same run, and prints the figures.
 //!
 //! A further benchmark is a module with `Options` (clap's, [`Common`] flattened into them) and `run(&Options)`, and a line in
 //! [`Bench`] and in [`run`]. [`lab`] starts the services, [`measure`] watches processes, [`report`] prints what came out.
@@ -45,7 +45,7 @@ pub(crate) enum Bench {
     BareProducer(bare::Options),
 }
 
-/// What all benchmarks have in common.
+/// The options that all benchmarks have.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
     /// How often each contender runs; the table shows medians
@@ -78,10 +78,10 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// Those of all contenders (or cases) that were not left out.
+    /// The contenders (or cases) that `--without` does not name.
     ///
     /// # Errors
-    /// When `--without` names something that is not there.
+    /// When `--without` has a name that is none of them.
     pub(crate) fn choose<T>(
         &self,
         all: impl IntoIterator<Item = T>,
@@ -103,7 +103,7 @@ impl Common {
     }
 }
 
-/// Runs a benchmark, in a program with optimisations: contenders of ours (bare loops, clients, readers) are in this one.
+/// Runs a benchmark, in a program with optimisations: some contenders (bare loops, clients, readers) are parts of this program.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     if cfg!(debug_assertions) {
         return run_optimised();

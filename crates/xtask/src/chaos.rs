@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 
 use crate::cargo;
 
-/// What is broken.
+/// The thing that a test breaks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Chaos {
     /// Kill connectors under random transactions; compare Kafka with what a second slot gives, at least once and exactly once

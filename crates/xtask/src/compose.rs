@@ -12,7 +12,8 @@ pub(crate) type Variables = [(&'static str, String)];
 
 /// Says whether a Docker engine answers within three seconds and its Compose is there.
 ///
-/// `docker info` alone does not do: it exits with 0 without an engine unless it is asked for something of the server's.
+/// The exit code of a bare `docker info` does not tell: it is 0 even without an engine. So the command asks for a fact that only
+/// the engine knows.
 pub(crate) fn available() -> bool {
     quick(&["info", "--format", "{{.ServerVersion}}"]) && quick(&["compose", "version"])
 }

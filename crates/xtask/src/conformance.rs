@@ -1,4 +1,4 @@
-//! `conformance`: what Debezium writes, pgcdc writes; byte for byte, with recordings of the real Debezium as the referee.
+//! `conformance`: compares pgcdc's records with recordings of the real Debezium, byte for byte.
 //!
 //! Scenarios are data: `tests/conformance/<name>/`, see the README there. [`replay`] runs them through pgcdc and compares;
 //! [`record`] runs them through Debezium in Kafka Connect and stores what it writes.
@@ -29,7 +29,7 @@ use pending::Pending;
 use replay::{Outcome, Rig};
 use scenario::Scenario;
 
-/// Scenarios at the same time: two cores are busy with so many.
+/// How many scenarios run at the same time: this many keep two cores busy.
 const JOBS: usize = 4;
 
 /// Room that a run wants in the file system in memory, in MB; it was seen to take 400.
@@ -93,8 +93,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.record { record_all(options, scenarios) } else { compare_all(options, &scenarios) }
 }
 
-/// A PostgreSQL for the suite, which nobody needs after it: what protects data from the machine's end is off, and so is
-/// what tidies up.
+/// A PostgreSQL for the suite. Its data is not needed afterwards, so the settings that protect it from a crash of the machine are
+/// off, and so is vacuum.
 fn postgres(options: &Options, scratch: &Scratch) -> Result<Postgres> {
     let settings = PostgresOptions::version(options.postgres_version)
         .setting("fsync", "off")
@@ -176,7 +176,7 @@ fn compare_all(options: &Options, scenarios: &[Scenario]) -> Result<()> {
     judge(options, pending, &outcomes, here.len(), begin)
 }
 
-/// The names of the scenarios that this server can run, and what to say of the others.
+/// The names of the scenarios that this server can run, and a line about each other one.
 fn can_run(
     version: u32,
     server: PostgresClient,

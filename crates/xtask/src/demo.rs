@@ -1,4 +1,4 @@
-//! `demo`: the whole way of the data, and proof at its end.
+//! `demo`: the whole way of the data, and a comparison at its end.
 //!
 //! ```text
 //! sample rows, then live traffic ─▶ Postgres ─▶ pgcdc stream ─▶ Kafka ─▶ pgcdc sink ─▶ Cassandra · Redis · HTTP
@@ -100,7 +100,7 @@ fn show(options: &Options, services: &Running, binary: &std::path::Path) -> Resu
     Ok(agree)
 }
 
-/// Polls until all agree; prints the comparison; says whether they do.
+/// Polls until all stores agree with Postgres, or time is over; prints the comparison, and returns whether they agree.
 fn wait(
     options: &Options,
     services: &Running,
@@ -114,7 +114,7 @@ fn wait(
         pipeline.check()?;
         let done = traffic_done();
         let source = state::of_postgres(services.postgres)?;
-        // The topmost first: what Redis holds and what SQL says must be of the same moment.
+        // Redis and Postgres are asked right after each other, since the leaderboard moves with time.
         let board = state::board_of_redis(services.redis)?;
         let wanted = state::board_of_postgres(services.postgres)?;
         let http = state::of_http(receiver);

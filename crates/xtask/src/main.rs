@@ -1,8 +1,8 @@
 //! Commands for newcomers and developers, run as `cargo xtask …`.
 //!
 //! `up`, `down` and `status` are about real services ([`services`]); `demo` shows the whole way of the data and checks its end
-//! ([`demo`]); `test` is what CI runs ([`suite`]); `conformance` and `fuzz` hold it against Debezium and against bad bytes; `bench`
-//! measures ([`bench`]). What starts a service is the testbed, never this crate.
+//! ([`demo`]); `test` is what CI runs ([`suite`]); `conformance` compares pgcdc with Debezium, and `fuzz` gives its parsers bad
+//! bytes; `bench` measures ([`bench`]). Only the testbed starts services, never this crate.
 
 mod bench;
 mod cargo;

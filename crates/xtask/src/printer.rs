@@ -1,4 +1,4 @@
-//! Everything that is printed: results to stdout, talk to stderr.
+//! Everything that is printed: results to stdout, progress and errors to stderr.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
 
 use std::sync::OnceLock;
@@ -20,7 +20,7 @@ pub(crate) fn line(text: &str) {
     println!("{text}");
 }
 
-/// An error and its causes; a `hint:` in the message stands on its own line already.
+/// An error and its causes. A `hint:` in the message is on a line of its own already.
 pub(crate) fn error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }

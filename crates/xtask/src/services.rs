@@ -96,7 +96,7 @@ fn by_compose() -> Result<bool> {
     }
 }
 
-/// Starts what does not run yet, all at once, and prints the table.
+/// Starts the services that do not run yet, all at once, and prints the table.
 pub(crate) fn up(options: &Options) -> Result<Running> {
     let dir = options.dir();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
@@ -138,7 +138,7 @@ pub(crate) fn up(options: &Options) -> Result<Running> {
     }
     printer::table(&rows);
     if !failed.is_empty() {
-        // Half a set of services is of no use, and would be forgotten. What ran before is not ours to stop.
+        // Half a set of services is of no use, and would be forgotten. Services that ran before are left alone.
         for name in fresh {
             remove(&dir.join(name), name)?;
         }
@@ -185,7 +185,7 @@ pub(crate) fn down(options: &Options) -> Result<()> {
     for name in NAMES {
         remove(&dir.join(name), name)?;
     }
-    // Goes only when nothing of anybody else is in it.
+    // The directory is removed only when it is empty: files that are not ours stay.
     let _ = std::fs::remove_file(dir.join("compose"));
     let _ = std::fs::remove_dir(&dir);
     Ok(())

@@ -20,7 +20,7 @@ pub(crate) struct Options {
     e2e: Option<String>,
 }
 
-/// The recordings are of PostgreSQL 15; the newest must give the same.
+/// The recordings are of PostgreSQL 15; the newest version must give the same records.
 const CONFORMANCE: [(&str, u32); 2] =
     [("Debezium's recordings", 15), ("Debezium's recordings on PostgreSQL 18", 18)];
 

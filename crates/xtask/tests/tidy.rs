@@ -1,4 +1,4 @@
-//! What a reader relies on, kept true: the edges between crates, the size of files, what the documents name.
+//! Facts that a reader relies on, checked: the edges between crates, the size of files, the names in the documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -62,7 +62,10 @@ fn crates_depend_only_as_the_architecture_says() {
         .iter()
         .map(|(name, edges)| ((*name).to_owned(), edges.iter().map(|e| (*e).to_owned()).collect()))
         .collect();
-    assert_eq!(found, allowed, "left: what cargo sees; right: what ARCHITECTURE.md says");
+    assert_eq!(
+        found, allowed,
+        "left: the edges that cargo sees; right: the edges that ARCHITECTURE.md allows"
+    );
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn one_crate_names_librdkafka() {
             }
         });
     }
-    assert!(users.is_empty(), "pgcdc-kafka has types of its own for them: {users:?}");
+    assert!(users.is_empty(), "use pgcdc-kafka's own types in place of librdkafka's: {users:?}");
 }
 
 /// Capture without its feature `kafka` compiles because one folder alone has to do with it.
@@ -116,7 +119,7 @@ fn one_folder_of_capture_names_the_kafka_client() {
             users.push(path.to_owned());
         }
     });
-    assert!(users.is_empty(), "crate::kafka has what they need, with or without the feature: {users:?}");
+    assert!(users.is_empty(), "use crate::kafka, which is there with and without the feature: {users:?}");
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn documents_stay_short() {
         let lines = std::fs::read_to_string(root().join(document)).expect(document).lines().count();
         assert!(
             lines <= most,
-            "{document} has {lines} lines; what goes beyond {most} has a chapter in docs/"
+            "{document} has {lines} lines, and at most {most} are allowed: move a part into a chapter of docs/"
         );
     }
 }

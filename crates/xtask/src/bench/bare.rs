@@ -1,7 +1,7 @@
 //! The least that librdkafka costs: a loop that produces records it holds in memory, and does nothing else.
 //!
-//! It runs as a process of its own (a hidden subcommand), so that its CPU time and memory can be read like anybody else's. The
-//! records are a sample of a topic that pgcdc has written, again and again: same keys, values and headers.
+//! It runs as a process of its own (a hidden subcommand), so that its CPU time and memory can be read like those of the other
+//! contenders. The records are a sample of a topic that pgcdc has written, again and again: same keys, values and headers.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _,
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-/// What the process is told.
+/// The arguments of the process.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// The broker
@@ -25,18 +25,19 @@ pub(crate) struct Options {
     /// The topic whose records to produce again
     #[arg(long)]
     from: String,
-    /// Where to
+    /// The topic to produce them to
     #[arg(long)]
     to: String,
-    /// How many in all
+    /// How many records in all
     #[arg(long)]
     count: usize,
-    /// How many different ones
+    /// How many different records
     #[arg(long, default_value_t = 100_000)]
     sample: usize,
 }
 
-/// What pgcdc sets for its producer, see `pgcdc-kafka`, `Producer::new`, and `pgcdc-capture`, `output/linger.rs`.
+/// The properties that pgcdc sets for librdkafka's producer: see `pgcdc-kafka`, `producer/librdkafka/client.rs` and
+/// `producer/linger.rs`.
 const PROPERTIES: [(&str, &str); 7] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),

@@ -1,6 +1,6 @@
 //! The same backlog, drained by each contender in turns, each run from a slot of its own that was made before the load.
 //!
-//! All figures but the start are those of the drain: from the first record that is durable in Kafka to the last.
+//! All figures but the start are of the drain: from the first record that is durable in Kafka to the last.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -58,7 +58,7 @@ impl Options {
     }
 }
 
-/// What `--without` calls them, and what the report does.
+/// The contenders: their names for `--without`, and in the report.
 const CONTENDERS: [(&str, &str); 10] = [
     ("recvlogical", "pg_recvlogical > /dev/null"),
     ("pgcdc", PGCDC),
@@ -194,7 +194,7 @@ fn report(options: &Options, rows: u32) -> Report {
 }
 
 struct Bench {
-    // First: the worker is stopped before the broker.
+    // First, since fields are dropped in order: the worker must stop before the broker.
     debezium: Option<Debezium>,
     registry: Option<Registry>,
     lab: Lab,
@@ -202,7 +202,7 @@ struct Bench {
     schemas: bool,
     /// How the secured contenders reach the broker.
     listener: Option<Listener>,
-    /// `--before`
+    /// The program of `--before`.
     before: PathBuf,
     /// WAL position behind the backlog.
     end: String,
@@ -241,7 +241,8 @@ impl Bench {
             self.lab.sql(&format!("CALL load_events({warm}, 1000)"))?;
         }
         self.end = self.lab.sql("SELECT pg_current_wal_lsn()")?;
-        // Something behind the end, so that whoever waits for the end gets past it; and no checkpoint amid a run.
+        // A message behind the end, so that a contender that waits for the end gets past it. The checkpoint now prevents one
+        // during a run.
         self.lab.sql("SELECT pg_logical_emit_message(true, 'bench', 'end'); CHECKPOINT")?;
         Ok(())
     }
@@ -327,7 +328,7 @@ impl Bench {
         let begin = Instant::now();
         let process = self.lab.spawn(name, command)?;
         let phase = self.drain(begin, &process, &topic)?;
-        drop(process); // killed: it waits for that
+        drop(process); // kills it, and waits for its end
         self.lab.forget(&topic)?;
         Ok(phase)
     }

@@ -9,7 +9,7 @@ use super::lab::{Connector, Lab};
 use super::measure::{Phase, Watch, follow};
 use crate::printer;
 
-/// What a careful operator sets for throughput.
+/// The properties that a careful operator sets for throughput.
 const TUNED: [(&str, &str); 5] = [
     ("max.batch.size", "16384"),
     ("max.queue.size", "65536"),

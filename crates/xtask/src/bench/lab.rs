@@ -1,4 +1,4 @@
-//! What a benchmark of capture runs on: PostgreSQL, Kafka and an optimised pgcdc, all on this machine.
+//! The services and programs of a benchmark of capture: PostgreSQL, Kafka and an optimised pgcdc, all on this machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,7 +28,7 @@ pub(super) struct Lab {
     /// The broker's certificates and further ports, after [`Lab::start_secured`].
     secured: Option<(Security, SecurePorts)>,
     set: Vec<String>,
-    // Last: what runs in it is stopped first.
+    // Last, since fields are dropped in order: the programs that run in it must stop first.
     pub(super) scratch: Scratch,
 }
 
@@ -53,14 +53,14 @@ impl Lab {
         };
         let scratch = Scratch::new("bench")?;
         printer::say("starting PostgreSQL and Kafka");
-        // Slots hold WAL back on purpose, and a checkpoint amid a run would be somebody's bad luck.
+        // Slots hold WAL back on purpose, and a checkpoint during a run would slow down one contender alone.
         let settings = PostgresOptions::version(options.postgres_version)
             .setting("shared_buffers", "512MB")
             .setting("max_replication_slots", "120")
             .setting("max_wal_size", "32GB")
             .setting("checkpoint_timeout", "1h");
         let postgres = Postgres::start(scratch.join("postgres"), 0, settings)?;
-        // What a run wrote is removed before the next one, on disk too.
+        // The topics of a run are removed before the next run, on disk, too.
         let heap = KafkaOptions { heap_mb: 1024, ..KafkaOptions::default() }
             .setting("log.segment.delete.delay.ms", "500");
         let (kafka, secured) = if secure {
@@ -113,7 +113,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Removes a topic with what is in it.
+    /// Removes a topic with its records.
     pub(super) fn forget(&self, topic: &str) -> Result<()> {
         let (admin, runtime) = self.admin()?;
         let outcomes = runtime.block_on(admin.delete_topics(&[topic], &AdminOptions::new()))?;
@@ -141,7 +141,7 @@ impl Lab {
         self.sql(&format!("SELECT pg_create_logical_replication_slot('{quoted}', 'pgoutput')")).map(|_| ())
     }
 
-    /// Drops a slot once whoever used it has let go of it.
+    /// Drops a slot as soon as no process uses it any more.
     pub(super) fn drop_slot(&self, name: &str) -> Result<()> {
         let quoted = name.replace('\'', "''");
         let active =
@@ -193,7 +193,7 @@ impl Lab {
         connector: &Connector,
         more: &[&str],
     ) -> Result<Command> {
-        // What a Connect worker knows and a connector need not say.
+        // A Connect worker knows the brokers, so a connector's own properties do not name them.
         let connector = connector.clone().with("bootstrap.servers", &self.kafka.bootstrap());
         let file = self.scratch.join(format!("{name}.json"));
         let text = json!({"name": name, "config": connector.0}).to_string();
@@ -222,7 +222,7 @@ impl Lab {
         }))
     }
 
-    /// Where the log of a run belongs.
+    /// The log file of a run.
     pub(super) fn log(&self, name: &str) -> PathBuf {
         self.scratch.join(format!("{name}.log"))
     }

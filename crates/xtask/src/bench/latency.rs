@@ -39,7 +39,7 @@ pub(crate) struct Options {
     common: Common,
 }
 
-/// What `--without` calls them, and what the report does.
+/// The contenders: their names for `--without`, and in the report.
 const CONTENDERS: [(&str, &str); 2] = [("pgcdc", "pgcdc"), ("debezium", "Debezium")];
 
 const COLUMNS: &[Column] = &[

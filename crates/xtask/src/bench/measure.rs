@@ -16,13 +16,13 @@ pub(super) struct Reading {
     pub(super) broker: f64,
 }
 
-/// What can be read of a process that runs beside PostgreSQL and Kafka.
+/// Reads CPU time and memory of a process that runs beside PostgreSQL and Kafka.
 pub(super) struct Watch {
     process: ProcessId,
-    /// Whose child the walsender is; none where nothing streams.
+    /// The parent process of the walsender; `None` where nothing streams.
     postmaster: Option<ProcessId>,
     broker: ProcessId,
-    /// Found once and kept: looking for it means reading all of /proc.
+    /// The walsender, found once and kept: looking for it means reading all of /proc.
     walsender: Option<ProcessId>,
     /// CPU seconds of walsenders that are gone: Debezium connects more than once.
     walsenders_gone: f64,
@@ -58,7 +58,7 @@ impl Watch {
         self
     }
 
-    /// Reads once. What has ended keeps its last reading. Costs some 50 µs once the walsender is known.
+    /// Reads once. A process that has ended keeps its last reading. Costs some 50 µs once the walsender is known.
     pub(super) fn read(&mut self) -> Reading {
         if let Some(postmaster) = self.postmaster
             && self.walsender.is_none_or(|process| !process.is_alive())
@@ -119,14 +119,14 @@ pub(super) fn settle(server: ProcessId) {
     }
 }
 
-/// A run from the first thing that came out to the last.
+/// A run from its first output to its last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Phase {
     /// From the start of the run to the first output.
     pub(super) start_up: f64,
     /// From the first output to the last.
     pub(super) seconds: f64,
-    /// The share of the output that came in that time: what was there at the first look is not part of it.
+    /// The share of the output that came in that time. Output that was there at the first look is not counted.
     pub(super) share: f64,
     pub(super) cpu: f64,
     pub(super) walsender: f64,
@@ -136,7 +136,7 @@ pub(super) struct Phase {
 }
 
 impl Phase {
-    /// Things per second of the phase, when `count` came out in all.
+    /// Things per second of the phase, for `count` things in all.
     pub(super) fn rate(&self, count: f64) -> f64 {
         count * self.share / self.seconds
     }

@@ -1,7 +1,7 @@
 //! Peak memory of `pgcdc stream`: a long backlog whose broker stands still for a while, one large transaction, large rows
 //! from the stream and from a snapshot.
 //!
-//! The bar is 64 MiB and twice the largest row, whatever the backlog.
+//! The limit is 64 MiB plus twice the largest row, whatever the backlog.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ const COLUMNS: &[Column] = &[
     column("seconds", 1),
     column("load", 2),
 ];
-/// What `--without` calls them.
+/// The cases: their names for `--without`.
 const CASES: [&str; 4] = ["backlog", "transaction", "values", "snapshot"];
 const LIMIT: Duration = Duration::from_secs(900);
 const MIB: f64 = 1_048_576.0;
@@ -100,7 +100,7 @@ fn backlog(lab: &mut Lab, options: &Options, report: &mut Report) -> Result<()> 
     Ok(())
 }
 
-/// A broker that takes values of so many bytes; returns its limit.
+/// Puts a broker in place that takes values of this many bytes; returns its limit.
 fn roomy(lab: &mut Lab, name: &str, bytes: u64) -> Result<String> {
     let limit = (2 * bytes).to_string();
     let roomy = KafkaOptions { heap_mb: 2048, ..KafkaOptions::default() }
@@ -128,7 +128,8 @@ const INCOMPRESSIBLE: &str =
 
 /// Snapshots of a table of large rows only, and by four threads of one whose large rows are among others.
 fn snapshots(lab: &mut Lab, options: &Options, report: &mut Report) -> Result<()> {
-    // Rows between them that fill a page each, since ranges are of the table's own pages; its values are elsewhere.
+    // Small rows that fill a page each stand between the large ones: threads share the table's own pages, and large values are
+    // stored elsewhere.
     const AMONG: u64 = 1000;
     let cases =
         [(1, u64::from(options.value), 0, "1"), (5, u64::from(options.value), 0, "1"), (20, 20, AMONG, "4")];
@@ -199,7 +200,7 @@ fn values(lab: &mut Lab, options: &Options, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Adds figures and the bar on them.
+/// Adds figures, and the limit on them.
 fn add(report: &mut Report, label: &str, usage: &Usage, row_mib: f64) {
     let allowed = BASE_MIB + 2.0 * row_mib;
     let mut figures = vec![
@@ -217,7 +218,7 @@ fn add(report: &mut Report, label: &str, usage: &Usage, row_mib: f64) {
 
 struct Run<'a> {
     name: &'a str,
-    /// Without the prefix.
+    /// The topic's name without the prefix.
     topic: &'a str,
     records: u64,
     /// For how long the broker stands still when a third has arrived.

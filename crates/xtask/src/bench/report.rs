@@ -24,7 +24,7 @@ pub(super) struct Column {
     pub(super) digits: usize,
 }
 
-/// Shorter than the struct, for tables of constants.
+/// A [`Column`] in fewer words, for tables of constants.
 pub(super) const fn column(name: &'static str, digits: usize) -> Column {
     Column { name, digits }
 }
@@ -85,7 +85,7 @@ impl Report {
         Self { command, title, columns, contenders, ratios, bars, notes, charted }
     }
 
-    /// Adds one run's figures, by the columns' names, and says them. Rows appear in the order of their first runs.
+    /// Adds one run's figures, by the columns' names, and prints them. Rows appear in the order of their first runs.
     pub(super) fn run(&mut self, contender: &str, figures: &[(&'static str, f64)]) {
         let find = |column: &Column| figures.iter().find(|(name, _)| *name == column.name).map(|f| f.1);
         let values: Vec<Option<f64>> = self.columns.iter().map(find).collect();
@@ -259,7 +259,7 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     Some(if values.len() % 2 == 1 { upper } else { (values[middle - 1] + upper) / 2.0 })
 }
 
-/// What one needs to know before comparing with figures from elsewhere.
+/// The machine: without it figures cannot be compared with figures from elsewhere.
 fn machine() -> Value {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let field = |text: &str, name: &str| {

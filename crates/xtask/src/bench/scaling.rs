@@ -1,4 +1,4 @@
-//! What `pgcdc stream` costs as work grows in one direction: tables, columns, rows of a transaction.
+//! The cost of `pgcdc stream` as work grows in one direction: tables, columns, rows of a transaction.
 //!
 //! Each case is a backlog of its own, read from slots that were made right before it. Steady state begins when the last table
 //! has its first record in Kafka: connecting, and what each table costs once (catalog, encoder), is `start s`. Topics are
@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// Rows of each case
     #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(10_000..))]
     rows: u32,
-    /// Leave out what is larger: more tables, columns, or rows of a transaction
+    /// Leave out cases with more tables, columns, or rows of a transaction than this
     #[arg(long, value_name = "SIZE")]
     largest: Option<u32>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ const COLUMNS: &[Column] = &[
 ];
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// A backlog.
+/// A case: the size of its backlog.
 #[derive(Debug, Clone)]
 struct Case {
     direction: &'static str,
@@ -65,7 +65,7 @@ impl Case {
         tables.into_iter().chain(columns).chain(transactions).collect()
     }
 
-    /// As it stands in the table.
+    /// The case's name in the table of figures.
     fn label(&self) -> String {
         label(self.direction, self.size)
     }
@@ -111,7 +111,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
             lab.drop_slot(&format!("{}_{round}", case.id()))?;
         }
     }
-    // A tenth is what two runs of the same differ by.
+    // Two runs of the same case differ by up to a tenth.
     let mut bar = |column, direction, large, small| {
         let (large, small) = (label(direction, large), label(direction, small));
         report.ratio(&large, &small);

@@ -41,16 +41,17 @@ const COLUMNS: &[Column] = &[
     column("start s", 2),
     column("load", 2),
 ];
-/// What `--without` calls them.
+/// The contenders: their names for `--without`.
 const CONTENDERS: [&str; 3] = ["consume", "cassandra", "redis"];
 const LIMIT: Duration = Duration::from_secs(600);
 const TOPIC: &str = "sinks.public.engagement_events";
-/// Tasks × statements of each in flight.
+/// Levels of concurrency: tasks × statements that each has in flight.
 const CASSANDRA_LEVELS: &str = "1x64,1x128,1x256,1x512,2x128,2x256,2x512";
-/// The same with a third number: rows of a batch, as the sink sends them. Shown beside, since the bar is about single statements.
+/// The same with a third number: rows of a batch, as the sink sends them. Shown beside the others, since the goal is about single
+/// statements.
 const CASSANDRA_BATCHES: &str = "2x128x10";
 const IN_BATCHES: &str = "bare loop, batches of 10 > Cassandra";
-/// Records of a call × calls in flight.
+/// Levels of concurrency: records of a call × calls in flight.
 const REDIS_LEVELS: &str = "100x4,250x1,250x4,500x1,500x2,500x4,1000x2,2000x2";
 /// Added to the round of `--before`, so that its groups, keyspaces and keys are its own.
 const BEFORE_ROUNDS: u32 = 1000;
@@ -85,10 +86,10 @@ pub(super) fn run(options: &Options) -> Result<()> {
     report.publish(&options.common)
 }
 
-/// A run's, by the name of their column.
+/// The figures of a run, by the name of their column.
 type Figures = Vec<(&'static str, f64)>;
 
-/// Does one run, whose round it is told.
+/// Does one run; takes the number of the round.
 type Contender<'c, 'a> = dyn FnMut(&mut Bench<'a>, u32) -> Result<Figures> + 'c;
 
 struct Bench<'a> {
@@ -199,7 +200,7 @@ impl<'a> Bench<'a> {
         self.rounds(report, server, &mut contenders)
     }
 
-    /// Runs them in turns, each on a store that is done with the run before; round 0 is the warm-up.
+    /// Runs the contenders in turns, each when the store is done with the run before; round 0 is the warm-up.
     fn rounds(
         &mut self,
         report: &mut Report,
@@ -232,7 +233,7 @@ impl<'a> Bench<'a> {
             format!("type = \"cassandra\"\ncontact_points = [\"{node}\"]\nkeyspace = \"{keyspace}\"");
         let (first, last) = (1, i64::from(self.options.rows));
         let phase = self.sink(program, &format!("cassandra_{round}"), &section, |_| {
-            // When the last row of the topic is there, all are, but for some of the last two batches (16,000 rows at most).
+            // When the topic's last row is in the store, all rows are, but for some of the last two batches (16,000 rows at most).
             Ok(if store.has(&keyspace, last)? { 2 } else { u64::from(store.has(&keyspace, first)?) })
         })?;
         let there = store.count(&keyspace)?;

@@ -30,7 +30,7 @@ pub(crate) struct Options {
     common: Common,
 }
 
-/// What `--without` calls them, and what the report does.
+/// The contenders: their names for `--without`, and in the report.
 const CONTENDERS: [(&str, &str); 5] = [
     ("copy", COPY),
     ("pgcdc-stdout", STDOUT),
@@ -44,10 +44,10 @@ const PGCDC: &str = "pgcdc > Kafka";
 const BEFORE: &str = "pgcdc before > Kafka";
 const DEBEZIUM: &str = "Debezium > Kafka";
 
-/// A smaller table of the same shape, for the runs that nobody measures.
+/// A smaller table of the same shape, for the unmeasured runs.
 const WARM: &str = "public.warm_up";
 const LIMIT: Duration = Duration::from_secs(900);
-/// What a process that writes rows to its standard output may have written elsewhere before.
+/// How many bytes a process may have written to its log before it writes rows to its standard output.
 const LOG_BYTES: u64 = 64 << 10;
 
 const COLUMNS: &[Column] = &[
@@ -137,16 +137,16 @@ fn load(lab: &Lab, rows: u32, warm: u32) -> Result<()> {
          INSERT INTO {WARM} SELECT * FROM {TABLE} LIMIT {warm};
          ALTER PUBLICATION engagement_pub ADD TABLE {WARM}"
     ))?;
-    // Hint bits, visibility and statistics are settled before, and the pages are read once: the same for all.
+    // Hint bits, visibility and statistics are settled before, and the pages are read once, so that all contenders find the same.
     lab.sql(&format!("VACUUM ANALYZE {TABLE}"))?;
     lab.sql(&format!("VACUUM ANALYZE {WARM}"))?;
     lab.sql(&format!("CHECKPOINT; SELECT sum(length(t::text)) FROM {TABLE} AS t")).map(|_| ())
 }
 
 struct Bench {
-    // First: the worker is stopped before the broker.
+    // First, since fields are dropped in order: the worker must stop before the broker.
     debezium: Option<Debezium>,
-    /// `--before`
+    /// The program of `--before`.
     before: PathBuf,
     lab: Lab,
     schemas: bool,

@@ -1,4 +1,4 @@
-//! Records in the form they are stored and compared in: one line each, the volatile masked.
+//! Records in the form in which they are stored and compared: one line each, with volatile values masked.
 
 use std::fmt::Write as _;
 use std::hash::{Hash as _, Hasher as _};
@@ -10,7 +10,7 @@ use super::mask::{ends_volatile, mask};
 
 /// Recordings longer than this are cut in the middle.
 const LONG: usize = 1000;
-/// So many records stay at both ends of a cut.
+/// How many records stay at each end of a cut.
 const KEPT: usize = 10;
 
 /// One record of one topic.
@@ -104,7 +104,7 @@ fn murmur2(data: &[u8]) -> u32 {
 
 /// Records as lines: topic by topic, each topic (and partition) in its own order.
 pub(super) fn lines(mut records: Vec<Record>, made_anew: &[String]) -> Vec<String> {
-    // The table that marks the end of a step is no part of the story, unless a transform mixes it with others.
+    // The table that marks the end of a step is not part of the recording, unless a transform mixes it with other tables.
     records.retain(|record| !record.topic.ends_with(".zz_end"));
     records.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition))); // stable
     let mut all: Vec<String> = Vec::with_capacity(records.len());
@@ -118,7 +118,7 @@ pub(super) fn lines(mut records: Vec<Record>, made_anew: &[String]) -> Vec<Strin
     if all.len() > LONG { cut(&all) } else { all }
 }
 
-/// Keeps both ends; what is between is told by its number and a digest.
+/// Keeps both ends; the lines between them become their number and a digest.
 fn cut(all: &[String]) -> Vec<String> {
     let middle = &all[KEPT..all.len() - KEPT];
     let mut digest = Fnv(0xcbf2_9ce4_8422_2325);
@@ -144,7 +144,7 @@ impl std::hash::Hasher for Fnv {
     }
 }
 
-/// Says where pgcdc's lines part from the recorded ones.
+/// Describes the first difference between pgcdc's lines and the recorded ones.
 pub(super) fn difference(ours: &[String], recorded: &[String]) -> Option<String> {
     let mut told = String::new();
     let mut differing = 0;
@@ -187,7 +187,7 @@ fn first_part(ours: &str, recorded: &str, number: usize) -> String {
     format!("record {number} differs in the order of its parts")
 }
 
-/// What surrounds the first difference in both texts.
+/// The surroundings of the first difference in both texts.
 fn excerpts(a: &str, b: &str) -> (String, String) {
     const BEFORE: usize = 100;
     const AFTER: usize = 200;

@@ -1,9 +1,10 @@
-//! What differs between two runs of Debezium itself: times, positions, transaction and run ids. Nothing else is masked.
+//! Masks the values that differ between two runs of Debezium itself: times, positions, transaction and run ids. Nothing else is
+//! masked.
 
 /// The last part of a volatile field's name.
 const VOLATILE: [&str; 8] = ["ts_ms", "ts_us", "ts_ns", "lsn", "txId", "lsn_proc", "lsn_commit", "sequence"];
 
-/// What `CloudEventsConverter` makes of the same fields.
+/// The names that `CloudEventsConverter` gives the same fields.
 const CLOUD_EVENTS: [&str; 8] = [
     "time",
     "iodebeziumtsms",
@@ -46,11 +47,11 @@ pub(super) fn mask(text: &str, made_anew: &[String]) -> String {
     if out.contains(MESSAGE_ID) { without_addresses(&out) } else { out }
 }
 
-/// What Debezium calls the collection of a logical message: by Java's way to print an object, with its address.
+/// A part of the name that Debezium gives the collection of a logical message: Java's text of an object, with its address.
 const MESSAGE_ID: &str = "$LogicalDecodingMessageId@";
 
-/// Takes the addresses of logical messages out of `data_collections`, and puts these collections last: where they stand
-/// follows from the address.
+/// Takes the addresses of logical messages out of `data_collections`, and puts these collections last, since their place depends on
+/// the address.
 fn without_addresses(text: &str) -> String {
     const LIST: &str = "\"data_collections\":[{";
     let Some(start) = text.find(LIST).map(|at| at + LIST.len()) else { return text.to_owned() };

@@ -11,11 +11,11 @@ use super::stage::{drop_database, prepare, wait_until};
 use super::topics::Topics;
 use super::watch::Watch;
 
-/// Nothing new for so long: a variant that does not capture the marker's table has written everything.
+/// A variant that does not capture the marker's table counts as done when it has written nothing new for this long.
 const QUIET: Duration = Duration::from_secs(4);
-/// So long nothing may change before the topics are read.
+/// Topics are read when nothing has changed in them for this long.
 const SETTLED: Duration = Duration::from_millis(600);
-/// A variant that captures it shows it within this time, or is quiet.
+/// The longest wait for the marker of a step.
 const MARKED: Duration = Duration::from_secs(30);
 
 /// Where to record.
@@ -99,7 +99,7 @@ fn record_group(
     }
     played?;
     let slots = format!("database = '{}' AND active", scenario.database());
-    // A task that ends in order has flushed; one that does not is cut off.
+    // A task that ends in order has flushed its records; any other task is cut off.
     let _ = wait_until("the connectors let go of their slots", || {
         let active = format!("SELECT count(*) FROM pg_replication_slots WHERE {slots}");
         Ok(watch.value(&active)? == "0")
@@ -122,7 +122,7 @@ impl<'a> Take<'a> {
         }
     }
 
-    /// Asks Connect whether it has failed.
+    /// Asks Connect whether the connector has failed.
     fn look(&mut self, studio: Studio<'_>) -> bool {
         if self.failure.is_none() {
             self.failure = studio.failure(&self.connector);
@@ -131,7 +131,7 @@ impl<'a> Take<'a> {
     }
 }
 
-/// Makes the changes, each step when the one before is in Kafka.
+/// Makes the changes, each step when the step before is in Kafka.
 fn play(studio: Studio<'_>, topics: &Topics, scenario: &Scenario, takes: &mut [Take<'_>]) -> Result<()> {
     for take in takes.iter_mut() {
         wait_for_stream(studio, take)?;
@@ -147,7 +147,7 @@ fn play(studio: Studio<'_>, topics: &Topics, scenario: &Scenario, takes: &mut [T
     Ok(())
 }
 
-/// Waits until the connector streams, has failed, or is one that never streams.
+/// Waits until the connector streams or has failed; a connector that never streams is not waited for.
 fn wait_for_stream(studio: Studio<'_>, take: &mut Take<'_>) -> Result<()> {
     let slot = &take.slot;
     let streaming = format!(

@@ -1,4 +1,4 @@
-//! A scenario through `pgcdc stream --stdout`, compared with the recording; all variants that can share a database at once.
+//! Runs a scenario through `pgcdc stream --stdout` and compares with the recording. Variants that can share a database run at once.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(super) struct Rig<'a> {
     pub(super) scratch: &'a Path,
 }
 
-/// One variant's name and what is wrong with it; none when it is the same as the recording.
+/// A variant's name, and its difference from the recording; `None` when there is no difference.
 pub(super) type Outcome = (String, Option<String>);
 
 /// Replays a scenario.
@@ -106,7 +106,7 @@ fn start<'a>(rig: Rig<'_>, scenario: &Scenario, variant: &'a Variant, slot: &str
     let mut properties = variant.config(scenario, rig.server.port, slot);
     let offsets = dir.join("offsets.json");
     properties.insert("offset.storage.file.filename".into(), offsets.to_string_lossy().into());
-    // Only how soon one sees that a step was written depends on it.
+    // This decides only how soon one sees that a step was written.
     properties.insert("status.update.interval.ms".into(), "20".into());
     let file = dir.join("connector.json");
     std::fs::write(&file, serde_json::json!({"name": slot, "config": properties}).to_string())
@@ -119,7 +119,7 @@ fn start<'a>(rig: Rig<'_>, scenario: &Scenario, variant: &'a Variant, slot: &str
     Ok(Running { variant, slot: slot.to_owned(), stdout, process })
 }
 
-/// Makes the changes, each step when the one before has been written by all.
+/// Makes the changes, each step when all variants have written the step before.
 fn drive(
     server: PostgresClient,
     watch: &Watch,
@@ -128,7 +128,7 @@ fn drive(
     running: &mut [Running<'_>],
 ) -> Result<()> {
     for run in running.iter_mut() {
-        // One that ended early says why in its comparison.
+        // A process that ended early says why in its comparison.
         if run.process.wait_for_stderr("streaming", LIMIT).is_err() && run.process.is_running() {
             anyhow::bail!("does not begin to stream: {}", errors(&run.process));
         }
@@ -144,8 +144,8 @@ fn drive(
     Ok(())
 }
 
-/// What changes wrote is seen by the slot; a heartbeat comes with time alone, and is waited for until nothing differs
-/// (a line half written is no error yet).
+/// Waits for heartbeats until nothing differs: they come with time alone, so the slot's position does not tell that they were written.
+/// (A line that is half written is not an error yet.)
 fn await_heartbeats(scenario: &Scenario, run: &mut Running<'_>) {
     if matches!(run.variant.property("heartbeat.interval.ms"), "" | "0") {
         return;
@@ -164,7 +164,7 @@ fn all_confirmed(watch: &Watch, position: &str, step: usize, running: &mut [Runn
         .filter(|run| !run.variant.is_manual())
         .filter_map(|run| run.process.is_running().then(|| format!("'{}'", run.slot)))
         .collect();
-    // Where the slot stays as it is, the row that ends the step must be there.
+    // A variant that leaves its slot as it is has written the step when the row that ends it is there.
     let mut manual = running.iter_mut().filter(|run| run.variant.is_manual());
     if !manual.all(|run| !run.process.is_running() || marked(&run.stdout) >= step) {
         return Ok(false);
@@ -186,7 +186,7 @@ fn marked(stdout: &Path) -> usize {
     String::from_utf8_lossy(&written).lines().filter(|line| line.contains(&topic)).count()
 }
 
-/// What it had to say beyond its life cycle.
+/// The lines of its log beyond its life cycle.
 fn errors(process: &Process) -> String {
     let said = process.stderr();
     let quiet = |line: &&str| !line.contains("INFO") && !line.contains("WARN") && !line.trim().is_empty();

@@ -1,4 +1,4 @@
-//! The files of a scenario: one database, one story of changes, several variants of the connector's properties.
+//! The files of a scenario: one database, one sequence of changes, several variants of the connector's properties.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-/// What every connector has unless a scenario says otherwise. `{{…}}` is filled in by [`Variant::config`].
+/// The properties that every connector has unless a scenario says otherwise. `{{…}}` is filled in by [`Variant::config`].
 const BASE: [(&str, &str); 16] = [
     ("connector.class", "io.debezium.connector.postgresql.PostgresConnector"),
     ("plugin.name", "pgoutput"),
@@ -61,7 +61,7 @@ pub(super) struct Variant {
 }
 
 impl Scenario {
-    /// Those whose name contains one of `names`, or all.
+    /// The scenarios whose names contain one of `names`, or all.
     pub(super) fn chosen(root: &Path, names: &[String]) -> Result<Vec<Self>> {
         let entries = std::fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?;
         let mut dirs: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -104,7 +104,7 @@ impl Scenario {
     pub(super) fn together<'a>(&'a self, only: &[String]) -> Vec<Vec<&'a Variant>> {
         let mut groups: BTreeMap<_, Vec<&Variant>> = BTreeMap::new();
         for variant in self.variants.iter().filter(|one| only.is_empty() || only.contains(&one.name)) {
-            // What writes to the database itself is alone.
+            // A variant that writes to the database itself runs alone.
             let writes = variant.property("publication.autocreate.mode") != "disabled"
                 || !variant.property("replica.identity.autoset.values").is_empty()
                 || !variant.property("heartbeat.action.query").is_empty()
@@ -115,7 +115,7 @@ impl Scenario {
         groups.into_values().collect()
     }
 
-    /// What is run before the connector starts; the marker's table and the publication come on top.
+    /// The SQL that is run before the connector starts; the marker's table and the publication are added to it.
     pub(super) fn setup(&self, variant: &Variant) -> Result<String> {
         let own = match &variant.setup {
             Some(setup) => setup.clone(),
@@ -126,7 +126,8 @@ impl Scenario {
         Ok(format!("{own}\nCREATE TABLE IF NOT EXISTS public.{MARKER}(id int PRIMARY KEY);\n{publication}\n"))
     }
 
-    /// What is run while it streams; everything of a step arrives before the next. Each ends with a row of the marker's.
+    /// The SQL that is run while the connector streams, a text for each step. All records of a step arrive before the next step
+    /// begins. Each step ends with a row in the marker's table.
     pub(super) fn steps(&self, variant: &Variant) -> Result<Vec<String>> {
         let changes = read(&self.dir.join("changes.sql")).unwrap_or_default();
         let steps: Vec<&str> =
@@ -214,7 +215,7 @@ fn put(properties: &mut Map<String, Value>, over: Map<String, Value>) {
     }
 }
 
-/// A name in which only what every topic and slot may have is left.
+/// A name reduced to the characters that every topic and slot may have.
 pub(super) fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }

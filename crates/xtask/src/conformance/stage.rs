@@ -21,7 +21,7 @@ pub(super) fn prepare(
 ) -> Result<()> {
     let database = scenario.database();
     drop_database(watch, &database)?;
-    // Copied as files, which PostgreSQL 14 always does: written through the log, all that stream would read past it.
+    // The template is copied as files, as PostgreSQL 14 always does. Written to the WAL, it would pass through every slot.
     let version: u32 =
         watch.value("SHOW server_version_num")?.parse().context("the server has no version")?;
     let copied = if version >= 150_000 { "STRATEGY file_copy" } else { "" };
@@ -30,13 +30,13 @@ pub(super) fn prepare(
     let create = first.map(|(_, slot)| {
         format!("SELECT pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput');\n")
     });
-    // In the setup's session, when nothing that it has set there is left.
+    // In the setup's session, to save another one; `DISCARD ALL` first takes its settings back.
     let slots: String = create.collect();
     server.sql(&database, &format!("{}\nDISCARD ALL;\n{slots}", scenario.setup(group[0])?))?;
     Ok(())
 }
 
-/// Drops the database with what uses it, its slots first.
+/// Drops the database: first its slots, and the sessions that use them.
 pub(super) fn drop_database(watch: &Watch, database: &str) -> Result<()> {
     let slots = format!("FROM pg_replication_slots WHERE database = '{database}'");
     // A connector that is about to end may take its slot once more.
@@ -54,7 +54,7 @@ pub(super) fn drop_database(watch: &Watch, database: &str) -> Result<()> {
     dropped
 }
 
-/// The first of the scenario's extensions that this server has not.
+/// The first of the scenario's extensions that this server does not have.
 pub(super) fn missing_extension(server: PostgresClient, scenario: &Scenario) -> Result<Option<String>> {
     for extension in &scenario.extensions {
         let have = format!("SELECT 1 FROM pg_available_extensions WHERE name = '{extension}'");
@@ -65,7 +65,7 @@ pub(super) fn missing_extension(server: PostgresClient, scenario: &Scenario) -> 
     Ok(None)
 }
 
-/// Waits until `done` says yes; `what` is said when it does not in time.
+/// Waits until `done` says yes; `what` names the condition in the error when time is over.
 pub(super) fn wait_until(what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     while !done()? {

@@ -1,4 +1,4 @@
-//! A connection that is kept for what is asked again and again: starting psql costs more than any answer.
+//! A connection that is kept for queries that are repeated: starting psql costs more than any of them.
 
 use anyhow::{Context, Result, bail};
 use pgcdc_testbed::PostgresClient;

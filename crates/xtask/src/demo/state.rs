@@ -1,4 +1,4 @@
-//! What each side holds, in one form, so that it can be compared.
+//! The rows that each side has, in one form, so that they can be compared.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What happens in Postgres during the demo.
+//! The changes in Postgres during the demo.
 
 use std::time::{Duration, Instant};
 

@@ -25,7 +25,7 @@ struct Shared {
 }
 
 impl Consumer {
-    /// Begins to read `topic`, partition 0; ids below `first` are nobody's.
+    /// Begins to read `topic`, partition 0. Ids below `first` are of earlier runs and are ignored.
     pub(super) fn start(bootstrap: &str, topic: &str, first: i64) -> Result<Self> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", bootstrap)

@@ -43,8 +43,8 @@ impl Stamps {
         self.arrived.iter().filter(|stamp| stamp.load(Ordering::Relaxed) == 0).count()
     }
 
-    /// Milliseconds from commit to arrival, sorted. One that is below zero reached the consumer before its client was
-    /// scheduled again.
+    /// Milliseconds from commit to arrival, sorted. A value below zero means that the row reached the consumer before its client
+    /// was scheduled again.
     pub(super) fn latencies(&self) -> Vec<f64> {
         let stamps = self.committed.iter().zip(&self.arrived);
         let mut all: Vec<f64> = stamps
@@ -62,8 +62,7 @@ const INSERT: &str = "INSERT INTO engagement_events (id, user_id, event_type, ev
 
 /// Commits a row per stamp at `rate` a second, from `clients` connections in turns, and returns how long it took.
 ///
-/// The schedule is open: a commit that is slow delays its own client's next one, not the others', and what is late is made up
-/// for at once.
+/// The schedule is open: a slow commit delays the next commit of its own client and of no other, and late commits follow at once.
 pub(super) fn commit(url: &str, stamps: &Arc<Stamps>, rate: u32, clients: u32) -> Result<Duration> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -98,7 +98,7 @@ impl Offsets {
     }
 }
 
-/// Members and the sum of their scores.
+/// The number of members, and the sum of their scores.
 pub(super) fn scores(redis: &Redis, key: &str) -> Result<String> {
     let lines = redis.command(&["ZRANGE", key, "0", "-1", "WITHSCORES"])?;
     let sum: f64 = lines.chunks_exact(2).filter_map(|pair| pair[1].parse::<f64>().ok()).sum();
