@@ -59,14 +59,14 @@ const OPENED: &[&str] = &[
 pub struct CassandraOptions {
     /// Heap in MiB.
     pub heap_mb: u32,
-    /// Makes every write durable before it is acknowledged, so that `kill9` loses none. Without it the last ones may
-    /// go: Cassandra marks where its commit log ends only every tenth of a second.
+    /// Makes every write durable before it is acknowledged, so that `kill9` loses no write. Without it the last writes may
+    /// be lost: Cassandra marks where its commit log ends only every tenth of a second.
     pub fsync: bool,
     /// Asks for user and password (at first `cassandra` and `cassandra`), and checks rights.
     pub authenticated: bool,
-    /// Takes TLS connections alone.
+    /// Accepts only TLS connections.
     pub tls: Option<CassandraTls>,
-    /// The node's place in a ring; alone without one.
+    /// The node's place in a ring; `None` for a node alone.
     pub ring: Option<RingPlace>,
 }
 
@@ -224,7 +224,7 @@ fn yaml(dir: &Path, port: u16, storage: u16, options: &CassandraOptions) -> Stri
         )
     });
     let (host, tokens) = (options.host(), if options.ring.is_some() { 4 } else { 1 });
-    // Legacy means memory-mapped: what was marked as written is in the page cache, and so survives kill -9.
+    // Legacy means memory-mapped: data that was marked as written is in the page cache, and so survives kill -9.
     format!(
         "cluster_name: pgcdc
 num_tokens: {tokens}

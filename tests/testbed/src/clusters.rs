@@ -13,17 +13,17 @@ use crate::kafka::{Kafka, KafkaOptions, tool, wire};
 use crate::ports;
 use crate::secure::{Listener, SecurePorts, Security};
 
-/// How many there are of each.
+/// How many brokers or nodes a cluster has by default.
 const NODES: usize = 3;
-/// How long the others may take to notice that one has come or gone.
+/// How long the other nodes may take to notice that a node came or went.
 const NOTICE: Duration = Duration::from_secs(60);
 
 /// How to start several brokers.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
-    /// How many.
+    /// How many brokers.
     pub nodes: usize,
-    /// Heap of each in MiB.
+    /// Heap of each broker in MiB.
     pub heap_mb: u32,
     /// Adds the listeners SSL, SASL_SSL and SASL_PLAINTEXT, users and access control lists.
     pub security: Option<Security>,
@@ -40,8 +40,8 @@ impl Default for ClusterOptions {
     }
 }
 
-/// Brokers in KRaft mode; three unless told otherwise. Topics have a replica on each, and all but one of these must have a
-/// record (`min.insync.replicas`).
+/// Brokers in KRaft mode; three unless told otherwise. A topic has a replica on each broker. A record is acknowledged when all
+/// replicas but one have it (`min.insync.replicas`).
 #[derive(Debug)]
 pub struct KafkaCluster {
     nodes: Vec<Kafka>,
@@ -56,9 +56,9 @@ struct Ports {
     plaintext: u16,
     controller: u16,
     secure: SecurePorts,
-    /// The plaintext listener behind the proxy.
+    /// The port of the plaintext listener behind the proxy.
     client: u16,
-    /// The proxy's.
+    /// The port of the proxy; `None` without one.
     proxy: Option<u16>,
 }
 
@@ -105,7 +105,7 @@ impl KafkaCluster {
         }
         let voters: Vec<String> =
             (1..).zip(&all).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
-        // A broker is ready only when most of them are there, so they start at the same time.
+        // A broker is ready only when most brokers run, so they start at the same time.
         let starting: Vec<_> = (1..)
             .zip(&all)
             .map(|(id, ports)| {
@@ -123,12 +123,12 @@ impl KafkaCluster {
         Ok(cluster)
     }
 
-    /// What `bootstrap.servers` takes: all brokers, plaintext and without a proxy.
+    /// The value of `bootstrap.servers` for all brokers, plaintext and without a proxy.
     pub fn bootstrap(&self) -> String {
         self.nodes.iter().map(Kafka::bootstrap).collect::<Vec<_>>().join(",")
     }
 
-    /// What `bootstrap.servers` takes to reach all brokers by a listener.
+    /// The value of `bootstrap.servers` to reach all brokers at a listener.
     pub fn bootstrap_of(&self, listener: Listener) -> String {
         let port = |ports: &Ports| match ports.proxy {
             Some(proxy) if listener == Listener::SaslSsl => proxy,
@@ -137,7 +137,7 @@ impl KafkaCluster {
         addresses(self.ports.iter().map(port))
     }
 
-    /// What `bootstrap.servers` takes to reach all brokers through their proxies.
+    /// The value of `bootstrap.servers` to reach all brokers through their proxies.
     pub fn bootstrap_proxied(&self) -> String {
         addresses(self.proxies.iter().map(FaultProxy::port))
     }
@@ -190,12 +190,12 @@ impl KafkaCluster {
         self.security.as_ref()
     }
 
-    /// One broker, from 0: to kill it, and to start it again.
+    /// One broker, counted from 0: to kill it, and to start it again.
     pub fn node(&mut self, at: usize) -> &mut Kafka {
         &mut self.nodes[at]
     }
 
-    /// How many brokers are alive, as those that answer see it.
+    /// How many brokers are alive, by the word of the brokers that answer.
     ///
     /// # Errors
     /// When none answers.

@@ -1,5 +1,5 @@
-//! Kafka Connect, one distributed worker, with Debezium's Postgres connector: the referee for what pgcdc writes, and what it
-//! is measured against.
+//! Kafka Connect, one distributed worker, with Debezium's Postgres connector: the referee for pgcdc's records, and the program
+//! that pgcdc is measured against.
 
 pub(crate) mod rest;
 
@@ -45,8 +45,8 @@ impl ConnectOptions {
 
 /// A Kafka Connect worker.
 ///
-/// Its converters are Connect's JSON with schemas, as a worker's properties have it unless told otherwise; a connector that
-/// wants others says so in its own configuration (`value.converter.schemas.enable=false`).
+/// Its converters are Connect's default, JSON with schemas. A connector that wants other converters names them in its own
+/// configuration (`value.converter.schemas.enable=false`).
 #[derive(Debug)]
 pub struct Connect {
     daemon: Daemon,
@@ -181,8 +181,8 @@ impl Connect {
         rest::request(self.port(), method, path, body)
     }
 
-    /// A request that must succeed. While a rebalance goes on, a worker answers 409, and 404 or 500 before it has read its
-    /// own topics back: only the first is sure to pass.
+    /// A request that must succeed. A worker answers 409 during a rebalance, and 404 or 500 before it has read its own topics
+    /// back. Only the 409 is sure to go away.
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let deadline = Instant::now() + BUSY_LIMIT;
         loop {
@@ -248,7 +248,7 @@ pub struct ConnectorStatus {
 pub struct Part {
     /// `RUNNING`, `FAILED`, `UNASSIGNED`, …
     pub state: String,
-    /// The exception of one that failed.
+    /// The exception of a connector or task that failed.
     pub trace: Option<String>,
 }
 
@@ -259,7 +259,7 @@ impl ConnectorStatus {
         !self.tasks.is_empty() && parts.all(|part| part.state == "RUNNING")
     }
 
-    /// The exception of the first part that failed; none while nothing has.
+    /// The exception of the first part that failed; `None` while all parts work.
     pub fn failure(&self) -> Option<String> {
         let mut parts = std::iter::once(&self.connector).chain(&self.tasks);
         let failed = parts.find(|part| part.state == "FAILED")?;
@@ -273,7 +273,7 @@ fn plugins() -> Result<PathBuf> {
         let plugin = into.join("debezium-connector-postgres");
         fs::create_dir_all(&plugin).with_context(|| format!("cannot create {}", plugin.display()))?;
         cache::maven(&[("io.debezium", "debezium-connector-postgres", DEBEZIUM)], &plugin)?;
-        // What the worker has itself must not come again, in another version, with a plugin.
+        // A plugin must not bring the worker's own jars again in another version.
         for entry in fs::read_dir(&plugin)?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let workers = ["kafka-", "connect-", "slf4j-", "pom.xml"];

@@ -28,7 +28,7 @@ pub struct Spec {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
-    /// User and group to run as; none to run as we are.
+    /// User and group to run as; `None` for those of this program.
     pub user: Option<(u32, u32)>,
     /// The signal that asks for an orderly end.
     pub stop_signal: String,
@@ -41,7 +41,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// A program that runs as we are, and ends in order on SIGTERM.
+    /// A program that runs as this program's user, and ends in order on SIGTERM.
     pub fn new(name: &str, program: PathBuf, args: Vec<String>, port: u16) -> Self {
         let (name, stop_signal) = (name.to_owned(), "TERM".to_owned());
         let environment = Vec::new();
@@ -78,7 +78,7 @@ impl Daemon {
         Ok(daemon)
     }
 
-    /// Finds the process that an earlier program started in `dir` and left running; none when there is none.
+    /// Finds the process that an earlier program started in `dir` and left running; `None` when it does not run.
     ///
     /// # Errors
     /// When `service.json` cannot be understood.
@@ -86,7 +86,7 @@ impl Daemon {
         Ok(Self::last(dir)?.filter(Self::is_ours))
     }
 
-    /// Finds what was last started in `dir`, whether or not it still runs.
+    /// Finds the process that was last started in `dir`, whether or not it still runs.
     ///
     /// # Errors
     /// As [`Daemon::attach`].
@@ -108,7 +108,7 @@ impl Daemon {
         }
     }
 
-    /// What was started.
+    /// The program that was started, and its settings.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }

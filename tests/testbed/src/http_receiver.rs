@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 pub use request::Request;
 
-/// What the receiver answers.
+/// An answer of the receiver.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// Status code.
@@ -126,7 +126,7 @@ impl HttpReceiver {
         self.shared.lock().rule = Some(Arc::new(rule));
     }
 
-    /// Queues an answer for the next request that finds no other queued before it.
+    /// Queues an answer. Each request takes the oldest answer of the queue.
     pub fn enqueue(&self, response: Response) {
         self.shared.lock().queue.push_back(response);
     }

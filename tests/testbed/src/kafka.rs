@@ -33,7 +33,7 @@ pub(crate) fn jars() -> Result<PathBuf> {
 /// Runs one of Kafka's command-line tools, by its class.
 ///
 /// # Errors
-/// With all that it said, when it fails.
+/// When the tool fails; with its whole output.
 pub(crate) fn tool(class: &str, arguments: &[&str]) -> Result<()> {
     let output = Command::new(tools::java()?)
         .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m", "-cp"])
@@ -152,7 +152,7 @@ impl Kafka {
         self.daemon.spec().port
     }
 
-    /// What `bootstrap.servers` takes.
+    /// The value of `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port())
     }
@@ -262,7 +262,7 @@ fn format_storage(java: &Path, jvm: &[String], properties: &Path, scram: &[(Stri
     let output = Command::new(java)
         .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m"])
         .args(jvm)
-        // One broker per directory: its cluster id need not differ from others'.
+        // Each cluster has a directory of its own, so all clusters may have the same id.
         .args(["kafka.tools.StorageTool", "format", "-t", "pgcdcTestbedAAAAAAAAAA", "-c"])
         .arg(properties)
         .args(credentials)

@@ -1,4 +1,4 @@
-//! A broker of another make: franz-go's `kfake`, a single program in Go. It shows what a client takes for granted of Apache
+//! A broker of another make: franz-go's `kfake`, a single program in Go. It shows where a client relies on details of Apache
 //! Kafka.
 
 use std::fs;
@@ -37,7 +37,7 @@ impl Kfake {
         Ok(Self { daemon: Daemon::start(spec, dir, Duration::from_secs(10), || wire::is_ready(port))? })
     }
 
-    /// What `bootstrap.servers` takes.
+    /// The value of `bootstrap.servers`.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.daemon.spec().port)
     }

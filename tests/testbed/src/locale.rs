@@ -13,9 +13,9 @@ use crate::tools;
 pub struct Monetary {
     /// The currency's sign; ASCII.
     pub symbol: &'static str,
-    /// What stands before the fraction.
+    /// The text before the fraction.
     pub point: &'static str,
-    /// What stands between groups of three digits.
+    /// The text between groups of three digits.
     pub separator: &'static str,
     /// How many digits the fraction has.
     pub digits: u8,
@@ -44,7 +44,7 @@ pub fn make(dir: &Path, name: &str, money: Monetary) -> Result<()> {
     let file = dir.join(format!("{name}.source"));
     fs::write(&file, source).with_context(|| format!("cannot write {}", file.display()))?;
     let mut command = Command::new(localedef);
-    // Its warnings about categories that are missing make it want to be told to go on.
+    // `-c` makes it go on after its warnings about missing categories.
     command.args(["-c", "--no-archive", "-f", "ANSI_X3.4-1968", "-i"]).arg(&file).arg(dir.join(name));
     let output = command.output().context("cannot run localedef")?;
     if !dir.join(name).join("LC_MONETARY").exists() {

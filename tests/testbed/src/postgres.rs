@@ -208,7 +208,7 @@ fn service_user() -> Result<(u32, u32)> {
     )
 }
 
-/// Where the data goes, and what to remove with the service when that is outside `dir`.
+/// The directory of the data, and the directory to remove with the service when the data lies outside `dir`.
 fn data_dir(dir: &Path, port: u16, user: Option<(u32, u32)>) -> Result<(PathBuf, Option<PathBuf>)> {
     if user.is_none() || binaries::others_can_reach(dir) {
         let data = dir.join("data");

@@ -121,7 +121,7 @@ impl Process {
         send_all(&running.collect::<Vec<_>>(), "TERM").map(drop)
     }
 
-    /// Waits for the end of a process that has been told to.
+    /// Waits for the end of a process to which SIGTERM was sent.
     ///
     /// # Errors
     /// When it still runs after `limit`; it is killed then.

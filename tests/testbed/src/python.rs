@@ -13,7 +13,7 @@ use crate::{cache, tools};
 /// When Python is missing or a package cannot be had.
 pub fn with(packages: &[&str]) -> Result<PathBuf> {
     let name = packages.join("+").replace("==", "-");
-    // Not by way of a temporary name: an environment knows where it stands.
+    // Made in its final place, not renamed afterwards: an environment holds its own path.
     let home = cache::dir().join(format!("python-{name}"));
     let python = home.join("bin/python");
     let done = home.join("complete");

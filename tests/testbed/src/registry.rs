@@ -26,7 +26,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts a registry in `dir` on `port` (0: a free one). What it knows is gone when it stops.
+    /// Starts a registry in `dir` on `port` (0: a free one). Its schemas are gone when it stops.
     ///
     /// # Errors
     /// When Java, Maven or the registry cannot be had, or it does not start; with the tail of its log.
@@ -72,7 +72,7 @@ impl Registry {
         self.daemon.spec().port
     }
 
-    /// What `schema.registry.url` takes.
+    /// The value of `schema.registry.url`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}{API}", self.port())
     }
@@ -122,7 +122,7 @@ fn home() -> Result<PathBuf> {
     })
 }
 
-/// Both ports: the one with TLS is opened by itself, and may come later.
+/// Whether all ports answer. The port with TLS is opened apart, and may come later.
 fn is_ready(port: u16, tls_port: Option<u16>) -> bool {
     rest::request(port, "GET", &format!("{API}/subjects"), None).is_ok_and(|(status, _)| status == 200)
         && tls_port.is_none_or(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok())

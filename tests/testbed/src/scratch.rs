@@ -28,8 +28,8 @@ impl Scratch {
         Self::below("/var/tmp".into(), name)
     }
 
-    /// As [`Scratch::new`], in memory where the machine has that much to spare: for what makes and removes thousands of
-    /// files. (ext4 looks for a new file's inode one by one among those that went in the last seconds.)
+    /// As [`Scratch::new`], but in memory where the machine has that much to spare: for tests that make and remove thousands of
+    /// files. (For a new file ext4 tries the inodes of recently removed files one by one.)
     ///
     /// # Errors
     /// When it cannot be created.

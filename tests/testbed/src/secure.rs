@@ -7,8 +7,8 @@
 //! | `SASL_SSL` | TLS | the user of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER |
 //! | `SASL_PLAINTEXT` | none | as `SASL_SSL` |
 //!
-//! Tokens of OAUTHBEARER are not signed: `{"alg":"none"}` as the header, `sub` as the user. That is what Kafka's own
-//! validator for development takes.
+//! Tokens of OAUTHBEARER are not signed: `{"alg":"none"}` as the header, `sub` as the user. Kafka's own validator for
+//! development accepts them.
 
 use std::path::{Path, PathBuf};
 
@@ -107,8 +107,8 @@ impl Security {
         &self.server
     }
 
-    /// What a client says to reach a broker by this listener as `user`, with SCRAM-SHA-256 where it logs in:
-    /// librdkafka's and Java's names are the same for these properties, but for the trusted authority, which is PEM here
+    /// The properties by which a client reaches a broker at this listener as `user`, with SCRAM-SHA-256 where it logs in.
+    /// librdkafka's and Java's names are the same for these properties, except for the trusted authority, which is PEM here
     /// (`ssl.ca.location`).
     pub fn client(&self, listener: Listener, user: &str) -> Vec<(String, String)> {
         let mut properties = vec![("security.protocol".to_owned(), listener.protocol().to_owned())];
@@ -136,7 +136,7 @@ impl Security {
         Ok((Kafka::start(dir, plaintext, options)?, secure))
     }
 
-    /// What a client in Java says to reach a broker by this listener as `user`, with SCRAM-SHA-256 where it logs in.
+    /// The properties by which a client in Java reaches a broker at this listener as `user`, with SCRAM-SHA-256 where it logs in.
     pub fn java_client(&self, listener: Listener, user: &str) -> Vec<(String, String)> {
         let mut properties = vec![("security.protocol", listener.protocol().to_owned())];
         if matches!(listener, Listener::Ssl | Listener::SaslSsl) {
@@ -209,7 +209,7 @@ impl Security {
         options
     }
 
-    /// Grants `user` what the arguments say, as `kafka-acls --add` takes them, for instance
+    /// Grants `user` the rights that the arguments name, as `kafka-acls --add` takes them, for instance
     /// `["--operation", "Write", "--topic", "shop.public.orders"]`. `bootstrap` is a plaintext address.
     ///
     /// # Errors

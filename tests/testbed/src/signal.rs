@@ -77,7 +77,7 @@ impl ProcessId {
     }
 }
 
-/// Sends `signal` to those of the processes that still run; says whether it did to all.
+/// Sends `signal` to each of the processes that still runs; says whether all of them did.
 ///
 /// # Errors
 /// When the shell cannot be started.

@@ -27,8 +27,8 @@ pub fn ensure(program: &str, package: &str) -> Result<PathBuf> {
     find(program).with_context(|| format!("installed {package}, yet there is no `{program}` on the PATH"))
 }
 
-/// Finds a client program of PostgreSQL itself: what Debian puts on the PATH is a script in Perl that costs more than the
-/// program.
+/// Finds a client program of PostgreSQL itself. Debian's command of the same name on the PATH is a script in Perl, which takes
+/// longer than the program.
 ///
 /// # Errors
 /// As [`ensure`].
@@ -38,7 +38,7 @@ pub fn postgres_client(name: &str) -> Result<PathBuf> {
     found.map_or_else(|| ensure(name, "postgresql-client"), Ok)
 }
 
-/// Finds the program `java` of a Java 17 (what Kafka 4 and Cassandra 5 both support), installing it where we may.
+/// Finds the program `java` of a Java 17, the version that Kafka 4 and Cassandra 5 both support; installs it where we may.
 ///
 /// # Errors
 /// When there is none and it cannot be installed.

@@ -27,7 +27,7 @@ same "$1" "$2" && kill -s KILL -- "$1"
 exit 0
 "#;
 
-/// Later than the services' own watchdogs, which stop what writes there.
+/// Waits for the services' own watchdogs, which stop the programs that write there.
 const REMOVE: &str = r#"read -r word; [ "$word" = done ] && exit 0; sleep 5; rm -rf -- "$1""#;
 
 #[derive(Debug)]

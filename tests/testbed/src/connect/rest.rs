@@ -1,7 +1,7 @@
-//! One HTTP request a connection, JSON in and out.
+//! HTTP requests with JSON in and out, each on a connection of its own.
 //!
-//! HTTP/1.0, so that the server neither keeps the connection nor cuts its answer into chunks: what follows the head up to the
-//! end of the connection is the body.
+//! HTTP/1.0, so that the server neither keeps the connection nor cuts its answer into chunks: the body is all that follows the
+//! head, up to the end of the connection.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -38,7 +38,7 @@ fn parse(answer: &[u8]) -> Result<(u16, Value)> {
     let status = status.with_context(|| format!("not HTTP: {}", head.lines().next().unwrap_or_default()))?;
     let body = match body.trim() {
         "" => Value::Null,
-        // An error page of the server itself is no JSON; its text is worth more than a parse error.
+        // An error page of the server itself is not JSON; its text is worth more than a parse error.
         text => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
     };
     Ok((status, body))

@@ -1,4 +1,4 @@
-//! The committed changes of each row, in order, and whether a topic tells the same.
+//! The committed changes of each row, in order, and the comparison of a topic with them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use super::order::without_repeats;
 
-/// What a committed change did to a row.
+/// A committed change of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Written, inserted or updated; the row's column `device` has this version.
+    /// The row was inserted or updated; its column `device` has this version.
     Put(String),
-    /// Gone.
+    /// The row was deleted.
     Delete,
 }
 
@@ -146,8 +146,8 @@ fn of_row(records: &[&Told], restarts: u64) -> Result<Vec<Event>, String> {
             continue;
         }
         position = lsn * 2;
-        // A repeat may tell two things differently: when it was written, and `sequence[0]` of the first transaction that
-        // a process reads (see `commits_before_are_told`).
+        // A repeat may differ in two things: the time of writing, and `sequence[0]` of the first transaction that a process
+        // reads (see `commits_before_are_told`).
         for name in ["ts_ms", "ts_us", "ts_ns"] {
             value.as_object_mut().ok_or("a value that is no object")?.remove(name);
         }
@@ -179,7 +179,7 @@ fn of_row(records: &[&Told], restarts: u64) -> Result<Vec<Event>, String> {
     Ok(events)
 }
 
-/// What was streamed are the last of the committed changes, and none is missing since the stream began.
+/// Checks that the streamed changes are the last of the committed ones, and that none is missing since the stream began.
 fn compare(told: &[Event], committed: &[(u64, Event)], streamed_from: u64) -> Result<(), String> {
     let missing = committed.len().checked_sub(told.len());
     let agree = missing.is_some_and(|missing| {

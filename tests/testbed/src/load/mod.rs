@@ -1,5 +1,5 @@
 //! A load for tests that break things: transactions of random changes to `engagement_events`, a history of the committed
-//! ones, and the comparison of a topic with that history.
+//! changes, and the comparison of a topic with that history.
 //!
 //! The program that runs the load says how statements reach the server, and reads the topic. `sql/engagement/schema.sql`
 //! has the tables.
@@ -95,7 +95,7 @@ impl Load {
         self.transactions.load(Ordering::SeqCst) + 5
     }
 
-    /// Ends the load. All that the history tells is committed.
+    /// Ends the load. All changes of the history are committed then.
     ///
     /// # Panics
     /// When a statement failed.
@@ -117,7 +117,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// One transaction's SQL; what it does is noted as if it were committed already.
+    /// One transaction's SQL. Its changes are noted as if they were committed already.
     fn transaction(&mut self) -> String {
         self.transaction += 1;
         let changes = 1 + self.random.below(8);

@@ -1,12 +1,12 @@
-//! What at-least-once may do to the order of one key's records, and nothing else.
+//! The order of one key's records: at-least-once delivery may repeat records, but only in one way.
 
 use std::fmt::Debug;
 
 /// Takes the repeats out of one key's records, each with its position in the order of commits.
 ///
-/// Allowed is what a restart does: going back to some record that was there before, and from there on everything again,
-/// the same and without a gap. So a new record comes only when all before it are there, and a repeat is never left
-/// unfinished. Returns the distinct records and how often it went back.
+/// A restart may go back to an earlier record. From there on all records must come again, the same and without a gap. So a new
+/// record comes only when all records before it have come, and a repeat is never left unfinished. Returns the distinct records,
+/// and how often the sequence went back.
 ///
 /// # Errors
 /// The first record that breaks this, and how.
@@ -14,7 +14,7 @@ pub fn without_repeats<T: Clone + Debug + PartialEq>(
     records: &[(u64, T)],
 ) -> Result<(Vec<(u64, T)>, u64), String> {
     let mut distinct: Vec<(u64, T)> = Vec::new();
-    // The record of `distinct` that is due next; behind its end a new one is.
+    // The index in `distinct` of the record that is due next; at the end a new record is due.
     let mut due = 0;
     let mut repeats = 0;
     for (position, content) in records {
