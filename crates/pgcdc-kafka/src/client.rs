@@ -202,6 +202,10 @@ impl ClientProperties {
         for (name, value) in self.entries.iter().filter(|(name, _)| !security::OWN.contains(&name.as_str())) {
             config.set(name, value);
         }
+        if self.get("socket.keepalive.enable").is_none() {
+            // Firewalls forget connections that are not used.
+            config.set("socket.keepalive.enable", "true");
+        }
         config.set_log_level(RDKafkaLogLevel::Info);
         config
     }
@@ -271,6 +275,8 @@ pub fn unknown(name: &str) -> Option<String> {
 fn value_of(name: &str, value: &str) -> String {
     match name {
         "ssl.endpoint.identification.algorithm" if value.trim().is_empty() => "none".to_owned(),
+        // Java says "never" by a negative number, librdkafka by zero.
+        "connections.max.idle.ms" if value.trim().starts_with('-') => "0".to_owned(),
         _ if is_secret(name) => value.to_owned(),
         _ => value.trim().to_owned(),
     }

@@ -142,6 +142,11 @@ impl KafkaCluster {
         addresses(self.proxies.iter().map(FaultProxy::port))
     }
 
+    /// Whether there is a proxy before each broker.
+    pub fn is_proxied(&self) -> bool {
+        !self.proxies.is_empty()
+    }
+
     /// The proxy before one broker.
     ///
     /// # Panics

@@ -5,6 +5,7 @@
 //! refusing ◀──────── passing ────────────────▶ holding      resume() leads back to passing
 //!                       └──── slow(rate) ────▶ slow
 //! ```
+//! Beside that, [`FaultProxy::strand`] makes the connections of the moment dead ends, as a firewall that has forgotten them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -31,6 +32,8 @@ struct State {
     streams: Vec<TcpStream>,
     /// Connections accepted so far, also refused ones.
     accepted: u64,
+    /// No byte passes over connections up to this number, counted as `accepted`.
+    stranded: u64,
 }
 
 #[derive(Debug)]
@@ -44,10 +47,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Waits while traffic is held, and as long as `bytes` take on a slow link; says whether they may pass.
-    fn may_pass(&self, bytes: usize) -> bool {
+    /// Waits while traffic of a connection is held, and as long as `bytes` take on a slow link; says whether they may pass.
+    fn may_pass(&self, connection: u64, bytes: usize) -> bool {
         let mut state = self.lock();
-        while state.mode == Mode::Holding {
+        let is_stranded = |state: &State| connection <= state.stranded && state.mode != Mode::Closed;
+        while state.mode == Mode::Holding || is_stranded(&state) {
             state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
         }
         let mode = state.mode;
@@ -81,7 +85,7 @@ impl FaultProxy {
         let listener = TcpListener::bind(("127.0.0.1", port))
             .with_context(|| format!("cannot listen on 127.0.0.1:{port}"))?;
         let port = listener.local_addr().context("the listener has no address")?.port();
-        let state = State { mode: Mode::Passing, streams: Vec::new(), accepted: 0 };
+        let state = State { mode: Mode::Passing, streams: Vec::new(), accepted: 0, stranded: 0 };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let for_thread = Arc::clone(&shared);
         let acceptor = std::thread::spawn(move || accept(&listener, upstream, &for_thread));
@@ -106,6 +110,13 @@ impl FaultProxy {
     /// Keeps connections open, yet lets no byte pass in either direction, as a network that drops packets.
     pub fn hold(&self) {
         self.set(Mode::Holding, false);
+    }
+
+    /// Lets no byte pass any more over the connections that there are, and closes none of them; new connections pass. A firewall
+    /// that forgets a connection does this: neither side is told.
+    pub fn strand(&self) {
+        let mut state = self.shared.lock();
+        state.stranded = state.accepted;
     }
 
     /// Lets this many bytes a second pass, of each connection and direction.
@@ -148,10 +159,10 @@ impl Drop for FaultProxy {
 
 fn accept(listener: &TcpListener, upstream: u16, shared: &Arc<Shared>) {
     for client in listener.incoming() {
-        let mode = {
+        let (mode, number) = {
             let mut state = shared.lock();
             state.accepted += 1;
-            state.mode
+            (state.mode, state.accepted)
         };
         if mode == Mode::Closed {
             return;
@@ -163,16 +174,16 @@ fn accept(listener: &TcpListener, upstream: u16, shared: &Arc<Shared>) {
         let (Ok(client_end), Ok(server_end)) = (client.try_clone(), server.try_clone()) else { continue };
         shared.lock().streams.extend([client_end, server_end]);
         let (up, down) = (Arc::clone(shared), Arc::clone(shared));
-        std::thread::spawn(move || copy(client, server, &up));
-        std::thread::spawn(move || copy(server_too, client_too, &down));
+        std::thread::spawn(move || copy(client, server, &up, number));
+        std::thread::spawn(move || copy(server_too, client_too, &down, number));
     }
 }
 
-fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
+fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared, number: u64) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).unwrap_or(0);
-        if !shared.may_pass(read) || read == 0 || to.write_all(&buffer[..read]).is_err() {
+        if !shared.may_pass(number, read) || read == 0 || to.write_all(&buffer[..read]).is_err() {
             break;
         }
     }
@@ -215,6 +226,9 @@ mod tests {
         // A connection without a held byte still on its way back.
         let mut stream = connect();
         assert!(echoes(&mut stream));
+        proxy.strand();
+        assert!(!echoes(&mut stream), "stranded");
+        assert!(echoes(&mut connect()), "a new one passes");
         proxy.cut();
         assert!(!echoes(&mut stream) && !echoes(&mut connect()), "cut, and no new one");
         proxy.resume();

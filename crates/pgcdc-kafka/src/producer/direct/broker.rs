@@ -1,9 +1,10 @@
 //! A broker: the connection to it, the requests that are on their way, and the partitions that wait for it.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use super::timing::QUIET;
 
 /// A broker, connected or not.
 pub(super) struct Broker {
@@ -48,6 +49,8 @@ pub(super) struct Waiting {
 pub(super) enum Asked {
     /// The producer's id and epoch (`InitProducerId`).
     Identity,
+    /// A sign of life (`ApiVersions`), over a connection that was quiet for a while.
+    Life,
     /// Brokers and leaders (`Metadata`).
     Metadata,
     /// The transactions' coordinator (`FindCoordinator`).
@@ -73,6 +76,23 @@ impl Broker {
 }
 
 impl Link {
+    /// Whether a request over it may wait in vain: nothing went over it for so long that a firewall may have forgotten it, and then
+    /// neither side is told.
+    pub(super) fn is_doubtful(&self, now: Instant) -> bool {
+        self.up && self.waiting.is_empty() && now.duration_since(self.heard) > QUIET
+    }
+
+    /// How long the broker has owed an answer; `None` when nothing was asked. A pause that it asked for does not count.
+    pub(super) fn silence(&self, now: Instant) -> Option<(Duration, &Asked)> {
+        let oldest = self.waiting.front()?;
+        Some((now.duration_since(oldest.since.max(self.heard).max(self.throttled)), &oldest.asked))
+    }
+
+    /// Whether it is open and neither side waits for the other.
+    pub(super) fn is_idle(&self) -> bool {
+        self.up && self.waiting.is_empty()
+    }
+
     /// Whether another request with batches may be sent now.
     pub(super) fn has_room(&self, now: Instant) -> bool {
         /// Requests with batches that may be on their way to one broker.

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -59,6 +60,8 @@ pub(super) struct Profile {
     /// The `client.id`.
     pub(super) client_id: String,
     pub(super) security: Security,
+    /// Whether the system probes connections that are not used (`socket.keepalive.enable`).
+    pub(super) keepalive: bool,
 }
 
 /// A connection, which is closed when it is dropped.
@@ -109,7 +112,7 @@ async fn run(
     requests: mpsc::UnboundedReceiver<Vec<Segment>>,
     news: &mpsc::UnboundedSender<News>,
 ) -> Result<(), Broken> {
-    let stream = connect(address).await?;
+    let stream = connect(address, profile.keepalive).await?;
     let until = Instant::now() + GREET_LIMIT;
     let pump = Pump { number, address, profile, requests, news };
     if profile.security.tls.is_none() {
@@ -125,7 +128,7 @@ async fn run(
 
 /// Connects, compares versions and logs in, and hangs up.
 pub(super) async fn probe(address: &str, profile: &Profile) -> Result<(), Broken> {
-    let stream = connect(address).await?;
+    let stream = connect(address, profile.keepalive).await?;
     let until = Instant::now() + GREET_LIMIT;
     if profile.security.tls.is_none() {
         return in_time(until, greeted(stream, profile, address)).await.map(drop);
@@ -167,13 +170,16 @@ async fn in_time<T>(until: Instant, work: impl Future<Output = Result<T, Broken>
 }
 
 /// Connects to the first of a name's addresses that answers: one that swallows everything must not hide the others.
-async fn connect(address: &str) -> std::io::Result<TcpStream> {
+async fn connect(address: &str, keepalive: bool) -> std::io::Result<TcpStream> {
     let addresses = tokio::time::timeout(CONNECT_LIMIT, tokio::net::lookup_host(address)).await??;
     let mut failure = std::io::Error::other("the host name has no address");
     for one in addresses {
         match tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(one)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;
+                if keepalive {
+                    SockRef::from(&stream).set_tcp_keepalive(&probes())?;
+                }
                 return Ok(stream);
             }
             Ok(Err(error)) => failure = error,
@@ -181,6 +187,15 @@ async fn connect(address: &str) -> std::io::Result<TcpStream> {
         }
     }
     Err(failure)
+}
+
+/// Probes of TCP over a connection that is not used. They keep firewalls from forgetting it, and find out within a minute and a half
+/// that the other side is gone.
+fn probes() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3)
 }
 
 /// Moves requests and answers over a connection that is open.

@@ -20,8 +20,12 @@ pub(super) struct Options {
     pub(super) request_timeout: Duration,
     pub(super) delivery_timeout: Duration,
     pub(super) metadata_age: Duration,
+    /// A connection over which nothing went for so long is closed; `None` for never.
+    pub(super) idle: Option<Duration>,
     /// The shortest and the longest pause before a broker is connected to again.
     pub(super) reconnect: (Duration, Duration),
+    /// Whether the system probes connections that are not used (`socket.keepalive.enable`).
+    pub(super) keepalive: bool,
     pub(super) security: Security,
     pub(super) let_in: LetIn,
 }
@@ -51,10 +55,13 @@ impl Options {
             request_timeout: millis("request.timeout.ms", 30_000),
             delivery_timeout: if delivery == 0 { NEVER } else { Duration::from_millis(delivery) },
             metadata_age: millis("topic.metadata.refresh.interval.ms", 300_000),
+            // Zero is never. The default is that of Java's producer: a minute less than a broker's.
+            idle: Some(millis("connections.max.idle.ms", 540_000)).filter(|idle| !idle.is_zero()),
             reconnect: (
                 millis("reconnect.backoff.ms", 100).clamp(Duration::from_millis(1), Duration::from_secs(600)),
                 millis("reconnect.backoff.max.ms", 1_000).min(Duration::from_secs(600)),
             ),
+            keepalive: keepalive(properties),
             security: Security::new(properties)?,
             let_in: properties.let_in().clone(),
         })
@@ -70,6 +77,7 @@ const KNOWN: &[&str] = &[
     "compression.codec",
     "compression.level",
     "compression.type",
+    "connections.max.idle.ms",
     "delivery.timeout.ms",
     "enable.idempotence",
     "max.in.flight",
@@ -85,6 +93,7 @@ const KNOWN: &[&str] = &[
     "request.timeout.ms",
     "retries",
     "retry.backoff.ms",
+    "socket.keepalive.enable",
     "topic.metadata.refresh.interval.ms",
     "transaction.timeout.ms",
     "transactional.id",
@@ -100,6 +109,11 @@ pub(in super::super) fn why_not(properties: &ClientProperties) -> Option<String>
         return Some(other.to_owned());
     }
     Compression::new(properties).is_none().then(|| "compression.type".to_owned())
+}
+
+/// Whether TCP probes connections that are not used: unless `socket.keepalive.enable` is false.
+pub(super) fn keepalive(properties: &ClientProperties) -> bool {
+    properties.get("socket.keepalive.enable") != Some("false")
 }
 
 /// The addresses of `bootstrap.servers`, each as `host:port`.

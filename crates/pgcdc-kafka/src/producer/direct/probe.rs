@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connection::{Profile, probe};
 use super::handshake::Broken;
-use super::options::bootstrap;
+use super::options::{bootstrap, keepalive};
 use crate::security::{self, Security};
 use crate::{ClientProperties, Result};
 
@@ -25,7 +25,8 @@ pub async fn check(properties: &ClientProperties) -> Result<()> {
         return Ok(());
     }
     let security = Security::new(properties)?;
-    let profile = Profile { client_id: properties.get("client.id").unwrap_or("pgcdc").to_owned(), security };
+    let client_id = properties.get("client.id").unwrap_or("pgcdc").to_owned();
+    let profile = Profile { client_id, security, keepalive: keepalive(properties) };
     let addresses = bootstrap(properties);
     for tries in 1..=TRIES {
         let mut doubt = None;

@@ -8,6 +8,11 @@ pub(super) const BACKOFF: Duration = Duration::from_millis(100);
 pub(super) const DOUBTFUL: Duration = Duration::from_secs(4);
 /// The first pause where a broker is ready again within milliseconds.
 const SOON: Duration = Duration::from_millis(2);
+/// After a connection was quiet for so long, the broker is asked for a sign of life together with the next request. Firewalls
+/// forget connections after minutes, and a network can break at any time. The question costs thirty bytes.
+pub(super) const QUIET: Duration = Duration::from_secs(2);
+/// How long a broker may take for that sign, which costs it nothing. Then the connection is given up.
+pub(super) const LIFE: Duration = Duration::from_secs(3);
 /// How much longer the answer to a request may take than the broker was given for it.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// A leader that was sent nothing for so long may have forgotten the producer.

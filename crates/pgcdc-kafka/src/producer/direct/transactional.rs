@@ -139,7 +139,7 @@ impl Transactional {
                     ending.asked = false;
                 }
             }
-            Asked::Identity | Asked::Metadata | Asked::Produce(_) => {}
+            Asked::Identity | Asked::Life | Asked::Metadata | Asked::Produce(_) => {}
         }
     }
 

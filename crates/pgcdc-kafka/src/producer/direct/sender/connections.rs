@@ -57,6 +57,9 @@ impl Sender {
         let correlation = answer.i32();
         let waiting = link.waiting.pop_front().filter(|waiting| Some(waiting.correlation) == correlation);
         let waiting = waiting.ok_or_else(failure::malformed)?;
+        if matches!(waiting.asked, Asked::Life) {
+            return Ok(());
+        }
         if let Some(pause) = answer.throttle(matches!(waiting.asked, Asked::Produce(_))) {
             let until = Instant::now() + pause;
             if until > link.throttled {
@@ -72,6 +75,7 @@ impl Sender {
             Asked::Coordinator => self.on_coordinator(answer),
             Asked::Join(partitions) => self.on_join(partitions, answer),
             Asked::End => self.on_end(answer),
+            Asked::Life => Ok(()),
         }
     }
 
@@ -87,13 +91,18 @@ impl Sender {
         let (least, most) = self.options.reconnect;
         let Some(broker) = self.broker_of(number) else { return };
         let Some(link) = broker.link.take() else { return };
+        if link.is_idle() && broker.ready.is_empty() {
+            // A broker closes connections that nobody uses. The next request opens one.
+            tracing::debug!(broker = broker.address, %error, "a connection that was not used is gone");
+            self.bootstrap += usize::from(broker.id < 0);
+            return;
+        }
         // With jitter, so that many clients do not come back at the same moment.
         let pause = (least * 2_u32.pow(broker.failures)).min(most).mul_f64(0.8 + 0.4 * fastrand::f64());
         broker.not_before = now + pause;
         broker.failures = (broker.failures + 1).min(8);
         let first = broker.failures == 1;
         let (id, address) = (broker.id, broker.address.clone());
-        let was_needed = !link.waiting.is_empty() || !broker.ready.is_empty() || !link.up;
         for at in std::mem::take(&mut broker.ready) {
             self.partitions[at].listed = None;
             self.parked.push((now + BACKOFF, at));
@@ -107,19 +116,18 @@ impl Sender {
         if id < 0 {
             self.bootstrap += 1;
         }
-        if was_needed {
-            if first {
-                tracing::warn!(broker = address, %error, "no connection to a Kafka broker; it is tried again");
-            }
-            self.metadata.of_all = true;
-            self.want_metadata();
+        if first {
+            tracing::warn!(broker = address, %error, "no connection to a Kafka broker; it is tried again");
         }
+        self.metadata.of_all = true;
+        self.want_metadata();
     }
 
     /// Sends again what a request asked for whose answer will not come.
     fn on_unanswered(&mut self, asked: Asked, now: Instant) {
         match asked {
             Asked::Identity => self.identity_asked = false,
+            Asked::Life => {}
             Asked::Metadata => {
                 self.metadata.asked = false;
                 self.want_metadata();
@@ -174,6 +182,7 @@ impl Sender {
         asked: Asked,
         request: impl FnOnce(i32) -> Request,
     ) {
+        self.ask_for_life(at, now);
         self.correlation = next_number(self.correlation);
         let mut request = request(self.correlation);
         request.finish(request.bytes.len());
@@ -181,6 +190,16 @@ impl Sender {
             link.waiting.push_back(Waiting { correlation: self.correlation, asked, since: now });
             link.connection.send(vec![Segment::Own(request.bytes)]);
         }
+    }
+
+    /// Asks for a sign of life before a request that goes over a connection which was quiet for long. A request with batches may
+    /// rightly take half a minute, so its own silence would tell too late that the connection is dead.
+    pub(super) fn ask_for_life(&mut self, at: usize, now: Instant) {
+        let Some(link) = self.brokers[at].link.as_mut().filter(|link| link.is_doubtful(now)) else { return };
+        self.correlation = next_number(self.correlation);
+        let request = Request::api_versions(self.correlation, &self.options.client_id);
+        link.waiting.push_back(Waiting { correlation: self.correlation, asked: Asked::Life, since: now });
+        link.connection.send(vec![Segment::Own(request.bytes)]);
     }
 
     /// Begins to connect to a broker, unless it failed a moment ago.

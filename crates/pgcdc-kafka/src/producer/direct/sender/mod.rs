@@ -29,7 +29,7 @@ use super::options::Options;
 use super::partition::{PartitionState, TopicState};
 use super::protocol::{Answer, Request};
 use super::state::{MetadataState, Sender};
-use super::timing::{AWAY, BACKOFF, GRACE, IDLE_TICK, TICK};
+use super::timing::{AWAY, BACKOFF, GRACE, IDLE_TICK, LIFE, TICK};
 use super::transactional::Transactional;
 use crate::{Code, Error};
 
@@ -61,7 +61,9 @@ impl Sender {
     ) -> Self {
         let transactional = options.transactional.as_ref();
         let transactional = transactional.map(|(id, timeout)| Transactional::new(id.clone(), *timeout, now));
-        let profile = Profile { client_id: options.client_id.clone(), security: options.security.clone() };
+        let Options { client_id, security, keepalive, .. } = &options;
+        let profile =
+            Profile { client_id: client_id.clone(), security: security.clone(), keepalive: *keepalive };
         Self {
             options,
             profile: Arc::new(profile),
@@ -172,6 +174,7 @@ impl Sender {
     /// Finds what has waited too long, and what is to be tried again.
     fn look(&mut self, now: Instant) -> Result<(), Error> {
         self.drop_silent_connections(now);
+        self.close_idle_connections(now);
         self.look_for_lost_leaders(now);
         self.resume_parked(now);
         if now.duration_since(self.metadata.at) > self.options.metadata_age {
@@ -190,17 +193,29 @@ impl Sender {
     }
 
     /// Gives up connections over which an answer is overdue. A broker answers in order, each request within the time that
-    /// it was given.
+    /// it was given, and a sign of life at once.
     fn drop_silent_connections(&mut self, now: Instant) {
         let limit = self.options.request_timeout + GRACE;
         let silent = |broker: &Broker| {
             let link = broker.link.as_ref()?;
-            let since = link.waiting.front()?.since.max(link.heard).max(link.throttled);
-            (now.duration_since(since) > limit).then_some(link.number)
+            let (silence, asked) = link.silence(now)?;
+            let limit = if matches!(asked, Asked::Life) { LIFE } else { limit };
+            (silence > limit).then_some(link.number)
         };
         let silent: Vec<u64> = self.brokers.iter().filter_map(silent).collect();
         for number in silent {
             self.on_lost(number, &std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time"));
+        }
+    }
+
+    /// Closes connections over which nothing went for `connections.max.idle.ms`, before the broker does it.
+    fn close_idle_connections(&mut self, now: Instant) {
+        let Some(limit) = self.options.idle else { return };
+        for broker in self.brokers.iter_mut().filter(|broker| broker.ready.is_empty()) {
+            let is_old = |link: &mut Link| link.is_idle() && now.duration_since(link.heard) > limit;
+            if broker.link.take_if(is_old).is_some() {
+                tracing::debug!(broker = broker.address, "closed a connection that was not used");
+            }
         }
     }
 

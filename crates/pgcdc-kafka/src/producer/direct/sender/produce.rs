@@ -205,8 +205,10 @@ impl Sender {
         let asked = Asked::Produce(numbers.collect());
         // Those with another batch wait for the next request.
         chosen.into_iter().for_each(|partition| self.list(partition));
+        let correlation = self.correlation;
+        self.ask_for_life(at, now);
         if let Some(link) = &mut self.brokers[at].link {
-            link.waiting.push_back(Waiting { correlation: self.correlation, asked, since: now });
+            link.waiting.push_back(Waiting { correlation, asked, since: now });
             link.connection.send(segments);
             self.counts.request();
         }
