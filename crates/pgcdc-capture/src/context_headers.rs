@@ -1,8 +1,12 @@
 //! The headers that Debezium gives every record (`extended.headers.enabled`).
+//!
+//! Their names and values are those of Debezium 3.7's `ConnectorContext` headers. They are the same
+//! for all records of a run, so they are made once and handed to the output.
 
 use crate::config::Settings;
 
-/// Names and values of the headers, with a new `runId` at each call.
+/// Names and values of the headers. The `runId` is a new one at each call; call it once for a run
+/// of the connector.
 pub(crate) fn context_headers(settings: &Settings) -> Vec<(String, String)> {
     let run = uuid::Uuid::now_v7().to_string();
     [

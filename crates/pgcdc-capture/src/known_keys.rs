@@ -1,8 +1,13 @@
-//! Keys of tables that outlive the tables.
+//! The key columns of tables, kept beside the offset so that they outlive the tables.
 //!
-//! A row that waits in the slot may belong to a table that is dropped before it is read. For most replica identities the
-//! stream does not say which columns were the key, and the catalog no longer knows. So keys are kept beside the offset,
-//! from one run to the next.
+//! A row that waits in the slot may belong to a table that is dropped before the row is read. For
+//! most replica identities the stream does not say which columns were the key, and the catalog no
+//! longer knows. Without its key a record would go to Kafka keyless, and compaction and sinks could
+//! not match it with the table's other records. So keys are written beside the offset and read at
+//! the next start.
+//!
+//! The connector loads them, [`Tables`](crate::tables::Tables) asks and teaches them as `Relation`
+//! messages come, and a task beside the stream writes them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,30 +19,38 @@ use crate::offsets::OffsetStore;
 use crate::postgres::Query;
 use crate::{Error, Result};
 
-/// How often keys that are new are written.
+/// How often new keys are written.
 const WRITTEN_EVERY: Duration = Duration::from_secs(5);
 
-/// So many bytes fit into a record of Kafka's default size. Beyond, keys of a single column are left out: with replica
-/// identity `DEFAULT`, the usual one, the stream tells them.
+/// The most bytes of keys that are written: a record of Kafka's default size (1 MiB) holds them.
+/// When there are more, keys of a single column are left out: with replica identity `DEFAULT`, the
+/// usual one, the stream itself tells them.
 const MOST_BYTES: usize = 700 * 1024;
 
-/// The keys of tables, by the table's oid: the names of the columns in the key's order. Clones share them.
+/// The keys of tables, by the table's oid: the names of the columns in the key's order. Clones
+/// share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownKeys(Arc<Mutex<Inner>>);
 
+/// What the clones share.
 #[derive(Debug, Default)]
 struct Inner {
-    /// The database whose tables these are.
+    /// The database whose tables these are: an oid means another table elsewhere.
     database: String,
+    /// The key's columns by the table's oid; an empty list for a table without a key.
     keys: HashMap<u32, Vec<Box<str>>>,
-    /// Tables that were seen in this run; keys of others are from an earlier one.
+    /// Tables whose key was learnt in this run. The keys of all others are from an earlier run.
     seen: HashSet<u32>,
-    /// There is something to write.
+    /// Whether there is something to write.
     changed: bool,
 }
 
 impl KnownKeys {
-    /// Reads what an earlier run knew of the tables of `database`.
+    /// Reads the keys that an earlier run kept for `database`; none when nothing was kept, or for
+    /// another database.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
     pub(crate) async fn load(store: &OffsetStore, database: &str) -> Result<Self> {
         let mut inner = Inner { database: database.to_owned(), ..Inner::default() };
         if let Some(value) = store.load_keys().await?
@@ -48,8 +61,8 @@ impl KnownKeys {
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
-    /// Adds the keys of tables that are there now and were not known. What was known of others stays: rows that wait in
-    /// the slot may be older than a change of the key.
+    /// Adds the keys of tables that exist now and were not known. Keys that were known stay: rows
+    /// that wait in the slot may be older than a change of the key.
     pub(crate) async fn add(&self, query: &Query, oids: impl Iterator<Item = u32>) -> Result<()> {
         let new: Vec<u32> = {
             let inner = self.lock();
@@ -59,8 +72,8 @@ impl KnownKeys {
         Ok(())
     }
 
-    /// Takes the keys that tables have now. Only for a stream that has read all there is: otherwise rows that are older
-    /// than a change of the key would get the new one.
+    /// Replaces the known keys by those that the tables have now. Only for a stream that has read
+    /// all there is: otherwise rows that are older than a change of the key would get the new one.
     pub(crate) async fn refresh(&self, query: &Query) -> Result<()> {
         let all: Vec<u32> = self.lock().keys.keys().copied().collect();
         self.put(keys_now(query, &all).await?);
@@ -74,20 +87,21 @@ impl KnownKeys {
         }
     }
 
-    /// A table's key, none when it is not known or has none; and whether that is from before this run.
+    /// A table's key, empty when it is not known or the table has none; and whether it is from
+    /// before this run.
     pub(crate) fn get(&self, oid: u32) -> (Vec<Box<str>>, bool) {
         let inner = self.lock();
         (inner.keys.get(&oid).cloned().unwrap_or_default(), !inner.seen.contains(&oid))
     }
 
-    /// Notes what a table's key is from here on.
+    /// Notes what a table's key is from here on, as the stream or the catalog said it.
     pub(crate) fn learn(&self, oid: u32, key: Vec<Box<str>>) {
         let mut inner = self.lock();
         inner.seen.insert(oid);
         inner.put(oid, key);
     }
 
-    /// Writes them, where there is something new.
+    /// Writes the keys if there is something new. After an error they count as new again.
     pub(crate) async fn save(&self, store: &OffsetStore) -> Result<()> {
         let value = {
             let mut inner = self.lock();
@@ -103,7 +117,8 @@ impl KnownKeys {
         written
     }
 
-    /// Writes them now and then. Never ends.
+    /// Writes new keys every few seconds. Never ends: it is run beside the stream and dropped with
+    /// it.
     pub(crate) async fn keep(&self, store: &OffsetStore) {
         loop {
             tokio::time::sleep(WRITTEN_EVERY).await;
@@ -111,7 +126,8 @@ impl KnownKeys {
         }
     }
 
-    /// Writes them; a failure is told and not passed on, since only rows of tables that are dropped need them.
+    /// Writes new keys. A failure is a warning and no error, since only rows of dropped tables need
+    /// them.
     pub(crate) async fn save_or_warn(&self, store: &OffsetStore) {
         if let Err(error) = self.save(store).await {
             warn(&error);
@@ -128,6 +144,7 @@ fn warn(error: &Error) {
 }
 
 impl Inner {
+    /// Sets one table's key, and notes whether that is a change worth writing.
     fn put(&mut self, oid: u32, key: Vec<Box<str>>) {
         if self.keys.get(&oid).map_or(&[][..], Vec::as_slice) != key.as_slice() {
             self.keys.insert(oid, key);
@@ -135,6 +152,8 @@ impl Inner {
         }
     }
 
+    /// The record's value: `{"database": "shop", "keys": "{\"16385\":[\"id\"]}"}`. The inner
+    /// document is a text because Kafka Connect takes nothing but primitives in an offset.
     fn to_json(&self) -> Value {
         let all = self.keys.iter().filter(|(_, key)| !key.is_empty());
         let size: usize =
@@ -143,13 +162,17 @@ impl Inner {
             .filter(|(_, key)| size < MOST_BYTES || key.len() > 1)
             .map(|(oid, key)| (oid.to_string(), json!(key)))
             .collect();
-        // Kafka Connect takes nothing but primitives in an offset.
+
         json!({"database": self.database, "keys": Value::Object(keys).to_string()})
     }
 }
 
-/// The keys that tables have now, none for a table without a key: the primary key, else the first unique index by name,
-/// as Debezium takes it. Tables that are gone are left out.
+/// The keys that tables have now, an empty one for a table without a key. The key is the primary
+/// key, else the first unique index by name that is valid, not partial and without expressions, as
+/// Debezium takes it. Tables that are gone are left out.
+///
+/// Source: PostgreSQL documentation, "System Catalogs": `pg_index` (`indkey` counts from 0 and
+/// lists included columns behind the first `indnkeyatts`).
 async fn keys_now(query: &Query, oids: &[u32]) -> Result<HashMap<u32, Vec<Box<str>>>> {
     let mut found: HashMap<u32, Vec<Box<str>>> = HashMap::new();
     if oids.is_empty() {
@@ -175,6 +198,7 @@ async fn keys_now(query: &Query, oids: &[u32]) -> Result<HashMap<u32, Vec<Box<st
     Ok(found)
 }
 
+/// Reads the inner document that [`Inner::to_json`] writes; `None` when it is not one.
 fn read(text: &str) -> Option<HashMap<u32, Vec<Box<str>>>> {
     let keys: HashMap<String, Vec<Box<str>>> = serde_json::from_str(text).ok()?;
     Some(keys.into_iter().filter_map(|(oid, key)| Some((oid.parse().ok()?, key))).collect())

@@ -1,4 +1,17 @@
 //! A destination and the ledger that counts what is on its way there, together.
+//!
+//! Whoever makes records (a lane of the stream, the snapshot) hands them to an outbox. The outbox
+//! takes a number from the ledger for each one, passes it to the destination, brings the
+//! destination's deliveries back to the ledger, and answers the one question that matters to the
+//! server: which position may be confirmed. It also writes the offset before that position is told,
+//! by [`Bound`], or has the exactly-once output do it inside its Kafka transactions.
+//!
+//! ```text
+//!  lane ─ hand_over ─▶ Outbox ─ send ─▶ destination
+//!                        │ ▲                 │
+//!            Ledger ◀────┘ └──── poll ◀──────┘ delivered
+//!               └─ confirmable ─▶ replication (standby status)
+//! ```
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,25 +27,32 @@ use crate::meters::Meters;
 use crate::offsets::{Bound, Offset, OffsetStore, Pauses};
 use crate::output::{Output, Sent};
 
-/// How long to sleep until the destination may have room. Short, and a sleep of the runtime: the task that sends standby
-/// statuses shares the thread and runs meanwhile.
+/// How long to sleep until the destination may have room. It is short. It is a sleep of the
+/// runtime, not of the thread, since the task that sends standby statuses shares the thread.
 pub(crate) const ROOM: Duration = Duration::from_millis(1);
 
-/// How long the end of a session waits for an offset that is being written.
+/// How long the end of a session waits for the write of an offset that is under way.
 const LAST_WRITE: Duration = Duration::from_secs(5);
 
-/// See the [module](self).
+/// A destination with its ledger. Each attempt has one, which its lane owns: the snapshot's rows go
+/// through it, then the stream's changes.
 #[derive(Debug)]
 pub(crate) struct Outbox<D> {
+    /// Where records or events go.
     pub(crate) destination: D,
+    /// Decides which position is confirmed.
     ledger: Ledger,
+    /// Reused from poll to poll; empty in between.
     delivered: Vec<Sequence>,
+    /// The connector's counters.
     metrics: Arc<Meters>,
-    /// The figures of the destination as they were told last.
+    /// The destination's figures when the metrics were told of them last.
     told: Figures,
-    /// Some records of a change were handed over, and the others not yet.
+    /// True while a change has been handed over in part. A Kafka transaction must not end there,
+    /// since a restart counts whole changes.
     half: bool,
-    /// At-least-once: writes the offset before the server is told. `None` while a snapshot is taken, and with exactly-once.
+    /// At-least-once: writes the offset before the server is told. `None` while a snapshot is
+    /// taken, and with exactly-once.
     bound: Option<Bound>,
 }
 
@@ -50,13 +70,14 @@ impl<D: Destination> Outbox<D> {
         }
     }
 
-    /// What is confirmed, and what is in flight.
+    /// The ledger, to read what is confirmed and what is in flight.
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// The stream goes on from `offset`, which is durable in `store`. From now on the next offset is written there before
-    /// its position is confirmed. With exactly-once it is part of each Kafka transaction, and changes that this offset has
+    /// Begins to keep the offset: the stream goes on from `offset`, which is durable in `store`.
+    /// From now on the next offset is written there before its position is confirmed. With
+    /// exactly-once the offset is part of each Kafka transaction, and changes that `offset` covers
     /// are skipped when they come again.
     pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset, pauses: Pauses) {
         match self.destination.exactly_once() {
@@ -65,8 +86,12 @@ impl<D: Destination> Outbox<D> {
         }
     }
 
-    /// The position that the server may be told: everything up to there is delivered, and the offset that says so is
-    /// durable. Begins to write the next offset when it is time; does not wait.
+    /// The position that the server may be told: everything up to there is delivered, and the
+    /// offset that says so is durable. Begins to write the next offset when it is time; does not
+    /// wait. Called after each read of the socket.
+    ///
+    /// # Errors
+    /// When an offset could not be written.
     pub(crate) fn confirmable(&mut self) -> Result<Lsn> {
         let delivered = self.ledger.confirmed();
         match (self.destination.exactly_once(), &mut self.bound) {
@@ -82,7 +107,8 @@ impl<D: Destination> Outbox<D> {
         self.destination.exactly_once().map_or(delivered, |once| delivered.min(once.committed()))
     }
 
-    /// As [`confirmable`](Self::confirmable), but waits until the offset for everything that is delivered is durable.
+    /// As [`confirmable`](Self::confirmable), but waits until the offset for everything that is
+    /// delivered is durable. For the end of a session.
     pub(crate) async fn finish(&mut self) -> Result<Lsn> {
         match &mut self.bound {
             Some(bound) => bound.finish(self.ledger.confirmed(), self.ledger.written()).await,
@@ -90,7 +116,7 @@ impl<D: Destination> Outbox<D> {
         }
     }
 
-    /// A transaction begins whose commit record starts at `commit`.
+    /// Notes that a transaction begins, whose commit record starts at `commit`.
     pub(crate) fn begin(&mut self, commit: Lsn) {
         self.ledger.begin();
         if let Some(once) = self.destination.exactly_once() {
@@ -98,8 +124,8 @@ impl<D: Destination> Outbox<D> {
         }
     }
 
-    /// The transaction is complete; `end` is the position behind its commit record. Everything that it wrote must have
-    /// been handed over.
+    /// Notes that the transaction is complete; `end` is the position behind its commit record. All
+    /// its records must have been handed over.
     pub(crate) fn commit(&mut self, end: Lsn) -> Result<()> {
         self.ledger.commit(end);
         if let Some(once) = self.destination.exactly_once() {
@@ -109,14 +135,15 @@ impl<D: Destination> Outbox<D> {
         Ok(())
     }
 
-    /// The next change is a message that belongs to no transaction, and whose WAL record ends at `end`.
+    /// Notes that the next change is a logical message outside of transactions, whose WAL record
+    /// ends at `end`.
     pub(crate) fn outside(&mut self, end: Lsn) {
         if let Some(once) = self.destination.exactly_once() {
             once.outside(end);
         }
     }
 
-    /// The server has nothing more for us up to `end`.
+    /// Notes that the server has nothing more for us up to `end`, as its keepalives say.
     pub(crate) fn idle(&mut self, end: Lsn) {
         self.ledger.idle(end);
         if let Some(once) = self.destination.exactly_once() {
@@ -124,14 +151,17 @@ impl<D: Destination> Outbox<D> {
         }
     }
 
-    /// Tells the ledger which records are durable by now, and ends a Kafka transaction whose time has come. Does not wait.
-    /// Called when all bytes that the socket had are read.
+    /// Tells the ledger which records have become durable, and ends a Kafka transaction whose time
+    /// has come. Does not wait. Called when all bytes that the socket had are read.
     pub(crate) fn poll(&mut self) -> Result<()> {
         self.receive()?;
         self.end_if_due(true)
     }
 
-    /// Tells the ledger which records are durable by now.
+    /// Tells the ledger which records have become durable.
+    ///
+    /// # Errors
+    /// When a delivery failed for good, or one was reported twice, which would be a bug of ours.
     fn receive(&mut self) -> Result<()> {
         self.destination.poll(&mut self.delivered)?;
         for sequence in self.delivered.drain(..) {
@@ -163,6 +193,8 @@ impl<D: Destination> Outbox<D> {
         }
     }
 
+    /// Ends the Kafka transaction if it is time and no change is written in half. `looked` says
+    /// that the socket has nothing more for now, which is a good moment.
     fn end_if_due(&mut self, looked: bool) -> Result<()> {
         match self.destination.exactly_once() {
             Some(once) if !self.half => once.end_if_due(looked),
@@ -170,7 +202,8 @@ impl<D: Destination> Outbox<D> {
         }
     }
 
-    /// Takes in deliveries, and sends or commits records that wait for more to come.
+    /// Takes in deliveries, and sends or commits at once the records that wait for more to come.
+    /// For every wait for an empty outbox: nothing more will come to fill a batch.
     fn push(&mut self) -> Result<()> {
         self.receive()?;
         self.destination.send_now(false)?;
@@ -180,11 +213,13 @@ impl<D: Destination> Outbox<D> {
         }
     }
 
+    /// Whether no Kafka transaction is open. True without exactly-once.
     fn is_settled(&mut self) -> bool {
         self.destination.exactly_once().is_none_or(|once| once.is_settled())
     }
 
-    /// Waits until nothing is in flight.
+    /// Waits until nothing is in flight. There is no time limit: an output that gives up ends the
+    /// wait with an error.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         self.push()?;
         while self.ledger.in_flight().records > 0 || !self.is_settled() {
@@ -194,8 +229,9 @@ impl<D: Destination> Outbox<D> {
         Ok(())
     }
 
-    /// Waits until every complete transaction is confirmed; true when it is so. False after `limit`, or when nobody takes
-    /// the rest.
+    /// Waits until every complete transaction is confirmed; true when all are. False after `limit`,
+    /// or when nobody takes the rest. A transaction that is read in part does not count: it is read
+    /// again at the next start.
     pub(crate) async fn settle_complete(&mut self, limit: Duration) -> Result<bool> {
         // Half a change cannot be committed: the next start would not know of it.
         if self.destination.exactly_once().is_some() && (self.half || limit.is_zero()) {
@@ -214,7 +250,9 @@ impl<D: Destination> Outbox<D> {
         Ok(true)
     }
 
-    /// Writes an offset, with exactly-once in a Kafka transaction of its own; durable when this returns.
+    /// Writes an offset that is not the stream's next one, for instance that of a snapshot's end.
+    /// With exactly-once it goes into a Kafka transaction of its own. It is durable when this
+    /// returns.
     pub(crate) async fn store(&mut self, offsets: &OffsetStore, offset: &Offset) -> Result<()> {
         if self.destination.exactly_once().is_none() {
             return offsets.store(offset, now_ns() / 1000).await;
@@ -226,7 +264,8 @@ impl<D: Destination> Outbox<D> {
         self.settle().await
     }
 
-    /// Ends the write of an offset that is under way, and gives the destination back.
+    /// Waits a while for the write of an offset that is under way, and gives the destination back,
+    /// for instance to abort its Kafka transaction.
     pub(crate) async fn close(self) -> D {
         if let Some(bound) = self.bound {
             bound.close(LAST_WRITE).await;
@@ -234,25 +273,27 @@ impl<D: Destination> Outbox<D> {
         self.destination
     }
 
-    /// The next item to hand over, for the destination to report.
+    /// A number from the ledger for the next item, which the caller hands over itself. The
+    /// destination reports this number once the item is safe.
     pub(crate) fn sequence(&mut self) -> Sequence {
         self.ledger.record()
     }
 
-    /// Counts what was handed over.
+    /// Counts handed-over items in the metrics.
     pub(crate) fn sent(&self, count: usize) {
         self.metrics.capture.records.inc_by(count as u64);
     }
 }
 
 impl Outbox<Output> {
-    /// Whether changes are counted, since an earlier run may have committed the first of a transaction: then the records of
-    /// one change must be handed over together, and those of no other.
+    /// Whether changes are counted. With exactly-once an earlier run may have committed the first
+    /// changes of a transaction, and the count says how many. So the records of one change must be
+    /// handed over together, and never with those of another change.
     pub(crate) fn counts_changes(&self) -> bool {
         matches!(self.destination, Output::ExactlyOnce(_))
     }
 
-    /// Passes the next change over if an earlier run has committed it.
+    /// Skips the next change if an earlier run has committed it. True when it was skipped.
     pub(crate) fn skips(&mut self) -> bool {
         match self.destination.exactly_once() {
             Some(once) if once.is_committed() => {
@@ -263,14 +304,15 @@ impl Outbox<Output> {
         }
     }
 
-    /// The next change was handed over.
+    /// Notes that the next change was handed over as a whole.
     pub(crate) fn change(&mut self) {
         if let Some(once) = self.destination.exactly_once() {
             once.change();
         }
     }
 
-    /// Waits until the ledger has room for another transaction.
+    /// Waits until the ledger has room for another transaction. Only a flood of transactions, far
+    /// ahead of the deliveries, meets the limit.
     pub(crate) async fn room(&mut self) -> Result<()> {
         while self.ledger.in_flight().transactions >= Ledger::MOST_TRANSACTIONS {
             tokio::time::sleep(ROOM).await;
@@ -280,8 +322,13 @@ impl Outbox<Output> {
         Ok(())
     }
 
-    /// Hands a batch's records over and clears it. Waits while the output has no room, which is all that holds the server
-    /// back.
+    /// Hands a batch's records over and clears the batch. While the output has no room it waits,
+    /// and nothing is read meanwhile. That is all the back pressure there is: TCP passes it on to
+    /// the walsender.
+    ///
+    /// # Cancel safety
+    /// A batch that is dropped in the middle leaves `half` set, so that no Kafka transaction ends
+    /// there.
     pub(crate) async fn hand_over(&mut self, batch: &mut RecordBatch) -> Result<()> {
         self.half = true;
         for record in batch.iter() {

@@ -1,7 +1,9 @@
-//! Where the stream is: the order in which the server sends, and which changes of a stream that is sent again are skipped. Pure.
+//! Where the stream is: the order in which the server sends, and which changes are skipped when the
+//! server sends them again. Pure.
 //!
-//! The server reads its WAL from front to back. It sends a transaction when it meets the commit record, and a logical message
-//! outside of transactions when it meets the message. Each carries a position of its WAL record, but not the same end of it:
+//! The server reads its WAL from front to back. It sends a transaction when it meets the commit
+//! record, and a logical message outside of transactions when it meets the message. Each carries a
+//! position of its WAL record, but not the same end of it:
 //!
 //! ```text
 //!  WAL      ── [ message ) [ commit record ) ── [ message ) ──▶
@@ -10,8 +12,13 @@
 //!                       message: where it ends
 //! ```
 //!
-//! When nothing lies between the two records, both positions are the same number, though the message comes first. So a position
-//! alone does not say what is done: a [`Point`] also says which of the two it belongs to.
+//! When nothing lies between the two records, both positions are the same number, though the
+//! message comes first. So a position alone does not say how far the stream has come: a [`Point`]
+//! also says which of the two it belongs to.
+//!
+//! Only exactly-once needs this: its offset counts the changes of a transaction that is written in
+//! part. Source of the positions: PostgreSQL documentation, "Logical Replication Message Formats"
+//! (`Begin`: the final LSN of the transaction; `Message`: the LSN of the logical decoding message).
 
 use pgcdc_event::Lsn;
 
@@ -23,14 +30,17 @@ pub(crate) use compare::{Fit, Mismatch, Server, SlotPosition, compare};
 
 /// A point in the order in which the server sends.
 ///
-/// Records of the WAL do not overlap. So a message that ends at `m` comes before a commit record that starts at `c`
-/// exactly when `m <= c`. The derived order compares the position first, and puts the message first at the same position.
+/// Records of the WAL do not overlap. So a message that ends at `m` comes before a commit record
+/// that starts at `c` exactly when `m <= c`. The derived order compares the position first, and
+/// puts the message first at the same position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
     lsn: Lsn,
     kind: Kind,
 }
 
+/// Which end of its WAL record a position is. The order of the variants matters: a message comes
+/// first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     /// The position is the end of a message, or the end of anything else that is done.
@@ -46,8 +56,8 @@ impl Point {
         Self { lsn: start, kind: Kind::Commit }
     }
 
-    /// A logical message outside of transactions, by the end of its record, which it carries. It is also the point behind all
-    /// records that end at `end` or before.
+    /// A logical message outside of transactions, by the end of its record, which the message
+    /// carries. It is also the point behind all records that end at `end` or before.
     pub(crate) fn ended(end: Lsn) -> Self {
         Self { lsn: end, kind: Kind::Ended }
     }
@@ -96,13 +106,16 @@ pub(crate) struct Open {
 /// ```
 #[derive(Debug, Default)]
 pub(crate) struct Position {
+    /// What is written as a whole, and the part of a transaction that an earlier run wrote.
     reached: Reached,
+    /// The transaction or message that is being read; `None` between two.
     inside: Option<Inside>,
 }
 
 /// The transaction or message that is being read.
 #[derive(Debug)]
 struct Inside {
+    /// Where it stands in the stream's order.
     at: Point,
     /// Changes read so far.
     changes: u64,
@@ -126,6 +139,7 @@ impl Position {
         self.enter(Point::ended(end));
     }
 
+    /// Begins a transaction or message, and finds how many of its changes were written before.
     fn enter(&mut self, at: Point) {
         let skip = match self.reached.open {
             _ if at <= self.reached.done => u64::MAX,
@@ -158,6 +172,7 @@ impl Position {
         self.leave(end);
     }
 
+    /// Ends the transaction or message; `end` is the position behind it.
     fn leave(&mut self, end: Lsn) {
         let Some(inside) = self.inside.take() else { return };
         self.reached.done = self.reached.done.max(inside.at);
@@ -174,7 +189,8 @@ impl Position {
         }
     }
 
-    /// Whether the transaction that is being read is written in part, and may soon be complete.
+    /// Whether some changes of the transaction that is being read are written. It may soon be
+    /// complete, so a Kafka transaction that waits a little need not end in its middle.
     pub(crate) fn is_half_written(&self) -> bool {
         self.inside.as_ref().is_some_and(|inside| inside.changes > inside.skip)
     }

@@ -1,4 +1,10 @@
 //! A schema registry that speaks Confluent's API: which number it has for a schema.
+//!
+//! An Avro record in Kafka begins with the number of its schema, not with the schema. When a
+//! table's encoder is compiled, `Tables` asks here for the numbers of its key's and its value's
+//! schema, by the Confluent Schema Registry API (`POST /subjects/{subject}/versions`,
+//! `POST /subjects/{subject}`, `GET /subjects/{subject}/versions/latest`). So the registry is asked
+//! once for each version of a table, never for a row. While it does not answer, the stream waits.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,9 +22,11 @@ use serde_json::Value;
 use crate::config::{Auth, Format, Pem, Registry as Config, Settings, SubjectNaming, Tls};
 use crate::{Error, Result};
 
+/// The media type of requests and answers, as the registry's API reference names it.
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 
-/// The registries of keys and of values.
+/// The registries of keys and of values, each with the properties below its own converter. `None`
+/// for a half that is not written as Avro.
 #[derive(Debug, Default)]
 pub(crate) struct Registries {
     key: Option<Registry>,
@@ -26,6 +34,10 @@ pub(crate) struct Registries {
 }
 
 impl Registries {
+    /// Opens the clients. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// A configuration error when a certificate or key cannot be read or does not fit.
     pub(crate) fn new(settings: &Settings) -> Result<Self> {
         let open = |format: &Format, half| match format {
             Format::Avro(avro) => Registry::open(&avro.registry, half).map(Some),
@@ -37,7 +49,8 @@ impl Registries {
         })
     }
 
-    /// Asks a half's registry for anything at all; its addresses, or nothing when there is none.
+    /// Asks a half's registry for something harmless, to see that it answers and lets us in: for
+    /// `pgcdc check`. Gives back its addresses; `None` when the half needs no registry.
     pub(crate) async fn ask(&mut self, half: Half) -> Result<Option<String>> {
         let registry = if half == Half::Key { &mut self.key } else { &mut self.value };
         let Some(registry) = registry else { return Ok(None) };
@@ -48,7 +61,11 @@ impl Registries {
         }
     }
 
-    /// The number of a schema, asked for once.
+    /// The number of a schema of `topic`'s records. It is asked for once and then remembered.
+    ///
+    /// # Errors
+    /// Transient while no address can be reached; fatal when the registry refuses the schema, with
+    /// the subject's name.
     pub(crate) async fn number(&mut self, half: Half, topic: &str, schema: &AvroSchema) -> Result<u32> {
         let registry = if half == Half::Key { &mut self.key } else { &mut self.value };
         match registry {
@@ -58,26 +75,31 @@ impl Registries {
     }
 }
 
+/// One half's registry.
 #[derive(Debug)]
 struct Registry {
+    /// Its addresses, login and naming of subjects.
     config: Config,
+    /// Key or value: a part of the subject's name.
     half: Half,
+    /// Keeps connections open for half a minute.
     client: Client,
-    /// The address that answered last.
+    /// Counts up when an address fails; modulo the number of addresses it is the one to ask next.
     current: usize,
-    /// By subject and schema.
+    /// Numbers that the registry gave, by subject and schema.
     known: HashMap<(String, String), u32>,
 }
 
-/// What a call came to, if not to an answer.
+/// Why a call has no answer.
 enum Failed {
-    /// Another address may serve.
+    /// Another address, or another try, may serve. The text says why this one did not.
     Unreachable(String),
-    /// The registry said no: its code, and its words.
+    /// The registry said no: the HTTP status, its own error code, and the beginning of its message.
     Refused { status: StatusCode, code: i64, message: String },
 }
 
 impl Registry {
+    /// Builds the HTTP client of one half. Redirects and proxies are the client's own defaults.
     fn open(config: &Config, half: Half) -> Result<Self> {
         let client = Client::builder()
             .connect_timeout(config.connect_timeout)
@@ -90,6 +112,9 @@ impl Registry {
         Ok(Self { config: config.clone(), half, client, current: 0, known: HashMap::new() })
     }
 
+    /// Asks in one of three ways, as the serializer's properties say: registers the schema
+    /// (`auto.register.schemas`, the default), takes the subject's latest (`use.latest.version`) if
+    /// it writes the same bytes, or looks the schema up.
     async fn number(&mut self, topic: &str, schema: &AvroSchema) -> Result<u32> {
         let subject = self.subject(topic, schema)?;
         let place = (subject, schema.text().to_owned());
@@ -123,6 +148,11 @@ impl Registry {
         Ok(id)
     }
 
+    /// The subject that holds a topic's schemas, by `key.subject.name.strategy` or
+    /// `value.subject.name.strategy`.
+    ///
+    /// # Errors
+    /// When the strategy needs a record's name and the schema is not a record.
     fn subject(&self, topic: &str, schema: &AvroSchema) -> Result<String> {
         let suffix = if self.half == Half::Key { "key" } else { "value" };
         let record = || {
@@ -140,7 +170,8 @@ impl Registry {
         })
     }
 
-    /// Asks one address after the other; a body is posted.
+    /// Asks one address after the other, and begins with the one that answered last. With a `body`
+    /// it is a POST, else a GET.
     async fn call(&mut self, path: &str, body: Option<String>) -> Result<Value, Failed> {
         let mut last = Failed::Unreachable("no address".to_owned());
         for _ in 0..self.config.urls.len() {
@@ -156,6 +187,8 @@ impl Registry {
         Err(last)
     }
 
+    /// Asks one address. A failed connection, an answer 5xx, 429 or 408 counts as
+    /// [`Failed::Unreachable`]; any other answer but success is a refusal.
     async fn ask(&self, url: &str, body: Option<String>) -> Result<Value, Failed> {
         let unreachable = |error: reqwest::Error| {
             let error = error.without_url();
@@ -195,6 +228,7 @@ impl Registry {
         })
     }
 
+    /// The error for a call that failed, with what the user can do about it.
     fn error(&self, subject: &str, failed: Failed) -> Error {
         let Config { property, urls, .. } = &self.config;
         let at = hosts(urls);
@@ -227,7 +261,7 @@ impl Registry {
     }
 }
 
-/// Whether the registry's latest schema says the same as ours.
+/// Whether the registry's latest schema writes the same bytes as ours.
 fn same(answer: &Value, ours: &AvroSchema) -> bool {
     let theirs = answer
         .get("schema")
@@ -240,7 +274,8 @@ fn same(answer: &Value, ours: &AvroSchema) -> bool {
     }
 }
 
-/// A schema without its parts that do not change the bytes of a value.
+/// A schema reduced to the parts that change the bytes of a value: without docs, defaults, aliases
+/// and Connect's annotations.
 fn shape(schema: &Value) -> Value {
     match schema {
         Value::Array(branches) => Value::Array(branches.iter().map(shape).collect()),
@@ -251,6 +286,7 @@ fn shape(schema: &Value) -> Value {
                 KEPT.iter().filter_map(|key| Some(((*key).to_owned(), shape(parts.get(*key)?)))).collect();
             // `{"type":"int"}` is `"int"`.
             match kept.get("type") {
+                // `{"type":"int"}` and `"int"` are the same schema.
                 Some(only) if kept.len() == 1 => only.clone(),
                 _ => Value::Object(kept),
             }
@@ -259,12 +295,12 @@ fn shape(schema: &Value) -> Value {
     }
 }
 
-/// `key.converter.` or `value.converter.`, of a property below it.
+/// The prefix of a property that names its half: `key.converter.` or `value.converter.`.
 fn below_converter(property: &str) -> String {
     property.split_once(".converter.").map_or_else(String::new, |(half, _)| format!("{half}.converter."))
 }
 
-/// The addresses, without the user and password before an `@`.
+/// The addresses for logs and errors, without the user and password before an `@`.
 fn hosts(urls: &[String]) -> String {
     let host = |url: &String| match url.split_once("://") {
         Some((scheme, rest)) => {
@@ -275,7 +311,8 @@ fn hosts(urls: &[String]) -> String {
     urls.iter().map(host).collect::<Vec<_>>().join(", ")
 }
 
-/// A subject as a part of a path.
+/// A subject as one segment of a URL's path, percent-encoded (RFC 3986: all but unreserved
+/// characters).
 fn escaped(subject: &str) -> String {
     let mut out = String::new();
     for byte in subject.bytes() {
@@ -288,6 +325,9 @@ fn escaped(subject: &str) -> String {
     out
 }
 
+/// TLS as the `schema.registry.ssl.*` properties say it: a truststore replaces the public
+/// authorities, a keystore adds a client's certificate. `property` is the registry's address
+/// property, for errors.
 fn tls_config(property: &str, tls: &Tls) -> Result<ClientConfig> {
     let wrong = |what: &str| {
         Error::configuration(format!("{}schema.registry.ssl.*: {what}", below_converter(property)))
@@ -323,6 +363,7 @@ fn tls_config(property: &str, tls: &Tls) -> Result<ClientConfig> {
     }
 }
 
+/// The certificates of a PEM file or text.
 fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, String> {
     let all: Result<Vec<_>, _> = match pem {
         Pem::File(path) => match CertificateDer::pem_file_iter(path) {

@@ -1,10 +1,14 @@
 //! The code that PostgreSQL gives each error.
+//!
+//! Errors are told apart by this code and never by their text, which the server writes in the
+//! language of `lc_messages`. What a code means for a capture is decided in `postgres/classify.rs`.
 
 use std::fmt;
 
 /// An SQLSTATE: the five characters by which PostgreSQL tells one kind of error from another.
 ///
-/// The first two characters are the class. Source: the PostgreSQL manual, appendix "PostgreSQL Error Codes".
+/// The first two characters are the class. Source: PostgreSQL documentation, appendix A,
+/// "PostgreSQL Error Codes".
 ///
 /// ```
 /// use pgcdc_capture::SqlState;

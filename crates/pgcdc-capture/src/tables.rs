@@ -1,4 +1,11 @@
 //! Which tables are captured, and their compiled encoders.
+//!
+//! Rows in pgoutput carry a table's oid and no names. The names came before, in a `Relation`
+//! message. [`Tables::learn`] takes such a message, completes it from the catalog (nullability,
+//! keys, type names), and compiles a [`RelationEncoder`]; from then on each row finds its encoder
+//! here by oid. A table that is altered sends a new `Relation` message, which replaces the encoder
+//! from that row on. A snapshot gets its encoders from the catalog alone, by
+//! [`Tables::for_snapshot`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,29 +28,37 @@ use crate::row_counts::RowCounts;
 use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
-/// The tables of one run, by the oid that rows carry.
+/// The tables of one attempt, by the oid that rows carry.
 #[derive(Debug)]
 pub(crate) struct Tables {
+    /// Filters, topics, keys and converters.
     settings: Arc<Settings>,
+    /// What all encoders have in common.
     options: EnvelopeOptions,
-    /// What happens to values and records that cannot be converted.
+    /// Decides about values and records that cannot be converted.
     pub(crate) tolerance: Tolerance,
     /// Which halves of a record, key and value, the encoder itself writes as Avro.
     avro: AvroHalves,
+    /// Numbers the schemas of Avro.
     registries: Registries,
+    /// Completes what `Relation` messages do not say.
     catalog: Catalog,
-    /// `None` for a table that the filters leave out.
+    /// The encoder of each table that the stream announced; `None` for a table that the filters
+    /// leave out.
     encoders: Vec<Option<RelationEncoder>>,
+    /// The table's index in `encoders`.
     by_oid: HashMap<u32, usize>,
+    /// Counts rows, by the same index.
     rows: RowCounts,
-    /// Oid and place of the last row's table: the next row is mostly of the same.
+    /// Oid and index of the last row's table: the next row is mostly of the same table, and the
+    /// look-up is saved.
     last: Option<(u32, usize)>,
-    /// Whether a table has an enum column.
+    /// Whether any table has an enum column. Without one, no row is looked at for labels.
     any_labels: bool,
 }
 
 impl Tables {
-    /// No table yet. Encoders are for JSON until [`write_avro`](Self::write_avro) is called.
+    /// No table yet. Encoders write JSON until [`write_avro`](Self::write_avro) is called.
     pub(crate) fn new(
         settings: Arc<Settings>,
         keys: KnownKeys,
@@ -67,8 +82,8 @@ impl Tables {
         }
     }
 
-    /// From now on encoders write Avro where the converters say so. With transforms they never do: what comes out of the
-    /// chain is converted there.
+    /// From now on encoders write Avro where the converters say so. With transforms they never do:
+    /// the chain needs JSON, and its results are converted behind it.
     ///
     /// # Errors
     /// When a registry is configured wrongly.
@@ -81,31 +96,34 @@ impl Tables {
         Ok(())
     }
 
-    /// Learns how many digits money has, and the labels of all enum types. Labels are read again when a row has one that
-    /// is not known.
+    /// Learns how many digits money has, and the labels of all enum types. Called once, before the
+    /// first row. A type's labels are read again when a row has an unknown one.
     pub(crate) async fn prime(&mut self, query: &Query) -> Result<()> {
         let digits = money_scale(query).await?;
         (self.options.types.money_scale, self.options.key_types.money_scale) = (digits, digits);
         self.catalog.prime(query).await
     }
 
-    /// Notes the name that the stream gives a type, for the case that the catalog no longer has it.
+    /// Notes the name that the stream gives a type (its `Type` message), for the case that the
+    /// catalog no longer has it.
     pub(crate) fn announce_type(&mut self, oid: u32, schema: &str, name: &str) {
         self.catalog.announce(oid, schema, name);
     }
 
-    /// Waits until queries see what transaction `xid` of the stream wrote.
+    /// Waits until queries see what transaction `xid` of the stream wrote. A walsender may send a
+    /// transaction a moment before other sessions see it.
     pub(crate) async fn wait_for(&mut self, query: &Query, xid: Option<u32>) -> Result<()> {
         self.catalog.wait_for(query, xid).await
     }
 
-    /// Whether a table has columns whose labels [`learn_labels`](Self::learn_labels) looks after.
+    /// Whether rows of this table have enum values, and need [`learn_labels`](Self::learn_labels).
     #[inline]
     pub(crate) fn has_labels(&mut self, oid: u32) -> bool {
         self.any_labels && self.get(oid).flatten().is_some_and(|encoder| encoder.has_labels())
     }
 
-    /// Reads an enum type again when a row of transaction `xid` has a label of it that is not known, as Debezium does.
+    /// Reads an enum type again when a row of transaction `xid` has an unknown label of it, as
+    /// Debezium does: `ALTER TYPE … ADD VALUE` sends no `Relation` message.
     pub(crate) async fn learn_labels(
         &mut self,
         oid: u32,
@@ -119,7 +137,7 @@ impl Tables {
             && let Some(type_oid) = encoder.unknown_label(row)
         {
             if asked.contains(&type_oid) {
-                // The label was removed since: the catalog is asked once for it.
+                // The label was removed since. The catalog is asked only once for it.
                 encoder.accept_labels(type_oid, row);
                 continue;
             }
@@ -137,7 +155,9 @@ impl Tables {
         Ok(())
     }
 
-    /// An encoder for records that belong to no table; see [`number_messages`](Self::number_messages).
+    /// A new encoder for records that belong to no table: logical messages, heartbeats, transaction
+    /// metadata. Before Avro is written, [`number_messages`](Self::number_messages) is to be
+    /// called.
     pub(crate) fn messages(&self) -> Result<MessageEncoder> {
         let encoder = MessageEncoder::compile(&self.options);
         if self.avro.any() {
@@ -147,7 +167,8 @@ impl Tables {
         }
     }
 
-    /// Lets the registry number the schemas of messages that go to a topic.
+    /// Asks the registry for the numbers of the schemas of one kind of message that goes to
+    /// `topic`. Does nothing without Avro.
     pub(crate) async fn number_messages(
         &mut self,
         encoder: &mut MessageEncoder,
@@ -163,14 +184,15 @@ impl Tables {
         Ok(())
     }
 
-    /// The encoder of a row's table: `None` when the stream never announced it, `Some(None)` when it is not captured.
+    /// The encoder of a row's table: `None` when the stream never announced the table, `Some(None)`
+    /// when it is not captured.
     #[inline]
     pub(crate) fn get(&mut self, oid: u32) -> Option<Option<&mut RelationEncoder>> {
         let at = self.place(oid)?;
         self.encoders.get_mut(at).map(Option::as_mut)
     }
 
-    /// As [`get`](Self::get), for a row to which this has happened: counts it, if its table is captured.
+    /// As [`get`](Self::get), for a row of the stream: counts the row, if its table is captured.
     #[inline]
     pub(crate) fn changed(&mut self, oid: u32, operation: Operation) -> Option<Option<&mut RelationEncoder>> {
         let at = self.place(oid)?;
@@ -181,11 +203,12 @@ impl Tables {
         Some(encoder.as_mut())
     }
 
-    /// Adds the rows that were counted to their metrics.
+    /// Adds the rows that were counted to the metrics.
     pub(crate) fn tell_rows(&mut self) {
         self.rows.tell();
     }
 
+    /// The table's index in `encoders`.
     #[inline]
     fn place(&mut self, oid: u32) -> Option<usize> {
         if let Some((last, at)) = self.last
@@ -198,7 +221,12 @@ impl Tables {
         Some(at)
     }
 
-    /// Learns a table from its `Relation` message, which transaction `xid` sent. It replaces what was known of the table.
+    /// Learns a table from a `Relation` message of transaction `xid` (`None` outside of one). It
+    /// replaces what was known of the table. It may wait for the catalog, for the registry, and for
+    /// transaction `xid` to be visible.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read, or the table has no schema that the format allows.
     pub(crate) async fn learn(
         &mut self,
         body: &RelationBody<'_>,
@@ -229,7 +257,8 @@ impl Tables {
         Ok(())
     }
 
-    /// An encoder for a table as it is now, and its columns, for a snapshot.
+    /// An encoder for a table as the snapshot sees it. `session` is the session that reads the
+    /// snapshot, so that catalog and rows agree.
     pub(crate) async fn for_snapshot(
         &mut self,
         table: &CapturedTable,
@@ -240,6 +269,8 @@ impl Tables {
         self.compile(relation, true, topics).await
     }
 
+    /// Compiles a table's encoder by the settings: topic, key, included columns, masks, and with
+    /// Avro the schemas' numbers.
     async fn compile(
         &mut self,
         relation: Relation,
@@ -279,18 +310,20 @@ impl Tables {
     }
 }
 
-/// Whether each column of a table is captured.
+/// For each column of a table, whether it is captured (`column.include.list`,
+/// `column.exclude.list`).
 pub(crate) fn included(settings: &Settings, relation: &Relation) -> Vec<bool> {
     relation.columns.iter().map(|column| settings.columns.allows(&relation.name, &column.name)).collect()
 }
 
+/// A table or message whose names or defaults Avro does not allow.
 fn no_avro(of: &str, error: &AvroError) -> Error {
     Error::fatal(format!("the records of {of} have no schema in Avro: {error}")).with_hint(
         "schema.name.adjustment.mode=avro and field.name.adjustment.mode=avro put _ in place of what Avro does not allow",
     )
 }
 
-/// Refuses a table of which two columns would become one field.
+/// Refuses a table of which two columns would become one field by the adjustment of names.
 fn distinct_fields(relation: &Relation, settings: &Settings) -> Result<()> {
     if settings.field_names == NameAdjustment::None {
         return Ok(());

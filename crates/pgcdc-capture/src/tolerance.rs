@@ -1,7 +1,11 @@
-//! What is left out of records, and which records are left out: counted and told of, never one line a row.
+//! What is left out of records, and which records are left out: counted and logged, but never with
+//! a line for each row.
 //!
-//! `event.converting.failure.handling.mode` is about one value, which becomes null; the encoder counts those.
-//! `errors.tolerance=all` is about a record that cannot be written, transformed or converted, which is left out.
+//! Two properties decide. `event.converting.failure.handling.mode` is about one value that cannot
+//! be converted, which becomes null; the encoder counts these values. `errors.tolerance=all` is
+//! about a whole record that cannot be written, transformed or converted, which is left out. A user
+//! notices the second only by the warning and by `pgcdc_records_left_out_total`, so both
+//! are always there.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,25 +18,33 @@ use crate::Error;
 use crate::config::Settings;
 use crate::meters::Meters;
 
-/// See the [module](self). Clones share the counts.
+/// The rules of the configuration, with the counts so far. Clones share the counts. See the
+/// [module](self).
 #[derive(Clone, Debug)]
 pub(crate) struct Tolerance(Arc<Inner>);
 
+/// What the clones share.
 #[derive(Debug)]
 struct Inner {
     /// `errors.tolerance=all`.
     all: bool,
-    /// `errors.log.enable`: each record that is left out has a line.
+    /// `errors.log.enable`: a line for each record that is left out, not only for the 1st, 10th,
+    /// 100th and so on.
     log_each: bool,
+    /// `event.converting.failure.handling.mode`.
     mode: FailureMode,
+    /// Where encoders count values that they could not convert.
     failures: Failures,
     /// [`Failures::total`] when it was logged last.
     told: AtomicU64,
+    /// Records left out, by the place where they failed.
     left_out: Mutex<BTreeMap<String, u64>>,
+    /// The connector's counters.
     metrics: Arc<Meters>,
 }
 
 impl Tolerance {
+    /// The rules of the settings. Made once for a connector, so that counts outlive an attempt.
     pub(crate) fn new(settings: &Settings, metrics: Arc<Meters>) -> Self {
         Self(Arc::new(Inner {
             all: settings.errors.tolerant,
@@ -50,7 +62,8 @@ impl Tolerance {
         self.0.failures.clone()
     }
 
-    /// Tells of columns with values that could not be converted, where there are new ones: a comparison otherwise.
+    /// Logs the columns that have new values which could not be converted. Without new ones it is
+    /// one comparison, so the stream calls it whenever the socket has nothing more.
     #[inline]
     pub(crate) fn tell(&self) {
         let total = self.0.failures.total();
@@ -59,6 +72,7 @@ impl Tolerance {
         }
     }
 
+    /// Logs and counts what is new.
     #[cold]
     fn tell_news(&self, total: u64) {
         let before = self.0.told.swap(total, Ordering::Relaxed);
@@ -79,8 +93,8 @@ impl Tolerance {
         }
     }
 
-    /// Whether a record that failed is left out; then it is counted by the place where it failed, and told of. Neither text
-    /// may show a row's values.
+    /// Whether a record that failed is left out. If so, it is counted by `place`, where it failed,
+    /// and logged with `why`. Neither text may show a row's values.
     #[cold]
     pub(crate) fn leaves_out(&self, place: &str, why: &str) -> bool {
         if !self.0.all {
@@ -102,7 +116,8 @@ impl Tolerance {
         self.0.metrics.capture.records_left_out.get()
     }
 
-    /// The error for a row that has no record, when it may not be left out.
+    /// The error for a row that cannot become a record and may not be left out. `what` names the
+    /// row's table and position.
     #[cold]
     pub(crate) fn refusal(&self, what: &str, error: EncodeError) -> Error {
         let hint = match (&error, self.0.mode) {
@@ -119,6 +134,7 @@ impl Tolerance {
     }
 }
 
+/// 1, 10, 100 and so on: a flood of failures makes a few lines.
 fn is_power_of_ten(mut count: u64) -> bool {
     while count >= 10 && count.is_multiple_of(10) {
         count /= 10;

@@ -1,7 +1,9 @@
-//! What takes the place of `kafka/` in a build without the feature `kafka`: the same names, and nothing that can be made.
+//! Stands in for `kafka/` in a build without the feature `kafka`: the same names, of types that
+//! have no values.
 //!
-//! The types have no values, so that nothing else in this crate needs to ask for the feature. Whoever asks for Kafka gets
-//! an error that names the feature.
+//! A type without values cannot be made, so each method is `match *self {}` and can never run.
+//! Nothing else in this crate needs to ask for the feature. Whoever asks for Kafka gets an error
+//! that names the feature.
 
 use pgcdc_event::{Lsn, Record, TopicId};
 use serde_json::Value;
@@ -14,29 +16,30 @@ use crate::output::Sent;
 use crate::preflight::Finding;
 use crate::{Error, Result};
 
+/// The one error of such a build.
 fn absent() -> Error {
     Error::configuration("this program was built without Kafka").with_hint(
         "build it with the feature `kafka` of pgcdc (or pgcdc-capture), or take the changes as events or on standard output",
     )
 }
 
-/// No property is known to be wrong: nothing reads those of the producer.
+/// Whether a producer's property is unknown. Nothing reads these here, so none is.
 pub(crate) fn unknown_property(_name: &str) -> Option<String> {
     None
 }
 
-/// Says that Kafka was not looked at.
+/// The part of `pgcdc check` that looks at Kafka. It fails when the configuration names brokers.
 pub(crate) async fn check(settings: &Settings, _names: &[String], findings: &mut Vec<Finding>) {
     if settings.producer.contains_key("bootstrap.servers") {
         findings.push(Finding::failure("kafka", &absent()));
     }
 }
 
-/// Cannot be made.
+/// The Kafka output, which cannot be made here.
 #[derive(Debug)]
 pub(crate) enum KafkaOutput {}
 
-/// Cannot be made either, so one type without values stands for both outputs.
+/// The exactly-once output cannot be made either, so one type stands for both.
 pub(crate) type ExactlyOnceOutput = KafkaOutput;
 
 impl KafkaOutput {
@@ -125,7 +128,7 @@ impl KafkaOutput {
     }
 }
 
-/// Cannot be made.
+/// The topic of offsets, which cannot be read here. A program keeps its offsets in a file.
 #[derive(Clone, Debug)]
 pub(crate) enum OffsetTopic {}
 
@@ -155,7 +158,7 @@ impl OffsetTopic {
     }
 }
 
-/// Cannot be made.
+/// The writer of offsets, which comes from an [`OffsetTopic`] and so cannot be made.
 #[derive(Debug)]
 pub(crate) enum OffsetTopicWriter {}
 

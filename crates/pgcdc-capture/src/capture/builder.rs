@@ -1,4 +1,7 @@
-//! What to capture and where to, and the start.
+//! Says what is captured and where it goes, and starts the thread that does it.
+//!
+//! The three `to_…` methods differ in two things only: where the offsets are kept, and which
+//! [`Outlet`] is made for each attempt. All else is `start`, which they share.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,52 +25,103 @@ use crate::offsets::OffsetStore;
 use crate::output::{Output, StdoutOutput};
 use crate::{Error, Result};
 
-/// Where Kafka Connect keeps offsets unless told otherwise.
+/// The topic for offsets when neither `offset.storage.topic` nor a file is configured. It is the
+/// name in the `connect-distributed.properties` that Kafka ships, so that a connector which moves
+/// over from Kafka Connect finds its offsets.
 const DEFAULT_OFFSET_TOPIC: &str = "connect-offsets";
 
 /// Says what to capture and where to, then starts.
 ///
+/// It comes from [`Capture::builder`], [`Capture::from_url`] or [`Capture::from_file`], which read
+/// the settings and name all mistakes in them. Nothing is connected to before
+/// [`to_kafka`](Self::to_kafka), [`to_stdout`](Self::to_stdout) or [`changes`](Self::changes).
+///
 /// ```no_run
 /// # async fn example() -> Result<(), pgcdc_capture::Error> {
+/// use std::time::Duration;
 /// use pgcdc_capture::Capture;
-/// let mut changes = Capture::builder("postgres://postgres@localhost/shop", &["public.users"])?.changes()?;
+/// let builder = Capture::builder("postgres://postgres@localhost/shop", &["public.users"])?;
+/// let mut changes = builder.until_idle(Duration::from_secs(10)).changes()?;
 /// while let Some(change) = changes.next().await {
 ///     println!("{:?} {:?}", change.operation, change.get("id"));
 /// }
-/// # Ok(()) }
+/// changes.finished().await
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct CaptureBuilder {
+    /// The configuration, resolved and checked.
     settings: Settings,
+    /// The tables as `schema.table` when a URL named them; empty for a registration. A named table
+    /// that does not exist is an error; a pattern of a registration may match nothing.
     named_tables: Vec<String>,
+    /// How long nothing may change before capture stops by itself. `None`: it never does.
     until_idle: Option<Duration>,
+    /// Whether to begin in the state `Paused`.
     paused: bool,
+    /// Where the metrics are counted: the caller's registry, or one of its own.
     registry: Registry,
+    /// Ends the capture when it is cancelled: by the caller, by [`Capture::stop`], or when the
+    /// handle is dropped.
     shutdown: CancellationToken,
 }
 
 impl Capture {
-    /// Captures tables of a database, named `schema.table` one by one.
+    /// Captures tables of a database.
+    ///
+    /// `url` is a PostgreSQL connection URL as psql takes it. Each table is `schema.table`, or
+    /// `table` for one in the schema `public`; patterns are not understood here. All settings have
+    /// their defaults: for instance a slot named `pgcdc`, a snapshot at the first start, and topics
+    /// named `schema.table` below the prefix. [`from_url`](Self::from_url) changes single ones.
     ///
     /// # Errors
-    /// When the URL is not one, or no table is named.
+    /// A configuration error when `url` is not a PostgreSQL URL, or no table is named.
     pub fn builder(url: &str, tables: &[&str]) -> Result<CaptureBuilder> {
         let tables: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
         Self::from_url(url, &tables, &[])
     }
 
-    /// Captures what a Debezium registration says; the file is JSON or `.properties`.
+    /// Captures as a Debezium registration says: the file that one would POST to Kafka Connect.
+    ///
+    /// The file is JSON (`{"name": …, "config": {…}}` or the flat map of properties) or
+    /// `.properties`. `overrides` are pairs of property and value that win over the file, as
+    /// `--set` does on the command line.
     ///
     /// # Errors
-    /// All mistakes of the file in one.
+    /// A configuration error that lists all mistakes of the file, each with its line and a remedy.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # async fn example() -> Result<(), pgcdc_capture::Error> {
+    /// use pgcdc_capture::Capture;
+    /// let slot = [("slot.name".to_owned(), "shop_copy".to_owned())];
+    /// let mut capture = Capture::from_file("shop-connector.json".as_ref(), &slot)?.to_stdout()?;
+    /// capture.finished().await
+    /// # }
+    /// ```
     pub fn from_file(path: &Path, overrides: &[(String, String)]) -> Result<CaptureBuilder> {
         Ok(CaptureBuilder::new(Settings::load(path, overrides).map_err(configuration)?))
     }
 
-    /// Captures a URL's tables with further properties.
+    /// Captures a URL's tables, with further properties.
+    ///
+    /// As [`builder`](Self::builder); `overrides` are pairs of a Debezium property and its value.
+    /// The environment may complete the URL, as `PGPASSWORD` and its like do for psql.
     ///
     /// # Errors
-    /// When the URL is not one, no table is named, or a property is wrong.
+    /// A configuration error when the URL is not a PostgreSQL URL, no table is named, or a property
+    /// is wrong.
+    ///
+    /// # Example
+    /// ```no_run
+    /// # fn example() -> Result<(), pgcdc_capture::Error> {
+    /// use pgcdc_capture::Capture;
+    /// let tables = ["public.users".to_owned(), "sales.orders".to_owned()];
+    /// let properties = [("snapshot.mode".to_owned(), "no_data".to_owned())];
+    /// let changes = Capture::from_url("postgres://app@db.example/shop", &tables, &properties)?.changes()?;
+    /// # drop(changes);
+    /// # Ok(()) }
+    /// ```
     pub fn from_url(url: &str, tables: &[String], overrides: &[(String, String)]) -> Result<CaptureBuilder> {
         let env = |name: &str| std::env::var(name).ok();
         let document = from_source(url, tables, overrides, &env).map_err(configuration)?;
@@ -88,37 +142,41 @@ impl CaptureBuilder {
         }
     }
 
-    /// The resolved settings.
+    /// The resolved settings: what the configuration and the defaults came to.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Takes properties that nobody knows for mistakes, in place of a warning at start.
+    /// Makes an error of each property that neither pgcdc nor Debezium nor Kafka Connect knows.
+    /// Without it such a property is a warning when capture starts, since Debezium starts with it
+    /// too.
     ///
     /// # Errors
-    /// Names them all, each with its place and the nearest name.
+    /// A configuration error that names them all, each with its place and the nearest known name.
     pub fn strict(self) -> Result<Self> {
         let settings = self.settings.strict().map_err(configuration)?;
         Ok(Self { settings, ..self })
     }
 
-    /// Stops by itself once nothing has changed for this long and everything is acknowledged.
+    /// Stops by itself once nothing has changed for `quiet` and everything is acknowledged. For a
+    /// program that copies what is there and ends, and for tests.
     #[must_use]
     pub fn until_idle(mut self, quiet: Duration) -> Self {
         self.until_idle = Some(quiet);
         self
     }
 
-    /// Starts paused: nothing is connected to before [`Capture::resume`].
+    /// Starts paused: nothing is connected to before [`Capture::resume`]. For a supervisor that
+    /// restores the state in which it found a connector.
     #[must_use]
     pub fn paused(mut self) -> Self {
         self.paused = true;
         self
     }
 
-    /// Counts in this registry, under the connector's name, in place of a registry of its own. For a program that runs several
-    /// captures and shows all their metrics in one place.
+    /// Counts in this registry, under the connector's name, in place of a registry of its own. For
+    /// a program that runs several captures and shows all their metrics in one place.
     ///
     /// ```no_run
     /// # fn example() -> Result<(), pgcdc_capture::Error> {
@@ -135,18 +193,22 @@ impl CaptureBuilder {
         self
     }
 
-    /// Stops when this token is cancelled.
+    /// Stops when this token is cancelled, as [`Capture::stop`] does: what was read is delivered
+    /// and confirmed first. For a program that stops all its parts by one token.
     #[must_use]
     pub fn shutdown(mut self, token: CancellationToken) -> Self {
         self.shutdown = token;
         self
     }
 
-    /// Writes Debezium's records to Kafka.
+    /// Writes Debezium's records to Kafka, and keeps the offsets there: in the topic that
+    /// `offset.storage.topic` names (default `connect-offsets`), or in the file of
+    /// `offset.storage.file.filename`.
     ///
     /// # Errors
-    /// When the Kafka properties are wrong, or this was built without the feature `kafka`. Whether anything can be reached
-    /// shows later.
+    /// A configuration error when the Kafka properties are wrong, or when this was built without
+    /// the feature `kafka`. It does not wait for a broker: one that cannot be reached shows in
+    /// [`Capture::status`].
     pub fn to_kafka(self) -> Result<Capture> {
         let context = context_headers(&self.settings);
         // The first producer is made here, so that mistakes show before anything is started.
@@ -161,10 +223,12 @@ impl CaptureBuilder {
         })
     }
 
-    /// Writes records to standard output, as JSON lines.
+    /// Writes records to standard output, one JSON line a record:
+    /// `{"topic", "partition", "key", "value", "headers"}`. A record counts as delivered when its
+    /// line is written and flushed. Offsets are kept in a file: see [`changes`](Self::changes).
     ///
     /// # Errors
-    /// When a converter writes Avro, which is no text.
+    /// A configuration error when a converter writes Avro, which is not text.
     pub fn to_stdout(self) -> Result<Capture> {
         for (half, format) in [("key", &self.settings.key_format), ("value", &self.settings.value_format)] {
             if format.avro().is_some() {
@@ -180,7 +244,11 @@ impl CaptureBuilder {
         })
     }
 
-    /// Hands typed changes to this program.
+    /// Hands typed changes to this program, which acknowledges them. See [`Changes`].
+    ///
+    /// Offsets are kept in the file of `offset.storage.file.filename`, else in `pgcdc/offsets.json`
+    /// below `$XDG_STATE_HOME` or `~/.local/state`. Without a home directory none are kept, and the
+    /// slot alone says where to go on.
     ///
     /// # Errors
     /// When the thread cannot be started.
@@ -192,6 +260,9 @@ impl CaptureBuilder {
         Ok(Changes::new(events, capture))
     }
 
+    /// Logs the configuration's warnings, and starts the thread that captures. `make_outlet` is
+    /// called on that thread at the begin of each attempt: first, after a failure, and after a
+    /// pause.
     fn start(
         self,
         offsets: OffsetStore,
@@ -235,26 +306,28 @@ impl CaptureBuilder {
     }
 }
 
-/// Runs a connector on this thread, with a runtime of its own. One thread does everything from socket to producer, so that
-/// no change is handed from thread to thread, and a nap of it lets bytes pile up in the socket.
+/// Runs a connector on this thread, with a runtime of its own. One thread does everything from
+/// socket to producer: no change is handed from thread to thread, and while the thread sleeps a
+/// moment, bytes gather in the socket and are read in one go.
 fn run(connector: &Connector, make_outlet: impl FnMut(&Settings) -> Result<Outlet>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::fatal("the capture runtime could not be started").with_source(error))?;
     let result = runtime.block_on(Box::pin(connector.run(make_outlet)));
-    // A call into librdkafka that still waits for a broker must not hold the end up.
+    // Does not wait for blocking threads: a call into librdkafka may still wait for a broker.
     runtime.shutdown_background();
     result
 }
 
-/// Tables as `schema.table`, as the URL's settings understand them.
+/// Tables as `schema.table`, in the form in which the catalog lists them. A name without a schema
+/// means `public`, as it does where the URL becomes `table.include.list`.
 fn full_names(tables: &[String]) -> Vec<String> {
     let full = |name: &str| if name.contains('.') { name.to_owned() } else { format!("public.{name}") };
     tables.iter().map(|name| full(name.trim())).collect()
 }
 
-/// Offsets beside Kafka's records: in the configured file, else in a topic.
+/// Where offsets are kept when records go to Kafka: in the configured file, else in a topic.
 fn kafka_offsets(settings: &Settings) -> Result<OffsetStore> {
     let Settings { name, topic, offsets, .. } = settings;
     if let Some(file) = &offsets.file {
@@ -264,7 +337,9 @@ fn kafka_offsets(settings: &Settings) -> Result<OffsetStore> {
     Ok(OffsetStore::topic(name, &topic.prefix, OffsetTopic::new(settings, place)?))
 }
 
-/// Offsets in a file: the configured one, or one of our own where nothing is said.
+/// Where offsets are kept without Kafka: in the configured file, else in a file of our own. The
+/// store knows the second as *implicit*: a file that nobody asked for may be missing, and is then
+/// no reason to stop.
 fn local_offsets(settings: &Settings) -> OffsetStore {
     let Settings { name, topic, offsets, .. } = settings;
     let at = |path| OffsetStore::file(name, &topic.prefix, path);
@@ -274,7 +349,8 @@ fn local_offsets(settings: &Settings) -> OffsetStore {
     }
 }
 
-/// The file for offsets when none is configured and there is no Kafka to hold them.
+/// The file of our own, below the directory for state of the XDG Base Directory Specification.
+/// `None` when neither `XDG_STATE_HOME` nor `HOME` is set.
 fn default_offset_file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state =
@@ -282,6 +358,7 @@ fn default_offset_file() -> Option<PathBuf> {
     Some(state.join("pgcdc").join("offsets.json"))
 }
 
+/// A mistake in the configuration as this crate's error, which ends a command with exit code 2.
 fn configuration(error: crate::config::ConfigError) -> Error {
     Error::configuration(error.to_string())
 }

@@ -1,4 +1,8 @@
 //! Changes as values, for a program that embeds capture.
+//!
+//! [`Changes`] is the reader's end of a bounded channel; the other end is the event lane on the
+//! capture thread (`lane/channel.rs`). The channel counts the changes that it hands out. An
+//! acknowledgement is such a count, and the lane's outbox turns it into a position for Postgres.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,15 +14,16 @@ use super::handle::Capture;
 use crate::Result;
 use crate::lane::{Acknowledged, EventReader};
 
-/// The stream of changes for a program that embeds capture. It is a [`Stream`] of [`ChangeEvent`], and has
-/// [`next`](Self::next) of its own for programs without the `futures` crate.
+/// The stream of changes for a program that embeds capture. It is a [`Stream`] of [`ChangeEvent`],
+/// and has [`next`](Self::next) of its own for programs without the `futures` crate.
 ///
-/// A change counts as acknowledged when the next one is asked for, or after [`confirm`](Self::confirm). Postgres is told
-/// once all changes of a transaction are acknowledged; until then a crash brings the whole transaction again. A program
-/// that works on several changes at once takes [`by_receipt`](Self::by_receipt) and acknowledges them itself.
+/// A change counts as acknowledged when the next one is asked for, or after
+/// [`confirm`](Self::confirm). Postgres is told once all changes of a transaction are acknowledged;
+/// until then a crash brings the whole transaction again. A program that works on several changes
+/// at once takes [`by_receipt`](Self::by_receipt) and acknowledges them itself.
 ///
-/// Dropping it stops the capture, and so does [`close`](Self::close), which also waits until everything that was
-/// acknowledged is confirmed to Postgres.
+/// Dropping it stops the capture, and so does [`close`](Self::close), which also waits until
+/// everything that was acknowledged is confirmed to Postgres.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), pgcdc_capture::Error> {
@@ -36,28 +41,60 @@ use crate::lane::{Acknowledged, EventReader};
 /// ```
 #[derive(Debug)]
 pub struct Changes {
+    /// The reader's end of the channel; it also holds the count of acknowledged changes.
     events: EventReader,
-    /// The position of the change that was handed out last.
+    /// The position of the change that was handed out last; zero before the first. For receipts.
     lsn: Lsn,
     /// The capture that feeds it; dropped, and so stopped, with it.
     capture: Capture,
 }
 
-/// Stands for a change and for all changes before it: whoever [acknowledges](Acknowledger::acknowledge) it says that they
-/// are processed.
+/// Stands for a change and for all changes before it. [Acknowledging](Acknowledger::acknowledge) it
+/// says that they all are processed.
+///
+/// Receipts are ordered like the changes, so that the latest of several is their maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Receipt {
+    /// How many changes had been handed out, this one included.
     number: u64,
+    /// The position that [`Receipt::lsn`] shows; acknowledging does not use it.
     lsn: Lsn,
 }
 
-/// Acknowledges changes, from any task or thread. Clones acknowledge the same changes.
+/// Acknowledges changes from any task or thread. Clones acknowledge the same changes.
+///
+/// For a program that gives changes to several workers and reads on meanwhile:
+///
+/// ```no_run
+/// # async fn example() -> Result<(), pgcdc_capture::Error> {
+/// # async fn store(change: pgcdc_event::ChangeEvent) {}
+/// use pgcdc_capture::Capture;
+/// let builder = Capture::builder("postgres://postgres@localhost/shop", &["public.users"])?;
+/// let mut changes = builder.changes()?.by_receipt();
+/// let acknowledger = changes.acknowledger();
+/// let (sender, mut work) = tokio::sync::mpsc::channel(100);
+/// tokio::spawn(async move {
+///     while let Some((change, receipt)) = work.recv().await {
+///         store(change).await;
+///         acknowledger.acknowledge(receipt);
+///     }
+/// });
+/// while let Some(change) = changes.next().await {
+///     if sender.send((change, changes.receipt())).await.is_err() {
+///         break;
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// With more than one worker, acknowledge the latest receipt *before* the earliest change that is
+/// still being worked on.
 #[derive(Clone, Debug)]
 pub struct Acknowledger(Acknowledged);
 
 impl Receipt {
-    /// The position of the change in the WAL; of a snapshot's row the position of the snapshot. Postgres is told of it once
-    /// its whole transaction is acknowledged.
+    /// The position of the change in the WAL; of a snapshot's row, the position of the snapshot.
+    /// Postgres is told of it once its whole transaction is acknowledged.
     #[must_use]
     pub fn lsn(&self) -> Lsn {
         self.lsn
@@ -65,8 +102,8 @@ impl Receipt {
 }
 
 impl Acknowledger {
-    /// Says that the change of this receipt, and every change before it, is processed. The order of the calls does not
-    /// matter: the latest receipt counts.
+    /// Says that the change of this receipt, and every change before it, is processed. The order of
+    /// the calls does not matter: the latest receipt counts. Never waits.
     pub fn acknowledge(&self, receipt: Receipt) {
         self.0.acknowledge(receipt.number);
     }
@@ -77,8 +114,9 @@ impl Changes {
         Self { events, lsn: Lsn::ZERO, capture }
     }
 
-    /// From now on no change counts as acknowledged because the next one is asked for: only [`Acknowledger::acknowledge`]
-    /// and [`confirm`](Self::confirm) do. Take the [`receipt`](Self::receipt) after each change.
+    /// Leaves every acknowledgement to the program. Without this, asking for the next change
+    /// acknowledges the one before. With it only [`Acknowledger::acknowledge`] and
+    /// [`confirm`](Self::confirm) do: take the [`receipt`](Self::receipt) after each change.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), pgcdc_capture::Error> {
@@ -122,31 +160,33 @@ impl Changes {
         &self.capture
     }
 
-    /// Why the changes ended. Called before [`next`](Self::next) has returned `None` it stops the capture: changes that were
-    /// not acknowledged come again at the next start.
+    /// Waits for the end of the capture and says why it ended. Call it after [`next`](Self::next)
+    /// has returned `None`. Called earlier it stops the capture: changes that were not acknowledged
+    /// come again at the next start.
     ///
     /// # Errors
-    /// The failure that ended capture, when it was not asked to stop.
+    /// The failure that ended capture; none when it was stopped.
     pub async fn finished(&mut self) -> Result<()> {
         self.events.close();
         self.capture.stop();
         match self.capture.finished().await {
-            // That is this reader.
+            // The reader that went away is this one.
             Err(error) if error.is_closed() => Ok(()),
             ended => ended,
         }
     }
 
-    /// Stops the capture, and waits until the changes that were acknowledged are confirmed to Postgres and the session has
-    /// ended. Changes that were not acknowledged come again at the next start.
+    /// Stops the capture, and waits until the acknowledged changes are confirmed to Postgres and
+    /// the session has ended. Changes that were not acknowledged come again at the next start.
     ///
     /// # Errors
-    /// The failure that ended capture before.
+    /// The failure that had ended capture before.
     pub async fn close(mut self) -> Result<()> {
         self.finished().await
     }
 
-    /// The next change; `None` when capture has ended. While capture is paused, the next one comes after it is resumed.
+    /// The next change; `None` when capture has ended. While capture is paused, the next one comes
+    /// after it is resumed.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.

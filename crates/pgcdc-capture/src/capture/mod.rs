@@ -1,4 +1,7 @@
-//! The entry point: what to capture, where to, and the handle on what runs.
+//! The entry point for programs: what to capture, where to, and the handle on what runs.
+//!
+//! `builder` resolves and starts, `handle` is the [`Capture`] that one gets, and `changes` is the
+//! stream of typed changes, which has such a handle inside.
 
 mod builder;
 mod changes;

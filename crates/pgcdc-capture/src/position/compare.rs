@@ -1,18 +1,24 @@
-//! Compares the stored offset with the slot and the server: whether it was written for these, or whether changes may be missing.
-//! Pure.
+//! Compares the stored offset with the slot and the server, at each start: whether it was written
+//! for these, or whether changes may be missing. Pure.
 //!
 //! Three facts show that changes may be missing:
-//! - we never confirm a position beyond the offset ([`Bound`](crate::offsets::Bound)), so a slot that is beyond the offset was
-//!   made anew or advanced by somebody else;
-//! - an offset of another timeline is valid up to where the server's own history left that timeline;
-//! - a server whose WAL ends before what we have read from it was set back.
+//! - We never confirm a position beyond the offset ([`Bound`](crate::offsets::Bound)). So a slot
+//!   that is beyond the offset was made anew or advanced by somebody else.
+//! - An offset of another timeline is valid up to where the server's own history left that
+//!   timeline.
+//! - A server whose WAL ends before what we have read from it was set back.
+//!
+//! `connector/look.rs` gathers the facts, and `connector/decide.rs` turns the result into a plan:
+//! stream, snapshot, or an error with the two ways out that [`Mismatch::remedy`] writes. Source for
+//! timelines: PostgreSQL documentation, "Continuous Archiving and Point-in-Time Recovery", section
+//! "Timelines".
 
 use pgcdc_event::Lsn;
 
 use crate::config::MismatchStrategy;
 use crate::offsets::Offset;
 
-/// The server, as it is now.
+/// The server as it is now, read by `IDENTIFY_SYSTEM`, `TIMELINE_HISTORY` and a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
     /// `system identifier/database oid`.
@@ -28,7 +34,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The position up to which this server has the WAL of `timeline`; `None` when it never was on that timeline.
+    /// The position up to which this server has the WAL of `timeline`; `None` when it never was on
+    /// that timeline.
     fn shares(&self, timeline: u32) -> Option<Lsn> {
         if timeline == self.timeline {
             return Some(self.end);
@@ -37,11 +44,12 @@ impl Server {
     }
 }
 
-/// A slot's positions.
+/// A slot's two positions, from `pg_replication_slots`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotPosition {
+    /// `confirmed_flush_lsn`: the stream goes on with the first transaction that commits behind it.
     pub(crate) confirmed: Lsn,
-    /// The first position of the WAL that the server keeps for it.
+    /// `restart_lsn`: the first position of the WAL that the server keeps for the slot.
     pub(crate) restart: Lsn,
 }
 
@@ -50,7 +58,8 @@ pub(crate) struct SlotPosition {
 pub(crate) enum Fit {
     /// The slot still has all changes after the offset. The offset is valid up to this position.
     Fits(Lsn),
-    /// The slot stands beyond the offset, and we may have moved it there: earlier versions confirmed more than their offset said.
+    /// The slot stands beyond the offset, and it may have been we who moved it: earlier versions
+    /// confirmed more than their offset said.
     Uncertain(Mismatch),
     /// Changes may be missing.
     Mismatch(Mismatch),
@@ -75,7 +84,8 @@ pub(crate) enum Mismatch {
     ServerBehind { offset: Lsn, server: Lsn },
 }
 
-/// Compares an offset whose snapshot is complete with slot and server.
+/// Compares an offset whose snapshot is complete with slot and server. `slot` is `None` when there
+/// is no such slot.
 pub(crate) fn compare(offset: &Offset, slot: Option<SlotPosition>, server: &Server) -> Fit {
     if let Some(home) = &offset.home
         && home.database != server.database
@@ -104,22 +114,22 @@ pub(crate) fn compare(offset: &Offset, slot: Option<SlotPosition>, server: &Serv
             false => Fit::Mismatch(Mismatch::ServerBehind { offset: written.lsn(), server: server.end }),
         };
     }
-    // After the position where the server left the timeline, the same positions are in other WAL.
+    // Behind the position where the server left the timeline, the same positions are in other WAL.
     let valid =
         if timeline == server.timeline { offset.lsn } else { offset.lsn.min(shared.unwrap_or_default()) };
     if slot.confirmed <= valid {
         return Fit::Fits(valid);
     }
     let ahead = Mismatch::SlotAhead { slot: slot.confirmed, offset: valid };
-    // An offset of Debezium's has no home. Debezium may confirm more than its offset says; but if the slot no longer keeps the
-    // offset's WAL, changes are missing for certain.
+    // An offset of Debezium's has no home. Debezium may confirm more than its offset says. But if
+    // the slot no longer keeps the offset's WAL, changes are missing for certain.
     let certain = offset.bounds_the_slot() || (offset.home.is_none() && slot.restart > valid);
     if certain { Fit::Mismatch(ahead) } else { Fit::Uncertain(ahead) }
 }
 
 impl Mismatch {
-    /// Whether the configuration lets the stream go on from the slot nevertheless. `checked` says that the slot's position is
-    /// compared with the offset at all.
+    /// Whether `offset.mismatch.strategy` lets the stream go on from the slot nevertheless.
+    /// `checked` says whether the slot's position is compared with the offset at all.
     pub(crate) fn is_accepted(&self, strategy: MismatchStrategy, checked: bool) -> bool {
         match self {
             Self::Lost { .. } => false,
@@ -134,7 +144,9 @@ impl Mismatch {
         }
     }
 
-    /// What happened to a lost slot, as the rest of a sentence that begins with the slot's name; empty for other mismatches.
+    /// What happened to a lost slot, as the rest of a sentence that begins with the slot's name;
+    /// empty for other mismatches. The reasons are those of
+    /// `pg_replication_slots.invalidation_reason`.
     pub(crate) fn of_the_slot(&self) -> String {
         let Self::Lost { reason } = self else { return String::new() };
         let why = match reason.as_deref() {
@@ -190,7 +202,7 @@ impl Mismatch {
         }
     }
 
-    /// The two ways out: with a new snapshot, or without the missing changes.
+    /// The two ways out, as a hint: with a new snapshot, or without the missing changes.
     pub(crate) fn remedy(&self, slot: &str) -> String {
         let snapshot = "to take a new snapshot and go on from there, set snapshot.mode=when_needed";
         match self {

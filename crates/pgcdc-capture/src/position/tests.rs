@@ -1,9 +1,10 @@
 //! Position and skipping against a model of server and broker that is crashed at any step.
 //!
-//! The server lays records into its WAL, with or without a gap between them, and sends from what was confirmed; a session
-//! writes what is due into an open Kafka transaction and ends it anywhere between two changes; a crash forgets what is not
-//! committed, and may come before or after a commit that is under way. In the end the broker must hold every change once,
-//! in order. Offsets go through the form in which they are stored, that of the version before among them.
+//! The server lays records into its WAL, with or without a gap between them, and sends from what
+//! was confirmed; a session writes what is due into an open Kafka transaction and ends it anywhere
+//! between two changes; a crash forgets what is not committed, and may come before or after a
+//! commit that is under way. In the end the broker must hold every change once, in order. Offsets
+//! go through the form in which they are stored, that of the version before among them.
 
 use pgcdc_event::Lsn;
 use proptest::prelude::*;
@@ -34,7 +35,8 @@ enum Step {
     Commit,
     /// What is committed is confirmed to the server.
     Confirm,
-    /// The process dies; a new one fences it, and finds what is committed. `old`: as the version before wrote it.
+    /// The process dies; a new one fences it, and finds what is committed. `old`: as the version
+    /// before wrote it.
     Crash { old: bool },
 }
 
@@ -272,7 +274,8 @@ fn a_transaction_that_is_written_in_part_goes_on_where_it_stood() {
     assert_eq!(position.reached(), Reached { done: Point::commit(commit), end: Lsn::new(105), open: None });
 }
 
-/// `BEGIN; INSERT …; SELECT pg_logical_emit_message(false, …); COMMIT`: the commit record starts where the message ends.
+/// `BEGIN; INSERT …; SELECT pg_logical_emit_message(false, …); COMMIT`: the commit record starts
+/// where the message ends.
 #[test]
 fn a_transaction_that_ends_right_after_a_message_is_due() {
     let mut position = Position::default();
