@@ -1,8 +1,9 @@
 //! The acknowledgement core: which position in the WAL may be confirmed to Postgres.
 //!
-//! A state machine without I/O or clock. The stream notes in order that a transaction begins, that a record is sent, that the
-//! transaction ends; deliveries come back in any order. The ledger answers one question, [`Ledger::confirmed`]: the end of the
-//! longest prefix of transactions whose records are all durable. Nothing else in pgcdc decides what is confirmed.
+//! A state machine without I/O or clock. The stream notes in order that a transaction begins, that
+//! a record is sent, that the transaction ends. Deliveries come back in any order. The ledger
+//! answers one question, [`Ledger::confirmed`]: the end of the longest prefix of transactions whose
+//! records are all durable. Nothing else in pgcdc decides what is confirmed.
 //!
 //! ```text
 //!  begin ─▶ record* ─▶ commit(end) ─▶ chunk closed ─▶ every record delivered, and so for all
@@ -10,10 +11,14 @@
 //!  idle(end): a chunk without records
 //! ```
 //!
-//! A chunk is the records of one transaction, or records outside of transactions. Progress without records joins the chunk before
-//! it. The ledger counts a chunk's deliveries and does not ask which record was delivered, so partitions may answer in any order.
-//! When one partition is stuck, complete chunks queue behind the chunk that waits for it. So the sender must stop when
+//! A chunk is the records of one transaction, or records outside of transactions. Progress without
+//! records joins the chunk before it. The ledger counts a chunk's deliveries and does not ask which
+//! record was delivered, so partitions may answer in any order. When one partition is stuck,
+//! complete chunks queue behind the chunk that waits for it. So the sender must stop when
 //! [`InFlight::transactions`] reaches [`Ledger::MOST_TRANSACTIONS`].
+//!
+//! If this were wrong, a crash could lose a row: the server removes WAL that is confirmed. So
+//! `ledger/tests.rs` runs it through random interleavings and crashes.
 //!
 //! ```
 //! use pgcdc_capture::ledger::Ledger;
@@ -32,7 +37,8 @@ use std::collections::VecDeque;
 
 use pgcdc_event::Lsn;
 
-/// The number of the chunk that a record belongs to. All records of a chunk have the same.
+/// The number of the chunk that a record belongs to; all records of a chunk have the same. The
+/// destination carries it with the record and gives it back when the record is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(pub u64);
 
@@ -45,7 +51,31 @@ pub struct InFlight {
     pub transactions: usize,
 }
 
-/// See the [module](self).
+/// Counts what was sent and delivered, chunk by chunk. See the [module](self) for the rules and an
+/// example.
+///
+/// The counters of a transaction take 32 bytes, whatever its size.
+///
+/// ```
+/// use pgcdc_capture::ledger::Ledger;
+/// use pgcdc_event::Lsn;
+/// // Two transactions, of which the second is delivered first: nothing is confirmed yet.
+/// let mut ledger = Ledger::new(Lsn::new(100));
+/// let mut records = Vec::new();
+/// for end in [200, 300] {
+///     ledger.begin();
+///     records.push(ledger.record());
+///     ledger.commit(Lsn::new(end));
+/// }
+/// ledger.delivered(records[1])?;
+/// assert_eq!(ledger.confirmed(), Lsn::new(100));
+/// ledger.delivered(records[0])?;
+/// assert_eq!(ledger.confirmed(), Lsn::new(300));
+/// // A keepalive of the server moves on alone when nothing is in flight.
+/// ledger.idle(Lsn::new(400));
+/// assert_eq!(ledger.confirmed(), Lsn::new(400));
+/// # Ok::<(), pgcdc_capture::ledger::NotInFlight>(())
+/// ```
 #[derive(Debug)]
 pub struct Ledger {
     /// Closed chunks that are not confirmed, oldest first.
@@ -54,13 +84,17 @@ pub struct Ledger {
     front: u64,
     /// The chunk of the transaction that is being read, or of records outside of transactions.
     open: Chunk,
+    /// Between [`begin`](Self::begin) and [`commit`](Self::commit).
     in_transaction: bool,
+    /// The end of the last chunk that left `closed`: the answer.
     confirmed: Lsn,
     /// End of the last transaction with records that is confirmed.
     written: Lsn,
+    /// Records sent and not yet delivered, over all chunks.
     in_flight: u64,
 }
 
+/// The counters of one chunk.
 #[derive(Clone, Copy, Debug, Default)]
 struct Chunk {
     /// Records sent.
@@ -79,8 +113,8 @@ struct Chunk {
 pub struct NotInFlight(pub Sequence);
 
 impl Ledger {
-    /// The most transactions that may wait for confirmation; with more, nothing should be sent. Their counters take some
-    /// megabytes.
+    /// The most transactions that may wait for confirmation; with more, nothing should be sent.
+    /// Their counters take some megabytes.
     pub const MOST_TRANSACTIONS: usize = 1 << 17;
 
     /// Starts with the position that is confirmed to the server already.
@@ -155,8 +189,8 @@ impl Ledger {
         self.confirmed
     }
 
-    /// The end of the last confirmed transaction that had records; zero while there was none. Between this position and
-    /// [`confirmed`](Self::confirmed) nothing was sent.
+    /// The end of the last confirmed transaction that had records; zero while there was none.
+    /// Between this position and [`confirmed`](Self::confirmed) nothing was sent.
     #[must_use]
     pub fn written(&self) -> Lsn {
         self.written
@@ -174,12 +208,14 @@ impl Ledger {
         self.in_transaction
     }
 
+    /// Closes the open chunk at `end`, or lets the chunk before it reach up to `end` when the open
+    /// one has no records.
     fn close(&mut self, end: Lsn) {
         let mut chunk = std::mem::take(&mut self.open);
         chunk.end = end;
         match self.closed.back_mut() {
-            // The chunk has no records, so it is done when the chunk before is. The open chunk keeps its number, which no
-            // record carries yet.
+            // The chunk has no records, so it is done when the chunk before is. The open chunk
+            // keeps its number, which no record carries yet.
             Some(last) if chunk.sent == 0 => last.end = last.end.max(end),
             _ => {
                 self.closed.push_back(chunk);
@@ -188,6 +224,7 @@ impl Ledger {
         }
     }
 
+    /// Confirms the chunks at the front that are delivered in full.
     fn advance(&mut self) {
         while let Some(chunk) = self.closed.front()
             && chunk.delivered == chunk.sent

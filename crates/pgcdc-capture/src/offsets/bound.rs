@@ -1,12 +1,15 @@
-//! The offset is written before the server is told: then a slot that stands beyond the offset was not moved by us.
+//! Writes the offset before the server is told a position. So a slot that stands beyond the offset
+//! was moved by somebody else.
 //!
-//! What is confirmed can be read from the slot, but not who confirmed it. So no position is confirmed before the offset
-//! with that position is durable. After a crash at any moment the slot stands at the offset or behind it; a slot that
-//! stands beyond it was made anew or advanced by somebody else. And a slot that somebody moved to a position below the
-//! offset has lost nothing, since everything up to there is written.
+//! What is confirmed can be read from the slot, but not who confirmed it. So no position is
+//! confirmed before the offset with that position is durable. After a crash at any moment the slot
+//! stands at the offset or behind it; a slot that stands beyond it was made anew or advanced by
+//! somebody else. And a slot that somebody moved to a position below the offset has lost nothing,
+//! since everything up to there is written.
 //!
-//! Writing once for each transaction would cost more than the transaction. The offset is written as often as the server is
-//! told how far we are; ten times more rarely while no record comes ([`Pauses`]).
+//! Writing once for each transaction would cost more than the transaction. The offset is written as
+//! often as the server is told how far we are, and ten times more rarely while no record comes
+//! ([`Pauses`]).
 
 use std::time::{Duration, Instant};
 
@@ -18,12 +21,12 @@ use super::{Offset, OffsetStore, OffsetWriter};
 use crate::Result;
 use crate::clock::now_ns;
 
-/// The shortest time between two writes.
+/// The shortest time between two writes of the offset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pauses {
     /// While records come.
     busy: Duration,
-    /// While nothing comes but the server's own progress.
+    /// While only the server's own WAL position moves.
     pub(crate) idle: Duration,
 }
 
@@ -34,24 +37,29 @@ impl Pauses {
     }
 }
 
-/// After a write that failed.
+/// The pause after a write that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
-/// Sees to it that no position is confirmed before its offset is durable. For at-least-once.
+/// Sees to it that no position is confirmed before its offset is durable. For at-least-once; with
+/// exactly-once the Kafka transaction does it. Owned by the stream's outbox.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    /// The offset that is written, but for its positions.
+    /// All that the next offset says, except its positions.
     template: Offset,
     /// The position of the durable offset: the server may be told no later one.
     kept: Lsn,
+    /// When the next write is due.
     pace: Pace,
+    /// The write that is under way, or the writer for the next one.
     work: Work,
 }
 
+/// At most one write at a time.
 #[derive(Debug)]
 enum Work {
+    /// No write is under way.
     Idle(OffsetWriter),
-    /// Writes the offset for this position.
+    /// A task writes the offset for this position, and gives the writer back.
     Writing(Lsn, JoinHandle<(OffsetWriter, Result<()>)>),
     /// There is no store: nothing to compare after a restart, and nothing to wait for.
     Nothing,
@@ -67,11 +75,13 @@ impl Bound {
         Self { kept: template.lsn, template, pace, work }
     }
 
-    /// The position that may be confirmed to the server; not beyond `delivered`, which is durable at the output. `written`: where
-    /// its last transaction with records ends. Begins to write the offset when it is time; does not wait.
+    /// The position that may be confirmed to the server: at most `delivered`, up to which
+    /// everything is durable at the output. `written` is where the last transaction with records
+    /// before it ends. Begins to write the offset when it is time; does not wait.
     ///
     /// # Errors
-    /// When the task that writes is gone. A write that failed is tried again.
+    /// When the task that writes is gone. A write that failed is tried again after five seconds,
+    /// and is no error.
     pub(crate) fn confirmable(&mut self, delivered: Lsn, written: Lsn) -> Result<Lsn> {
         if let Work::Nothing = self.work {
             return Ok(delivered);
@@ -90,7 +100,8 @@ impl Bound {
         Ok(delivered.min(self.kept))
     }
 
-    /// Writes the offset for `delivered` and waits until it is durable. Returns the position that may be confirmed then.
+    /// Writes the offset for `delivered` and waits until it is durable. Returns the position that
+    /// may be confirmed then.
     pub(crate) async fn finish(&mut self, delivered: Lsn, written: Lsn) -> Result<Lsn> {
         if let Work::Nothing = self.work {
             return Ok(delivered);
@@ -103,7 +114,8 @@ impl Bound {
         Ok(delivered.min(self.kept))
     }
 
-    /// Waits for a write that is under way, so that it does not come after one of the next session; gives it up in the end.
+    /// Waits for a write that is under way, so that it does not come after a write of the next
+    /// session. After `limit` the write is given up.
     pub(crate) async fn close(mut self, limit: Duration) {
         if tokio::time::timeout(limit, self.settle()).await.is_err()
             && let Work::Writing(_, task) = &self.work
@@ -112,6 +124,7 @@ impl Bound {
         }
     }
 
+    /// Begins to write the offset for `lsn` in a task, unless a write is under way.
     fn write(&mut self, lsn: Lsn, written: Lsn) {
         let Work::Idle(_) = self.work else { return };
         let Work::Idle(mut writer) = std::mem::replace(&mut self.work, Work::Nothing) else { return };
@@ -124,6 +137,7 @@ impl Bound {
         self.work = Work::Writing(lsn, task);
     }
 
+    /// Waits for the write that is under way, if there is one.
     async fn settle(&mut self) -> Result<()> {
         let Work::Writing(lsn, task) = &mut self.work else { return Ok(()) };
         let lsn = *lsn;
@@ -131,6 +145,8 @@ impl Bound {
         self.ended(lsn, ended)?
     }
 
+    /// Takes the writer back from a write of the offset for `lsn`. The outer error means that the
+    /// task is gone, the inner one that the write failed.
     fn ended(
         &mut self,
         lsn: Lsn,
@@ -148,13 +164,15 @@ impl Bound {
     }
 }
 
-/// When the next write is due. Pure: the time is handed in.
+/// Decides when the next write is due. Pure: the time is handed in.
 #[derive(Debug)]
 struct Pace {
     pauses: Pauses,
     /// Where the last transaction with records ended at the last write.
     records: Lsn,
+    /// When the last write began; `None` before the first and after a failure.
     last: Option<Instant>,
+    /// The end of the pause after a failure.
     not_before: Option<Instant>,
 }
 
@@ -163,17 +181,20 @@ impl Pace {
         Self { pauses, records: Lsn::ZERO, last: None, not_before: None }
     }
 
+    /// Whether to write now, when the last transaction with records ended at `written`.
     fn is_due(&self, written: Lsn, now: Instant) -> bool {
         let pause = if written > self.records { self.pauses.busy } else { self.pauses.idle };
         self.not_before.is_none_or(|at| now >= at) && self.last.is_none_or(|last| now >= last + pause)
     }
 
+    /// A write has begun.
     fn wrote(&mut self, written: Lsn, now: Instant) {
         self.records = written;
         self.last = Some(now);
         self.not_before = None;
     }
 
+    /// A write has failed.
     fn failed(&mut self, now: Instant) {
         self.not_before = Some(now + RETRY_PAUSE);
         self.last = None;

@@ -1,4 +1,8 @@
-//! Offsets in a file: one JSON object, a member for each connector that shares it.
+//! Offsets in a file: one JSON object, with a member for each connector that shares the file.
+//!
+//! A member's name is the key that the record in Kafka's offsets topic would have, and its value is
+//! that record's value. Kafka Connect's own standalone file is a serialized Java map, which is not
+//! read.
 
 use std::collections::BTreeMap;
 use std::fs::TryLockError;
@@ -10,10 +14,13 @@ use serde_json::Value;
 
 use crate::{Error, Result};
 
-/// How long another process that writes into the same file is waited for.
+/// How long to wait for another process that writes into the same file.
 const LOCK_LIMIT: Duration = Duration::from_secs(10);
 
 /// Reads the members of the file; none when it does not exist.
+///
+/// # Errors
+/// A configuration error when the file cannot be read or is not such an object.
 pub(super) fn read_file(path: &Path) -> Result<BTreeMap<String, Value>> {
     let bad = |what: &str, error: String| {
         Error::configuration(format!("offset.storage.file.filename: {} {what}: {error}", path.display()))
@@ -27,8 +34,13 @@ pub(super) fn read_file(path: &Path) -> Result<BTreeMap<String, Value>> {
     }
 }
 
-/// Replaces the file as a whole, so that a crash leaves the old one or the new one. Processes that share the file take
-/// turns: each keeps what the others wrote.
+/// Sets one member of the file. The file is replaced as a whole, so that a crash leaves the old one
+/// or the new one. Processes that share the file take turns by a lock on `<file>.lock`, and each
+/// keeps what the others wrote. Blocks: call it on a thread for that.
+///
+/// # Errors
+/// Transient when the lock is not to be had within ten seconds; fatal when the file cannot be
+/// written.
 pub(super) fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::fatal(format!("offset.storage.file.filename: {} cannot be written: {error}", path.display()))
@@ -59,15 +71,16 @@ pub(super) fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
         file.write_all(&serde_json::to_vec_pretty(&all)?)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
-        // Without this the old file may be back after a power failure, and the slot would stand beyond its offset. Some
-        // file systems cannot do it, or need not.
+        // Without this the old file may be back after a power failure, and the slot would stand
+        // beyond its offset. Some file systems cannot do it, or need not.
         let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         Ok(())
     };
     write().map_err(failed)
 }
 
-/// A file in the same folder, whose name is the whole name of `path` and `more`: never `path` itself.
+/// A file in the same folder whose name is the name of `path` with `more` at its end: never `path`
+/// itself.
 fn beside(path: &Path, more: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(more);

@@ -1,4 +1,16 @@
 //! An offset, and the JSON in which it is stored.
+//!
+//! The fields without our prefix are those of Debezium's PostgreSQL connector (`lsn`, `lsn_proc`,
+//! `lsn_commit`, `ts_usec`, `snapshot`, `last_snapshot_record`, `snapshot_completed`), so that
+//! either of the two can go on from the other's offset. Fields named `pgcdc_…` say what Debezium's
+//! do not: for which database, timeline and slot the positions hold, and how far records reach.
+//! Debezium ignores them.
+//!
+//! ```text
+//! {"lsn":24023128,"lsn_proc":24023128,"lsn_commit":24023128,"ts_usec":1732896000000000,
+//!  "snapshot_completed":true,"pgcdc_database":"7123456789012345678/16384",
+//!  "pgcdc_timeline":1,"pgcdc_slot":"pgcdc","pgcdc_written":24020000}
+//! ```
 
 use pgcdc_event::Lsn;
 use serde_json::{Map, Value, json};
@@ -12,27 +24,31 @@ const DATABASE: &str = "pgcdc_database";
 const TIMELINE: &str = "pgcdc_timeline";
 /// The slot that was read. Versions that wrote it also wrote `lsn` before they confirmed it.
 const SLOT: &str = "pgcdc_slot";
-/// End of the last transaction of which there are records; at-least-once.
+/// Where the last transaction with records ends; at-least-once.
 const WRITTEN: &str = "pgcdc_written";
-/// Exactly-once: position of the last transaction or message of which everything is written, and which of the two it was.
+/// Exactly-once: the position of the last transaction or message that is written as a whole.
 const DONE: &str = "pgcdc_done";
+/// Exactly-once: which of the two `pgcdc_done` is, [`COMMIT`] or [`MESSAGE`].
 const DONE_KIND: &str = "pgcdc_done_kind";
-/// The two kinds: the start of a commit record, or the end of a message.
+/// `pgcdc_done` is the start of a commit record.
 const COMMIT: &str = "commit";
+/// `pgcdc_done` is the end of a message.
 const MESSAGE: &str = "message";
-/// Exactly-once: a transaction that is written in part, named by its commit record, and how many of its changes are written.
+/// Exactly-once: a transaction that is written in part, named by the start of its commit record.
 const OPEN: &str = "pgcdc_open";
+/// Exactly-once: how many changes of that transaction are written.
 const CHANGES: &str = "pgcdc_open_changes";
 
-/// A connector's offset.
+/// A connector's offset: how far it has come. Read at a start, written while streaming.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Offset {
     /// Whether the snapshot that it began with is complete.
     pub(crate) snapshot_completed: bool,
-    /// Everything that ends here or before is written. Nothing beyond was ever confirmed to the server, except by
-    /// versions before [`Home::slot`].
+    /// Everything that ends here or before is written. Nothing beyond was ever confirmed to the
+    /// server, except by versions before [`Home::slot`].
     pub(crate) lsn: Lsn,
-    /// Where the last transaction with records ends, at `lsn` or before; what is between changed nothing of ours.
+    /// Where the last transaction with records ends, at `lsn` or before; what is between changed
+    /// nothing of ours.
     pub(crate) written: Lsn,
     /// Where these positions are valid; `None` in Debezium's own offsets.
     pub(crate) home: Option<Home>,
@@ -42,34 +58,35 @@ pub(crate) struct Offset {
     pub(crate) taken_over: Option<TakenOver>,
 }
 
-/// What a position is a position of.
+/// Which database, slot and history a position belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Home {
     /// `system identifier/database oid`.
     pub(crate) database: String,
     /// The slot's name; `None` in offsets of versions that did not write it.
     pub(crate) slot: Option<String>,
-    /// The server's timeline; written together with `slot`. Zero stands for whichever the server is on: a stream from a
-    /// standby goes on when that is promoted, or follows a promotion, without a word. Its slot is nowhere else, so that
-    /// the server that has the slot has the history, too.
+    /// The server's timeline; written together with `slot`. Zero means any timeline: a stream from
+    /// a standby goes on when that standby is promoted, or follows a promotion, without a message.
+    /// Its slot exists on that one server, so a server that has the slot has its history, too.
     pub(crate) timeline: Option<u32>,
 }
 
 impl Offset {
-    /// The last place in the stream of which there are records.
+    /// The last point in the stream of which there are records.
     pub(crate) fn last_written(&self) -> Point {
         self.reached.map_or(Point::ended(self.written), |reached| {
             reached.open.map_or(reached.done, |open| reached.done.max(Point::commit(open.commit)))
         })
     }
 
-    /// How far records reach, for exactly-once; also when the offset comes from a connector without it.
+    /// How far records reach, for exactly-once. An offset that a connector without exactly-once
+    /// wrote is taken for complete up to its `lsn`.
     pub(crate) fn reached_or_lsn(&self) -> Reached {
         self.reached.unwrap_or(Reached { done: Point::ended(self.lsn), end: self.lsn, open: None })
     }
 
-    /// Whether the stream may begin there. With exactly-once it begins at the slot's position, and what is written is
-    /// skipped.
+    /// Whether the stream may begin at the offset's position. With exactly-once it begins at the
+    /// slot's position instead, and skips what is written.
     pub(crate) fn can_begin_there(&self) -> bool {
         self.snapshot_completed && self.reached.is_none()
     }
@@ -79,23 +96,25 @@ impl Offset {
         self.home.as_ref().and_then(|home| home.timeline).filter(|timeline| *timeline != 0)
     }
 
-    /// The same with another bound: everything that is written stays so.
+    /// The same offset, valid only up to `lsn`. Records that are written stay written.
     pub(crate) fn up_to(&self, lsn: Lsn) -> Self {
         let reached = self.reached.map(|reached| Reached { end: lsn, ..reached });
         Self { lsn, written: self.written.min(lsn), reached, ..self.clone() }
     }
 
-    /// Goes on from a slot that stands at `lsn`, whatever was written before.
+    /// The offset to go on with from a slot that stands at `lsn`, whatever was written before.
     pub(crate) fn moved_to(&self, lsn: Lsn) -> Self {
         let reached = self.reached.map(|_| Reached { done: Point::ended(lsn), end: lsn, open: None });
         Self { lsn, written: lsn, reached, ..self.clone() }
     }
 
-    /// Whether nothing beyond `lsn` can have been confirmed by the connector that wrote it.
+    /// Whether the connector that wrote it cannot have confirmed anything beyond `lsn`. True for
+    /// each version that wrote the slot's name.
     pub(crate) fn bounds_the_slot(&self) -> bool {
         self.home.as_ref().is_some_and(|home| home.slot.is_some())
     }
 
+    /// The stored form. `now_us` is the time of the write in microseconds since 1970.
     pub(crate) fn to_json(&self, now_us: i64) -> Value {
         let mut map = Map::new();
         map.insert("lsn".into(), json!(self.lsn.as_u64()));
@@ -139,6 +158,8 @@ impl Offset {
         Value::Object(map)
     }
 
+    /// Reads the stored form, ours or Debezium's; `None` when it is no object. A field that is
+    /// missing gets the value under which nothing is lost.
     pub(crate) fn from_json(value: &Value) -> Option<Self> {
         let map = value.as_object()?;
         let snapshot = map
@@ -180,8 +201,9 @@ impl Offset {
     }
 }
 
-/// What `pgcdc_done` is the position of. Versions that did not write the kind moved `lsn` behind each commit record and
-/// left it where it was at a message, so that there `lsn` is above a commit's start, and not above a message's end.
+/// What `pgcdc_done` is the position of. Versions that did not write the kind moved `lsn` behind
+/// each commit record, and left it where it was at a message. So there `lsn` is above a commit's
+/// start, and not above a message's end.
 fn done_point(done: Lsn, lsn: Lsn, kind: Option<&str>) -> Point {
     let commit = kind.map_or(lsn > done, |kind| kind == COMMIT);
     if commit { Point::commit(done) } else { Point::ended(done) }

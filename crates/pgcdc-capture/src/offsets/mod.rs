@@ -1,11 +1,14 @@
-//! What must outlive a restart beside the slot itself: whether the snapshot is complete, how far records reach, and of
-//! which database, timeline and slot that is true.
+//! What must outlive a restart beside the slot itself: whether the snapshot is complete, how far
+//! records reach, and for which database, timeline and slot that is true.
 //!
-//! Kept in Kafka Connect's own form, so that a Debezium connector's offsets are understood: in a compacted topic the key
-//! `["name",{"server":"prefix"}]`, the value Debezium's offset map. The stream goes on from the slot's own position. The
-//! offset is written before the server is told of a position ([`Bound`]), so that a slot beyond it was not moved by us;
-//! with exactly-once it also says what of the stream is skipped. With `lsn.flush.mode=manual`, where the slot does not
-//! move, the stream goes on from the offset.
+//! Offsets are kept in Kafka Connect's own form, so that a Debezium connector's offsets are
+//! understood: in a compacted topic the key is `["name",{"server":"prefix"}]` and the value
+//! Debezium's offset map. A file holds the same as one JSON object.
+//!
+//! The stream goes on from the slot's own position. The offset is written before the server is told
+//! of a position ([`Bound`]), so that a slot beyond it was not moved by us. With exactly-once the
+//! offset also says which part of the stream is skipped. With `lsn.flush.mode=manual`, where the
+//! slot does not move, the stream goes on from the offset.
 
 mod bound;
 mod file;
@@ -24,24 +27,31 @@ pub(crate) use bound::{Bound, Pauses};
 pub(crate) use form::{Home, Offset};
 pub(crate) use taken_over::{TakenOver, Takeover};
 
-/// Where offsets are kept.
+/// Where one connector's offsets are kept. Cheap to clone; nothing is connected to before the first
+/// read or write.
 #[derive(Clone, Debug)]
 pub(crate) struct OffsetStore {
+    /// The record's key, or the member's name in a file.
     key: String,
+    /// Topic, file, or nowhere.
     place: Place,
-    /// Nobody configured it: a slot that is gone then means a new beginning.
+    /// Nobody configured the store. When the slot is gone then, it is a new beginning and not an
+    /// error.
     implicit: bool,
 }
 
+/// The three places.
 #[derive(Clone, Debug)]
 enum Place {
     Topic(OffsetTopic),
     File(PathBuf),
+    /// Offsets are not kept.
     Nowhere,
 }
 
 impl OffsetStore {
-    /// In a compacted topic, which is made when it is missing. `name` is the connector's, `server` its topic prefix.
+    /// In a compacted topic, which is made when it is missing. `name` is the connector's, `server`
+    /// its topic prefix.
     pub(crate) fn topic(name: &str, server: &str, topic: OffsetTopic) -> Self {
         Self { key: key(name, server), place: Place::Topic(topic), implicit: false }
     }
@@ -67,18 +77,20 @@ impl OffsetStore {
         self.implicit
     }
 
-    /// Reads the connector's offset.
+    /// Reads the connector's offset; `None` when it never wrote one.
     pub(crate) async fn load(&self) -> Result<Option<Offset>> {
         Ok(self.read(&self.key).await?.as_ref().and_then(Offset::from_json))
     }
 
-    /// Reads the connector's last committed offset, which another writer's open transaction may hide for a while.
+    /// Reads the connector's last committed offset, and waits while another writer's open
+    /// transaction hides it. For exactly-once, once the older instance is fenced.
     pub(crate) async fn load_committed(&self) -> Result<Option<Offset>> {
         let Place::Topic(topic) = &self.place else { return self.load().await };
         Ok(topic.read_settled(&self.key).await?.as_ref().and_then(Offset::from_json))
     }
 
-    /// Reads what [`KnownKeys`](crate::known_keys::KnownKeys) keeps beside the offset, under a key of its own.
+    /// Reads what [`KnownKeys`](crate::known_keys::KnownKeys) keeps beside the offset, under a key
+    /// of its own.
     pub(crate) async fn load_keys(&self) -> Result<Option<Value>> {
         self.read(&self.keys_key()).await
     }
@@ -88,6 +100,7 @@ impl OffsetStore {
         self.writer().put(self.keys_key(), value).await
     }
 
+    /// The value under a key; `None` when there is none.
     async fn read(&self, key: &str) -> Result<Option<Value>> {
         match &self.place {
             Place::Nowhere => Ok(None),
@@ -96,8 +109,8 @@ impl OffsetStore {
         }
     }
 
-    /// The key of [`load_keys`](Self::load_keys). It has Connect's form too, `["name",{"server":…,"pgcdc":"keys"}]`, so
-    /// that a reader of offsets passes it by.
+    /// The key under which [`load_keys`](Self::load_keys) reads. It has Connect's form too,
+    /// `["name",{"pgcdc":"keys","server":"prefix"}]`, so that a reader of offsets passes it by.
     fn keys_key(&self) -> String {
         match self.key.rsplit_once("{\"server\"") {
             Some((name, server)) => format!("{name}{{\"pgcdc\":\"keys\",\"server\"{server}"),
@@ -113,7 +126,8 @@ impl OffsetStore {
         }
     }
 
-    /// The record that holds an offset, to be part of a Kafka transaction; `None` where offsets are not kept in a topic.
+    /// The record that holds an offset, to be part of a Kafka transaction; `None` where offsets are
+    /// not kept in a topic.
     pub(crate) fn record(&self, offset: &Offset, now_us: i64) -> Option<OffsetRecord> {
         let Place::Topic(topic) = &self.place else { return None };
         let value = offset.to_json(now_us).to_string();
@@ -136,6 +150,8 @@ impl OffsetStore {
     }
 }
 
+/// The key that Kafka Connect gives an offset: the connector's name, and Debezium's source
+/// partition.
 fn key(name: &str, server: &str) -> String {
     json!([name, { "server": server }]).to_string()
 }
@@ -143,7 +159,9 @@ fn key(name: &str, server: &str) -> String {
 /// Writes one connector's offset again and again, over one connection.
 #[derive(Debug)]
 pub(crate) struct OffsetWriter {
+    /// Where to.
     store: OffsetStore,
+    /// The connection to the topic, made at the first write.
     topic: Option<Box<OffsetTopicWriter>>,
 }
 
@@ -153,6 +171,7 @@ impl OffsetWriter {
         self.put(self.store.key.clone(), offset.to_json(now_us)).await
     }
 
+    /// Writes one value; durable when this returns.
     async fn put(&mut self, key: String, value: Value) -> Result<()> {
         match &self.store.place {
             Place::Nowhere => Ok(()),

@@ -1,4 +1,7 @@
 //! Where encoded records go: Kafka or standard output.
+//!
+//! An enum and not a trait object, since [`Output::send`] is called once a record. The two Kafka
+//! outputs are in `kafka/`.
 
 mod sent;
 mod stdout;
@@ -15,16 +18,22 @@ use crate::{Error, Result};
 pub(crate) use sent::Sent;
 pub(crate) use stdout::StdoutOutput;
 
-/// An output for records. Every call returns at once; what is durable comes from [`poll`](Destination::poll).
+/// An output for records. Every call returns at once; what is durable comes from
+/// [`poll`](Destination::poll).
 #[derive(Debug)]
 pub(crate) enum Output {
+    /// At least once.
     Kafka(Box<KafkaOutput>),
+    /// Exactly once for `read_committed` readers: records and offset in one Kafka transaction.
     ExactlyOnce(Box<ExactlyOnceOutput>),
+    /// JSON lines.
     Stdout(Box<StdoutOutput>),
 }
 
 impl Output {
-    /// The output that gives the guarantee which the settings ask for.
+    /// The output that gives the guarantee which the settings ask for. With exactly-once it fences
+    /// an older instance of this connector, so it is called at the begin of each attempt, before
+    /// the offset is read.
     ///
     /// # Errors
     /// When exactly-once is asked for and this is not Kafka, or Kafka refuses it.
@@ -38,7 +47,7 @@ impl Output {
         }
     }
 
-    /// The name of a topic that was made known.
+    /// The name of a topic that has a number.
     pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
         match self {
             Self::Kafka(output) => output.name(id),
@@ -47,7 +56,10 @@ impl Output {
         }
     }
 
-    /// Hands a record over.
+    /// Hands a record over, to be reported under `sequence`. It copies the record's bytes.
+    ///
+    /// # Errors
+    /// When the record can never be sent, or the output has failed for good.
     #[inline]
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
         match self {
@@ -101,7 +113,7 @@ impl Destination for Output {
     }
 }
 
-/// Exactly-once was asked of something other than Kafka.
+/// The error when exactly-once is asked of something other than Kafka.
 pub(crate) fn only_kafka() -> Error {
     Error::configuration("exactly.once.support=required: only Kafka has transactions")
         .with_hint("set exactly.once.support=requested for an output other than Kafka")

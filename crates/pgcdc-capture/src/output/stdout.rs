@@ -1,4 +1,8 @@
 //! Records to standard output, as JSON lines.
+//!
+//! ```text
+//!  send ─▶ open chunk ─▶ writer's thread: render, write, flush ─▶ report ─▶ poll
+//! ```
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -19,39 +23,51 @@ const CHUNK: usize = 1 << 16;
 /// Bytes of records that may wait for a slow reader of the pipe; a larger chunk waits alone.
 const WAITING: usize = 4 << 20;
 
-/// Chunks whose memory is kept.
+/// Chunks that are kept for their memory.
 const SPARE: usize = 8;
 
-/// Records as JSON lines: `{"topic","partition":null,"key","value","headers"}`, key and value as the
-/// text that would be in Kafka. Bytes that are no text, which only some converters write, stand there as `hex:00ff`. A
-/// record counts as delivered once it was written and flushed.
+/// Records as JSON lines: `{"topic","partition":null,"key","value","headers"}`. Key and value are
+/// the text that would be in Kafka; bytes that are not UTF-8, which only some converters write, are
+/// shown as `hex:00ff`. A record counts as delivered once it was written and flushed.
 ///
-/// A thread writes, since a pipe that nobody reads would otherwise hold up the stream's feedback; it also renders the
-/// lines, since quoting what is JSON already takes half as long as encoding it.
+/// A thread of its own writes, since a pipe that nobody reads would otherwise hold up the stream's
+/// feedback. It also renders the lines: to quote the JSON of a record takes half as long as to
+/// encode it.
 #[derive(Debug)]
 pub(crate) struct StdoutOutput {
+    /// To the writer's thread. Its end ends the thread.
     writer: Sender<Chunk>,
+    /// Chunks that were written and flushed, or the error that ended the thread.
     written: Receiver<io::Result<Chunk>>,
+    /// Records that are not handed to the thread yet.
     open: Chunk,
-    /// Bytes of records that were handed to the writer and are not written.
+    /// Bytes of records that the thread has and has not written.
     waiting: usize,
-    /// Chunks that came back, for their memory.
+    /// Empty chunks that came back.
     spare: Vec<Chunk>,
+    /// Names by number.
     topics: Vec<String>,
+    /// By a topic's number, the beginning of its lines up to `"partition":`. Shared with the
+    /// chunks; copied when a topic is added.
     heads: Arc<Vec<Vec<u8>>>,
+    /// Numbers by name.
     ids: HashMap<String, TopicId>,
 }
 
+/// Some records that are written in one go.
 #[derive(Debug, Default)]
 struct Chunk {
+    /// Copies of the records.
     batch: RecordBatch,
+    /// The number of each record, in the same order.
     sequences: Vec<Sequence>,
-    /// Of each topic, its lines up to the partition.
+    /// The beginnings of lines, by the topic's number.
     heads: Arc<Vec<Vec<u8>>>,
 }
 
 impl StdoutOutput {
-    /// `context` are the headers that all records have; `binary` says whether keys or values may be other than text.
+    /// Starts the writer's thread. `context` are the headers that all records have; `binary` says
+    /// whether keys or values may be other than text.
     pub(crate) fn new(context: &[(String, String)], binary: bool) -> Result<Self> {
         let mut rendered = Vec::new();
         for (name, value) in context {
@@ -90,7 +106,10 @@ impl StdoutOutput {
         })
     }
 
-    /// Hands the open chunk to the writer; false when it has enough already.
+    /// Hands the open chunk to the thread; false when the thread has enough already.
+    ///
+    /// # Errors
+    /// When the thread has ended: [closed](Error::is_closed) when the pipe's reader went away.
     fn hand_over(&mut self) -> Result<bool> {
         if self.open.sequences.is_empty() {
             return Ok(true);
@@ -112,6 +131,7 @@ impl StdoutOutput {
         Ok(true)
     }
 
+    /// The number of a topic; a new one gets the next.
     pub(crate) fn topic(&mut self, name: &str) -> TopicId {
         if let Some(id) = self.ids.get(name) {
             return *id;
@@ -126,11 +146,12 @@ impl StdoutOutput {
         id
     }
 
-    /// The name of a topic that was made known.
+    /// The name of a topic that has a number.
     pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
         self.topics.get(id.0 as usize).map(String::as_str)
     }
 
+    /// Copies a record into the open chunk.
     pub(crate) fn send(&mut self, record: &Record<'_>, sequence: Sequence) -> Result<Sent> {
         if self.open.batch.position() >= CHUNK && !self.hand_over()? {
             return Ok(Sent::Full);
@@ -140,6 +161,7 @@ impl StdoutOutput {
         Ok(Sent::Queued)
     }
 
+    /// Hands over what is open, and appends the numbers of records that were written.
     pub(crate) fn poll(&mut self, delivered: &mut Vec<Sequence>) -> Result<()> {
         self.hand_over()?;
         loop {
@@ -160,7 +182,8 @@ impl StdoutOutput {
 }
 
 impl Chunk {
-    /// Appends its records as lines; `context` holds the constant headers, with commas between.
+    /// Appends the chunk's records as lines. `context` holds the constant headers, with commas
+    /// between them.
     fn render(&self, context: &[u8], binary: bool, out: &mut Vec<u8>) {
         let text = if binary { text_or_hex } else { text };
         for record in self.batch.iter() {
@@ -193,6 +216,7 @@ impl Chunk {
     }
 }
 
+/// Appends bytes as a JSON string, or `null`.
 fn text(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
     match bytes {
         Some(bytes) => write_json_string(bytes, out),
@@ -200,6 +224,7 @@ fn text(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
     }
 }
 
+/// As [`text`]; bytes that are not UTF-8 as `"hex:…"`.
 fn text_or_hex(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
     match bytes {
         Some(bytes) if std::str::from_utf8(bytes).is_err() => {
@@ -215,13 +240,14 @@ fn text_or_hex(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a comma, when a header stands before.
 fn comma(out: &mut Vec<u8>) {
     if out.last() == Some(&b']') {
         out.push(b',');
     }
 }
 
-/// Appends `["name","value"]`, with a comma when another stands before it.
+/// Appends `["name","value"]`, with a comma when another header stands before it.
 fn header(name: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
     comma(out);
     out.push(b'[');
@@ -231,6 +257,8 @@ fn header(name: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
     out.push(b']');
 }
 
+/// A pipe that its reader has closed is the normal end (`pgcdc stream --stdout | head`); anything
+/// else is a failure.
 fn write_error(error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Error::closed("standard output was closed");
