@@ -1,37 +1,44 @@
-//! How long a connector waits between one try and the next.
+//! How long a connector waits between one attempt and the next.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Pauses from a tenth of the configured pause to six times it, doubled by each failure, each at least half of what it may be.
+/// Pauses that begin at a tenth of `retriable.restart.connector.wait.ms` and double with each
+/// failure up to six times of it. Each is random between a half and the whole of that, so that
+/// connectors which failed together do not come back together.
 ///
-/// The pauses start over after a try that confirmed a position, and after a session that streamed for longer than the next
-/// pause: a session that was idle for an hour and then broke is a first failure, not one of a long row.
+/// The pauses start over after an attempt that confirmed a position, and after a session that
+/// streamed for longer than the next pause: a session that was idle for an hour and then broke is a
+/// first failure, not one of a long row.
 #[derive(Debug)]
 pub(crate) struct Backoff {
+    /// The configured pause.
     wait: Duration,
+    /// The series of pauses, and the count of failures.
     pauses: pgcdc_lifecycle::Backoff,
 }
 
-/// When the current try began to stream, if it has. Set by [`begins`](Self::begins).
+/// When the present attempt began to stream, if it has. The stream sets it, and the connector reads
+/// it after the attempt.
 #[derive(Debug, Default)]
 pub(crate) struct Streaming(Cell<Option<Instant>>);
 
 impl Streaming {
-    /// The stream has begun.
+    /// Notes that the stream has begun.
     pub(crate) fn begins(&self) {
         self.0.set(Some(Instant::now()));
     }
 
-    /// How long it has streamed.
+    /// How long the attempt has streamed; zero if it never began to.
     pub(crate) fn duration(&self) -> Duration {
         self.0.get().map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
 impl Backoff {
+    /// The series for a configured pause.
     pub(crate) fn new(wait: Duration) -> Self {
         let (first, longest) = (wait / 10, wait.saturating_mul(6));
         let pauses = pgcdc_lifecycle::Backoff::new(
@@ -41,8 +48,8 @@ impl Backoff {
         Self { wait, pauses: pauses.at_least(0.5) }
     }
 
-    /// Notes a failed try: how long it streamed, and whether it confirmed a position. Returns how many tries have failed in
-    /// a row, this one included.
+    /// Notes a failed attempt: how long it streamed, and whether it confirmed a position. Returns
+    /// how many attempts have failed in a row, this one included.
     pub(crate) fn failed(&mut self, streamed: Duration, confirmed: bool) -> u32 {
         if confirmed || streamed > self.pauses.limit().max(self.wait) {
             self.pauses.reset();
@@ -50,7 +57,7 @@ impl Backoff {
         self.pauses.failures().saturating_add(1)
     }
 
-    /// How long to wait before the next try.
+    /// How long to wait before the next attempt. Each call is the next of the series.
     pub(crate) fn pause(&mut self) -> Duration {
         self.pauses.pause()
     }

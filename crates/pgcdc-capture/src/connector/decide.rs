@@ -1,5 +1,10 @@
-//! What a start does, from what it found: whether slot, server and stored offset belong together, whether a snapshot is
-//! due, and where the stream begins. Pure: [`Known`] goes in, [`Start`] comes out.
+//! What a start does, from what it found: whether slot, server and stored offset belong together,
+//! whether a snapshot is due, and where the stream begins. Pure: [`Known`] goes in, [`Start`] comes
+//! out.
+//!
+//! In three steps. Does the stored offset count at all ([`Known::counts`])? Does it fit slot and
+//! server ([`Known::fit`], which asks [`compare`])? And what does `snapshot.mode` make of these
+//! facts ([`plan`])? The tests go through the combinations.
 
 use pgcdc_event::Lsn;
 
@@ -14,6 +19,7 @@ use crate::{Error, Result};
 /// What a start does, and what it begins with.
 #[derive(Debug)]
 pub(crate) struct Start {
+    /// Whether to take a snapshot, to stream, both or neither.
     pub(crate) decision: Decision,
     /// The slot exists.
     pub(crate) slot_exists: bool,
@@ -32,8 +38,8 @@ pub(crate) struct Start {
 /// Decides what to do at a start.
 ///
 /// # Errors
-/// When changes are missing and `snapshot.mode` does not allow a snapshot to make up for them; a transient one when a
-/// standby has not replayed yet what was read before.
+/// When changes are missing and `snapshot.mode` does not allow a snapshot to make up for them; a
+/// transient one when a standby has not replayed yet what was read before.
 pub(crate) fn decide(known: &Known, settings: &Settings) -> Result<Start> {
     let name = settings.slot.name.as_str();
     let confirmed = known.confirmed();
@@ -70,8 +76,8 @@ pub(crate) fn decide(known: &Known, settings: &Settings) -> Result<Start> {
     Ok(Start { decision, slot_exists: known.slot.is_some(), confirmed, home, offset, changed, from })
 }
 
-/// Warns when the slot has moved beyond the position of a snapshot that was interrupted: the rows that it sent and that
-/// were deleted in between get no delete record.
+/// Warns when the slot has moved beyond the position of a snapshot that was interrupted: the rows
+/// that it sent and that were deleted in between get no delete record.
 fn warn_of_deleted_rows(stored: Option<&Offset>, confirmed: Lsn, slot: &str) {
     let interrupted = stored.filter(|offset| !offset.snapshot_completed);
     if let Some(offset) = interrupted.filter(|offset| confirmed > offset.lsn && !offset.lsn.is_zero()) {
@@ -99,7 +105,9 @@ impl Known {
         }
     }
 
-    /// Whether the stored offset counts. When it does not, this is a first start.
+    /// Whether the stored offset counts. When it does not, this is a first start. An offset that
+    /// nobody asked us to keep is given up when its slot or database is gone; one that the user
+    /// configured is not, since then changes are missing.
     fn counts(&self, offset: &Offset, slot: &str) -> bool {
         let of = offset.home.as_ref().map(|home| home.database.as_str());
         let elsewhere = of.is_some_and(|of| of != self.server.database);
@@ -123,7 +131,11 @@ impl Known {
         true
     }
 
-    /// The part of the offset that is valid for this slot and server, or why it is not valid.
+    /// The part of the offset that is valid for this slot and server; or, as the inner error, why
+    /// it is not.
+    ///
+    /// # Errors
+    /// A transient one when a standby has not replayed yet what this connector has read.
     fn fit(&self, offset: &Offset, slot: &Slot) -> Result<Result<Offset, Mismatch>> {
         let from_slot = |mismatch: &Mismatch| {
             tracing::warn!(
@@ -133,7 +145,8 @@ impl Known {
         };
         Ok(match compare(offset, self.slot.as_ref().map(SlotState::position), &self.server) {
             Fit::Fits(lsn) => Ok(offset.up_to(lsn)),
-            // Only the confirmed position is beyond the offset: keep its record of what is written and skipped.
+            // Only the confirmed position is beyond the offset: keep its record of what is written
+            // and skipped.
             Fit::Uncertain(mismatch) => {
                 tracing::warn!(
                     "{}. An older version, or Debezium with lsn.flush.mode=connector_and_driver, leaves it so, and then \
@@ -159,12 +172,13 @@ impl Known {
     }
 }
 
-/// The offset to keep when the stored one was not compared with the slot: mostly the offset of an interrupted snapshot.
+/// The offset to keep when the stored one was not compared with the slot: mostly the offset of an
+/// interrupted snapshot.
 fn resumed(offset: Offset, decision: Decision, confirmed: Lsn, home: &Home) -> Option<Offset> {
     match decision {
         _ if offset.snapshot_completed => Some(offset),
-        // The snapshot is given up, so that only the slot's position is certain. With this offset a slot that disappears
-        // later is noticed.
+        // The snapshot is given up, so that only the slot's position is certain. With this offset a
+        // slot that disappears later is noticed.
         Decision::Stream => {
             Some(Offset { snapshot_completed: true, home: Some(home.clone()), ..offset.moved_to(confirmed) })
         }
@@ -175,8 +189,8 @@ fn resumed(offset: Offset, decision: Decision, confirmed: Lsn, home: &Home) -> O
     }
 }
 
-/// Whether the stream begins at the offset when that is further than the slot. By default it begins at the slot's
-/// position, and changes between the two are read and sent once more.
+/// Whether the stream begins at the offset when that is further than the slot. By default it begins
+/// at the slot's position, and changes between the two are read and sent once more.
 fn trusts_the_offset(slot: &Slot) -> bool {
     slot.manual || matches!(slot.mismatch, MismatchStrategy::TrustOffset | MismatchStrategy::TrustGreaterLsn)
 }

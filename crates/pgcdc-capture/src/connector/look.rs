@@ -1,4 +1,5 @@
-//! Looks at slot, stored offset and server. Everything that [`decide`](super::decide::decide) needs is read here.
+//! Looks at slot, stored offset and server. Everything that [`decide`](super::decide::decide) needs
+//! is read here, so that the decision itself can be tested without a server.
 
 use crate::config::Settings;
 use crate::offsets::{Offset, OffsetStore};
@@ -13,15 +14,19 @@ pub(crate) struct Known {
     pub(crate) slot: Option<SlotState>,
     /// The connector's offset, if one is stored.
     pub(crate) stored: Option<Offset>,
+    /// The server's identity, timeline and position.
     pub(crate) server: Server,
-    /// Nobody configured the offset store, so that it may hold an offset of another connector of the same name.
+    /// Nobody configured the offset store. So it may hold an offset of another connector of the
+    /// same name.
     pub(crate) implicit: bool,
 }
 
-/// Reads the slot, the stored offset and the server's identity.
+/// Reads the slot, the stored offset and the server's identity. With exactly-once the offset is the
+/// last committed one, which is only certain once an older instance is fenced.
 ///
 /// # Errors
-/// When the slot is not one of ours, or in use by another process; when server or offsets cannot be read.
+/// A configuration error when the slot is not one of ours; a transient one when another process
+/// reads from it; and whatever keeps server or offsets from being read.
 pub(super) async fn look(settings: &Settings, offsets: &OffsetStore, query: &Query) -> Result<Known> {
     let slot = inspect_slot(query, &settings.slot.name).await?;
     if let Some(slot) = &slot {
@@ -40,6 +45,7 @@ pub(super) async fn look(settings: &Settings, offsets: &OffsetStore, query: &Que
 }
 
 /// Refuses a slot of another kind, database or plug-in, and a slot that another process reads from.
+/// The second may pass: the server takes a while to notice that a reader is dead.
 fn is_usable(slot: &SlotState, settings: &Settings) -> Result<()> {
     let (name, dbname) = (&settings.slot.name, &settings.connection.dbname);
     if slot.kind != "logical" || slot.plugin != "pgoutput" || slot.database != *dbname {

@@ -1,4 +1,5 @@
-//! One connector's life: look, snapshot if due, stream; after a failure that passes, again.
+//! One connector's life: look, take a snapshot if one is due, stream; after a failure that may
+//! pass, again.
 //!
 //! ```text
 //!           ┌──────────── transient error: back-off with jitter ────────────┐
@@ -8,8 +9,10 @@
 //!           └──────────────────────────── resume ◀───────────────────────────────┘
 //! ```
 //!
-//! Each step is a file: [`look`] reads slot, offset and server; [`decide`] is pure; `prepare` makes slot and tables ready;
-//! `snapshot` takes one; `stream` runs the stream and drains it. [`backoff`] says how long to wait after a failure.
+//! Each step is a file: [`look`] reads slot, offset and server; [`decide`] is pure and chooses what
+//! to do; `prepare` makes slot and tables ready; `snapshot` takes a snapshot; `stream` runs the
+//! stream and drains it. [`backoff`] says how long to wait after a failure. An attempt shares
+//! nothing with the one before, except the metrics, the reader of typed events, and what is stored.
 
 mod backoff;
 mod decide;
@@ -36,8 +39,12 @@ use self::prepare::Prepared;
 pub(crate) use self::parts::Connector;
 
 impl Connector {
-    /// Runs until stopped, idle, or a failure that does not pass, and reports the end. `make_outlet` is called for each
-    /// attempt, since a broken producer is replaced, not mended.
+    /// Runs until stopped, idle, or a failure that does not pass, and reports the end to whoever
+    /// watches the state. `make_outlet` is called for each attempt, since a broken producer is
+    /// replaced, not mended.
+    ///
+    /// # Errors
+    /// The failure that ended it; a [closed](Error::is_closed) reader is one, too.
     pub(crate) async fn run(&self, make_outlet: impl FnMut(&Settings) -> Result<Outlet>) -> Result<()> {
         let result = self.attempts(make_outlet).await;
         // A reader that went away ends a capture without a failure.
@@ -46,6 +53,8 @@ impl Connector {
         result
     }
 
+    /// Attempt after attempt, with pauses between. A transient error ends it only after
+    /// `errors.max.retries` failures in a row.
     async fn attempts(&self, mut make_outlet: impl FnMut(&Settings) -> Result<Outlet>) -> Result<()> {
         let mut backoff = Backoff::new(self.settings.retry.wait);
         let mut since = SystemTime::now();
@@ -91,7 +100,8 @@ impl Connector {
         }
     }
 
-    /// Waits before the next attempt; false when the owner stops the connector meanwhile. A pause ends the wait.
+    /// Waits before the next attempt, and says why in log, metrics and state; false when the owner
+    /// stops the connector meanwhile. An order to pause ends the wait.
     async fn wait(&self, error: &Error, pause: Duration, failures: u32, since: SystemTime) -> bool {
         self.metrics.capture.restarts.inc(&error.cause());
         tracing::warn!(
@@ -113,7 +123,8 @@ impl Connector {
         }
     }
 
-    /// One attempt, from the first connection to an end or an error. A pause does not interrupt a snapshot: it would have
+    /// One attempt, from the first connection to an end or an error. An order to stop ends it at
+    /// any await before the stream. An order to pause does not interrupt a snapshot: it would have
     /// to be taken again, and its rows would come twice.
     async fn attempt(
         &self,
@@ -135,9 +146,10 @@ impl Connector {
         }
     }
 
-    /// Everything before the stream: tables, publication, replica identities, then [`prepare`](Self::prepare).
+    /// Everything before the stream: tables, publication, replica identities, then
+    /// [`prepare`](Self::prepare).
     async fn begin(&self, outlet: Outlet) -> Result<Option<Prepared>> {
-        // The server to read from, of several, may be another one than at the last attempt.
+        // The URL may name several servers; another one may be the primary now.
         self.settings.connection.chosen.forget();
         let query = Query::connect(&self.settings.connection).await?;
         let mut captured = self.captured(&query).await?;

@@ -19,18 +19,22 @@ use crate::tables::Tables;
 use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
-/// Everything that a stream starts from.
+/// Everything that a stream starts from. It is made before the snapshot, which uses the same tables
+/// and the same lane.
 pub(super) struct Prepared {
+    /// The compiled encoders so far.
     pub(super) tables: Tables,
     /// The keys that `tables` learns.
     pub(super) keys: KnownKeys,
+    /// Where changes go, with its ledger.
     pub(super) lane: Lane,
+    /// The SQL session for the catalog, which stays open beside the stream.
     pub(super) query: Query,
-    /// Where to start; zero for the slot's own position.
+    /// Where to start; zero means the slot's own position.
     pub(super) start: Lsn,
-    /// End of the transaction before the first one.
+    /// End of the transaction before the first one that is read; `None` when it is not known.
     pub(super) last_commit: Option<Lsn>,
-    /// Where the snapshot before was taken; zero without one.
+    /// Where the last snapshot was taken; zero without one.
     pub(super) snapshot_at: Lsn,
     /// The database, slot and timeline of all positions here.
     pub(super) home: Home,
@@ -39,10 +43,11 @@ pub(super) struct Prepared {
 }
 
 impl Connector {
-    /// The tables that the lists allow.
+    /// The tables that the lists of the configuration allow, as the catalog has them now.
     ///
     /// # Errors
-    /// When a table that was named does not exist, or none is allowed.
+    /// A configuration error when a table that was named does not exist, none is allowed, or too
+    /// many are.
     pub(super) async fn captured(&self, query: &Query) -> Result<Vec<CapturedTable>> {
         let captured = captured_tables(&mut &*query, &self.settings).await?;
         let missing: Vec<&str> = self
@@ -70,7 +75,8 @@ impl Connector {
         Ok(captured)
     }
 
-    /// `guardrail.collections.max`.
+    /// Keeps to `guardrail.collections.max`: more tables are an error or a warning, as
+    /// `guardrail.collections.limit.action` says.
     pub(super) fn within_guardrail(&self, captured: &[CapturedTable]) -> Result<()> {
         if let Some((most, fail)) = self.settings.most_tables
             && captured.len() > most
@@ -85,7 +91,11 @@ impl Connector {
         Ok(())
     }
 
-    /// Looks at the server, decides how to start, and does it. `None` when there is nothing to stream.
+    /// Looks at the server, decides how to start, and does it: makes the slot, or takes the
+    /// snapshot, or goes on. `None` when by `snapshot.mode` there is nothing to stream.
+    ///
+    /// # Errors
+    /// Those of [`look`] and [`decide`], and of the snapshot.
     pub(super) async fn prepare(
         &self,
         query: Query,
@@ -121,6 +131,7 @@ impl Connector {
         Ok(Some(prepared))
     }
 
+    /// What all ways to start need: the keys, the tables, and the lane to `outlet`.
     async fn prepared(
         &self,
         query: Query,
@@ -148,7 +159,8 @@ impl Connector {
         })
     }
 
-    /// Reads the slot on, as if the transaction before had just been read.
+    /// Goes on with an existing slot, as if the transaction before had just been read. Stores the
+    /// offset when it had to be changed, before any position is confirmed.
     async fn go_on(&self, prepared: &mut Prepared, start: Start) -> Result<()> {
         let Start { confirmed, offset, changed, from, .. } = start;
         prepared.last_commit = Some(from.unwrap_or(confirmed)).filter(|lsn| !lsn.is_zero());
@@ -184,6 +196,8 @@ impl Connector {
         Ok(())
     }
 
+    /// The slot to make: the connector's own by default, `temporary` for a snapshot beside an
+    /// existing slot; with `export` it exports a snapshot. `slot.failover` is for slots that stay.
     pub(super) fn new_slot(&self, temporary: bool, export: bool) -> NewSlot<'_> {
         NewSlot {
             name: &self.settings.slot.name,

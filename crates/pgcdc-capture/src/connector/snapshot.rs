@@ -1,4 +1,5 @@
-//! The step that takes the initial snapshot. How its rows are read is [`crate::snapshot`]'s.
+//! The step that takes the initial snapshot. It chooses the slot, stores the offset before and
+//! after, and says where the stream goes on. How rows are read is told in [`crate::snapshot`].
 
 use pgcdc_event::Lsn;
 
@@ -11,11 +12,16 @@ use crate::snapshot::{Begun, Snapshotter, begin};
 use pgcdc_lifecycle::State;
 
 impl Connector {
-    /// Takes the snapshot at the start of a slot: of the connector's own slot if that is made now, else of a temporary
-    /// slot, from whose start the existing slot is then read.
+    /// Takes a snapshot at the consistent point of a new slot. If the connector's own slot is made
+    /// now, it is that slot. Else (`reuse`) it is a temporary slot, from whose consistent point the
+    /// existing slot is then read. Without a `stream` behind it, the slot is temporary, too.
     ///
-    /// After an `interrupted` snapshot the slot is read from that snapshot's position. Rows that it sent and that were
-    /// deleted since are not in the new snapshot; only the stream can tell that they are gone.
+    /// After an `interrupted` snapshot the slot is read from that snapshot's position. Rows that it
+    /// sent and that were deleted since are not in the new snapshot; only the stream can tell that
+    /// they are gone.
+    ///
+    /// # Errors
+    /// Whatever ends the snapshot. Nothing of it is kept: the next attempt takes another one.
     pub(super) async fn snapshot(
         &self,
         prepared: &mut Prepared,

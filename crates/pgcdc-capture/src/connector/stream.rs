@@ -1,4 +1,8 @@
 //! The step that streams, and the drain at its end.
+//!
+//! Draining means: what was read is delivered, then the offset is written, then the server is told
+//! the position, and only then the session ends. That is why a stop makes no duplicates, and why it
+//! may take some seconds.
 
 use std::time::Duration;
 
@@ -15,17 +19,19 @@ use crate::postgres::{Query, Replication, current_position, drop_when_free};
 use crate::stream::{Before, Ended, Stream};
 use crate::{Error, Result};
 
-/// How long a stop or a pause may take to get everything that was read delivered and confirmed.
+/// How long a stop or a pause may take to get delivered and confirmed what was read. After that the
+/// rest is sent again at the next start.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long a pause waits for the end of the open transaction. A longer transaction is left in its middle, and all of it is
-/// read again after the pause.
+/// How long a pause waits for the end of the open transaction. A longer transaction is left in its
+/// middle, and all of it is read again after the pause.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the last write of offsets may take.
+/// How long the last write of offsets, and that of keys, may take.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
-/// What a stream leaves behind to be drained.
+/// What a stream leaves behind to be drained. Its parts are those of [`Prepared`], with the session
+/// that streamed.
 struct Session {
     keys: KnownKeys,
     query: Query,
@@ -35,7 +41,8 @@ struct Session {
 }
 
 impl Connector {
-    /// Streams until stopped, paused, idle or failed, then drains.
+    /// Streams until stopped, paused, idle or failed, then drains. `streaming` is told when the
+    /// stream has begun, for the back-off.
     pub(super) async fn stream(&self, prepared: Prepared, streaming: &Streaming) -> Result<Ended> {
         let Prepared { mut tables, keys, mut lane, query, start, last_commit, snapshot_at, home, offset } =
             prepared;
@@ -74,12 +81,15 @@ impl Connector {
         self.drain(Session { keys, query, lane, replication, home }, ended).await
     }
 
+    /// Opens the replication session and starts it at `start`; zero means the slot's own position.
     async fn start_replication(&self, start: Lsn) -> Result<Replication> {
         let mut session = Replication::connect(&self.settings, &self.settings.slot.name, start).await?;
         session.start().await?;
         Ok(session)
     }
 
+    /// Tells log and state that the stream runs, and warns when `lsn.flush.mode` never lets the
+    /// slot move.
     fn say_streaming(&self) {
         if self.settings.slot.manual {
             tracing::warn!(
@@ -92,8 +102,8 @@ impl Connector {
         self.status.set(State::Streaming);
     }
 
-    /// Waits until a pause has been wanted for as long as the stream may take to come to the end of a transaction. A pause
-    /// that is taken back before does not count.
+    /// Waits until a pause has been wanted for as long as the stream may take to come to the end of
+    /// a transaction. A pause that is taken back before does not count.
     async fn pause_overdue(&self) {
         let mut orders = self.orders.clone();
         loop {
@@ -106,8 +116,9 @@ impl Connector {
         }
     }
 
-    /// Waits until everything that was read is delivered and confirmed, and ends the session. After a failure it does not
-    /// wait, but still confirms what was delivered, so that little comes twice.
+    /// Waits until everything that was read is delivered and confirmed, and ends the session. After
+    /// a failure it does not wait, but still confirms what has been delivered, so that little comes
+    /// twice.
     async fn drain(&self, session: Session, ended: Result<Ended>) -> Result<Ended> {
         let Session { keys, query, mut lane, mut replication, home } = session;
         if matches!(ended, Ok(Ended::Done | Ended::Stopped)) {
@@ -115,7 +126,7 @@ impl Connector {
         }
         let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
         let drained = lane.settle_complete(limit).await;
-        // A reader that went away acknowledges nothing more: what it did acknowledge is complete, too.
+        // A reader that went away acknowledges nothing more, so there is nothing to wait for.
         let gone = lane.is_gone();
         let complete = drained.as_ref().is_ok_and(|all| *all || gone);
         let confirmed = if complete { self.last_word(&mut lane).await } else { lane.confirmable() };
@@ -152,7 +163,8 @@ impl Connector {
         Ok(ended)
     }
 
-    /// `slot.drop.on.stop`: drops the slot, and stores an offset with which the next start begins anew.
+    /// Does what `slot.drop.on.stop` asks for: drops the slot, and stores an offset with which the
+    /// next start begins anew.
     async fn drop_slot(&self, query: &Query, lane: &mut Lane, home: &Home) -> Result<()> {
         let slot = &self.settings.slot.name;
         let dropped = drop_when_free(query, slot).await?;
@@ -168,8 +180,8 @@ impl Connector {
         Ok(())
     }
 
-    /// Writes the last offset, which must be durable before the server hears of it; returns the position that the server
-    /// may be told.
+    /// Writes the last offset, which must be durable before the server hears of it; returns the
+    /// position that the server may be told.
     async fn last_word(&self, lane: &mut Lane) -> Result<Lsn> {
         let late = || Err(Error::transient(format!("no answer within {} s", LAST_WORD.as_secs())));
         let finished = tokio::time::timeout(LAST_WORD, lane.finish()).await.unwrap_or_else(|_| late());
@@ -179,7 +191,8 @@ impl Connector {
         })
     }
 
-    /// Writes the tables' keys. They are read anew first, unless changes still wait in the slot that may need an older key.
+    /// Writes the tables' keys. They are first read anew from the catalog, unless changes that may
+    /// need an older key still wait in the slot.
     async fn keep_keys(&self, keys: &KnownKeys, query: &Query, confirmed: Lsn) {
         if current_position(query).await.is_ok_and(|here| here <= confirmed)
             && let Err(error) = keys.refresh(query).await

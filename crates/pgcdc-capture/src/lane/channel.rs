@@ -1,4 +1,14 @@
 //! Typed events to a program that embeds capture, through a bounded channel.
+//!
+//! ```text
+//!  EventLane ─ send ─▶ EventChannel ═══▶ EventReader ─ poll_next ─▶ Changes
+//!                        ▲                   │ confirm, Acknowledged
+//!           poll: Sequences ◀── taken ◀──────┘
+//! ```
+//!
+//! The way back is one number, `taken`: how many events the reader has processed since the channel
+//! was made. It outlives an attempt: after a failure a new sending end is attached to the same
+//! reader.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +21,8 @@ use crate::destination::Destination;
 use crate::ledger::Sequence;
 use crate::{Error, Result};
 
-/// Events that may wait for the reader. When they are as many, the stream waits, and the server with it.
+/// The most events that wait for the reader. When there are as many, the stream waits, and the
+/// server with it.
 const CAPACITY: usize = 1024;
 
 /// Makes the two ends of a channel for events.
@@ -24,15 +35,17 @@ pub(crate) fn channel() -> (EventChannel, EventReader) {
     (EventChannel { sender, taken, total, sent: Vec::new(), reported: 0 }, reader)
 }
 
-/// The reading end.
+/// The reading end, inside of [`Changes`](crate::Changes).
 #[derive(Debug)]
 pub(crate) struct EventReader {
+    /// Events that were sent and not read.
     receiver: mpsc::Receiver<ChangeEvent>,
-    /// How many events the reader has processed, since the channel was made.
+    /// How many events the reader has processed since the channel was made. Written here and by
+    /// [`Acknowledged`].
     taken: Arc<AtomicU64>,
-    /// How many events it was given.
+    /// How many events were handed to the program.
     handed: u64,
-    /// Events do not count as processed when the next one is asked for.
+    /// True when events do not count as processed because the next one is asked for.
     by_hand: bool,
 }
 
@@ -41,15 +54,15 @@ pub(crate) struct EventReader {
 pub(crate) struct Acknowledged(Arc<AtomicU64>);
 
 impl Acknowledged {
-    /// The first `number` events that the reader was given are processed.
+    /// Notes that the first `number` events that the reader was given are processed.
     pub(crate) fn acknowledge(&self, number: u64) {
         self.0.fetch_max(number, Ordering::AcqRel);
     }
 }
 
 impl EventReader {
-    /// The next event; `None` when no sending end is left. Events before it count as processed, unless the reader
-    /// acknowledges them [by hand](Self::acknowledge_by_hand).
+    /// The next event; `None` when no sending end is left. Events before it count as processed,
+    /// unless the reader acknowledges them [by hand](Self::acknowledge_by_hand).
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<ChangeEvent>> {
         if !self.by_hand {
             self.confirm();
@@ -71,7 +84,7 @@ impl EventReader {
         self.handed
     }
 
-    /// Counts events as processed while they are read here.
+    /// A handle that counts events as processed while they are read here.
     pub(crate) fn acknowledged(&self) -> Acknowledged {
         Acknowledged(Arc::clone(&self.taken))
     }
@@ -81,29 +94,30 @@ impl EventReader {
         self.taken.fetch_max(self.handed, Ordering::AcqRel);
     }
 
-    /// Takes no more events: nobody needs to wait for this reader.
+    /// Takes no more events. The sending end notices, so that a stop does not wait for this reader.
     pub(crate) fn close(&mut self) {
         self.receiver.close();
     }
 }
 
-/// The sending end.
+/// The sending end of one attempt.
 #[derive(Debug)]
 pub(crate) struct EventChannel {
+    /// Gives events to the reader.
     sender: mpsc::Sender<ChangeEvent>,
-    /// How many events the reader has processed, since the channel was made.
+    /// How many events the reader has processed since the channel was made. Read here.
     taken: Arc<AtomicU64>,
     /// Events handed over since the channel was made, by every attempt.
     total: Arc<AtomicU64>,
     /// Sequences of events that were handed over and not yet reported, oldest first.
     sent: Vec<Sequence>,
-    /// How many of `taken` were reported, or belong to earlier attempts.
+    /// How much of `taken` was reported to the ledger, or belongs to earlier attempts.
     reported: u64,
 }
 
 impl EventChannel {
-    /// A sending end for the next attempt. When the reader takes events of earlier attempts later, they are not reported to
-    /// it.
+    /// A sending end for the next attempt. Events of earlier attempts that the reader still has are
+    /// not reported to the new ledger, which never counted them.
     pub(crate) fn attach(&self) -> Self {
         Self {
             sender: self.sender.clone(),
@@ -115,6 +129,9 @@ impl EventChannel {
     }
 
     /// Hands an event over; gives it back when there is no room.
+    ///
+    /// # Errors
+    /// [Closed](Error::is_closed) when the reader is gone.
     pub(crate) fn send(&mut self, event: ChangeEvent, sequence: Sequence) -> Result<Option<ChangeEvent>> {
         match self.sender.try_send(event) {
             Ok(()) => {

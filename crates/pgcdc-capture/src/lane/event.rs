@@ -1,4 +1,5 @@
-//! Changes as typed events, to a program that embeds capture.
+//! Changes as typed events, to a program that embeds capture. They need no encoding, so this lane
+//! is little more than its outbox.
 
 use std::sync::Arc;
 
@@ -9,18 +10,21 @@ use crate::Result;
 use crate::meters::Meters;
 use crate::outbox::{Outbox, ROOM};
 
-/// See the [module](self).
+/// The lane of events. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct EventLane {
+    /// The channel, with the ledger of this attempt.
     pub(super) outbox: Outbox<EventChannel>,
 }
 
 impl EventLane {
+    /// A lane for a slot whose reader confirmed everything up to `confirmed`.
     pub(super) fn new(channel: EventChannel, confirmed: Lsn, metrics: Arc<Meters>) -> Self {
         Self { outbox: Outbox::new(channel, confirmed, metrics) }
     }
 
-    /// Hands an event over. Waits while the channel is full, which is all that holds the server back.
+    /// Hands an event over. While the channel is full it waits, and nothing is read meanwhile: that
+    /// holds the server back.
     pub(crate) async fn send(&mut self, event: ChangeEvent) -> Result<()> {
         let sequence = self.outbox.sequence();
         let mut waiting = Some(event);

@@ -1,4 +1,9 @@
-//! Records that belong to no table: heartbeats, logical messages, and the begin and end of transactions.
+//! Records that belong to no table: heartbeats, logical messages, and the begin and end of
+//! transactions.
+//!
+//! Debezium's names: `heartbeat.interval.ms` with `topic.heartbeat.prefix`,
+//! `pg_logical_emit_message` with the topic `<prefix>.message`, and `provide.transaction.metadata`
+//! with the topic `<prefix>.transaction`.
 
 use std::sync::Arc;
 
@@ -14,25 +19,33 @@ use crate::output::Output;
 use crate::tables::Tables;
 use crate::{Error, Result};
 
-/// Encodes such records. Each kind has a topic, which is made known with its first record.
+/// Encodes such records into the lane's batch. Each kind has one topic, which gets its number (and
+/// its Avro schemas' numbers) with its first record.
 #[derive(Debug)]
 pub(super) struct Messages {
+    /// The topics' names.
     settings: Arc<Settings>,
+    /// Encodes all kinds.
     encoder: MessageEncoder,
+    /// The topic of logical messages, once there was one.
     logical: Option<TopicId>,
+    /// The topic of heartbeats, once there was one.
     heartbeats: Option<TopicId>,
-    /// `provide.transaction.metadata`.
+    /// The state for `provide.transaction.metadata`; `None` without it.
     transactions: Option<Box<Transactions>>,
 }
 
-/// What tells of transactions.
+/// What is needed for records of transactions.
 #[derive(Debug, Default)]
 struct Transactions {
+    /// Their topic, once there was one.
     topic: Option<TopicId>,
+    /// Counts the changes of the open transaction.
     numbering: Numbering,
 }
 
 impl Messages {
+    /// Encodes by the options that `tables` have.
     pub(super) fn new(settings: Arc<Settings>, tables: &Tables) -> Result<Self> {
         Ok(Self {
             encoder: tables.messages()?,
@@ -48,13 +61,14 @@ impl Messages {
         self.transactions.is_some()
     }
 
-    /// The number of the next change of a table within its transaction, where records tell it.
+    /// The number that the next change of a table would have within its transaction; `None` when
+    /// records do not carry it.
     #[inline]
     pub(super) fn ordinal(&self, oid: u32) -> Option<Ordinal> {
         self.transactions.as_ref().map(|transactions| transactions.numbering.next(oid))
     }
 
-    /// Counts changes of a table.
+    /// Counts `changes` of a table: as many as the encoder made records for.
     #[inline]
     pub(super) fn count(&mut self, oid: u32, table: &TableName, changes: u64) {
         if let Some(transactions) = &mut self.transactions {
@@ -62,14 +76,14 @@ impl Messages {
         }
     }
 
-    /// A table has this name from now on.
+    /// Notes the name that a table has from now on.
     pub(super) fn announce(&mut self, oid: u32, schema: &str, table: &str) {
         if let Some(transactions) = &mut self.transactions {
             transactions.numbering.announce(oid, schema, table);
         }
     }
 
-    /// Appends the record of a transaction's begin; false where there is none.
+    /// Appends the record of a transaction's begin; false when there is none.
     pub(super) async fn begin(
         &mut self,
         context: &Context<'_>,
@@ -91,7 +105,8 @@ impl Messages {
         Ok(true)
     }
 
-    /// Appends the record of its end, with the sums of its changes; false where there is none.
+    /// Appends the record of a transaction's end, with the sums of its changes; false when there is
+    /// none.
     pub(super) fn end(&mut self, context: &Context<'_>, batch: &mut RecordBatch) -> Result<bool> {
         let Some(transactions) = &self.transactions else { return Ok(false) };
         let Some(topic) = transactions.topic else { return Ok(false) };
@@ -103,7 +118,7 @@ impl Messages {
         Ok(true)
     }
 
-    /// The topic of logical messages.
+    /// The topic of logical messages. It may wait for the registry the first time.
     pub(super) async fn logical_topic(
         &mut self,
         tables: &mut Tables,

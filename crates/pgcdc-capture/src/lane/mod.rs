@@ -1,4 +1,5 @@
-//! The way from a change to whoever takes it. There are two, and which one is chosen when the connector is built:
+//! The way from a change to whoever takes it. There are two, and the choice is made when the
+//! connector is built:
 //!
 //! ```text
 //!                 ┌▶ Records:  encode ─▶ batch ─▶ transforms ─▶ Kafka or standard output
@@ -6,9 +7,9 @@
 //!                 └▶ Events:   typed event ─▶ channel ─▶ the program that embeds capture
 //! ```
 //!
-//! The stream and the snapshot call a [`Lane`] and do not ask which one it is. Only records have topics, schemas,
-//! transforms, heartbeats, logical messages and transaction metadata, so all of these are in [`record`] and its
-//! neighbours.
+//! The stream and the snapshot call a [`Lane`] and do not ask which of the two it is. Only records
+//! have topics, schemas, transforms, heartbeats, logical messages and transaction metadata, so all
+//! of these are in [`record`] and its neighbours. For events the same calls do nothing.
 
 mod change;
 mod channel;
@@ -43,7 +44,9 @@ pub(crate) use sender::GATHERED;
 /// Where a lane leads. Made anew for each attempt, since a broken producer is replaced, not mended.
 #[derive(Debug)]
 pub(crate) enum Outlet {
+    /// To Kafka or standard output, as encoded records.
     Records(Output),
+    /// To a program, as typed events.
     Events(EventChannel),
 }
 
@@ -61,19 +64,21 @@ impl Outlet {
     }
 }
 
-/// See the [module](self).
+/// The lane of one attempt. It owns the outbox, and with it the ledger. See the [module](self).
 #[derive(Debug)]
 pub(crate) enum Lane {
+    /// Encodes.
     Records(Box<RecordLane>),
+    /// Makes events.
     Events(Box<EventLane>),
 }
 
 /// What must go out before a lane takes the next change.
 #[derive(Debug)]
 pub(crate) enum Waiting {
-    /// The batch of records, which is large enough, or must hold one change only.
+    /// The batch of records: it is large enough, or must not hold more than one change.
     Batch,
-    /// An event.
+    /// One event.
     Event(ChangeEvent),
 }
 
@@ -115,12 +120,14 @@ impl Lane {
         })
     }
 
-    /// Whether a change shows every column of its table, also those that the column filters leave out of records.
+    /// Whether a change shows every column of its table, also those that the column filters leave
+    /// out of records.
     pub(crate) fn shows_all_columns(&self) -> bool {
         matches!(self, Self::Events(_))
     }
 
-    /// Whether whole batches of records, made elsewhere, can be [sent](Self::send): not where each change goes alone.
+    /// Whether whole batches of records that were made elsewhere can be [sent](Self::send). Not
+    /// when each change must go alone. The parallel snapshot asks.
     pub(crate) fn takes_batches(&self) -> bool {
         match self {
             Self::Records(lane) => !lane.counts_changes(),
@@ -131,7 +138,8 @@ impl Lane {
     /// Sends a batch of records and clears it.
     ///
     /// # Errors
-    /// Also where batches are not [taken](Self::takes_batches).
+    /// Those of the output; and always for a lane that does not [take batches](Self::takes_batches)
+    /// because it carries events.
     pub(crate) async fn send(&mut self, batch: &mut RecordBatch) -> Result<()> {
         match self {
             Self::Records(lane) => lane.send(batch).await,
@@ -139,7 +147,7 @@ impl Lane {
         }
     }
 
-    /// What is confirmed, and what is in flight.
+    /// The ledger, to read what is confirmed and what is in flight.
     pub(crate) fn ledger(&self) -> &Ledger {
         match self {
             Self::Records(lane) => lane.sender.outbox.ledger(),
@@ -147,10 +155,11 @@ impl Lane {
         }
     }
 
-    /// Takes one change of the stream; `encoder` is that of its table. Where it answers with something, that must be
-    /// [sent](Self::send_waiting) before the next change.
+    /// Takes one change of the stream; `encoder` is that of its table. When the answer is `Some`,
+    /// it must be [sent](Self::send_waiting) before the next change.
     ///
-    /// Not async: most changes only fill a batch, and a future for each of them would cost more than the rest of the way.
+    /// Not async: most changes only fill a batch, and a future for each of them would cost more
+    /// than the rest of the way.
     #[inline]
     pub(crate) fn change(
         &mut self,
@@ -201,7 +210,7 @@ impl Lane {
         }
     }
 
-    /// Takes a logical message; true when it is one of the changes that count.
+    /// Takes a logical message; true when a record was made of it. Events have none.
     pub(crate) async fn message(
         &mut self,
         message: LogicalMessage<'_>,
@@ -214,14 +223,14 @@ impl Lane {
         }
     }
 
-    /// A table has this name from now on.
+    /// Notes the name that a table has from now on.
     pub(crate) fn announce(&mut self, oid: u32, schema: &str, table: &str) {
         if let Self::Records(lane) = self {
             lane.announce(oid, schema, table);
         }
     }
 
-    /// Sends a heartbeat, where there are records.
+    /// Sends a heartbeat, if this lane carries records.
     pub(crate) async fn heartbeat(&mut self, tables: &mut Tables) -> Result<()> {
         match self {
             Self::Records(lane) => lane.heartbeat(tables).await,
@@ -229,13 +238,13 @@ impl Lane {
         }
     }
 
-    /// A transaction begins whose commit record starts at `commit`.
+    /// Notes that a transaction begins, whose commit record starts at `commit`.
     pub(crate) fn begin(&mut self, commit: Lsn) {
         outbox!(self, outbox => outbox.begin(commit));
     }
 
-    /// The transaction is complete, and everything of it was [flushed](Self::flush); `end` is the position behind its
-    /// commit record.
+    /// Notes that the transaction is complete; `end` is the position behind its commit record.
+    /// Everything of it must have been [flushed](Self::flush).
     pub(crate) fn commit(&mut self, end: Lsn) -> Result<()> {
         outbox!(self, outbox => outbox.commit(end))
     }
@@ -248,7 +257,7 @@ impl Lane {
         }
     }
 
-    /// Sends the record of a transaction's begin, where there is one.
+    /// Sends the record of a transaction's begin, if it has one.
     pub(crate) async fn tell_begin(&mut self, context: Context<'_>, tables: &mut Tables) -> Result<()> {
         match self {
             Self::Records(lane) => lane.tell_begin(&context, tables).await,
@@ -256,7 +265,7 @@ impl Lane {
         }
     }
 
-    /// Sends the record of its end, where there is one.
+    /// Sends the record of a transaction's end, if it has one.
     pub(crate) async fn tell_end(&mut self, context: Context<'_>) -> Result<()> {
         match self {
             Self::Records(lane) => lane.tell_end(&context).await,
@@ -264,12 +273,12 @@ impl Lane {
         }
     }
 
-    /// The server has nothing more for us up to `end`.
+    /// Notes that the server has nothing more for us up to `end`.
     pub(crate) fn idle(&mut self, end: Lsn) {
         outbox!(self, outbox => outbox.idle(end));
     }
 
-    /// Bytes of records that wait for more before they go out.
+    /// Bytes of records that wait for more before they are sent.
     pub(crate) fn gathered(&self) -> usize {
         match self {
             Self::Records(lane) => lane.gathered(),
@@ -277,7 +286,7 @@ impl Lane {
         }
     }
 
-    /// Hands everything that was gathered over.
+    /// Hands over everything that was gathered.
     pub(crate) async fn flush(&mut self) -> Result<()> {
         match self {
             Self::Records(lane) => lane.flush().await,
@@ -330,7 +339,7 @@ impl Lane {
         outbox!(self, outbox => outbox.store(offsets, offset).await)
     }
 
-    /// Whether nobody takes anything any more.
+    /// Whether the reader is gone, so that nothing more will be acknowledged.
     pub(crate) fn is_gone(&self) -> bool {
         match self {
             Self::Records(_) => false,
@@ -338,7 +347,8 @@ impl Lane {
         }
     }
 
-    /// Gives up what is not durable, so that nobody waits for it.
+    /// Gives up what is not durable: an open Kafka transaction is aborted. For the end of a failed
+    /// attempt, so that readers of the topics need not wait for the transaction's timeout.
     pub(crate) async fn close(self) {
         match self {
             Self::Records(lane) => {

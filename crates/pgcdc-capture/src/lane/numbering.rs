@@ -1,31 +1,45 @@
-//! The numbers that `provide.transaction.metadata` gives to a transaction's changes, and their sums.
+//! The numbers that `provide.transaction.metadata` gives to a transaction's changes, and their
+//! sums.
+//!
+//! Debezium puts `total_order` and `data_collection_order` into each change, and the counts of all
+//! tables into the record of the transaction's end. The tables' order there is the iteration order
+//! of a Java `HashMap`, which is reproduced so that records are equal byte for byte.
 
 use std::collections::HashMap;
 
 use pgcdc_event::{Lsn, TableName};
 use pgcdc_format::envelope::Ordinal;
 
-/// How Debezium, by Java's way to print an object, calls the collection of a logical message: each is one of its own.
+/// How Debezium names the collection of a logical message in that map: Java's default way to print
+/// an object, whose hash follows the `@`. Each message is a collection of its own.
 const MESSAGE: &str =
     "io.debezium.connector.postgresql.LogicalDecodingMessageMonitor$LogicalDecodingMessageId@";
 
-/// What a `HashMap` begins with in Java.
+/// The number of buckets of a new `HashMap` in Java.
 const FIRST_CAPACITY: usize = 16;
 
 /// Counts the changes of one transaction after the other. Pure.
 #[derive(Debug)]
 pub(super) struct Numbering {
+    /// Changes of the open transaction so far.
     total: u64,
+    /// Its tables and messages, in the order of their first change.
     collections: Vec<Collection>,
-    /// Place of a table in `collections`, by the oid that rows carry.
+    /// The index of a table in `collections`, by the oid that rows carry.
     by_oid: HashMap<u32, usize>,
+    /// Buckets of Java's map. A map that has grown keeps its buckets when it is cleared, as
+    /// Debezium does between transactions.
     capacity: usize,
 }
 
+/// A table, or a logical message.
 #[derive(Debug)]
 struct Collection {
+    /// `schema.table`, or a name made from [`MESSAGE`].
     name: String,
+    /// Java's hash of the name, spread as `HashMap.hash` does.
     hash: u32,
+    /// Its changes so far.
     count: u64,
 }
 
@@ -36,14 +50,15 @@ impl Default for Numbering {
 }
 
 impl Numbering {
-    /// A transaction begins.
+    /// A transaction begins: everything is counted from zero.
     pub(super) fn begin(&mut self) {
         self.total = 0;
         self.collections.clear();
         self.by_oid.clear();
     }
 
-    /// A table was announced, perhaps under another name.
+    /// Notes that a table was announced, perhaps under another name. Under one name the count goes
+    /// on.
     pub(super) fn announce(&mut self, oid: u32, schema: &str, table: &str) {
         self.by_oid.remove(&oid);
         if !self.collections.is_empty()
@@ -53,13 +68,13 @@ impl Numbering {
         }
     }
 
-    /// The number of the next change of a table, should it count.
+    /// The number that the next change of a table gets, if it counts.
     pub(super) fn next(&self, oid: u32) -> Ordinal {
         let before = self.by_oid.get(&oid).map_or(0, |&at| self.collections[at].count);
         Ordinal { total: self.total + 1, of_table: before + 1 }
     }
 
-    /// As many changes of a table count.
+    /// Counts changes of a table.
     pub(super) fn count(&mut self, oid: u32, table: &TableName, changes: u64) {
         if changes == 0 {
             return;
@@ -76,9 +91,10 @@ impl Numbering {
         self.total += changes;
     }
 
-    /// A logical message counts; its number.
+    /// Counts a logical message, and gives its number.
     pub(super) fn message(&mut self, lsn: Lsn) -> Ordinal {
-        // Where Java has an object's address, the message's position: the same after a restart.
+        // Java prints the object's identity hash there. We take the message's position, which is the same
+        // after a restart.
         let at = self.place(format!("{MESSAGE}{:x}", lsn.as_u64() & 0x7fff_ffff));
         self.collections[at].count += 1;
         self.total += 1;
@@ -90,24 +106,26 @@ impl Numbering {
         self.total
     }
 
-    /// How many of each table, in the order in which Java's `HashMap` hands them out.
+    /// How many changes each table had, in the order in which Java's `HashMap` iterates.
     pub(super) fn sums(&self) -> Vec<(&str, u64)> {
         let mut ordered: Vec<&Collection> = self.collections.iter().collect();
         ordered.sort_by_key(|collection| collection.hash as usize & (self.capacity - 1)); // stable
         ordered.into_iter().map(|collection| (&*collection.name, collection.count)).collect()
     }
 
+    /// The index of a name in `collections`.
     fn position(&self, name: &str) -> Option<usize> {
         self.collections.iter().position(|collection| collection.name == name)
     }
 
+    /// The index of a name in `collections`; a new name is added.
     fn place(&mut self, name: String) -> usize {
         if let Some(at) = self.position(&name) {
             return at;
         }
         let hash = java_hash(&name);
         self.collections.push(Collection { name, hash: hash ^ (hash >> 16), count: 0 });
-        // A map that has grown stays so when it is cleared.
+
         while self.collections.len() > self.capacity / 4 * 3 {
             self.capacity *= 2;
         }
@@ -115,7 +133,7 @@ impl Numbering {
     }
 }
 
-/// `String.hashCode`.
+/// Java's `String.hashCode`.
 fn java_hash(text: &str) -> u32 {
     text.encode_utf16().fold(0, |hash: u32, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)))
 }

@@ -1,4 +1,7 @@
 //! Changes as encoded records, to Kafka or standard output.
+//!
+//! This is the hot path: `encode` runs once a row and only appends bytes to the batch. Everything
+//! that may wait (the registry, transforms, the output) happens when the batch is sent.
 
 use std::sync::Arc;
 
@@ -19,17 +22,25 @@ use crate::stage::Stage;
 use crate::tables::Tables;
 use crate::tolerance::Tolerance;
 
-/// Encodes changes into a batch, which goes out when it is large enough and at each commit: the ledger must have counted
-/// a transaction's records before it hears of its end.
+/// Encodes changes into a batch. The batch is sent when it is large enough and at each commit: the
+/// ledger must have counted a transaction's records before it hears of its end.
 #[derive(Debug)]
 pub(crate) struct RecordLane {
+    /// Transforms, and the outbox.
     pub(super) sender: RecordSender,
+    /// Records that were encoded and not sent.
     batch: RecordBatch,
+    /// Encodes records that belong to no table, and numbers changes within a transaction.
     messages: Messages,
+    /// Decides what to do with a row that cannot become a record.
     tolerance: Tolerance,
 }
 
 impl RecordLane {
+    /// A lane to `output`. Also switches `tables` to Avro, if a converter writes it.
+    ///
+    /// # Errors
+    /// When transforms, converters or the registry are configured wrongly.
     pub(super) fn new(
         output: Output,
         confirmed: Lsn,
@@ -48,7 +59,7 @@ impl RecordLane {
         })
     }
 
-    /// Whether each change must go out alone. See [`Outbox::counts_changes`].
+    /// Whether each change must be sent alone. See [`Outbox::counts_changes`].
     pub(super) fn counts_changes(&self) -> bool {
         self.sender.outbox.counts_changes()
     }
@@ -58,7 +69,7 @@ impl RecordLane {
         self.batch.position()
     }
 
-    /// The batch, for rows that a snapshot encodes.
+    /// The batch itself, for rows that a snapshot encodes.
     pub(crate) fn batch(&mut self) -> &mut RecordBatch {
         &mut self.batch
     }
@@ -68,15 +79,15 @@ impl RecordLane {
         self.sender.flush(&mut self.batch).await
     }
 
-    /// Sends a batch that others have filled, behind what was gathered; clears it.
+    /// Sends a batch that another thread has filled, behind what was gathered here; clears it.
     pub(crate) async fn send(&mut self, batch: &mut RecordBatch) -> Result<()> {
         self.flush().await?;
         self.sender.send(batch).await
     }
 
-    /// Whether the batch must go out after a change: it is large enough, or each change goes alone. A batch of
-    /// [`Replication::LARGE`] or more is left to the caller, who first frees the message's memory: sending copies the
-    /// record.
+    /// Whether the batch must be sent after a change: it is large enough, or each change goes
+    /// alone. A batch of [`Replication::LARGE`] or more is left to the caller. The caller first
+    /// frees the message's memory, since sending copies the record.
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         self.batch.position() < Replication::LARGE && self.sender.is_due(&self.batch)
@@ -87,13 +98,17 @@ impl RecordLane {
         if self.is_due() { self.sender.send(&mut self.batch).await } else { Ok(()) }
     }
 
-    /// Sends the batch after a row of a snapshot when it is enough, or where each change must go out alone.
+    /// Sends the batch after a row of a snapshot, if it is large enough or each change goes alone.
     #[inline]
     pub(crate) async fn send_due(&mut self) -> Result<()> {
         if self.sender.is_due(&self.batch) { self.sender.send(&mut self.batch).await } else { Ok(()) }
     }
 
-    /// Appends the records of a change to the batch.
+    /// Appends the records of a change to the batch: none, or up to three when an update changes
+    /// the key.
+    ///
+    /// # Errors
+    /// When a value cannot be converted and the record may not be left out.
     #[inline]
     pub(super) fn encode(
         &mut self,
@@ -145,7 +160,8 @@ impl RecordLane {
         Ok(())
     }
 
-    /// A row that has no record is left out where `errors.tolerance` says so.
+    /// A row that cannot become a record: it is left out if `errors.tolerance` allows that, else it
+    /// is an error.
     #[cold]
     fn refuse(&self, lsn: Lsn, error: EncodeError) -> Result<()> {
         if error.is_of_values() && self.tolerance.leaves_out(&error.to_string(), "the row has no record") {
@@ -178,7 +194,8 @@ impl RecordLane {
         if self.messages.end(context, &mut self.batch)? { self.flush().await } else { Ok(()) }
     }
 
-    /// Sends a logical message.
+    /// Sends a logical message. One outside of transactions has a position of its own, so what was
+    /// gathered is sent before it.
     pub(super) async fn message(
         &mut self,
         message: LogicalMessage<'_>,
@@ -194,7 +211,7 @@ impl RecordLane {
         self.send_gathered().await
     }
 
-    /// Sends a heartbeat.
+    /// Sends a heartbeat. It has no position in the stream, so it goes beside the count of changes.
     pub(super) async fn heartbeat(&mut self, tables: &mut Tables) -> Result<()> {
         self.flush().await?;
         self.messages.heartbeat(tables, &mut self.sender.outbox.destination, &mut self.batch).await?;

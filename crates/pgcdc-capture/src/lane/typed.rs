@@ -9,7 +9,11 @@ use pgcdc_format::pgoutput::{DecodeError, Tuple, TupleValue};
 
 use super::change::RowChange;
 
-/// An event from what the wire had. Its values share one copy of the message.
+/// Makes an event of a change. All its values share one copy of the message, so an event costs one
+/// allocation for its bytes.
+///
+/// # Errors
+/// When a row of the message cannot be decoded.
 pub(super) fn change(
     relation: &Arc<Relation>,
     change: RowChange<'_>,
@@ -32,6 +36,7 @@ pub(super) fn change(
     })
 }
 
+/// One row's values. Text stays as PostgreSQL sent it; nobody converts it before the program asks.
 fn tuple_row(tuple: Tuple<'_>, data: &[u8], copy: &Bytes) -> Result<Row, DecodeError> {
     let datum = |value: Result<TupleValue<'_>, DecodeError>| {
         Ok(match value? {
@@ -43,7 +48,8 @@ fn tuple_row(tuple: Tuple<'_>, data: &[u8], copy: &Bytes) -> Result<Row, DecodeE
     Ok(Row(tuple.values().map(datum).collect::<Result<_, _>>()?))
 }
 
-/// The part of `copy` that `part` is of `data`. Columns that were read again are not of the message: they are copied.
+/// The part of `copy` that corresponds to `part` of `data`. Columns that were read again lie
+/// outside of the message, and are copied.
 fn share(part: &[u8], data: &[u8], copy: &Bytes) -> Bytes {
     match part.as_ptr().addr().checked_sub(data.as_ptr().addr()) {
         Some(from) if from + part.len() <= data.len() => copy.slice(from..from + part.len()),

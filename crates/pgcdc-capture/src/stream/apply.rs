@@ -1,4 +1,8 @@
 //! Messages of the replication stream, decoded and given to the [`Lane`].
+//!
+//! pgoutput's order is `Begin`, then for each table once a `Relation` (with `Type` before it), then
+//! rows, then `Commit`. Source: PostgreSQL documentation, "Logical Replication Message Formats" and
+//! "Logical Streaming Replication Protocol".
 
 use std::sync::Arc;
 
@@ -19,35 +23,47 @@ use crate::postgres::Query;
 use crate::tables::Tables;
 use crate::{Error, Result};
 
-/// Takes one message after the other. Follows the open transaction, keeps [`Tables`] up to date with the relations that
-/// the stream announces, and gives changes to the lane.
+/// Takes one message after the other. It follows the open transaction, keeps [`Tables`] up to date
+/// with the relations that the stream announces, and gives changes to the lane.
 pub(super) struct Applier<'a> {
+    /// Filters of logical messages, and columns to read again.
     settings: &'a Settings,
+    /// The SQL session for the catalog.
     query: &'a Query,
+    /// The encoders; they change with each `Relation` message.
     tables: &'a mut Tables,
+    /// Where changes go.
     pub(super) lane: &'a mut Lane,
+    /// The connector's counters.
     metrics: &'a Arc<Meters>,
+    /// The open transaction.
     transaction: Transaction,
+    /// The end of the transaction before, for `source.sequence`.
     last_commit: Option<Lsn>,
     /// Where the snapshot before this stream was taken; zero without one.
     snapshot_at: Lsn,
     /// Knows the changes that Debezium wrote of the transaction in which it stopped.
     takeover: Option<Box<Takeover>>,
-    /// The same while the open transaction is one that the snapshot does not have, else zero.
+    /// `snapshot_at` while the open transaction is one that the snapshot does not have, else zero.
     floor: Lsn,
-    /// `post.processors`.
+    /// Reads columns again, if `post.processors` asks for it.
     reselect: Option<Box<Reselector>>,
-    /// The furthest position that the server has shown.
+    /// The furthest position that the server has shown, by a commit, a keepalive or an answer. For
+    /// the lag, and to know whether the stream has caught up.
     pub(super) seen: Lsn,
+    /// The time of processing that records carry.
     clock: Clock,
+    /// Changes since [`take_changes`](Self::take_changes).
     changes: u64,
-    /// The open transaction has changes of captured tables.
+    /// Whether the open transaction has changes of captured tables.
     changed: bool,
+    /// Transactions whose acknowledgement is measured.
     latency: Latency,
+    /// `source.xmin`.
     xmin: Xmin,
 }
 
-/// Where a stream begins.
+/// What was before the stream begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Before {
     /// End of the transaction before the first one, where that is known.
@@ -59,6 +75,7 @@ pub(crate) struct Before {
 }
 
 impl<'a> Applier<'a> {
+    /// No transaction is open, and no table is known but those of `tables`.
     pub(super) fn new(
         settings: &'a Settings,
         query: &'a Query,
@@ -89,7 +106,7 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// Changes taken since the last call.
+    /// How many changes were taken since the last call.
     pub(super) fn take_changes(&mut self) -> u64 {
         std::mem::take(&mut self.changes)
     }
@@ -101,29 +118,36 @@ impl<'a> Applier<'a> {
         self.latency.acknowledged(position, now_ns() / 1000, &self.metrics.capture);
     }
 
-    /// Hands everything that was gathered over.
+    /// Hands over everything that was gathered, and logs values that could not be converted. Called
+    /// when the socket has nothing more for now, so it also lets the next change look at the clock.
     pub(super) async fn flush(&mut self) -> Result<()> {
         self.clock.reset();
         self.tables.tolerance.tell();
         self.lane.flush().await
     }
 
-    /// The server has nothing more up to here.
+    /// Takes a keepalive: the server has nothing more for us up to `wal_end`.
     pub(super) async fn keepalive(&mut self, wal_end: Lsn) -> Result<()> {
-        // Records that wait in the batch lie before it.
+        // Records that wait in the batch are of positions before it.
         self.flush().await?;
         self.lane.idle(wal_end);
         self.seen = self.seen.max(wal_end);
         Ok(())
     }
 
-    /// Sends a heartbeat's record.
+    /// Sends a heartbeat's record, behind what was gathered.
     pub(super) async fn heartbeat(&mut self) -> Result<()> {
         self.flush().await?;
         self.lane.heartbeat(self.tables).await
     }
 
-    /// Takes one message. `lsn` is its position, of a row the change's.
+    /// Takes one message. `lsn` is its position; for a row, that of the change.
+    ///
+    /// Rows, the bulk of the stream, are handled here; all other messages take the way of `rare`.
+    ///
+    /// # Errors
+    /// A message that is not understood, a table or value that cannot be encoded, and all failures
+    /// of catalog, registry and output.
     #[inline]
     pub(super) async fn take(&mut self, lsn: Lsn, data: &[u8]) -> Result<()> {
         let message = decode(data).map_err(|error| at(lsn, error))?;
@@ -164,6 +188,7 @@ impl<'a> Applier<'a> {
         }
     }
 
+    /// Begins a transaction. `final_lsn` is the start of its commit record.
     #[inline]
     fn begin(&mut self, final_lsn: Lsn, commit_time_us: i64, xid: u32) {
         tracing::trace!(%final_lsn, xid, "begin");
@@ -176,15 +201,18 @@ impl<'a> Applier<'a> {
         }
     }
 
+    /// Sends the record of the transaction's begin.
     async fn tell_begin(&mut self, lsn: Lsn) -> Result<()> {
         let context = self.transaction.context(lsn, self.last_commit, 0);
         self.lane.tell_begin(context, self.tables).await
     }
 
+    /// Sends the record of the transaction's end.
     async fn tell_end(&mut self, lsn: Lsn) -> Result<()> {
         self.lane.tell_end(self.transaction.context(lsn, self.last_commit, 0)).await
     }
 
+    /// Ends the transaction. Its records were flushed before, so that the ledger has counted them.
     #[inline]
     fn commit(&mut self, end: Lsn) -> Result<()> {
         self.lane.commit(end)?;
@@ -198,7 +226,8 @@ impl<'a> Applier<'a> {
         Ok(())
     }
 
-    /// A new row, its columns read again where `post.processors` asks for it.
+    /// A new row, with columns that `post.processors` names read again from the table. `again`
+    /// holds their bytes.
     async fn reselected<'t>(
         &mut self,
         oid: u32,
@@ -216,7 +245,11 @@ impl<'a> Applier<'a> {
         Tuple::parse(again).map_err(|error| Error::fatal("columns that were read again").with_source(error))
     }
 
-    /// Gives a change to the lane, unless its table is not captured. What the lane answers must be sent.
+    /// Gives a change to the lane, unless its table is not captured. What the lane answers must be
+    /// sent.
+    ///
+    /// # Errors
+    /// When the table was never announced, which breaks the protocol.
     #[inline]
     fn change(&mut self, lsn: Lsn, oid: u32, change: RowChange<'_>) -> Result<Option<Waiting>> {
         let written = self.takeover.as_mut().is_some_and(|takeover| takeover.has_written(lsn));
@@ -234,11 +267,13 @@ impl<'a> Applier<'a> {
         self.lane.change(encoder, change, context)
     }
 
-    /// The first number of `source.sequence`: the end of the commit before.
+    /// The first number of `source.sequence`: the end of the commit before. By it a reader tells an
+    /// older row from a newer one.
     ///
-    /// A transaction may have made this change before a snapshot that does not have it, since it committed after. The
-    /// end of the commit before is then not known, or lies before the snapshot, too, and a reader would take the
-    /// snapshot's row for the newer one: the snapshot's own position stands in. Debezium writes null here.
+    /// A transaction may have made this change before a snapshot that does not have it, since it
+    /// committed after. The end of the commit before is then not known, or lies before the
+    /// snapshot, too, and a reader would take the snapshot's row for the newer one. So the
+    /// snapshot's own position stands in. Debezium writes null here.
     #[inline]
     fn commit_before(&self, lsn: Lsn) -> Option<Lsn> {
         if lsn < self.floor { self.last_commit.max(Some(self.floor)) } else { self.last_commit }
@@ -266,13 +301,16 @@ impl<'a> Applier<'a> {
             {
                 self.logical(LogicalMessage { transactional, lsn, prefix, content }).await?;
             }
-            // Types are read from the catalog; their names are noted for types that are gone from it.
+            // Types are read from the catalog. Their names are noted for types that are gone from
+            // it.
             Message::Type { oid, schema, name } => self.tables.announce_type(oid, schema, name),
             _ => {}
         }
         Ok(())
     }
 
+    /// Takes a logical message. One outside of transactions has no commit time, so the present time
+    /// stands in, as with Debezium.
     async fn logical(&mut self, message: LogicalMessage<'_>) -> Result<()> {
         let takeover = self.takeover.as_ref().filter(|_| message.transactional);
         if takeover.is_some_and(|takeover| takeover.has_written_message(message.lsn)) {
@@ -291,6 +329,7 @@ impl<'a> Applier<'a> {
     }
 }
 
+/// The error for a row without a `Relation` message before it.
 fn unannounced(lsn: Lsn, oid: u32) -> Error {
     Error::fatal(format!("replication stream at {lsn}: a row of relation {oid}, which was never announced"))
 }

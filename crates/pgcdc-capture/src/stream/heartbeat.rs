@@ -1,4 +1,10 @@
 //! Heartbeats: a record now and then, and `heartbeat.action.query` beside the stream.
+//!
+//! Both serve a database in which the captured tables rarely change. The record shows readers that
+//! the connector lives. The statement writes to a captured table, so that there is a commit to
+//! confirm, and the server can remove older WAL. (pgcdc confirms the server's keepalives, too, so
+//! that it rarely needs the statement.) Source: Debezium's documentation of the PostgreSQL
+//! connector, "WAL disk space consumption".
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +14,17 @@ use tokio::task::JoinHandle;
 use super::beside::Beside;
 use crate::config::{Connection, Settings};
 
-/// While the action keeps failing, that is logged once in this time.
+/// While the statement keeps failing, a warning is logged once in this time.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 /// When the next heartbeat is due.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
+    /// `heartbeat.interval.ms`.
     interval: Duration,
+    /// When the next one is due.
     next: Instant,
+    /// The statement's task, if a statement is configured.
     action: Option<Action>,
 }
 
@@ -28,7 +37,7 @@ impl Heartbeat {
         Some(Self { interval, next: Instant::now() + interval, action })
     }
 
-    /// Waits until the next one is due; for ever where there are none.
+    /// Waits until the next heartbeat is due; for ever if there are none.
     pub(super) async fn due(heartbeat: Option<&mut Self>) {
         let Some(heartbeat) = heartbeat else { return std::future::pending().await };
         if Instant::now() < heartbeat.next {
@@ -41,7 +50,7 @@ impl Heartbeat {
         self.next = Instant::now() + self.interval;
     }
 
-    /// Lets the action run, unless the one before is not done yet.
+    /// Lets the statement run, unless the call before is not done yet.
     pub(super) fn act(&self) {
         if let Some(action) = &self.action {
             let _ = action.wake.try_send(());
@@ -49,11 +58,13 @@ impl Heartbeat {
     }
 }
 
-/// Runs the statement on a session of its own, in a task of its own: whatever happens to it, the stream goes on.
+/// Runs the statement on a session of its own, in a task of its own. Whatever happens to it, the
+/// stream goes on.
 #[derive(Debug)]
 struct Action {
     /// Wakes the task. Holds one call, since more would only pile up behind a lock.
     wake: mpsc::Sender<()>,
+    /// Ended with the stream.
     task: JoinHandle<()>,
 }
 
@@ -64,6 +75,8 @@ impl Drop for Action {
 }
 
 impl Action {
+    /// Starts the task. A failure is a warning with the count of failures in a row; the first
+    /// success after it is told, too.
     fn start(connection: Connection, statement: String) -> Self {
         let (wake, mut calls) = mpsc::channel(1);
         let task = tokio::spawn(async move {

@@ -1,16 +1,18 @@
 //! The inputs of the stream's loop, and their order.
 //!
-//! Everything that the loop reacts to is an [`Input`], and [`Inputs::next`] is the only place where it waits. When several
-//! inputs are there at once, the first of this list wins:
+//! Everything that the loop reacts to is an [`Input`], and [`Inputs::next`] is the only place where
+//! it waits for one. When several inputs are there at once, the first of this list wins:
 //!
-//! 1. [`Input::Pause`]: rare, and messages that are read after it would have to be read again.
-//! 2. [`Input::Heartbeat`]: small and due at a time. A server that always has more to send must not hold it back.
+//! 1. [`Input::Pause`]: rare. Messages that are read after it would have to be read again.
+//! 2. [`Input::Heartbeat`]: small, and due at a time. A server that always has more to send must
+//!    not hold it back.
 //! 3. [`Input::ServerAt`] and [`Input::Slot`]: an answer that is there already.
 //! 4. [`Input::Wal`]: the server's next message.
-//! 5. [`Input::Turn`]: nothing else came; the loop looks at its deliveries.
+//! 5. [`Input::Turn`]: nothing else came. The loop looks at its deliveries.
 //!
-//! Statements that take their time run beside the loop: `heartbeat.action.query` and the slot's xmin in tasks of their own
-//! (`heartbeat.rs`, `xmin.rs`), the look at a silent server in `postgres/replication/silence.rs`.
+//! Statements that may take long run beside the loop: `heartbeat.action.query` and the slot's xmin
+//! in tasks of their own (`heartbeat.rs`, `xmin.rs`), the look at a silent server in
+//! `postgres/replication/silence.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -23,10 +25,10 @@ use crate::Result;
 use crate::postgres::{Query, Replication, Wal, quote_literal};
 use pgcdc_lifecycle::Orders;
 
-/// How long an answer to [`Question`] is waited for.
+/// How long to wait for the answer to a [`Question`].
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// The server is asked again after this time at the earliest.
+/// The least time between two questions.
 const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// Something for the loop to react to.
@@ -55,20 +57,29 @@ pub(super) enum Wait {
     UpTo(Duration),
 }
 
-/// Where inputs come from.
+/// The sources of inputs.
 pub(super) struct Inputs<'a> {
+    /// The replication session.
     pub(super) replication: &'a mut Replication,
+    /// `None` without `heartbeat.interval.ms`.
     pub(super) heartbeat: Option<Heartbeat>,
+    /// The owner's orders, of which the loop obeys the one to pause.
     pub(super) orders: Orders,
+    /// Asked while `--until-idle` waits for the server to catch up.
     pub(super) question: Question<'a>,
+    /// Asked for the metrics of the slot.
     pub(super) slot: SlotWatch<'a>,
 }
 
 impl Inputs<'_> {
-    /// The next input. A pause is one only where it `may_pause`, between transactions.
+    /// The next input. An order to pause counts only where it `may_pause`, between transactions.
+    ///
+    /// # Errors
+    /// When the replication session fails, or the server answers a question with an error.
     ///
     /// # Cancel safety
-    /// Nothing is lost when the future is dropped, and neither by the arms that do not win: each source keeps its state.
+    /// Nothing is lost when the future is dropped, and nothing by the arms that do not win: each
+    /// source keeps its state.
     pub(super) async fn next(&mut self, wait: Wait, may_pause: bool) -> Result<Input> {
         let Self { replication, heartbeat, orders, question, slot } = self;
         tokio::select! {
@@ -84,6 +95,7 @@ impl Inputs<'_> {
 }
 
 impl Wait {
+    /// Ends when the loop has waited long enough.
     async fn over(self) {
         match self {
             Self::Yield => tokio::task::yield_now().await,
@@ -92,15 +104,21 @@ impl Wait {
     }
 }
 
-/// Asks the server how far it has come in its WAL. A walsender that still reads old WAL says nothing by itself for a while.
+/// Asks the server how far it has come in its WAL. A walsender that still reads old WAL sends
+/// nothing by itself for a while, so an idle stream could not tell whether it has caught up.
 pub(super) struct Question<'a> {
+    /// The session to ask on.
     query: &'a Query,
+    /// The slot's name.
     slot: &'a str,
+    /// When the server was asked last.
     asked: Instant,
+    /// The open question.
     pending: Pending<'a, Result<Option<Lsn>>>,
 }
 
 impl<'a> Question<'a> {
+    /// No question yet. The first may be asked a second after `now`.
     pub(super) fn new(query: &'a Query, slot: &'a str, now: Instant) -> Self {
         Self { query, slot, asked: now, pending: Pending::nothing() }
     }
@@ -115,8 +133,9 @@ impl<'a> Question<'a> {
     }
 }
 
-/// The position up to which the slot's walsender has sent. `None` when the server does not answer in time: a session that
-/// holds a lock on a catalog must not hold the stream up.
+/// The position up to which the slot's walsender has sent. `None` when the server does not answer
+/// in time: a session that holds a lock on a catalog must not hold up the stream. Source:
+/// PostgreSQL documentation, "The Cumulative Statistics System", view `pg_stat_replication`.
 async fn sent_position(query: &Query, slot: &str) -> Result<Option<Lsn>> {
     let sql = format!(
         "SELECT r.sent_lsn FROM pg_replication_slots s JOIN pg_stat_replication r ON r.pid = s.active_pid

@@ -1,4 +1,6 @@
-//! How long the output takes to acknowledge a transaction, counted from its commit.
+//! How long the output takes to acknowledge a transaction, counted from its commit on the server.
+//! This is what a user waits for, for `pgcdc_commit_to_acknowledged_seconds` and
+//! `pgcdc_lag_seconds`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,11 +11,12 @@ use pgcdc_metrics::CaptureMetrics;
 /// Transactions whose commits lie within this many microseconds are measured as one.
 const STEP_US: i64 = 1000;
 
-/// The most groups that wait. Beyond that, transactions join the last group.
+/// The most groups that are kept. When there are more, transactions join the last group.
 const MOST: usize = 1 << 14;
 
-/// Transactions that were read and are not acknowledged yet. Pure: the time is handed in. All times are in microseconds since
-/// 1970; commits have the server's clock.
+/// Transactions that were read and are not acknowledged yet, in groups of about a millisecond.
+/// Pure: the time is handed in. All times are in microseconds since 1970; commits have the server's
+/// clock.
 #[derive(Debug, Default)]
 pub(super) struct Latency(VecDeque<Group>);
 
@@ -24,11 +27,12 @@ struct Group {
     committed_us: i64,
     /// The end of the last of them.
     end: Lsn,
+    /// How many they are.
     transactions: u64,
 }
 
 impl Latency {
-    /// Notes that a transaction with changes of ours was read. It ends at `end`.
+    /// Notes that a transaction with captured changes was read. It ends at `end`.
     pub(super) fn committed(&mut self, end: Lsn, committed_us: i64) {
         let full = self.0.len() >= MOST;
         match self.0.back_mut() {
@@ -40,7 +44,8 @@ impl Latency {
         }
     }
 
-    /// Notes that everything up to `position` is acknowledged: measures these transactions, and the lag that is left.
+    /// Notes that everything up to `position` is acknowledged: measures these transactions, and the
+    /// lag of the oldest one that is left.
     pub(super) fn acknowledged(&mut self, position: Lsn, now_us: i64, metrics: &CaptureMetrics) {
         while let Some(group) = self.0.front()
             && group.end <= position
@@ -54,7 +59,7 @@ impl Latency {
     }
 }
 
-/// The time between the two; zero when the server's clock is ahead of ours.
+/// The time from a commit to now; zero when the server's clock is ahead of ours.
 fn since(committed_us: i64, now_us: i64) -> Duration {
     Duration::from_micros(u64::try_from(now_us.saturating_sub(committed_us)).unwrap_or(0))
 }

@@ -1,19 +1,21 @@
-//! Read coalescing: when changes come fast, a short nap between reads lets bytes pile up, so that
-//! both the walsender and we take them in large pieces rather than one at a time.
+//! Read coalescing: when changes come fast, a short nap between reads lets bytes gather in the
+//! socket, so that both the walsender and we handle them in large pieces rather than one at a time.
 //!
-//! Measured while draining a backlog: client CPU falls to a quarter, and the walsender's by two fifths: a nap lasts until
-//! the window is full (see `NEAR` in `postgres/replication/mod.rs`), and hardly longer, or it would be the limit. It is
-//! gated by rate, and never delays a stream of less than some thousand changes a second.
+//! Measured while draining a backlog: our CPU time falls to a quarter, the walsender's by two
+//! fifths. A nap is about as long as it takes to fill the receive window (see `NEAR` in
+//! `postgres/replication/mod.rs`); a longer one would be the limit of speed. It is gated by rate,
+//! and never delays a stream of less than some thousand changes a second.
 
 use std::time::{Duration, Instant};
 
-/// Below this rate (changes a second) nothing is ever delayed.
+/// The rate, in changes a second, below which nothing is ever delayed.
 const FAST: f64 = 20_000.0;
 
-/// When one drain took more bytes than this, the server is faster than we are, and no nap is needed.
+/// When one drain took more bytes than this, the server is faster than we are, and a nap would gain
+/// nothing.
 const ENOUGH: usize = 400 * 1024;
 
-/// Changes of more bytes than this cost by their bytes, not by their number: waiting saves nothing.
+/// Bytes of a change above which its bytes cost more than its handling: waiting saves nothing.
 const LARGE: usize = 1500;
 
 /// How long a nap is.
@@ -22,8 +24,11 @@ pub(super) const NAP: Duration = Duration::from_millis(3);
 /// Decides whether to nap after a drain. Pure: the time is handed in.
 #[derive(Debug)]
 pub(super) struct Pace {
+    /// When the present window of measuring began.
     since: Instant,
+    /// Changes in this window.
     changes: u32,
+    /// Changes a second, smoothed over the last windows.
     rate: f64,
 }
 
@@ -32,12 +37,13 @@ impl Pace {
         Self { since: now, changes: 0, rate: 0.0 }
     }
 
-    /// Whether changes come so fast that more are there at once.
+    /// Whether changes come so fast that more of them arrive while these are handled.
     pub(super) fn is_fast(&self) -> bool {
         self.rate > FAST
     }
 
-    /// `drained` changes of `bytes` were read without waiting; says whether to nap before waiting for more.
+    /// Notes that `drained` changes of `bytes` were read without waiting, and says whether to nap
+    /// before waiting for more.
     pub(super) fn nap_after(&mut self, drained: u32, bytes: usize, now: Instant) -> bool {
         const WINDOW: Duration = Duration::from_millis(10);
         self.changes = self.changes.saturating_add(drained);

@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 
-/// A question to the server that is open, or none.
+/// A question to the server that is open, or none. It lives in the loop and is polled with the
+/// other inputs, so it needs no task.
 pub(super) struct Pending<'a, T>(Option<Pin<Box<dyn Future<Output = T> + 'a>>>);
 
 impl<'a, T> Pending<'a, T> {

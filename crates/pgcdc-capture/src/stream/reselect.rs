@@ -1,8 +1,12 @@
 //! Columns that are read again from their table: `ReselectColumnsPostProcessor`.
 //!
-//! The stream leaves out TOAST values that did not change, and a null may be one that nobody meant. For inserts and updates
-//! such columns are read from the table by the row's key, and the values of now take their place. A row that is gone leaves
-//! them as they were. Source: Debezium's documentation, "Reselect columns".
+//! The stream leaves out TOAST values that did not change, and a null may be a value that the
+//! application will set later. For inserts and updates such columns are read from the table by the
+//! row's key, and the present values take their place. When the row is gone, they stay as they
+//! were. Source: Debezium's documentation, "Reselect columns".
+//!
+//! Each such row costs a query, while the stream waits. So a stream with many of them is slow, as
+//! with Debezium.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,48 +19,66 @@ use crate::postgres::{Query, quote_identifier, quote_literal};
 use crate::tables::Tables;
 use crate::{Error, Result};
 
-/// The processors, and what they do with each table.
+/// The processors of the configuration, and what they do with each table.
 #[derive(Debug)]
 pub(super) struct Reselector {
+    /// By the table's oid; made when the table's first row comes.
     plans: HashMap<u32, Plan>,
 }
 
-/// The new row of a change, and where it came from.
+/// The new row of a change, and what is known about it.
 #[derive(Clone, Copy)]
 pub(super) struct NewRow<'a> {
+    /// Its table.
     pub(super) relation: &'a Arc<Relation>,
+    /// Its values as they were sent.
     pub(super) values: Tuple<'a>,
-    /// The old row was sent whole: a value that the new row leaves out is known from it.
+    /// Whether the old row was sent whole (`REPLICA IDENTITY FULL`): then it has the values that
+    /// the new row leaves out.
     pub(super) old_is_whole: bool,
+    /// The transaction that wrote it.
     pub(super) xid: Option<u32>,
 }
 
+/// What the processors do with one table.
 #[derive(Debug)]
 struct Plan {
-    /// For which this was made: announced again, a table has another.
+    /// The version of the table for which this was made. A table that is announced again needs
+    /// another plan.
     relation: Arc<Relation>,
+    /// In the configured order.
     processors: Vec<Processor>,
-    /// That reading failed was told.
+    /// Whether it was logged that reading fails.
     told: bool,
 }
 
+/// One processor, for one table.
 #[derive(Debug)]
 struct Processor {
+    /// Whether nulls are read again.
     null: bool,
+    /// Whether unchanged TOAST values are read again.
     unavailable: bool,
+    /// Whether a failure ends the connector.
     fail: bool,
+    /// The indexes of the columns by which the row is found.
     key: Vec<usize>,
+    /// For each column, whether it may be read again.
     columns: Vec<bool>,
 }
 
 impl Reselector {
-    /// What the settings ask for, if they do.
+    /// The processors of the settings; `None` without any.
     pub(super) fn new(settings: &Settings) -> Option<Box<Self>> {
         let wanted = !settings.reselect.is_empty();
         wanted.then(|| Box::new(Self { plans: HashMap::new() }))
     }
 
-    /// Reads columns of a new row again where they are wanted. True when a tuple in `out` takes its place.
+    /// Reads columns of a new row again, if they are wanted. True when a tuple in `out` takes the
+    /// row's place.
+    ///
+    /// # Errors
+    /// When the session fails, and when a query fails whose processor says so.
     pub(super) async fn read(
         &mut self,
         row: NewRow<'_>,
@@ -85,7 +107,7 @@ impl Reselector {
                 continue;
             }
             let Some(sql) = processor.select(relation, &wanted, &values) else { continue };
-            // What the transaction wrote must be seen, else an older row would be read.
+            // The query must see what the transaction wrote, else it would read an older row.
             tables.wait_for(query, row.xid).await?;
             match query.rows("read columns again", &sql).await {
                 Ok(rows) => {
@@ -120,6 +142,7 @@ impl Reselector {
 }
 
 impl Plan {
+    /// One processor for each rule of the configuration.
     fn new(settings: &Settings, relation: &Arc<Relation>) -> Self {
         let processors = settings.reselect.iter().map(|rule| Processor::new(rule, settings, relation));
         Self { relation: Arc::clone(relation), processors: processors.collect(), told: false }
@@ -127,6 +150,7 @@ impl Plan {
 }
 
 impl Processor {
+    /// What the rule comes to for this table. Key columns are never read again.
     fn new(rule: &Reselect, settings: &Settings, relation: &Relation) -> Self {
         let names = || relation.columns.iter().map(|column| &*column.name);
         let of_event = || settings.key_columns.positions(&relation.name, names());
@@ -142,7 +166,7 @@ impl Processor {
         Self { null: rule.null, unavailable: rule.unavailable, fail: rule.fail, key, columns }
     }
 
-    /// The columns of a row to ask for.
+    /// The indexes of the columns of this row that are to be read again. None without a key.
     fn wanted(&self, values: &[TupleValue<'_>], whole: bool) -> Vec<usize> {
         if self.key.is_empty() {
             return Vec::new();
@@ -156,7 +180,7 @@ impl Processor {
         columns.filter(|(_, (wanted, value))| **wanted && one(value)).map(|(at, _)| at).collect()
     }
 
-    /// The statement that asks for them; `None` when the row's key was not sent.
+    /// The statement that reads them; `None` when the row's key was not sent.
     fn select(&self, relation: &Relation, wanted: &[usize], values: &[TupleValue<'_>]) -> Option<String> {
         let name = |at: usize| quote_identifier(&relation.columns[at].name);
         let columns: Vec<String> = wanted.iter().map(|at| name(*at)).collect();

@@ -1,5 +1,5 @@
-//! The loop of the stream: reads the messages that are there, sends their records on, confirms positions that are durable,
-//! waits for the next [`Input`].
+//! The loop of the stream: reads the messages that are there, sends their records on, confirms
+//! positions that are durable, and waits for the next [`Input`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,16 +20,17 @@ use crate::meters::Meters;
 use crate::postgres::{Query, Replication, Wal};
 use crate::tables::Tables;
 
-/// Messages taken before deliveries are looked at again.
+/// The most messages that are taken before deliveries are looked at again.
 const DRAIN: u32 = 1024;
 
-/// This many messages at once are part of a backlog. Fewer are the tail of a burst, whose readers wait for it.
+/// When at least this many messages came at once, they are part of a backlog. Fewer are the tail of
+/// a burst, and a reader waits for them.
 const BACKLOG: u32 = 100;
 
 /// How long the loop waits for an input when nothing is in flight.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How long it waits while records are in flight, whose deliveries are to be confirmed soon.
+/// How long it waits while records are in flight: their deliveries are to be confirmed soon.
 const PATIENCE_IN_FLIGHT: Duration = Duration::from_millis(2);
 
 /// Why a stream ended without an error.
@@ -43,23 +44,32 @@ pub(crate) enum Ended {
     Stopped,
 }
 
-/// One run of the stream, from START_REPLICATION to an error, an end or a cancellation.
+/// One run of the stream, from `START_REPLICATION` to an error, an end or a cancellation. The
+/// connector lends it the parts that must outlive it, to drain them.
 ///
-/// Dropping the future of [`run`](Self::run) is safe at any await: the server sends changes that were not confirmed
-/// again.
+/// Dropping the future of [`run`](Self::run) is safe at any await: the server sends again what was
+/// not confirmed.
 pub(crate) struct Stream<'a> {
+    /// The resolved configuration.
     pub(crate) settings: &'a Settings,
+    /// The session, which has started to stream.
     pub(crate) replication: &'a mut Replication,
+    /// The SQL session for the catalog.
     pub(crate) query: &'a Query,
+    /// The encoders.
     pub(crate) tables: &'a mut Tables,
+    /// Where changes go.
     pub(crate) lane: &'a mut Lane,
+    /// The connector's counters.
     pub(crate) metrics: &'a Arc<Meters>,
     /// The order to pause; the order to stop is the caller's, who drops the future.
     pub(crate) orders: Orders,
-    /// `--until-idle`.
+    /// `--until-idle`: how long nothing may change before the stream ends.
     pub(crate) until_idle: Option<Duration>,
-    /// Position that must have been seen before the stream can count as idle.
+    /// The server's position when the stream began. It must have been passed before the stream can
+    /// count as idle.
     pub(crate) catch_up: Lsn,
+    /// Where the stream begins.
     pub(crate) before: Before,
 }
 
@@ -98,16 +108,21 @@ impl Stream<'_> {
 
 /// The loop and its state between messages.
 struct Run<'a> {
+    /// Takes the messages.
     applier: Applier<'a>,
+    /// What the loop waits for.
     inputs: Inputs<'a>,
     metrics: &'a Arc<Meters>,
     until_idle: Option<Duration>,
     catch_up: Lsn,
+    /// When the last change of a captured table was taken.
     last_change: Instant,
+    /// Decides about naps.
     pace: Pace,
 }
 
 impl Run<'_> {
+    /// The loop itself: a turn, then one input.
     async fn run(mut self) -> Result<Ended> {
         loop {
             let wait = self.turn().await?;
@@ -127,8 +142,8 @@ impl Run<'_> {
         }
     }
 
-    /// Takes the messages that are there without waiting, sends their records on and confirms durable positions. Returns how
-    /// long to wait for more.
+    /// Takes the messages that are there without waiting, sends their records on and confirms
+    /// durable positions. Returns how long to wait for more.
     async fn turn(&mut self) -> Result<Wait> {
         let (drained, bytes) = self.drain().await?;
         self.applier.flush().await?;
@@ -139,13 +154,14 @@ impl Run<'_> {
         let now = Instant::now();
         self.inputs.slot.ask_if_due(now);
         let nap = self.pace.nap_after(drained, bytes, now);
-        // Amid a backlog more is there at once, and small batches would go one after the other.
+        // Amid a backlog more messages are there at once, and a batch that is sent now would be
+        // small.
         let more = drained >= BACKLOG && self.pace.is_fast();
         if !more && self.applier.lane.send_now()? {
             return Ok(Wait::Yield);
         }
         if nap {
-            // Nobody reads while bytes pile up in the socket.
+            // The thread sleeps, not only this task: nobody reads while bytes gather in the socket.
             std::thread::sleep(NAP);
             return Ok(Wait::Yield);
         }
@@ -153,8 +169,8 @@ impl Run<'_> {
         Ok(Wait::UpTo(if in_flight { PATIENCE_IN_FLIGHT } else { PATIENCE }))
     }
 
-    /// Takes what is there without waiting for the server, up to a limit; returns how many messages and bytes. Stops at the
-    /// end of a transaction when a pause is wanted.
+    /// Takes what is there without waiting for the server, up to a limit. Returns how many messages
+    /// and bytes it took. Stops at the end of a transaction when a pause is wanted.
     async fn drain(&mut self) -> Result<(u32, usize)> {
         let (mut drained, mut bytes) = (0, 0);
         let pausing = self.inputs.orders.is_paused();
@@ -171,6 +187,8 @@ impl Run<'_> {
         Ok((drained, bytes))
     }
 
+    /// Takes one message. The memory of a large one is freed before its records are sent, which
+    /// copies them.
     #[inline]
     async fn take(&mut self, wal: Wal) -> Result<()> {
         match wal {
@@ -190,7 +208,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until nothing is in flight, so that a large row is in memory alone.
+    /// Waits until nothing is in flight, then admits a large message, so that it is in memory
+    /// alone.
     async fn alone(&mut self) -> Result<()> {
         self.applier.flush().await?;
         self.applier.lane.settle().await?;
@@ -199,13 +218,15 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whether a transaction is being read.
     fn in_transaction(&self) -> bool {
         self.applier.lane.ledger().in_transaction()
     }
 
-    /// Whether `--until-idle` is fulfilled: no change for so long, everything delivered, and the server's position of the
-    /// start was passed. Not only looked at when nothing comes: load on other databases makes the server send keepalives
-    /// all the time, without a change for us.
+    /// Whether `--until-idle` is fulfilled: there was no change for so long, everything is
+    /// delivered, and the server's position at the start was passed. It is looked at in each turn,
+    /// not only when nothing comes: load on other databases makes the server send keepalives all
+    /// the time, without a change for us.
     fn is_idle(&mut self) -> bool {
         let Some(limit) = self.until_idle else { return false };
         let done = !self.in_transaction() && self.applier.lane.ledger().in_flight().records == 0;
@@ -219,7 +240,8 @@ impl Run<'_> {
         false
     }
 
-    /// Takes deliveries in and confirms the positions that they complete.
+    /// Takes deliveries in, confirms the positions that they complete, and sets the metrics of
+    /// positions.
     fn acknowledge(&mut self) -> Result<()> {
         self.applier.lane.poll()?;
         let confirmed = self.applier.lane.confirmable()?;
@@ -237,8 +259,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sends a heartbeat. Its action writes WAL that comes back as a commit; confirming that commit keeps the slot moving
-    /// when nothing else changes in the database.
+    /// Sends a heartbeat. Its action writes WAL that comes back as a commit; confirming that commit
+    /// keeps the slot moving when nothing else changes in the database.
     async fn beat(&mut self) -> Result<()> {
         let Some(heartbeat) = &mut self.inputs.heartbeat else { return Ok(()) };
         heartbeat.sent();

@@ -1,4 +1,6 @@
-//! Asks the server now and then how much WAL it keeps for the slot.
+//! Asks the server now and then how much WAL it keeps for the slot, for `pgcdc_slot_retained_bytes`
+//! and `pgcdc_slot_lag_bytes`. A slot that nobody reads fills the server's disk, so this is the
+//! figure to alert on.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +13,10 @@ use crate::postgres::{Query, quote_literal};
 /// The pause between two questions.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How long an answer is waited for.
+/// How long to wait for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
-/// WAL that lies behind the slot's positions, in bytes.
+/// WAL that the server has written beyond the slot's positions, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SlotSize {
     /// From the first position that the server keeps for the slot to the end of its WAL.
@@ -31,13 +33,15 @@ impl SlotSize {
     }
 }
 
-/// See the [module](self).
+/// Asks every ten seconds, one question at a time. See the [module](self).
 pub(super) struct SlotWatch<'a> {
+    /// The session to ask on.
     query: &'a Query,
+    /// The slot's name.
     slot: &'a str,
-    /// When the server is asked next.
+    /// When to ask next.
     due: Instant,
-    /// The answer is `None` when the server did not give it in time.
+    /// The open question. Its answer is `None` when the server did not give one in time.
     pub(super) pending: Pending<'a, Option<SlotSize>>,
 }
 
@@ -56,7 +60,8 @@ impl<'a> SlotWatch<'a> {
     }
 }
 
-/// Metrics must not end a stream: an error only means that there is no answer.
+/// The answer, or `None`. Metrics must not end a stream, so an error only means that there is no
+/// answer.
 async fn size(query: &Query, slot: &str) -> Option<SlotSize> {
     match tokio::time::timeout(ANSWER_LIMIT, ask(query, slot)).await {
         Ok(Ok(size)) => size,
@@ -68,8 +73,9 @@ async fn size(query: &Query, slot: &str) -> Option<SlotSize> {
     }
 }
 
-/// Asks by the function rather than by the view `pg_replication_slots`: the view also reads a catalog, for whose lock it may have
-/// to wait.
+/// Asks by the function rather than by the view `pg_replication_slots`: the view also reads a
+/// catalog, and may have to wait for a lock on it. Source: PostgreSQL documentation, "System
+/// Views", view `pg_replication_slots`.
 async fn ask(query: &Query, slot: &str) -> Result<Option<SlotSize>> {
     let sql = format!(
         "SELECT pg_wal_lsn_diff(e.lsn, s.restart_lsn)::bigint, pg_wal_lsn_diff(e.lsn, s.confirmed_flush_lsn)::bigint

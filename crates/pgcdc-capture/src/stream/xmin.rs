@@ -1,4 +1,7 @@
 //! `xmin.fetch.interval.ms`: the slot's `catalog_xmin`, read now and then for the source block.
+//!
+//! Readers of Debezium's records use it to tell which transactions were visible. It is only as
+//! fresh as the interval.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,18 +14,22 @@ use crate::config::Settings;
 use crate::postgres::{Query, quote_literal};
 use crate::{Error, Result};
 
-/// The value when none was read: more than any transaction's number.
+/// The stored number when there is no xmin: more than any transaction's number, which has 32 bits.
 const NONE: u64 = u64::MAX;
 
+/// What the query is for, in errors.
 const WHAT: &str = "read the slot's xmin";
 
-/// The slot's xmin, as it was when it was read last. `None` throughout where nobody asks for it.
+/// The slot's xmin, as it was when it was last read. `None` when the interval is zero, the default.
 #[derive(Debug, Default)]
 pub(super) struct Xmin(Option<Reading>);
 
+/// The task that reads, and where it leaves the number.
 #[derive(Debug)]
 struct Reading {
+    /// Written by the task, read for each transaction; [`NONE`] for no number.
     last: Arc<AtomicU64>,
+    /// Ended with the stream.
     task: JoinHandle<()>,
 }
 
@@ -33,7 +40,10 @@ impl Drop for Reading {
 }
 
 impl Xmin {
-    /// Reads it for the first time, and from then on in a task of its own.
+    /// Reads xmin for the first time, and from then on in a task of its own.
+    ///
+    /// # Errors
+    /// When the first query fails.
     pub(super) async fn start(settings: &Settings, query: &Query) -> Result<Self> {
         let Some(interval) = settings.xmin_interval else { return Ok(Self::default()) };
         let sql = format!(
@@ -47,13 +57,15 @@ impl Xmin {
         Ok(Self(Some(Reading { last, task })))
     }
 
-    /// What was read last.
+    /// The number that was read last.
     #[inline]
     pub(super) fn now(&self) -> Option<u32> {
         self.0.as_ref().and_then(|reading| u32::try_from(reading.last.load(Ordering::Relaxed)).ok())
     }
 }
 
+/// Reads xmin at the interval, for ever. A failure leaves the number as it is; the first of a row
+/// is a warning.
 async fn keep(last: Arc<AtomicU64>, interval: Duration, mut session: Beside, sql: String) {
     let mut failed = false;
     loop {
@@ -72,10 +84,12 @@ async fn keep(last: Arc<AtomicU64>, interval: Duration, mut session: Beside, sql
     }
 }
 
+/// Logs a failure.
 fn say(error: &Error) {
     tracing::warn!(%error, hint = error.hint(), "source.xmin stays as it is; capture goes on");
 }
 
+/// An xid's text as the stored number.
 fn number(text: Option<&str>) -> u64 {
     text.and_then(|text| text.parse::<u32>().ok()).map_or(NONE, u64::from)
 }
