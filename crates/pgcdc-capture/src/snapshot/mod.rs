@@ -1,6 +1,7 @@
 //! Snapshots: rows that are read from the tables themselves rather than from the stream.
 //!
-//! [`initial`] is the snapshot at a connector's first start. Other kinds get a folder beside it.
+//! [`initial`] is the snapshot that a connector takes at its first start, and later by
+//! `snapshot.mode`. Other kinds get a folder beside it.
 
 mod initial;
 

@@ -1,8 +1,15 @@
-//! Single message transforms between encoder and output, for a chain that the encoder does not do itself; and converters
-//! that it does not have.
+//! Single message transforms between encoder and output, for a chain that the encoder cannot do
+//! itself; and the converters that the encoder does not have.
 //!
-//! Records come in the schema-ful JSON that the encoder writes, are read into Connect's data model, go through the
-//! chain and are written by the connector's converters. A connector without such a chain never comes here.
+//! The encoder writes records as JSON with schemas. Here each record is read into Connect's data
+//! model, goes through the chain (`pgcdc-transform`), and is written by the converters of the
+//! configuration. The result replaces the record in the batch, so that outbox and output notice
+//! nothing. A connector without such a chain has no stage, and its records pass as the encoder
+//! wrote them.
+//!
+//! ```text
+//!  RecordBatch ─ read ─▶ Connect's Record ─ Chain::apply ─▶ Record ─ prepare (registry), write ─▶ RecordBatch
+//! ```
 
 mod writer;
 
@@ -25,32 +32,47 @@ use crate::{Error, Result};
 
 use writer::{HeaderWriter, Writer};
 
-/// The headers of a change of the key.
+/// The two headers of an update that changes the key: the delete carries the new key, the create
+/// the old one. Source: Debezium's documentation of the PostgreSQL connector, "Primary key
+/// updates".
 const KEY_HEADERS: [&str; 2] = ["__debezium.newkey", "__debezium.oldkey"];
 
-/// See the [module](self).
+/// The transforms and converters of one attempt. See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Stage {
+    /// The transforms and predicates, in the configured order.
     chain: Chain,
+    /// Reads keys; remembers the schemas that it has read.
     keys: JsonReader,
+    /// Reads values; remembers the schemas that it has read.
     values: JsonReader,
+    /// `key.converter`.
     key_writer: Writer,
+    /// `value.converter`.
     value_writer: Writer,
+    /// `header.converter`.
     header_writer: HeaderWriter,
+    /// Asked for the numbers of Avro schemas, which are known only behind the chain.
     registries: Registries,
-    /// The header converter writes the types of headers.
+    /// Whether the header converter writes a header's type. Then headers that hold keys are read
+    /// with their schema.
     headers_have_schemas: bool,
-    /// `__debezium.context.*`, which transforms see like other headers.
+    /// The headers `__debezium.context.*`, which transforms see like other headers.
     context: Vec<(Arc<str>, Value)>,
+    /// The schema of headers that are texts.
     text: Schema,
-    /// Whether a record that cannot be transformed or converted is left out.
+    /// Says whether a record that cannot be transformed or converted is left out.
     tolerance: Tolerance,
-    /// The batch of transformed records. It is swapped with the batch that came in.
+    /// The batch of transformed records; empty between calls. It is swapped with the batch that
+    /// came in, so that both keep their memory.
     out: RecordBatch,
 }
 
 impl Stage {
-    /// The stage that the settings ask for, if they ask for one.
+    /// The stage that the settings ask for; `None` when the encoder does all by itself.
+    ///
+    /// # Errors
+    /// A configuration error that names each transform whose options are wrong.
     pub(crate) fn new(settings: &Settings, tolerance: Tolerance) -> Result<Option<Self>> {
         let Some(transforms) = &settings.transforms else { return Ok(None) };
         let properties: Vec<(String, String)> =
@@ -76,7 +98,13 @@ impl Stage {
         }))
     }
 
-    /// Replaces the records of a batch by those that the chain makes of them, and makes their topics known.
+    /// Replaces the records of a batch by the chain's results, and makes their topics known to
+    /// `output`. It waits for the registry when a schema is new. Called by the record lane before a
+    /// batch is handed over.
+    ///
+    /// # Errors
+    /// When a record cannot be read, transformed or converted and may not be left out, and when the
+    /// registry does not answer.
     pub(crate) async fn run(&mut self, batch: &mut RecordBatch, output: &mut Output) -> Result<()> {
         let now = now_ns() / 1_000_000;
         for encoded in batch.iter() {
@@ -116,7 +144,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Lets the registry number the record's schemas.
+    /// Asks the registry for the numbers of the record's schemas, if they are new.
     async fn prepare(&mut self, record: &Record) -> Result<()> {
         let registries = &mut self.registries;
         let (schema, value) = (record.key_schema.as_ref(), &record.key);
@@ -125,11 +153,14 @@ impl Stage {
         self.value_writer.prepare(&record.topic, schema, value, registries).await
     }
 
-    /// See [`Tolerance::leaves_out`]. A fault's message may show a value: its class is told.
+    /// See [`Tolerance::leaves_out`]. The text of a fault may show a row's values, so only the
+    /// fault's class is logged.
     fn leaves_out(&self, topic: &str, by: &str, fault: &Fault) -> bool {
         self.tolerance.leaves_out(&format!("topic {topic:?}, {by}"), fault.class)
     }
 
+    /// Reads an encoded record into Connect's data model. The context headers are put where the
+    /// encoder says that they belong.
     fn read(&mut self, topic: &str, encoded: &pgcdc_event::Record<'_>) -> std::result::Result<Record, Fault> {
         let (key_schema, key) = self.keys.read(encoded.key)?;
         let (value_schema, value) = self.values.read(encoded.value)?;
@@ -164,7 +195,8 @@ impl Stage {
         Ok(record)
     }
 
-    /// Another key of the record's table, which the encoder writes as `SimpleHeaderConverter` would.
+    /// Reads a header that holds another key of the record's table. The encoder writes only its
+    /// payload, as `SimpleHeaderConverter` would; the schema is taken from the record's own key.
     fn key_header(&mut self, payload: &[u8], key: &[u8]) -> (Option<Schema>, Value) {
         const MIDDLE: &[u8] = b",\"payload\":";
         let head = key.windows(MIDDLE.len()).position(|window| window == MIDDLE);
@@ -175,18 +207,21 @@ impl Stage {
         read.unwrap_or_else(|| (Some(self.text.clone()), Value::text(&String::from_utf8_lossy(payload))))
     }
 
+    /// Adds the context headers, if they belong `here`.
     fn add_context(&self, record: &mut Record, here: bool) {
         for (name, value) in self.context.iter().filter(|_| here) {
             record.add_header(name, Some(self.text.clone()), value.clone());
         }
     }
 
-    /// Writes a record, all of it or nothing: a header of one that failed must not become the next one's.
+    /// Writes a record, all of it or nothing: the headers of a record that failed must not go to
+    /// the next one.
     fn write(&mut self, id: pgcdc_event::TopicId, record: &Record) -> std::result::Result<(), Fault> {
         let mark = self.out.mark();
         self.append(id, record).inspect_err(|_| self.out.rewind(mark))
     }
 
+    /// Appends key, value and headers to the batch, each written by its converter.
     fn append(&mut self, id: pgcdc_event::TopicId, record: &Record) -> std::result::Result<(), Fault> {
         let out = &mut self.out;
         let mut half = |writer: &Writer, half| {
@@ -208,10 +243,12 @@ impl Stage {
     }
 }
 
+/// The encoder's own output cannot be read: a bug of ours.
 fn unreadable(topic: &str, fault: &Fault) -> Error {
     Error::fatal(format!("a record for topic {topic:?} cannot be read for its transforms: {fault}"))
 }
 
+/// A converter refuses a record.
 fn unwritable(topic: &str, fault: &Fault) -> Error {
     Error::fatal(format!("a record for topic {topic:?} cannot be converted: {fault}")).with_hint(
         "its converter does not take such data, or a transform has changed a value without its schema",

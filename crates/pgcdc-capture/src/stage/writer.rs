@@ -1,4 +1,8 @@
 //! The converters behind the transforms: Connect's data to bytes.
+//!
+//! One variant for each converter class that the configuration knows. They write what the Java
+//! classes write, also where that is surprising: for instance `ByteArrayConverter` fails for a
+//! value that is not bytes.
 
 use std::collections::HashMap;
 
@@ -14,14 +18,18 @@ use crate::config::{Converter, Format, HeaderFormat};
 use crate::registry::Registries;
 use crate::{Error, Result};
 
-/// Schemas that are kept; then all are forgotten, and asked for again.
+/// The most Avro schemas that are remembered. With more, all are forgotten and the registry is
+/// asked again; only a chain that makes ever new schemas or topics comes there.
 const KEPT: usize = 4096;
 
-/// Writes keys, or values.
+/// Writes one half of each record, keys or values.
 #[derive(Debug)]
 pub(super) enum Writer {
+    /// `JsonConverter`.
     Json(JsonWriter),
+    /// Confluent's `AvroConverter`.
     Avro(Box<AvroWriter>),
+    /// `StringConverter`: the value's `toString()`.
     String,
     /// `ByteArrayConverter`: bytes, and nothing else.
     Bytes,
@@ -29,21 +37,32 @@ pub(super) enum Writer {
     Number(&'static str),
     /// `BinaryDataConverter`: bytes as they are, all else by the delegate.
     Binary(Option<Box<Writer>>),
+    /// Debezium's `CloudEventsConverter`, for values.
     CloudEvents(Box<CloudEventsWriter>),
 }
 
-/// Avro, by way of JSON without schemas.
+/// Writes Avro in two steps: the value as JSON without a schema, and this JSON as Avro by the
+/// compiled schema. So it shares the code that encodes tables' rows.
 #[derive(Debug)]
 pub(super) struct AvroWriter {
+    /// Key or value: the registry's subject depends on it.
     half: Half,
+    /// How Connect's schemas become Avro's.
     options: AvroOptions,
+    /// Writes a value's JSON.
     payloads: JsonWriter,
+    /// Writes a schema's JSON, from which the Avro schema is compiled.
     schemas: JsonWriter,
-    /// By topic and schema: how to write it, and what stands before it.
+    /// By topic and schema: the compiled converter, and the five bytes before each value, which are
+    /// a zero and the schema's number. Source: Confluent's "Wire format".
     known: HashMap<(std::sync::Arc<str>, Schema), (Avro, [u8; 5])>,
 }
 
 impl Writer {
+    /// The converter of this format.
+    ///
+    /// # Errors
+    /// A configuration error when the options of CloudEvents do not fit together.
     pub(super) fn new(format: &Format, half: Half) -> Result<Self> {
         Ok(match format {
             Format::Json(converter) => Self::Json(json_writer(*converter)),
@@ -66,7 +85,7 @@ impl Writer {
         })
     }
 
-    /// Sees to it that [`write`](Self::write) need not ask a registry.
+    /// Asks the registry now for what [`write`](Self::write) will need, since `write` cannot wait.
     pub(super) async fn prepare(
         &mut self,
         topic: &std::sync::Arc<str>,
@@ -82,7 +101,10 @@ impl Writer {
         }
     }
 
-    /// Appends a half of a record; false when there is none.
+    /// Appends one half of a record to `out`; false when that half is null in Kafka.
+    ///
+    /// # Errors
+    /// When the converter does not take such a value, as in Kafka Connect.
     pub(super) fn write(
         &self,
         record: &Record,
@@ -95,7 +117,7 @@ impl Writer {
         };
         match self {
             Self::Json(writer) => writer.write(schema, value, out),
-            // What is null and no bytes is the delegate's, too.
+            // A null that is not declared as bytes is the delegate's, too.
             Self::Binary(Some(delegate)) if schema.is_some_and(|schema| schema.kind() != Kind::Bytes) => {
                 delegate.write(record, half, out)
             }
@@ -105,7 +127,7 @@ impl Writer {
                 out.extend_from_slice(java::show(value).as_bytes());
                 Ok(true)
             }
-            // A key is no change event, of which Debezium writes nothing.
+            // Debezium's converter writes change events only, and a key is not one.
             Self::CloudEvents(_) if half == Half::Key => Ok(false),
             Self::CloudEvents(writer) => writer.write(record, out),
             Self::Number(class) => write_number(class, value, out).map(|()| true),
@@ -124,7 +146,8 @@ impl Writer {
     }
 }
 
-/// Appends a number as Kafka's serializers do, the most significant byte first.
+/// Appends a number as Kafka's serializers do, the most significant byte first. `class` is the Java
+/// class that the converter takes; any other is refused.
 fn write_number(class: &str, value: &Value, out: &mut Vec<u8>) -> std::result::Result<(), Fault> {
     if value.class() != class {
         let short = class.rsplit('.').next().unwrap_or(class);
@@ -143,6 +166,7 @@ fn write_number(class: &str, value: &Value, out: &mut Vec<u8>) -> std::result::R
 }
 
 impl AvroWriter {
+    /// Null stays null in both JSON forms: the Avro step puts defaults in.
     fn new(half: Half, options: AvroOptions) -> Self {
         let writer = |schemas| {
             let mut writer = JsonWriter::new(schemas);
@@ -152,6 +176,7 @@ impl AvroWriter {
         Self { half, options, payloads: writer(false), schemas: writer(true), known: HashMap::new() }
     }
 
+    /// Compiles a schema that is new, and asks for its number.
     async fn prepare(
         &mut self,
         topic: &std::sync::Arc<str>,
@@ -179,6 +204,7 @@ impl AvroWriter {
         Ok(())
     }
 
+    /// Writes a value by its schema, which [`prepare`](Self::prepare) has made known.
     fn write(
         &self,
         topic: &std::sync::Arc<str>,
@@ -197,15 +223,19 @@ impl AvroWriter {
     }
 }
 
-/// Writes headers.
+/// Writes the values of headers.
 #[derive(Debug)]
 pub(super) enum HeaderWriter {
+    /// `SimpleHeaderConverter`, the default: text from which a reader guesses the type.
     Simple,
+    /// `JsonConverter`.
     Json(JsonWriter),
+    /// `StringConverter`.
     String,
 }
 
 impl HeaderWriter {
+    /// The converter of this format.
     pub(super) fn new(format: HeaderFormat) -> Self {
         match format {
             HeaderFormat::Simple => Self::Simple,
@@ -231,6 +261,7 @@ impl HeaderWriter {
     }
 }
 
+/// `JsonConverter` with the configured options.
 fn json_writer(converter: Converter) -> JsonWriter {
     let mut writer = JsonWriter::new(converter.schemas_enable);
     writer.replace_null_with_default = converter.replace_null_with_default;

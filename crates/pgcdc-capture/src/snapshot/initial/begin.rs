@@ -1,4 +1,10 @@
 //! The beginning of a snapshot: slot, session, and the tables that are in it.
+//!
+//! `CREATE_REPLICATION_SLOT … (SNAPSHOT 'export')` gives two things that belong together: a
+//! position in the WAL, and the name of a snapshot of the database at exactly this position. Rows
+//! are read under the snapshot and changes from the position, so nothing is missing and nothing
+//! comes twice. Source: PostgreSQL documentation, "Streaming Replication Protocol", and
+//! `SET TRANSACTION SNAPSHOT`.
 
 use pgcdc_event::Lsn;
 
@@ -10,15 +16,17 @@ use crate::postgres::{
 };
 use crate::{Error, Result, SqlState};
 
-/// How many times the slot is made anew because a table was created meanwhile that the publication did not have.
+/// How many times the slot is made anew because a table was created meanwhile that the publication
+/// did not have.
 const MOST_TRIES: u32 = 10;
 
-/// A snapshot that can be read.
+/// A snapshot that can be read. It ends when `session` or `reader` does.
 pub(crate) struct Begun {
     /// The session that made the slot. The snapshot lives as long as this session runs no other command.
     pub(crate) session: Replication,
+    /// The slot, with the position of the snapshot.
     pub(crate) made: ExportedSlot,
-    /// The snapshot's name.
+    /// The name under which other sessions import the snapshot.
     pub(crate) name: String,
     /// A session that sees the snapshot.
     pub(crate) reader: RowReader,
@@ -28,9 +36,10 @@ pub(crate) struct Begun {
 
 /// Makes a slot and opens the snapshot that the server exports with it.
 ///
-/// The tables are listed in the snapshot itself, so a table is there too that was created after `listed`, the list that the
-/// publication was made from. Such a table is added to the publication, and then the slot is made anew: the stream has no
-/// changes of a table from before it was published.
+/// The tables are listed in the snapshot itself. So it also has tables that were created after
+/// `listed`, the list that the publication was made from. Such a table is added to the publication,
+/// and then the slot is made anew: the stream has no changes of a table from before it was
+/// published.
 ///
 /// # Errors
 /// Those of the server; a transient one when tables are created faster than this follows.
@@ -64,8 +73,8 @@ pub(crate) async fn begin(
         .with_hint("publication.autocreate.mode=all_tables has every table at once"))
 }
 
-/// Creates or alters the publication as the settings want it. When one of `tables` was dropped since they were listed, lists
-/// them again.
+/// Creates or alters the publication as the settings want it. When one of `tables` was dropped
+/// since they were listed, lists them again.
 ///
 /// # Errors
 /// Those of the server; a transient one when tables are dropped faster than this follows.
@@ -91,8 +100,9 @@ pub(crate) async fn publish(
     Err(Error::transient("tables are dropped faster than a publication of them can be made"))
 }
 
-/// Gives the snapshot's tables that are not in `listed` their replica identity, and adds them to a publication of our own.
-/// Returns the list that the publication was then made from; `None` when the publication did not have to change.
+/// Gives the snapshot's tables that are not in `listed` their replica identity, and adds them to a
+/// publication of our own. Returns the list that the publication was then made from; `None` when
+/// the publication did not have to change.
 async fn publish_new(
     query: &Query,
     settings: &Settings,
@@ -111,7 +121,7 @@ async fn publish_new(
     {
         return Ok(None);
     }
-    // As of now, not as of the snapshot: some may have been dropped.
+    // The tables of now, not of the snapshot: some may have been dropped.
     let mut now = captured_tables(&mut &*query, settings).await?;
     tracing::info!("tables were made meanwhile: they are published, and the snapshot begins anew");
     publish(query, settings, &mut now).await?;

@@ -1,4 +1,4 @@
-//! What the threads of a snapshot share, and what they and the capture thread say to each other.
+//! What the threads of a snapshot share, and the messages between them and the capture thread.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,37 +14,41 @@ use crate::postgres::RowReader;
 use crate::tolerance::Tolerance;
 use crate::{Error, Result};
 
-/// Kibibytes of rows and records that may be on their way from all threads together. A row that is larger than that waits
-/// until nothing else is on its way.
+/// Kibibytes of rows and records that may be on their way from all threads together. A larger row
+/// waits until nothing else is on its way.
 const ROOM: u32 = 8 * 1024;
 
-/// One table, for one thread: it reads ranges of it until none is left.
+/// One table, for one thread. The thread reads ranges of it until none is left.
 #[derive(Debug)]
 pub(super) struct Task {
+    /// The table, shared with the other threads that read it.
     pub(super) job: Arc<Job>,
+    /// This thread's copy of the table's encoder.
     pub(super) encoder: RelationEncoder,
     /// Where the thread sends what it reads.
     pub(super) out: mpsc::Sender<Report>,
 }
 
-/// A table that several threads read, and how far they are.
+/// A table that several threads read, and which ranges are given out.
 #[derive(Debug)]
 pub(super) struct Job {
     /// What is being done, for error messages.
     pub(super) what: String,
-    /// The `SELECT`, without a condition.
+    /// The `SELECT` of all its rows, to which a range's condition is added.
     pub(super) select: String,
+    /// How the table is cut.
     pub(super) ranges: Ranges,
     /// The number of the range that is read next.
     next: AtomicU64,
 }
 
 impl Job {
+    /// A job of which no range is given out.
     pub(super) fn new(what: String, select: String, ranges: Ranges) -> Self {
         Self { what, select, ranges, next: AtomicU64::new(0) }
     }
 
-    /// The next range. Each range is given out once.
+    /// The next range; `None` when all are given out. Each range is given out once.
     pub(super) fn take(&self) -> Option<Range> {
         self.ranges.get(self.next.fetch_add(1, Ordering::Relaxed))
     }
@@ -53,8 +57,8 @@ impl Job {
 /// What a thread reports of a table.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// Rows. The permit stands for their memory and is dropped when they are sent; a row that is still in the socket has
-    /// none.
+    /// Rows. The permit stands for their memory and is dropped when they are sent. A row that is
+    /// still in the socket has none.
     Part(Part, Option<OwnedSemaphorePermit>),
     /// No range is left.
     Done,
@@ -69,14 +73,16 @@ pub(super) enum Part {
     Line(Line),
     /// A large row, which may be the first or the last of its range, and which is still to be read.
     Large(Large),
-    /// The records of rows in the middle of a range, and how many rows they are. The range's first row was sent before.
+    /// The records of rows in the middle of a range, and how many rows they are. The range's first
+    /// row was sent before.
     Batch(RecordBatch, u64),
 }
 
-/// A session in front of a row of several megabytes. It is lent to the capture thread, which alone knows when nothing else
-/// is in memory.
+/// A session that stands before a row of several megabytes. It is lent to the capture thread, which
+/// alone knows when nothing else is in memory.
 #[derive(Debug)]
 pub(super) struct Large {
+    /// The session. The row is the next that it reads.
     pub(super) reader: Box<RowReader>,
     /// What is being done, for error messages.
     pub(super) what: String,
@@ -84,21 +90,24 @@ pub(super) struct Large {
     pub(super) back: oneshot::Sender<Box<RowReader>>,
 }
 
-/// What all threads of a snapshot share.
+/// What all threads of a snapshot share. Made by `parallel` and kept in the pool.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// Where to connect.
     pub(super) connection: Connection,
     /// The exported snapshot's name.
     pub(super) snapshot: String,
     /// The statement that locks the tables.
     pub(super) lock: String,
+    /// What all records of the snapshot say of their source.
     pub(super) context: Context<'static>,
+    /// Decides about values and rows that cannot be converted.
     pub(super) tolerance: Tolerance,
-    /// Bounds the memory that is on its way, in kibibytes.
+    /// Bounds the memory that is on its way; a permit is a kibibyte.
     room: Arc<Semaphore>,
     /// Empty batches, kept for their memory.
     spare: Mutex<Vec<RecordBatch>>,
-    /// How many empty batches are kept at most.
+    /// The most empty batches that are kept.
     most_spare: usize,
 }
 
@@ -124,7 +133,8 @@ impl Shared {
         }
     }
 
-    /// Waits until this many bytes may be on their way. For more than [`ROOM`], waits until nothing else is.
+    /// Waits until `bytes` more may be on their way. For more than [`ROOM`], waits until nothing
+    /// else is.
     ///
     /// # Errors
     /// When the snapshot was stopped.
@@ -133,7 +143,7 @@ impl Shared {
         Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| stopped())
     }
 
-    /// An empty batch.
+    /// An empty batch, with memory if one was given back.
     pub(super) fn batch(&self) -> RecordBatch {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }

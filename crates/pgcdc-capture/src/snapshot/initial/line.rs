@@ -1,4 +1,5 @@
-//! One row of a snapshot, between `COPY` and its records.
+//! One row of a snapshot, between `COPY` and its records. Source of the format: PostgreSQL
+//! documentation, `COPY`, section "Text Format".
 
 use std::sync::Arc;
 
@@ -12,10 +13,11 @@ use crate::Result;
 use crate::postgres::RowReader;
 use crate::tolerance::Tolerance;
 
-/// Bytes of memory that a row keeps for the next one. A larger row's memory is freed once its records are made.
+/// Bytes of memory that a row keeps for the next one. More is freed once the row's records are
+/// made.
 const KEPT: usize = 1 << 20;
 
-/// A row that waits for the row after it, which decides its marker.
+/// A row that waits for the row after it. Only that one tells which marker this one gets.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     /// The row in COPY's text format, with its escapes undone.
@@ -27,7 +29,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Takes over the row that `reader` has just read.
+    /// Takes over the row that `reader` has just read, and finds its columns.
     #[inline]
     pub(super) fn take(&mut self, reader: &mut RowReader) {
         reader.take(&mut self.bytes);
@@ -64,9 +66,9 @@ impl Line {
         Ok(())
     }
 
-    /// Turns the row into a typed event. The row itself is used up.
+    /// Turns the row into a typed event. The row itself is used up, and its values share one copy
+    /// of it.
     pub(super) fn event(&mut self, encoder: &RelationEncoder, context: &Context<'_>) -> ChangeEvent {
-        // The values share one copy of the row.
         let copy = Bytes::copy_from_slice(&self.bytes);
         let datum = |column: &Option<(usize, usize)>| match column {
             None => Datum::Null,

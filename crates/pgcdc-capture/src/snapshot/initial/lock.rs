@@ -1,4 +1,8 @@
 //! Locks the tables of a snapshot, so that they stay as they are until the snapshot has read them.
+//!
+//! The lock is the weakest there is (`ACCESS SHARE`): applications read and write meanwhile, and
+//! only `ALTER TABLE`, `DROP TABLE`, `TRUNCATE` and the like wait. Source: PostgreSQL
+//! documentation, "Explicit Locking", section "Table-Level Locks".
 
 use std::time::Duration;
 
@@ -6,12 +10,13 @@ use crate::config::Settings;
 use crate::postgres::{Ask, CapturedTable, RowReader, quote_identifier};
 use crate::{Error, Result, SqlState};
 
-/// Locks the tables against changes of their shape until the snapshot ends, and makes sure that no table was rewritten
-/// since the snapshot was exported: a rewritten table would read as empty. Returns the tables that are still there; one that
-/// was dropped since is left out with a warning.
+/// Locks the tables against changes of their shape until the snapshot ends, and makes sure that no
+/// table was rewritten since the snapshot was exported: a rewritten table would read as empty.
+/// Returns the tables that still exist; one that was dropped since is left out with a warning.
 ///
 /// # Errors
-/// A transient one when a table was rewritten or renamed. A fatal one when row-level security would hide rows.
+/// A transient one when a table was rewritten or renamed. A fatal one when row-level security would
+/// hide rows.
 pub(super) async fn lock<'a>(
     reader: &mut RowReader,
     mut tables: Vec<&'a CapturedTable>,
@@ -44,14 +49,16 @@ pub(super) async fn lock<'a>(
     }
 }
 
+/// Sets `snapshot.lock.timeout.ms` for the transaction, if it is configured.
 async fn set_limit(reader: &mut RowReader, limit: Option<Duration>) -> Result<()> {
     let Some(limit) = limit else { return Ok(()) };
     let sql = format!("SET LOCAL lock_timeout = {}", limit.as_millis());
     reader.execute("set the limit of snapshot.lock.timeout.ms", &sql).await
 }
 
-/// The statement that takes the lock that reading the tables would take. `LOCK TABLE` needs the privilege to read the whole
-/// table. A role that may only read some columns gets the lock by a query that reads no row.
+/// The statement that takes the lock that reading the tables would take. `LOCK TABLE` needs the
+/// privilege to read the whole table. A role that may only read some columns gets the lock by a
+/// query that reads no row.
 pub(super) fn statement(tables: &[&CapturedTable]) -> String {
     let (whole, parts): (Vec<&CapturedTable>, _) = tables.iter().partition(|table| table.readable);
     let names: Vec<String> = whole.iter().map(|table| table.name.quoted()).collect();
@@ -63,12 +70,14 @@ pub(super) fn statement(tables: &[&CapturedTable]) -> String {
     statements.join("; ")
 }
 
+/// The tables' oids as an SQL array.
 fn oids(tables: &[&CapturedTable]) -> String {
     let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
     format!("'{{{}}}'::oid[]", oids.join(","))
 }
 
-/// The tables that were dropped since the snapshot was exported. `pg_table_is_visible` looks at the catalog as of now.
+/// The tables that were dropped since the snapshot was exported. A query would still find them in
+/// the snapshot's catalog; `pg_table_is_visible` looks at the catalog of now.
 async fn dropped(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<Vec<u32>> {
     let sql = format!("SELECT t FROM unnest({}) u(t) WHERE pg_table_is_visible(u.t) IS NULL", oids(tables));
     let rows = reader.rows("look which tables were dropped", &sql).await?;
@@ -79,8 +88,8 @@ async fn dropped(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<Ve
     Ok(dropped)
 }
 
-/// A table that was rewritten since the snapshot was exported. `relfilenode` is as of the snapshot, `pg_relation_filenode` as of
-/// now.
+/// A table that was rewritten since the snapshot was exported. `relfilenode` is read from the
+/// snapshot's catalog, `pg_relation_filenode` from that of now.
 async fn rewritten(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<Option<String>> {
     let sql = format!(
         "SELECT c.relname FROM pg_class c
@@ -92,8 +101,10 @@ async fn rewritten(reader: &mut RowReader, tables: &[&CapturedTable]) -> Result<
     reader.value("look whether a table was rewritten", &sql).await
 }
 
-/// Refuses tables of which row-level security hides rows, since those rows would silently be missing. Our sessions have
-/// `row_security=off`, so that PostgreSQL would refuse to read such a table; this error names the tables and the way out.
+/// Refuses tables of which row-level security hides rows, since these rows would silently be
+/// missing. Our sessions have `row_security=off`, so PostgreSQL would refuse to read such a table;
+/// this error names the tables and the way out. With `row_security=on` the user has chosen the
+/// policies, and gets a warning.
 async fn look_at_policies(
     reader: &mut RowReader,
     tables: &[&CapturedTable],
@@ -126,7 +137,7 @@ async fn look_at_policies(
     .with_hint(policies_hint(&settings.connection.user)))
 }
 
-/// The two ways to get rows that policies hide into a snapshot.
+/// The two ways to read rows that policies hide, for errors here and in `pgcdc check`.
 pub(crate) fn policies_hint(user: &str) -> String {
     format!(
         "ALTER ROLE {} BYPASSRLS; -- or, to send only what the policies show: database.initial.statements=SET row_security=on",

@@ -1,26 +1,30 @@
-//! Whether a row is the first or last one of its table or of the snapshot. Pure. The answer comes one row late, since only the
-//! next row tells whether a row was the last.
+//! Whether a row is the first or last one of its table or of the snapshot: `source.snapshot` in
+//! Debezium's records. Pure. The answer comes one row late, since only the next row tells whether a
+//! row was the last.
 
 use pgcdc_event::Snapshot;
 
-/// Numbers rows in their order.
+/// Follows the rows in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Markers {
     /// The table of the row before.
     table: Option<usize>,
 }
 
-/// Where a row stands, as far as that is known when it is read.
+/// Where a row stands in the snapshot, as far as that is known when it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
+    /// The number of its table, in the order of reading.
     pub(crate) table: usize,
+    /// The first row of the snapshot.
     first: bool,
+    /// The first row of its table.
     first_in_table: bool,
 }
 
 impl Markers {
-    /// Notes a row of the table with this number. Only the first table can have the snapshot's first row: where that table is
-    /// empty, Debezium marks no row as first.
+    /// Notes a row of the table with this number. Only the first table can have the snapshot's
+    /// first row: when that table is empty, Debezium marks no row as first.
     pub(crate) fn row(&mut self, table: usize) -> Place {
         let begun = self.table.is_some();
         let place = Place { table, first: !begun && table == 0, first_in_table: self.table != Some(table) };
@@ -30,12 +34,14 @@ impl Markers {
 }
 
 impl Place {
-    /// Whether this is the first row of its table, which must go out before all others of it.
+    /// Whether this is the first row of its table, which must be sent before all others of the
+    /// table.
     pub(crate) fn opens(self) -> bool {
         self.first_in_table
     }
 
-    /// The row's marker, given the table of the row after it (`None`: there is none).
+    /// The row's marker, given the number of the next row's table (`None` when there is no next
+    /// row). When several markers fit, the order is Debezium's.
     pub(crate) fn marker(self, next: Option<usize>) -> Snapshot {
         match next {
             None => Snapshot::Last,

@@ -7,8 +7,10 @@
 //!                                                      └─ parallel: ranges of large tables, by the threads of pool
 //! ```
 //!
-//! Where to look: `plan` decides by `snapshot.mode`; `statements` has the SQL; `line` is one row on its way to a record;
-//! `marker` tells first and last rows; `ranges` cuts a table; `job` is what threads and `parallel` say to each other.
+//! Where to look: `plan` decides by `snapshot.mode`; `statements` has the SQL; `line` is one row on
+//! its way to a record; `marker` tells first and last rows; `progress` sets the metrics; `ranges`
+//! cuts a table; `worker` is one thread of the pool; `job` holds the messages between the threads
+//! and `parallel`.
 
 mod begin;
 mod job;

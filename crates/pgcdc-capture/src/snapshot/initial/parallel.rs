@@ -1,4 +1,5 @@
-//! Reads large tables by several connections: which tables, and the markers of rows that come in any order.
+//! Reads large tables by several connections: decides which tables, and gives rows that come in any
+//! order their markers.
 
 use std::collections::HashMap;
 
@@ -17,14 +18,16 @@ use crate::{Error, Result};
 /// The threads of a snapshot, and the tables that they read.
 #[derive(Debug)]
 pub(super) struct Parallel {
+    /// The threads.
     pool: Pool,
-    /// How many pages each of these tables has, by the table's oid.
+    /// How many pages each of the large tables has, by the table's oid.
     pages: HashMap<u32, u64>,
 }
 
 impl Parallel {
-    /// Starts `snapshot.max.threads` threads. `None` when that is one thread, when no table is large enough, or when the
-    /// lane cannot take batches of several threads: it takes typed events, or one change at a time.
+    /// Starts `snapshot.max.threads` threads. `None` when that is one thread, when no table is
+    /// large enough, or when the lane cannot take batches of several threads: it takes typed
+    /// events, or one change at a time.
     pub(super) async fn start(
         snapshotter: &Snapshotter<'_>,
         reader: &mut RowReader,
@@ -41,7 +44,8 @@ impl Parallel {
         let plain: Vec<&CapturedTable> = captured
             .iter()
             .copied()
-            // A role without the privilege on the whole table cannot `LOCK TABLE … NOWAIT` it, and a thread must not wait.
+            // A role without the privilege on the whole table cannot `LOCK TABLE … NOWAIT` it, and
+            // a thread must not wait for a lock.
             .filter(|table| table.readable && !overrides.contains_key(&table.name.to_string()))
             .collect();
         let mut pages = ranges::pages(reader, &plain).await?;
@@ -72,18 +76,19 @@ impl Parallel {
         Some(self.pool.read(job, encoder))
     }
 
-    /// Waits until the threads' sessions have ended.
+    /// Waits until the threads' sessions have ended in order.
     pub(super) async fn finish(self) {
         self.pool.finish().await;
     }
 }
 
 impl Snapshotter<'_> {
-    /// Sends the rows that the threads read of one table, and leaves its last row pending. `before` encodes the row that
-    /// is pending at the start, which belongs to the table before.
+    /// Sends the rows that the threads read of one table, and leaves its last row pending. `before`
+    /// encodes the row that is pending at the start, which belongs to the table before.
     ///
-    /// The table's first row goes out before all others, since it carries the *first* marker. After that one unencoded row
-    /// is kept back while batches go out, so that a row remains to carry the table's *last* marker.
+    /// The table's first row goes out before all others, since it carries the *first* marker. After
+    /// that one unencoded row is kept back while batches go out, so that a row remains to carry the
+    /// table's *last* marker.
     pub(super) async fn in_parallel(
         &mut self,
         mut parts: Parts<'_>,
@@ -125,7 +130,8 @@ impl Snapshotter<'_> {
         Ok(read.count())
     }
 
-    /// Reads the large row that a thread's session stands at, and leaves it pending. Then gives the session back.
+    /// Reads the large row before which a thread's session stands, and leaves it pending. Then
+    /// gives the session back.
     async fn large(&mut self, large: Large, number: usize, run: &mut Run) -> Result<()> {
         let Large { mut reader, what, back } = large;
         self.admit(&mut reader).await?;
@@ -138,7 +144,7 @@ impl Snapshotter<'_> {
         }
         run.pending.take(&mut reader);
         run.pending.place = Some(run.markers.row(number));
-        // Fails when the thread was stopped; the session is closed then.
+        // Sending fails when the thread was stopped. The session is closed then.
         let _ = back.send(reader);
         Ok(())
     }

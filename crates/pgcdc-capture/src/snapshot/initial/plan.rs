@@ -1,4 +1,6 @@
 //! Whether a snapshot is due, by `snapshot.mode`. Pure: [`Facts`] go in, a [`Decision`] comes out.
+//! The modes are Debezium's; see its documentation of the PostgreSQL connector, property
+//! `snapshot.mode`.
 
 use crate::config::{SnapshotMode, SnapshotParts as Parts};
 use crate::position::Mismatch;
@@ -7,11 +9,11 @@ use crate::{Error, Result};
 /// The facts on which the decision depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts<'a> {
-    /// The slot exists.
+    /// Whether the slot exists.
     pub(crate) slot: bool,
-    /// An offset says that a snapshot was completed before.
+    /// Whether an offset says that a snapshot was completed before.
     pub(crate) snapshot_completed: bool,
-    /// Why changes would be missing if the stream continued from the slot; `None` when none would.
+    /// Why changes would be missing if the stream went on from the slot; `None` when none would.
     pub(crate) trouble: Option<&'a Mismatch>,
 }
 
@@ -24,14 +26,16 @@ pub(crate) enum Decision {
     CreateAndStream,
     /// Take a snapshot. `recreate`: drop the lost slot first. `stream`: stream after the snapshot.
     Snapshot { recreate: bool, stream: bool },
-    /// Do nothing: `initial_only` whose snapshot was taken before, or `configuration_based` with neither data nor stream.
+    /// Do nothing: `initial_only` whose snapshot was taken before, or `configuration_based` with
+    /// neither data nor stream.
     Finished,
 }
 
-/// Decides by `snapshot.mode`.
+/// Decides by `snapshot.mode`. `slot` is the slot's name, for the error.
 ///
 /// # Errors
-/// When changes are missing, and the mode does not allow a snapshot to make up for them.
+/// When changes are missing, and the mode does not allow a snapshot to make up for them. The hint
+/// names both ways out.
 pub(crate) fn plan(mode: SnapshotMode, facts: Facts<'_>, slot: &str) -> Result<Decision> {
     let Facts { slot: exists, snapshot_completed, trouble } = facts;
     let lost = matches!(trouble, Some(Mismatch::Lost { .. }));

@@ -1,4 +1,5 @@
-//! The threads that read large tables of a snapshot, each with a connection of its own (`snapshot.max.threads`).
+//! The threads that read large tables of a snapshot, each with a connection of its own
+//! (`snapshot.max.threads`).
 //!
 //! ```text
 //!          a range of pages at a time             one bounded channel
@@ -8,8 +9,8 @@
 //!                                                  a session in front of a large row
 //! ```
 //!
-//! Encoding takes most of the time, so the threads encode; the outbox and its ledger stay on the capture thread. All
-//! sessions see the one exported snapshot.
+//! Encoding takes most of the time, so the threads encode; the outbox and its ledger stay on the
+//! capture thread. All sessions see the one exported snapshot.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,21 +25,26 @@ use super::job::{Job, Part, Report, Shared, Task};
 use super::worker;
 use crate::{Error, Result};
 
-/// The running threads. Dropping this stops them and closes their connections.
+/// The running threads, each with a runtime and a session of its own. Dropping the pool stops them
+/// and closes their connections.
 #[derive(Debug)]
 pub(super) struct Pool {
+    /// What all threads need.
     shared: Arc<Shared>,
     /// Where each worker gets its tables.
     tasks: Vec<mpsc::UnboundedSender<Task>>,
+    /// Joined when the pool is dropped.
     threads: Vec<thread::JoinHandle<()>>,
-    /// Closed when the last worker has ended.
+    /// Never receives anything. It is closed when the last thread has ended.
     alive: mpsc::Receiver<Infallible>,
+    /// Stops the threads wherever they wait.
     stop: CancellationToken,
 }
 
 impl Pool {
-    /// Starts up to `count` threads whose sessions see the snapshot. A server or a role may have fewer connections to give:
-    /// then there are fewer threads, and `None` when there is not even one.
+    /// Starts up to `count` threads whose sessions see the snapshot. A server or a role may have
+    /// fewer connections to give: then there are fewer threads, and `None` when there is not even
+    /// one.
     pub(super) async fn start(shared: Shared, count: usize) -> Option<Self> {
         let (life, alive) = mpsc::channel(1);
         let stop = CancellationToken::new();
@@ -80,7 +86,8 @@ impl Pool {
                         () = Box::pin(worker::work(&shared, receiver, ready)) => {}
                     }
                 });
-                // A host name may still be looked up on a blocking thread, which must not hold this one up.
+                // A host name may still be looked up on a blocking thread, and this thread must not
+                // wait for it.
                 runtime.shutdown_background();
             })
             .map_err(failed)?;
@@ -93,7 +100,7 @@ impl Pool {
         self.tasks.len()
     }
 
-    /// Lets the threads read a table. Its parts come in any order.
+    /// Gives a table to as many threads as it has ranges for. Its parts come in any order.
     pub(super) fn read(&self, job: Job, encoder: &RelationEncoder) -> Parts<'_> {
         let job = Arc::new(job);
         let readers = usize::try_from(job.ranges.count()).unwrap_or(usize::MAX).min(self.tasks.len());
@@ -118,8 +125,8 @@ impl Drop for Pool {
         self.stop.cancel();
         self.tasks.clear();
         for thread in self.threads.drain(..) {
-            // Returns soon: each thread waits only in its runtime, which the token wakes. A panic of a thread was already
-            // printed on standard error.
+            // It returns soon: a thread waits only in its runtime, which the token wakes. A panic
+            // of a thread has already been printed on standard error.
             let _ = thread.join();
         }
     }
@@ -129,13 +136,14 @@ impl Drop for Pool {
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     shared: &'a Shared,
+    /// Reports of all threads that read the table.
     reports: mpsc::Receiver<Report>,
-    /// Threads that still read the table.
+    /// How many threads still read the table.
     reading: usize,
 }
 
 impl Parts<'_> {
-    /// The next rows, with the permit to drop when they were sent; `None` at the table's end.
+    /// The next rows, with the permit to drop once they are sent; `None` at the table's end.
     ///
     /// # Errors
     /// When a thread failed or ended.
@@ -157,6 +165,7 @@ impl Parts<'_> {
     }
 }
 
+/// The error for a thread that is gone without a report, for instance after a panic.
 fn ended() -> Error {
     Error::fatal("a thread of the snapshot ended without a word")
 }

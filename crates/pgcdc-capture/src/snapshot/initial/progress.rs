@@ -1,16 +1,18 @@
-//! How far a snapshot is: its metrics.
+//! How far a snapshot is: the metrics `pgcdc_snapshot_…`, and the rows that it adds to
+//! `pgcdc_rows_total`.
 
 use pgcdc_metrics::{CaptureMetrics, Counter};
 
 /// Rows between two updates of the counters.
 const STEP: u64 = 512;
 
-/// Says that a snapshot is read, until it is dropped.
+/// Sets `pgcdc_snapshot_running` until it is dropped, also when the snapshot fails.
 #[derive(Debug)]
 pub(super) struct Progress<'a>(&'a CaptureMetrics);
 
 impl<'a> Progress<'a> {
-    /// A snapshot of so many tables begins. `expected` are the rows that the planner expects.
+    /// A snapshot of this many tables begins. `expected` is how many rows the planner expects in
+    /// all.
     pub(super) fn begin(metrics: &'a CaptureMetrics, tables: usize, expected: u64) -> Self {
         metrics.snapshot_estimate.set(expected);
         metrics.snapshot_tables.set(tables as u64);
@@ -31,16 +33,21 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// Counts the rows of one table. The metrics follow in steps, and at the end.
+/// Counts the rows of one table. The metrics follow in steps of [`STEP`], and at the end.
 #[derive(Debug)]
 pub(super) struct RowsRead {
+    /// The table's `read` counter.
     of_table: Counter,
+    /// The counter of all snapshots' rows.
     of_snapshots: Counter,
+    /// Rows so far.
     read: u64,
+    /// Rows that the counters have.
     told: u64,
 }
 
 impl RowsRead {
+    /// No rows of this table yet.
     pub(super) fn new(metrics: &CaptureMetrics, table: &str) -> Self {
         let (of_table, of_snapshots) = (metrics.rows.table(table).read, metrics.snapshot_rows.clone());
         Self { of_table, of_snapshots, read: 0, told: 0 }
@@ -60,6 +67,7 @@ impl RowsRead {
         self.read
     }
 
+    /// Brings the counters up to date.
     fn tell(&mut self) {
         let rows = self.read - self.told;
         self.told = self.read;

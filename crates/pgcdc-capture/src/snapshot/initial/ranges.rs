@@ -1,23 +1,32 @@
-//! Cuts a table into ranges of pages that several connections read at once. Pure, except for [`pages`], which asks for sizes.
+//! Cuts a table into ranges of pages that several connections read at once. Pure, except for
+//! [`pages`], which asks for sizes.
+//!
+//! A range is a condition on `ctid`, the place of a row version: page and number. PostgreSQL reads
+//! such a range without reading the rest of the table ("TID Range Scan", from version 14). Under
+//! one snapshot the ranges together have each row exactly once.
 
 use std::collections::HashMap;
 
 use crate::Result;
 use crate::postgres::{Ask, CapturedTable};
 
-/// Pages of the smallest range, 1 MiB. For fewer pages a statement costs more than it gains.
+/// Pages of the smallest range, 1 MiB. With fewer pages a statement costs more than it gains.
 const FEWEST: u64 = 128;
 
-/// Pages of the largest range, 16 MiB. All readers wait for the range that was begun last, so it should not be long.
+/// Pages of the largest range, 16 MiB. All readers wait for the range that was begun last, so it
+/// should not take long.
 const MOST: u64 = 2048;
 
-/// Ranges of a table for each reader, so that no reader has much more to do than another.
+/// How many ranges a table has for each reader, so that no reader has much more to do than another.
 const PER_READER: u64 = 8;
 
-/// The rows of a table from page `from` up to, but not including, page `to`; without `to`, up to the table's end.
+/// The rows of a table from page `from` up to, but not including, page `to`; without `to`, up to
+/// the table's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
+    /// The first page.
     from: u64,
+    /// The page behind the last one; `None` for the table's end.
     to: Option<u64>,
 }
 
@@ -36,7 +45,9 @@ impl Range {
 /// The ranges of one table, all of the same size but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ranges {
+    /// Pages of each range but the last.
     size: u64,
+    /// How many ranges there are.
     count: u64,
 }
 
@@ -55,7 +66,7 @@ impl Ranges {
         self.count
     }
 
-    /// The range with this number, from 0.
+    /// The range with this number, counted from 0.
     pub(super) fn get(self, at: u64) -> Option<Range> {
         (at < self.count).then(|| Range {
             from: at * self.size,
@@ -64,9 +75,11 @@ impl Ranges {
     }
 }
 
-/// Asks how many pages tables have, by oid. Left out are tables that cannot be read by ranges of pages: PostgreSQL scans
-/// ranges from version 14 on, and only of tables of its own storage (`heap`); and a table that others inherit from has rows
-/// outside of its own pages. A table that grows later does no harm, since its new pages have no row of the snapshot.
+/// Asks how many pages tables have; the answer is by oid. Left out are tables that cannot be read
+/// by ranges of pages: PostgreSQL scans ranges from version 14 on, and only of tables of its own
+/// storage (`heap`). A table that others inherit from is left out, too, since it has rows outside
+/// of its own pages. A table that grows later does no harm, since its new pages have no row of the
+/// snapshot.
 pub(super) async fn pages(session: &mut impl Ask, tables: &[&CapturedTable]) -> Result<HashMap<u32, u64>> {
     let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
     let sql = format!(

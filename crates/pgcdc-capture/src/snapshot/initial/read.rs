@@ -1,4 +1,8 @@
 //! Reads a snapshot: one table after the other, large ones by several threads.
+//!
+//! Rows go through the same lane and encoders as the stream's, with operation `r` and the
+//! snapshot's position. One row is always kept back ([`Run::pending`]): the last row of each table
+//! and of the snapshot has a marker, and only the next row tells that this one was not the last.
 
 use std::sync::Arc;
 
@@ -17,9 +21,13 @@ use crate::postgres::{CapturedTable, Piece, RowReader};
 impl Snapshotter<'_> {
     /// Reads every row and waits until all of them are durable; returns how many rows there were.
     ///
-    /// `reader` must be a session that imported `snapshot`, the name that the server exported at `lsn`; `captured` must be
-    /// the tables as of it. Everything is asked on that session: a query about a table from another session would wait
-    /// behind an `ALTER TABLE` that waits for this session.
+    /// `reader` must be a session that imported `snapshot`, the name that the server exported at
+    /// `lsn`. `captured` must be the tables that this snapshot has. Everything is asked on that
+    /// session: a query about a table from another session would wait behind an `ALTER TABLE` that
+    /// waits for this session.
+    ///
+    /// # Errors
+    /// Whatever ends the snapshot: it is then taken again as a whole.
     pub(crate) async fn run(
         &mut self,
         mut reader: RowReader,
@@ -47,7 +55,8 @@ impl Snapshotter<'_> {
         Ok(rows)
     }
 
-    /// Reads the tables in their order and gives all their rows to the lane; returns how many rows there were.
+    /// Reads the tables in their order and gives all their rows to the lane; returns how many rows
+    /// there were.
     async fn all(
         &mut self,
         reader: &mut RowReader,
@@ -83,8 +92,8 @@ impl Snapshotter<'_> {
         Ok(rows)
     }
 
-    /// Reads one table and leaves its last row pending; returns how many rows it has. `before` encodes the row that is
-    /// pending at the start, which belongs to the table before.
+    /// Reads one table and leaves its last row pending; returns how many rows it has. `before`
+    /// encodes the row that is pending at the start, which belongs to the table before.
     async fn whole(
         &mut self,
         reader: &mut RowReader,
@@ -121,7 +130,8 @@ impl Snapshotter<'_> {
     }
 }
 
-/// What all records of the snapshot say of their source.
+/// What all records of the snapshot say of their source. The transaction number is the first one
+/// that the snapshot does not see.
 async fn context(reader: &mut RowReader, lsn: Lsn) -> Result<Context<'static>> {
     let xid = reader
         .value(

@@ -18,26 +18,36 @@ use crate::tables::{Tables, included};
 /// Rows between two looks at the output's deliveries.
 const POLL_EVERY: u32 = 512;
 
-/// Reads all captured tables under one exported snapshot.
+/// Reads all captured tables under one exported snapshot, through the connector's tables and lane,
+/// which it borrows.
 pub(crate) struct Snapshotter<'a> {
+    /// Filters, overrides and threads.
     pub(crate) settings: &'a Settings,
+    /// Compiles the encoders.
     pub(crate) tables: &'a mut Tables,
+    /// Takes the rows.
     pub(crate) lane: &'a mut Lane,
+    /// The connector's counters.
     pub(crate) metrics: &'a Arc<Meters>,
 }
 
-/// State of one snapshot that is being read.
+/// The state of one snapshot that is being read.
 pub(super) struct Run {
+    /// What all records say of their source. The marker and the time of processing are set for each
+    /// row.
     pub(super) context: Context<'static>,
+    /// Follows the rows, to know the first of each table.
     pub(super) markers: Markers,
     /// The row that was read last. It is kept back, since the next row decides its marker.
     pub(super) pending: Line,
-    /// Rows sent since the output's deliveries were looked at.
+    /// Rows sent since the output's deliveries were last looked at.
     since_poll: u32,
+    /// The time of processing that records carry.
     clock: Clock,
 }
 
 impl Run {
+    /// No row yet.
     pub(super) fn new(context: Context<'static>) -> Self {
         Self {
             context,
@@ -50,9 +60,10 @@ impl Run {
 }
 
 impl Snapshotter<'_> {
-    /// The relation's columns for a `SELECT`. NULL stands in for columns that the column filters leave out: the role may not
-    /// be allowed to read them. When the filters leave out all columns, all are read, as with Debezium. Typed events have
-    /// every column, in a snapshot as in the stream.
+    /// The relation's columns for a `SELECT`. NULL stands in for columns that the column filters
+    /// leave out, since the role may not be allowed to read them. When the filters leave out all
+    /// columns, all are read, as with Debezium. Typed events have every column, in a snapshot as in
+    /// the stream.
     pub(super) fn columns(&self, encoder: &RelationEncoder) -> String {
         let relation = encoder.relation();
         let included = included(self.settings, relation);
@@ -64,12 +75,14 @@ impl Snapshotter<'_> {
         columns.join(", ")
     }
 
-    /// Whether `snapshot.include.collection.list` has the table.
+    /// Whether `snapshot.include.collection.list` matches the table. Without the list every table
+    /// is read.
     pub(super) fn wanted(&self, table: &CapturedTable) -> bool {
         self.settings.snapshot.include.as_ref().is_none_or(|list| list.matches(&table.name.to_string()))
     }
 
-    /// Waits until nothing is in flight, so that the large row that is next is alone in memory.
+    /// Waits until nothing is in flight, and lets `reader` read the large row that is next. So the
+    /// row is alone in memory.
     pub(super) async fn admit(&mut self, reader: &mut RowReader) -> Result<()> {
         self.lane.flush().await?;
         self.lane.settle().await?;
@@ -77,7 +90,9 @@ impl Snapshotter<'_> {
         Ok(())
     }
 
-    /// Sends the pending row, if there is one; `next` is the number of the table of the row after it, `None` at the end.
+    /// Sends the pending row, if there is one. `next` is the number of the next row's table; `None`
+    /// at the snapshot's end. From time to time it also looks at deliveries and lets other tasks
+    /// run.
     pub(super) async fn emit_pending(
         &mut self,
         encoder: &mut RelationEncoder,

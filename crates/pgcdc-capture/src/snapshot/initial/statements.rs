@@ -1,9 +1,10 @@
-//! The SQL of a snapshot, and what an error of it means.
+//! The SQL of a snapshot, and what its errors mean.
 
 use crate::postgres::{CapturedTable, quote_literal};
 use crate::{Error, SqlState};
 
-/// Begins a transaction that sees an exported snapshot.
+/// Begins a transaction that sees an exported snapshot. It must be the first statement of the
+/// transaction that looks at data.
 pub(super) fn import(snapshot: &str) -> String {
     format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
@@ -11,13 +12,15 @@ pub(super) fn import(snapshot: &str) -> String {
     )
 }
 
-/// All rows of a table, and those of tables that inherit from it. The latter come once more under their own names, as with
-/// Debezium.
+/// All rows of a table, and those of tables that inherit from it. The rows of the latter come once
+/// more under the names of their own tables, as with Debezium.
 pub(super) fn select(table: &CapturedTable, columns: &str) -> String {
     format!("SELECT {columns} FROM {}", table.name.quoted())
 }
 
-/// `COPY` of a table's columns: from the table, or from the user's `snapshot.select.statement.overrides`.
+/// `COPY` of a table's columns: from the table, or from the user's statement in
+/// `snapshot.select.statement.overrides`. The columns are those of the table in its order, whatever
+/// the statement's order is.
 pub(super) fn copy(table: &CapturedTable, columns: &str, override_: Option<&String>) -> String {
     match override_ {
         Some(statement) => {
@@ -28,8 +31,8 @@ pub(super) fn copy(table: &CapturedTable, columns: &str, override_: Option<&Stri
     }
 }
 
-/// An error while rows are read. A missing column was dropped after the snapshot was exported: a new snapshot knows that,
-/// so the connector tries again.
+/// An error while rows are read. A missing column was dropped after the snapshot was exported: a
+/// new snapshot knows that, so the connector tries again.
 #[cold]
 pub(super) fn copy_error(error: Error) -> Error {
     match error.sqlstate() {

@@ -1,4 +1,5 @@
-//! One thread that reads tables by ranges of pages: its session, and the rows, which become records on this thread.
+//! One thread that reads tables by ranges of pages. It has a session of its own, and makes records
+//! of the rows.
 
 use pgcdc_event::{RecordBatch, Snapshot};
 use pgcdc_format::envelope::{Context, RelationEncoder};
@@ -15,7 +16,8 @@ use crate::postgres::{Piece, RowReader};
 /// A row of more bytes than this is encoded only once there is room for its records.
 const LARGE: usize = 256 * 1024;
 
-/// Reads tables until no more tasks come. Says by `ready` whether its session sees the snapshot.
+/// Reads tables until no more tasks come. It says by `ready` whether its session sees the snapshot.
+/// A failure is reported to the table's reader, and ends the thread.
 pub(super) async fn work(
     shared: &Shared,
     mut tasks: mpsc::UnboundedReceiver<Task>,
@@ -51,9 +53,9 @@ pub(super) async fn work(
     reader.close().await;
 }
 
-/// Opens a session that sees the snapshot and locks the tables. The snapshot's first session has locked them already. An
-/// `ALTER TABLE` may wait for that session, and this one would wait behind it: a deadlock that the server cannot see. So
-/// the lock is taken with `NOWAIT`.
+/// Opens a session that sees the snapshot and locks the tables. The snapshot's first session has
+/// locked them already. An `ALTER TABLE` may wait for that session, and this one would wait behind
+/// it: a deadlock that the server cannot see. So the lock is taken with `NOWAIT`.
 async fn open(shared: &Shared) -> Result<RowReader> {
     let mut reader = RowReader::connect(&shared.connection).await?;
     reader.execute("import the snapshot", &import(&shared.snapshot)).await?;
@@ -61,6 +63,7 @@ async fn open(shared: &Shared) -> Result<RowReader> {
     Ok(reader)
 }
 
+/// Reads ranges of one table until none is left. Gives the session back for the next table.
 async fn read(mut reader: RowReader, shared: &Shared, task: Task) -> Result<RowReader> {
     let Task { job, encoder, out } = task;
     let mut rows = Rows {
@@ -83,28 +86,36 @@ async fn read(mut reader: RowReader, shared: &Shared, task: Task) -> Result<RowR
 
 /// The rows of one table, and the records that are gathered from them.
 struct Rows<'a> {
+    /// Room, spare batches and rules, shared with the other threads.
     shared: &'a Shared,
+    /// The table's encoder.
     encoder: RelationEncoder,
+    /// Where rows go.
     out: mpsc::Sender<Report>,
+    /// What records say of their source; the marker is that of a row in the middle.
     context: Context<'static>,
+    /// The time of processing that records carry.
     clock: Clock,
+    /// Records that are not sent yet.
     batch: RecordBatch,
     /// How many rows the batch has records of.
     count: u64,
 }
 
 impl Rows<'_> {
-    /// Reads one range. Its first and its last row are handed over unencoded, since their markers depend on other ranges.
+    /// Reads one range. Its first and its last row are handed over unencoded, since their markers
+    /// depend on other ranges.
     async fn range(&mut self, mut reader: RowReader, what: &str, sql: &str) -> Result<RowReader> {
         reader.copy(what, sql).await?;
         let mut line = Line::default();
         let (mut read, mut held): (u64, bool) = (0, false);
         loop {
             let piece = reader.next(what).await.map_err(copy_error)?;
-            // Deal with the row before first, so that a large one is out of memory when the next is copied.
+            // The row before comes first, so that a large one is out of memory when the next one is
+            // copied.
             if std::mem::take(&mut held) {
-                // The gathered records may go out after this row. That is in order: which row is the table's last is decided
-                // when all ranges are read.
+                // The gathered records may be sent after this row. The order is still right: which
+                // row is the table's last is decided when all ranges are read.
                 if read == 1 || piece == Piece::End {
                     self.hand_over(std::mem::take(&mut line)).await?;
                 } else {
@@ -116,7 +127,8 @@ impl Rows<'_> {
                     line.take(&mut reader);
                     (read, held) = (read + 1, true);
                 }
-                // The capture thread reads the large row, since it alone knows when nothing else is in memory.
+                // The capture thread reads the large row. It alone knows when nothing else is in
+                // memory.
                 Piece::Large => {
                     self.flush().await?;
                     let (back, returned) = oneshot::channel();
@@ -130,6 +142,8 @@ impl Rows<'_> {
         }
     }
 
+    /// Makes the row's records, and sends the batch when it is large enough. Before a large row it
+    /// sends what was gathered and waits for room for the row and its records.
     async fn encode(&mut self, line: &mut Line) -> Result<()> {
         let large = line.bytes.len() > LARGE;
         let mut room = None;
@@ -143,15 +157,18 @@ impl Rows<'_> {
         if large || self.batch.position() >= GATHERED { self.send(room).await } else { Ok(()) }
     }
 
+    /// Sends a row unencoded: the first or last of its range.
     async fn hand_over(&mut self, line: Line) -> Result<()> {
         let room = self.shared.room(line.bytes.len()).await?;
         self.out.send(Report::Part(Part::Line(line), Some(room))).await.map_err(|_| stopped())
     }
 
+    /// Sends what was gathered.
     async fn flush(&mut self) -> Result<()> {
         if self.count == 0 { Ok(()) } else { self.send(None).await }
     }
 
+    /// Sends the batch, once there is room for it.
     async fn send(&mut self, room: Option<OwnedSemaphorePermit>) -> Result<()> {
         let room = match room {
             Some(room) => room,
