@@ -1,10 +1,13 @@
-//! Says who reads from the slot. It may be the very connector whose configuration is checked, and that one should not be ended.
+//! Says who reads from the slot. It may be the very connector whose configuration is checked, and
+//! then nobody should end that process.
 
 use super::Finding;
 use crate::Result;
 use crate::postgres::Query;
 
-/// The finding about process `pid`, which reads from the slot.
+/// The finding about process `pid`, which reads from the slot or is making it. A slot that is being
+/// made waits for older transactions to end; then the finding names them. Source: PostgreSQL
+/// documentation, "The Cumulative Statistics System", view `pg_stat_activity`.
 pub(super) async fn finding(query: &Query, subject: String, pid: i32) -> Result<Finding> {
     let sql = format!(
         "SELECT application_name, date_trunc('second', backend_start)::text, coalesce(host(client_addr), 'this host'),

@@ -1,6 +1,8 @@
-//! What stands in the way of capture, and what mends it. Reads only; `pgcdc check` prints it.
+//! What stands in the way of capture, and what mends it. `pgcdc check` prints it.
 //!
-//! One file for each group of checks. What is looked at is what a start needs: a finding that is ok means that the start
+//! It only reads: no slot, publication or topic is made. One file for each group of checks:
+//! `server` and `role`, `slot` with `holder`, `publication`, `tables`, Kafka (in `kafka/check.rs`)
+//! and `registry`. Each looks at what a start needs, so a finding that is ok means that the start
 //! does not fail for this reason.
 
 mod finding;
@@ -18,7 +20,23 @@ use crate::Result;
 use crate::config::Settings;
 use crate::postgres::{CapturedTable, Query, captured_tables};
 
-/// Looks at everything that capture with these settings needs.
+/// Looks at everything that capture with these settings needs: the configuration itself, the
+/// database, Kafka, and the schema registries. The findings come in this order. A part that cannot
+/// be reached is a finding, and the others are looked at nevertheless.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), pgcdc_capture::Error> {
+/// use pgcdc_capture::Capture;
+/// use pgcdc_capture::preflight::{Severity, preflight};
+/// let builder = Capture::from_file("shop-connector.json".as_ref(), &[])?;
+/// for finding in preflight(builder.settings()).await {
+///     if finding.severity == Severity::Error {
+///         println!("{}: {}", finding.subject, finding.message);
+///         println!("  {}", finding.remedy.unwrap_or_default());
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 pub async fn preflight(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for note in &settings.notes {
@@ -47,6 +65,11 @@ pub async fn preflight(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
+/// The checks that need a session with the database. Returns the captured tables, whose topics are
+/// checked next.
+///
+/// # Errors
+/// When a query fails: the remaining checks of the database are left out.
 async fn database(
     settings: &Settings,
     query: &Query,

@@ -1,4 +1,8 @@
-//! Checks the publication: whether it exists or can be made, and whether it sends all changes of the captured tables.
+//! Checks the publication: whether it exists or can be made, and whether it sends all changes of
+//! the captured tables.
+//!
+//! The statement is the one that a start would run ([`wanted_statement`]), so that the remedy can
+//! be given to somebody with more rights.
 
 use super::Finding;
 use super::server::Server;
@@ -9,6 +13,8 @@ use crate::postgres::{
     wanted_statement,
 };
 
+/// Adds the findings about the publication: that it is there, would be made, or cannot be; changes
+/// that it does not send; operations that it does not publish.
 pub(super) async fn publication(
     settings: &Settings,
     query: &Query,
@@ -54,7 +60,8 @@ pub(super) async fn publication(
     Ok(())
 }
 
-/// The finding about the operations that the publication publishes.
+/// The finding about the operations that the publication publishes (`publish` of
+/// `CREATE PUBLICATION`). Capture never sees an operation that is left out there.
 fn operations(subject: &str, name: &str, state: &PublicationState) -> Finding {
     let silent: Vec<&str> = ["insert", "update", "delete", "truncate"]
         .into_iter()
@@ -74,7 +81,8 @@ fn operations(subject: &str, name: &str, state: &PublicationState) -> Finding {
     )
 }
 
-/// Why the role cannot make or alter the publication, and who can.
+/// Why the role cannot make or alter the publication, and who can; `None` when it can. Source:
+/// PostgreSQL documentation, `CREATE PUBLICATION` and "Logical Replication", section "Security".
 async fn obstacle(
     settings: &Settings,
     query: &Query,

@@ -1,4 +1,4 @@
-//! The schema registries, where Avro is written.
+//! Checks that the schema registries answer, where Avro is written.
 
 use pgcdc_format::envelope::Half;
 
@@ -6,7 +6,7 @@ use super::Finding;
 use crate::config::Settings;
 use crate::registry::Registries;
 
-/// Whether they answer.
+/// Asks each half's registry once. A half that is not written as Avro has no finding.
 pub(super) async fn registries(settings: &Settings, findings: &mut Vec<Finding>) {
     let mut registries = match Registries::new(settings) {
         Ok(registries) => registries,

@@ -1,4 +1,4 @@
-//! Checks the server's settings, and whether the role may replicate.
+//! Checks the server's version and settings, and whether the role may replicate.
 
 use super::Finding;
 use crate::Result;
@@ -15,6 +15,8 @@ pub(super) struct Server {
 }
 
 /// Checks version and `wal_level`, and whether the server has a slot and a walsender to spare.
+/// Source: PostgreSQL documentation, "Logical Decoding Concepts" and "Replication" (settings of
+/// sending servers).
 pub(super) async fn server(
     settings: &Settings,
     query: &Query,
@@ -56,7 +58,8 @@ pub(super) async fn server(
         )
     });
     let slot_exists = inspect_slot(query, &settings.slot.name).await?.is_some();
-    // When the connector's slot exists, a snapshot needs a temporary one beside it.
+    // A walsender is always needed. A slot is needed for the stream if the connector's does not
+    // exist, and for a snapshot in any case: beside an existing slot it takes a temporary one.
     let needs = [true, !slot_exists || settings.snapshot.mode.reads_rows()];
     for ((name, limit, used), needed) in
         [("max_wal_senders", 1, 2), ("max_replication_slots", 3, 4)].into_iter().zip(needs)
@@ -73,7 +76,8 @@ pub(super) async fn server(
     Ok(server)
 }
 
-/// Checks whether the role may replicate, and whether a replication connection can be opened.
+/// Checks whether the role may replicate, and whether a replication connection can be opened:
+/// `pg_hba.conf` and poolers may refuse it although the role may.
 pub(super) async fn role(settings: &Settings, query: &Query, findings: &mut Vec<Finding>) -> Result<()> {
     let user = &settings.connection.user;
     let may = query

@@ -1,11 +1,12 @@
-//! Checks the replication slot.
+//! Checks the replication slot: whether it is one of ours to use, whether it still has its WAL, and
+//! whether somebody reads from it.
 
 use super::Finding;
 use crate::Result;
 use crate::config::Settings;
 use crate::postgres::{Query, inspect_slot, quote_literal};
 
-/// The way out when the slot is of another kind, database or plug-in.
+/// The way out when the slot is of another kind, database or plug-in. A start uses the same words.
 pub(crate) fn other_slot_remedy(name: &str) -> String {
     format!(
         "set slot.name to another name; or, if nobody reads this one any more, drop it: SELECT pg_drop_replication_slot({});",
@@ -13,6 +14,7 @@ pub(crate) fn other_slot_remedy(name: &str) -> String {
     )
 }
 
+/// Adds the finding about the slot. A slot that does not exist is fine: the first start makes it.
 pub(super) async fn slot(settings: &Settings, query: &Query, findings: &mut Vec<Finding>) -> Result<()> {
     let name = &settings.slot.name;
     let subject = format!("slot {name}");

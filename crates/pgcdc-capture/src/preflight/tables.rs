@@ -1,4 +1,10 @@
-//! Checks the captured tables: whether a snapshot may read them, and whether their updates and deletes can be published.
+//! Checks the captured tables: whether a snapshot may read them, and whether their updates and
+//! deletes can be published.
+//!
+//! The second matters most to a user: once a table without replica identity is in a publication,
+//! the server refuses `UPDATE` and `DELETE` of it, and the application fails. Source: PostgreSQL
+//! documentation, "Logical Replication", section "Publication", and
+//! `ALTER TABLE … REPLICA IDENTITY`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,6 +16,8 @@ use crate::config::Settings;
 use crate::postgres::{CapturedTable, Query, quote_identifier};
 use crate::snapshot::policies_hint;
 
+/// Adds a finding for each captured table: the worst thing about it, or its replica identity. Adds
+/// one for each schema that may not be used.
 pub(super) async fn tables(
     settings: &Settings,
     query: &Query,
@@ -58,7 +66,8 @@ pub(super) async fn tables(
     Ok(())
 }
 
-/// The findings about replica identities. For a partitioned table those of its partitions count.
+/// The finding about the replica identities of a partitioned table. Its rows are in its partitions,
+/// so the partitions' identities count.
 async fn partitions(query: &Query, table: &CapturedTable, subject: String) -> Result<Finding> {
     let sql = format!(
         "SELECT string_agg(c.oid::regclass::text, ', '), min(c.oid::regclass::text) FROM pg_partition_tree({}) p
@@ -83,7 +92,8 @@ async fn partitions(query: &Query, table: &CapturedTable, subject: String) -> Re
     ))
 }
 
-/// The schemas that the role may not use; without `USAGE` it cannot read their tables.
+/// Adds an error for each schema of the tables that the role may not use; without `USAGE` it cannot
+/// read their tables.
 async fn schemas(
     settings: &Settings,
     query: &Query,
@@ -111,7 +121,8 @@ async fn schemas(
     Ok(())
 }
 
-/// The captured columns that the role may not read, by table. An empty list means that it may read no column of the table.
+/// The captured columns that the role may not read, by the table's oid. An empty list means that it
+/// may read no column of the table.
 async fn columns(
     settings: &Settings,
     query: &Query,
@@ -138,7 +149,7 @@ async fn columns(
     for (oid, name) in parts {
         let columns = found.remove(&oid).unwrap_or_default();
         let included = |(column, _): &&(String, bool)| settings.columns.allows(name, column);
-        // When the column filters leave out all columns, a snapshot reads all columns.
+        // When the column filters leave out all columns, a snapshot reads all of them.
         let any = columns.iter().any(|column| included(&column));
         let read: Vec<_> = columns.iter().filter(|column| !any || included(column)).collect();
         if !columns.iter().any(|(_, readable)| *readable) {
@@ -151,7 +162,8 @@ async fn columns(
     Ok(unreadable)
 }
 
-/// The tables of which row-level security hides rows from the role.
+/// The tables of which row-level security hides rows from the role. Source: PostgreSQL
+/// documentation, "Row Security Policies".
 async fn hidden(query: &Query, tables: &[&CapturedTable]) -> Result<BTreeSet<u32>> {
     let oids: Vec<String> = tables.iter().map(|table| table.oid.to_string()).collect();
     let sql = format!(
@@ -163,7 +175,8 @@ async fn hidden(query: &Query, tables: &[&CapturedTable]) -> Result<BTreeSet<u32
     Ok(rows.iter().filter_map(|row| row.get(0)?.parse().ok()).collect())
 }
 
-/// Checks whether updates and deletes of the tables can be published.
+/// Checks whether updates and deletes of a table can be published.
+/// `replica.identity.autoset.values` counts as if it were set already.
 fn identity(settings: &Settings, table: &CapturedTable, subject: String) -> Finding {
     let name = table.name.to_string();
     let rule = settings.identities.iter().find(|rule| rule.tables.matches(&name));
