@@ -1,4 +1,5 @@
-//! libpq's connection strings, taken apart: the URI and the keyword form. Source: PostgreSQL manual, "Connection Strings".
+//! libpq's connection strings, taken apart: the URI and the keyword form. Source: PostgreSQL
+//! manual, "Connection Strings".
 //!
 //! `${…}` is one piece, whatever is in it: config providers put a value there later.
 

@@ -313,7 +313,8 @@ fn addresses(reader: &mut Reader<'_>, half: &str, apicurio: bool) -> Vec<String>
         reader.mistake(&key(name), "an address that is not http:// or https://", "write http://host:8081");
     }
     if apicurio {
-        // The numbers of Apicurio's own API are others than those of its Confluent-compatible one, unless told so.
+        // The numbers of Apicurio's own API are others than those of its Confluent-compatible one,
+        // unless told so.
         let confluent = reader.boolean(&key("apicurio.registry.as-confluent"));
         let content = reader.string(&key("apicurio.registry.use-id")).eq_ignore_ascii_case("contentId");
         if !(confluent && content) {

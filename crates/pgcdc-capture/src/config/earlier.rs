@@ -1,5 +1,6 @@
-//! What a registration of another time or place says, in the words of Debezium 3.7 in Connect: old names and values of
-//! properties, names of Debezium Server, and output plug-ins that pgcdc does not read. Each one is told in a note.
+//! What a registration of another time or place says, in the words of Debezium 3.7 in Connect: old
+//! names and values of properties, names of Debezium Server, and output plug-ins that pgcdc does
+//! not read. Each one is told in a note.
 
 use pgcdc_config::{Document, Mistake};
 use pgcdc_event::Secret;
@@ -86,7 +87,8 @@ fn words(document: &mut Document, notes: &mut Vec<Mistake>) {
     }
 }
 
-/// Debezium's own default and all other plug-ins become pgoutput; what is no plug-in at all is left for validation.
+/// Debezium's own default and all other plug-ins become pgoutput; what is no plug-in at all is left
+/// for validation.
 fn plugin(document: &mut Document, notes: &mut Vec<Mistake>) {
     let remedy = "set plugin.name=pgoutput; a slot that was made for another plug-in must be made anew";
     let Some(entry) = document.entries.iter_mut().find(|entry| entry.key == PLUGIN) else {

@@ -1,5 +1,5 @@
-//! Transforms and options of them that Debezium 1.x and 2.x, or Kafka before 4, knew under another name, and one that
-//! changes no record.
+//! Transforms and options of them that Debezium 1.x and 2.x, or Kafka before 4, knew under another
+//! name, and one that changes no record.
 
 use pgcdc_config::{Document, Entry, Mistake};
 use pgcdc_event::Secret;

@@ -1,7 +1,8 @@
-//! `exactly.once.support`, `transaction.boundary` and what goes with them, as Kafka Connect reads them.
+//! `exactly.once.support`, `transaction.boundary` and what goes with them, as Kafka Connect reads
+//! them.
 //!
-//! In Connect the worker decides (`exactly.once.source.support=enabled`), and a connector that says `required` insists on
-//! it. Here either word turns Kafka transactions on.
+//! In Connect the worker decides (`exactly.once.source.support=enabled`), and a connector that says
+//! `required` insists on it. Here either word turns Kafka transactions on.
 
 use std::time::Duration;
 

@@ -6,7 +6,8 @@ use pgcdc_config::{Document, Mistake};
 const CONVERTERS: &str = "converters";
 const PROCESSORS: &str = "post.processors";
 
-/// Parts of class names, and what to use instead of such a class. The first part that the name contains counts.
+/// Parts of class names, and what to use instead of such a class. The first part that the name
+/// contains counts.
 const IN_PLACE_OF: &[(&str, &str)] = &[
     (
         "TimestampConverter",
@@ -60,7 +61,8 @@ pub(super) fn named_plugins(document: &Document) -> Vec<String> {
     lists.into_iter().flatten().map(|name| format!("{name}.")).collect()
 }
 
-/// Refuses custom converters: they are Java classes that decide how values are written, so none can be left out.
+/// Refuses custom converters: they are Java classes that decide how values are written, so none can
+/// be left out.
 pub(super) fn check(document: &Document, mistakes: &mut Vec<Mistake>) {
     for name in names(document, CONVERTERS) {
         let Some(list) = document.entry(CONVERTERS) else { return };

@@ -33,7 +33,8 @@ fn is_open_to_others(_: &std::path::Path) -> bool {
     false
 }
 
-/// The password of the first line whose fields match `wanted`: host, port, database, user. `*` matches anything.
+/// The password of the first line whose fields match `wanted`: host, port, database, user. `*`
+/// matches anything.
 fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
         let mut fields = fields(line).into_iter();
@@ -45,8 +46,8 @@ fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
     })
 }
 
-/// The fields of a line, backslash escapes resolved, each with whether it had any. A colon within a field, also within the
-/// password, is escaped by a backslash.
+/// The fields of a line, backslash escapes resolved, each with whether it had any. A colon within a
+/// field, also within the password, is escaped by a backslash.
 fn fields(line: &str) -> Vec<(String, bool)> {
     let mut fields = vec![(String::new(), false)];
     let mut chars = line.chars();

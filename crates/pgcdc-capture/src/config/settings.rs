@@ -72,7 +72,8 @@ pub struct Settings {
     pub header_format: HeaderFormat,
     /// `ExtractNewRecordState`, where it is the only transform and the encoder does it.
     pub unwrap: Option<Unwrap>,
-    /// All other transforms, and converters that the encoder does not do itself: it then writes what those read.
+    /// All other transforms, and converters that the encoder does not do itself: it then writes
+    /// what those read.
     pub transforms: Option<Transforms>,
     /// Heartbeats.
     pub heartbeat: Heartbeat,
@@ -125,7 +126,8 @@ pub struct Slot {
     pub manual: bool,
     /// `offset.mismatch.strategy`, or what `slot.seek.to.known.offset.on.start` says in its place.
     pub mismatch: MismatchStrategy,
-    /// `internal.log.position.check.enable`: whether a slot that does not fit the stored offset stops the connector.
+    /// `internal.log.position.check.enable`: whether a slot that does not fit the stored offset
+    /// stops the connector.
     pub check_position: bool,
 }
 
@@ -327,7 +329,8 @@ impl SkippedOperations {
     }
 }
 
-/// Properties by name, for a Kafka client or a transform. Any value may be a secret, so `Debug` shows the names only.
+/// Properties by name, for a Kafka client or a transform. Any value may be a secret, so `Debug`
+/// shows the names only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretProperties(pub BTreeMap<String, String>);
 

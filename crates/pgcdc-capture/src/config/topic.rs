@@ -36,7 +36,8 @@ impl TopicSettings {
         }
     }
 
-    /// The field that a naming strategy adds to the keys of a table, and its value: several tables share a topic.
+    /// The field that a naming strategy adds to the keys of a table, and its value: several tables
+    /// share a topic.
     #[must_use]
     pub fn key_field(&self, table: &TableName) -> Option<(String, String)> {
         let NamingStyle::Regex(regex) = &self.naming.style else { return None };

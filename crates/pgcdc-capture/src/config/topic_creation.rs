@@ -1,8 +1,8 @@
 //! `topic.creation.*`: how Connect makes topics that are missing.
 //!
-//! A topic is made as the first group in `topic.creation.groups` says whose `include` matches its whole name and whose
-//! `exclude` does not, else as `topic.creation.default.*` says. A group takes partitions and replication factor of the
-//! default where it has none, but no other setting.
+//! A topic is made as the first group in `topic.creation.groups` says whose `include` matches its
+//! whole name and whose `exclude` does not, else as `topic.creation.default.*` says. A group takes
+//! partitions and replication factor of the default where it has none, but no other setting.
 
 use std::collections::BTreeMap;
 

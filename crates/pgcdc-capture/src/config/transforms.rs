@@ -1,5 +1,5 @@
-//! `transforms.*` and `predicates.*`: `ExtractNewRecordState` alone is done by the encoder, any other chain by
-//! `pgcdc-transform`.
+//! `transforms.*` and `predicates.*`: `ExtractNewRecordState` alone is done by the encoder, any
+//! other chain by `pgcdc-transform`.
 
 use pgcdc_config::{Reader, Warning};
 use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
@@ -99,7 +99,8 @@ fn is_compiled(reader: &Reader<'_>, name: &str) -> bool {
             .all(|&(name, idle)| option(name).is_none_or(|value| value.eq_ignore_ascii_case(idle)))
 }
 
-/// Whether a list of added fields or headers has one that the encoder cannot add: a whole block; in headers, a column.
+/// Whether a list of added fields or headers has one that the encoder cannot add: a whole block; in
+/// headers, a column.
 fn in_general(list: &str, headers: bool) -> bool {
     list.split(',').any(|item| {
         let path = item.split(':').next().unwrap_or_default().trim();

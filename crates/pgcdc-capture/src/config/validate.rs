@@ -70,7 +70,8 @@ pub(super) fn validate(document: &Document) -> Found {
     found
 }
 
-/// Refuses `table.ignore.builtin=false` without a list: Debezium's snapshot would then read the catalog's tables, too.
+/// Refuses `table.ignore.builtin=false` without a list: Debezium's snapshot would then read the
+/// catalog's tables, too.
 fn builtin(document: &Document, mistakes: &mut Vec<Mistake>) {
     const KEY: &str = "table.ignore.builtin";
     let set = |key| document.entry(key).filter(|entry| !entry.value.expose().trim().is_empty());
@@ -84,8 +85,8 @@ fn builtin(document: &Document, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-/// The property of a key. Below `database.` any name may be a property of the JDBC driver; one that is near a known name is
-/// taken for a mistyped one.
+/// The property of a key. Below `database.` any name may be a property of the JDBC driver; one that
+/// is near a known name is taken for a mistyped one.
 fn find(key: &str) -> Option<&'static Property> {
     let property = TABLE.find(key)?;
     let slip = property.name == "database.*" && suggestion(key).is_some();
@@ -105,8 +106,8 @@ fn unknown_of_producer(property: &Property, entry: &Entry) -> Option<Mistake> {
     Some(entry.mistake("unknown property of a Kafka producer".to_owned(), remedy))
 }
 
-/// The known name that a mistyped one stands for: one of nearly the same letters, of the same words in another order, or
-/// a longer one that begins with it.
+/// The known name that a mistyped one stands for: one of nearly the same letters, of the same words
+/// in another order, or a longer one that begins with it.
 fn suggestion(key: &str) -> Option<&'static str> {
     let names = || TABLE.all().filter(|p| !p.is_family()).map(|p| p.name);
     let earlier = earlier::NAMES.iter().map(|earlier| earlier.name);
@@ -183,7 +184,8 @@ fn check_kind(property: &Property, entry: &Entry) -> Result<(), (String, String)
     Err((invalid(&entry.key, expected), default(property, &entry.key)))
 }
 
-/// Checks the characters of a slot's or a topic's name. The remedy shows the name with its other characters replaced.
+/// Checks the characters of a slot's or a topic's name. The remedy shows the name with its other
+/// characters replaced.
 fn check_name(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
     let value = entry.value.expose().trim();
     let (expected, mended): (_, String) = if property.check == Check::SlotName {

@@ -1,5 +1,5 @@
-//! Finds out who holds up a session: the other sessions and the prepared transactions that hold the lock that it waits for,
-//! or whose end it waits for.
+//! Finds out who holds up a session: the other sessions and the prepared transactions that hold the
+//! lock that it waits for, or whose end it waits for.
 
 use std::fmt;
 
@@ -77,8 +77,8 @@ impl fmt::Display for Blocker {
 /// # Errors
 /// Those of the query.
 pub(super) async fn of(session: &SqlSession, pid: i32) -> Result<Vec<Blocker>> {
-    // A prepared transaction has no process: pg_blocking_pids gives 0 for it. Its locks belong to the virtual transaction
-    // -1/xid.
+    // A prepared transaction has no process: pg_blocking_pids gives 0 for it. Its locks belong to
+    // the virtual transaction -1/xid.
     let sql = format!(
         "SELECT b.pid, a.usename, a.application_name, a.state, a.xact_start, a.query, NULL
          FROM (SELECT DISTINCT unnest(pg_blocking_pids({pid}))) b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid
@@ -107,7 +107,8 @@ pub(super) async fn of(session: &SqlSession, pid: i32) -> Result<Vec<Blocker>> {
     Ok(rows.iter().map(blocker).collect())
 }
 
-/// A statement in one line, with `?` in place of each literal, since rows and passwords do not belong in a log.
+/// A statement in one line, with `?` in place of each literal, since rows and passwords do not
+/// belong in a log.
 pub(super) fn without_values(sql: &str) -> String {
     let mut shown = String::new();
     let mut rest = sql.trim();
@@ -136,13 +137,14 @@ pub(super) fn without_values(sql: &str) -> String {
     shown
 }
 
-/// The length in bytes of the literal at the beginning of `sql`; `None` when there is none. Within a `word`, such as `t1`,
-/// digits are no literal.
+/// The length in bytes of the literal at the beginning of `sql`; `None` when there is none. Within
+/// a `word`, such as `t1`, digits are no literal.
 fn literal(sql: &str, word: bool) -> Option<usize> {
     let bytes = sql.as_bytes();
     match bytes[0] {
         b'\'' => {
-            // A backslash escapes too, since this may be E'…'. For other literals that hides too much rather than too little.
+            // A backslash escapes too, since this may be E'…'. For other literals that hides too
+            // much rather than too little.
             let mut at = 1;
             while at < bytes.len() {
                 match bytes[at] {

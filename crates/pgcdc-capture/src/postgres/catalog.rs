@@ -1,4 +1,5 @@
-//! Reads from the catalog what the stream does not say about tables and types: keys, defaults, nullability, enum labels.
+//! Reads from the catalog what the stream does not say about tables and types: keys, defaults,
+//! nullability, enum labels.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,12 +63,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// Builds the relation of a `Relation` message. Names, types and identity are those of the message, which fit the rows that
-    /// follow. Nullability, defaults and keys are the catalog's as of now, read once transaction `xid`, which the message is
-    /// part of, is visible.
+    /// Builds the relation of a `Relation` message. Names, types and identity are those of the
+    /// message, which fit the rows that follow. Nullability, defaults and keys are the catalog's as
+    /// of now, read once transaction `xid`, which the message is part of, is visible.
     ///
-    /// Of a table that was dropped, nullability and defaults are unknown. Of a type that was dropped, the columns' values may
-    /// have to be left out.
+    /// Of a table that was dropped, nullability and defaults are unknown. Of a type that was
+    /// dropped, the columns' values may have to be left out.
     ///
     /// # Errors
     /// Those of the queries; a fatal one when the message is malformed.
@@ -137,7 +138,8 @@ impl Catalog {
         key
     }
 
-    /// A table's relation as the session sees it, for a snapshot. It has generated columns too, which the stream has not.
+    /// A table's relation as the session sees it, for a snapshot. It has generated columns too,
+    /// which the stream has not.
     ///
     /// # Errors
     /// Those of the queries.
@@ -186,14 +188,16 @@ impl Catalog {
         })
     }
 
-    /// Whether a type is text or an enum. If a column has such a type now, its former, dropped type was most likely an enum.
+    /// Whether a type is text or an enum. If a column has such a type now, its former, dropped type
+    /// was most likely an enum.
     fn is_text(&self, oid: u32) -> bool {
         gone::WORDS.contains(&oid)
             || self.types.get(&oid).is_some_and(|found| matches!(found.kind, TypeKind::Enum(_)))
     }
 
-    /// The type of a streamed column. When nothing is known of the type, values are written as text if `is_text`, which says
-    /// that the key needs them or that the column is text now; otherwise they are left out.
+    /// The type of a streamed column. When nothing is known of the type, values are written as text
+    /// if `is_text`, which says that the key needs them or that the column is text now; otherwise
+    /// they are left out.
     fn type_of(&self, table: &TableName, column: &RelationColumn<'_>, is_text: bool) -> Result<Arc<PgType>> {
         if let Some(found) = self.types.get(&column.type_oid) {
             return Ok(Arc::clone(found));
@@ -215,8 +219,8 @@ impl Catalog {
         Ok(gone::unknown(column.type_oid, name, is_text))
     }
 
-    /// For columns whose types were dropped: loads the types that these columns have now, and guesses the dropped types from
-    /// their names.
+    /// For columns whose types were dropped: loads the types that these columns have now, and
+    /// guesses the dropped types from their names.
     async fn load_gone(
         &mut self,
         mut query: &Query,
@@ -257,8 +261,8 @@ impl Catalog {
         Ok(())
     }
 
-    /// Loads the enum types, their arrays and the domains over them. Like Debezium, keeps their labels as they are now until a
-    /// value has a label that is not among them.
+    /// Loads the enum types, their arrays and the domains over them. Like Debezium, keeps their
+    /// labels as they are now until a value has a label that is not among them.
     ///
     /// # Errors
     /// Those of the queries.
@@ -335,7 +339,8 @@ impl Catalog {
     }
 }
 
-/// Reads a table's columns. The key is the primary key; without one, the first unique index by name, as in Debezium.
+/// Reads a table's columns. The key is the primary key; without one, the first unique index by
+/// name, as in Debezium.
 async fn extras(session: &mut impl Ask, oid: u32) -> Result<Vec<Extra>> {
     let sql = format!(
         "SELECT a.attname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), pg_get_expr(d.adbin, d.adrelid), a.attgenerated,

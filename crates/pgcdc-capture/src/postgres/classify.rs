@@ -1,10 +1,10 @@
-//! What a server's error means for the connector, by its SQLSTATE. Source: the PostgreSQL manual, appendix "PostgreSQL Error
-//! Codes".
+//! What a server's error means for the connector, by its SQLSTATE. Source: the PostgreSQL manual,
+//! appendix "PostgreSQL Error Codes".
 
 use crate::{Error, SqlState};
 
-/// Turns a server's error into ours: whether trying again can help, and what to do about it. `what` was being done; `message`
-/// is the server's own.
+/// Turns a server's error into ours: whether trying again can help, and what to do about it. `what`
+/// was being done; `message` is the server's own.
 pub(crate) fn classify(sqlstate: Option<SqlState>, what: &str, message: &str) -> Error {
     let Some(code) = sqlstate else { return Error::fatal(format!("{what}: {message}")) };
     let text = if message.contains(code.as_str()) {
@@ -42,9 +42,11 @@ fn passes(code: SqlState, what: &str, message: &str) -> bool {
     match code {
         // Too many slots: somebody has to drop one, or the server needs another setting.
         SqlState::CONFIGURATION_LIMIT_EXCEEDED => false,
-        // Lost connections (08), a lack of resources (53), conflicts with others (40), recovery on a standby among them.
+        // Lost connections (08), a lack of resources (53), conflicts with others (40), recovery on
+        // a standby among them.
         _ if matches!(code.class(), "08" | "53" | "40") => true,
-        // A session that was ended for a time-out, an administrator, a shutdown or a crash; a statement that was cancelled.
+        // A session that was ended for a time-out, an administrator, a shutdown or a crash; a
+        // statement that was cancelled.
         SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
         | SqlState::TRANSACTION_TIMEOUT
         | SqlState::OPERATOR_INTERVENTION
@@ -57,7 +59,8 @@ fn passes(code: SqlState, what: &str, message: &str) -> bool {
         SqlState::OBJECT_IN_USE | SqlState::LOCK_NOT_AVAILABLE | SqlState::SNAPSHOT_TOO_OLD => true,
         // The disk or the network file system of the server.
         SqlState::SYSTEM_ERROR | SqlState::IO_ERROR => true,
-        // A standby, which is promoted one day; a slot that is still copied from the primary; a primary that logs too little.
+        // A standby, which is promoted one day; a slot that is still copied from the primary; a
+        // primary that logs too little.
         SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
             says("cannot use replication slot")
                 || says("is being synchronized")
@@ -72,8 +75,8 @@ fn passes(code: SqlState, what: &str, message: &str) -> bool {
         {
             says("snapshot")
         }
-        // A walsender fails so when tables change under it ("could not open relation with OID …"). While connecting, the code
-        // is a pooler's word for a tenant that does not exist.
+        // A walsender fails so when tables change under it ("could not open relation with OID …").
+        // While connecting, the code is a pooler's word for a tenant that does not exist.
         SqlState::INTERNAL_ERROR => ["replication stream", "START_REPLICATION", "create replication slot"]
             .iter()
             .any(|of| what.starts_with(of)),

@@ -154,8 +154,8 @@ async fn names(
     Ok(found)
 }
 
-/// Tables with a column list or a row filter (PostgreSQL 15). A snapshot reads the columns and rows that these hide, as
-/// Debezium's does.
+/// Tables with a column list or a row filter (PostgreSQL 15). A snapshot reads the columns and rows
+/// that these hide, as Debezium's does.
 async fn narrowed(query: &Query, settings: &Settings, tables: &[CapturedTable]) -> Result<Vec<Gap>> {
     let version = query.value("read the server's version", "SHOW server_version_num").await?;
     if version.and_then(|version| version.parse::<u32>().ok()).unwrap_or(0) < 150_000 {

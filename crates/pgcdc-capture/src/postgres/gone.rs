@@ -1,8 +1,9 @@
 //! Types of streamed rows that the catalog no longer has.
 //!
-//! Before a table, pgoutput announces the types of its columns that are not built in: number and name, as they were when the
-//! row was written. For a domain the announced name is that of its base type. Source: the PostgreSQL manual,
-//! "Logical Replication Message Formats", and `logicalrep_write_typ`.
+//! Before a table, pgoutput announces the types of its columns that are not built in: number and
+//! name, as they were when the row was written. For a domain the announced name is that of its base
+//! type. Source: the PostgreSQL manual, "Logical Replication Message Formats", and
+//! `logicalrep_write_typ`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,20 +35,22 @@ impl Announced {
     }
 }
 
-/// Guesses what type `oid` was from its announced name, and from `now`, the type that has this name today. `None` when neither
-/// helps.
+/// Guesses what type `oid` was from its announced name, and from `now`, the type that has this name
+/// today. `None` when neither helps.
 pub(super) fn by_name(oid: u32, name: (&str, &str), now: Option<&Arc<PgType>>) -> Option<Arc<PgType>> {
     let (schema, name) = name;
     let made =
         |oid, name: &str, kind| Arc::new(PgType { oid, schema: schema.into(), name: name.into(), kind });
-    // For a domain the name of its base type was announced. So a domain that has this name today is another type.
+    // For a domain the name of its base type was announced. So a domain that has this name today is
+    // another type.
     let now = now.filter(|now| !matches!(now.kind, TypeKind::Domain { .. }));
     match now {
         // It was a domain over a built-in type. The domain's type modifier is lost.
         Some(base) if schema == "pg_catalog" => {
             Some(made(oid, name, TypeKind::Domain { base: Arc::clone(base), typmod: -1 }))
         }
-        // The type was created again under its name, which is how one removes a label of an enum; or it is a domain's base.
+        // The type was created again under its name, which is how one removes a label of an enum;
+        // or it is a domain's base.
         Some(now) => Some(Arc::clone(now)),
         None if OF_EXTENSIONS.contains(&name) => Some(made(oid, name, TypeKind::Base)),
         None => {

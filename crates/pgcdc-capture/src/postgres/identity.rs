@@ -6,8 +6,8 @@ use super::{CapturedTable, Query, quote_identifier};
 use crate::Result;
 use crate::config::IdentityRule;
 
-/// Gives the captured tables the replica identities that `replica.identity.autoset.values` wants. A table that refuses is
-/// logged and stays as it is, as with Debezium.
+/// Gives the captured tables the replica identities that `replica.identity.autoset.values` wants. A
+/// table that refuses is logged and stays as it is, as with Debezium.
 ///
 /// # Errors
 /// When the session breaks.

@@ -15,8 +15,9 @@ pub(crate) struct CapturedTable {
     pub(crate) has_primary_key: bool,
     /// The planner's estimate of its rows; -1 when there is none.
     pub(crate) estimated_rows: i64,
-    /// Whether the connector puts the table into a publication that it makes. Not an `UNLOGGED` table, which has no changes in
-    /// the WAL; and either a partitioned table or its partitions, never both.
+    /// Whether the connector puts the table into a publication that it makes. Not an `UNLOGGED`
+    /// table, which has no changes in the WAL; and either a partitioned table or its partitions,
+    /// never both.
     pub(crate) published: bool,
     /// Whether it is a partitioned table, whose rows are in its partitions.
     pub(crate) partitioned: bool,
@@ -28,11 +29,11 @@ pub(crate) struct CapturedTable {
     pub(crate) readable: bool,
 }
 
-/// Lists the tables that the include and exclude lists allow, in the order in which a snapshot reads them. A session that
-/// imported a snapshot lists the tables of that snapshot.
+/// Lists the tables that the include and exclude lists allow, in the order in which a snapshot
+/// reads them. A session that imported a snapshot lists the tables of that snapshot.
 ///
-/// The list has partitioned tables and their partitions. A snapshot reads all rows of each, as Debezium's does; the stream has
-/// only the tables that are published.
+/// The list has partitioned tables and their partitions. A snapshot reads all rows of each, as
+/// Debezium's does; the stream has only the tables that are published.
 ///
 /// # Errors
 /// Those of the query.

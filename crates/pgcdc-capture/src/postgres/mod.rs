@@ -6,7 +6,8 @@
 //!                                     └▶ query: SQL ─▶ slot, publication, catalog, …
 //! ```
 //!
-//! `pins` fixes each session's settings, `watch` looks at a server that does not answer, `classify` says what an error means.
+//! `pins` fixes each session's settings, `watch` looks at a server that does not answer, `classify`
+//! says what an error means.
 
 mod blockers;
 mod catalog;

@@ -1,8 +1,9 @@
 //! Asks how many digits after the point `money` has in this database.
 //!
-//! The server stores a whole number of the smallest unit. Each session prints it by its own `lc_monetary`: 1234 is `$12.34`,
-//! `¥1,234`, or 1.234 dinars. Our sessions print by the locale C, with two digits. The number of digits that the database's
-//! users mean is that of the database's own setting, or else of the server's.
+//! The server stores a whole number of the smallest unit. Each session prints it by its own
+//! `lc_monetary`: 1234 is `$12.34`, `¥1,234`, or 1.234 dinars. Our sessions print by the locale C,
+//! with two digits. The number of digits that the database's users mean is that of the database's
+//! own setting, or else of the server's.
 
 use super::Query;
 use crate::Result;
@@ -10,8 +11,8 @@ use crate::Result;
 /// Digits that most currencies have, and the locale C.
 const USUAL: u8 = 2;
 
-/// Asks for the number of digits. `query` must be a session whose login leaves `lc_monetary` alone, so that `RESET` brings back
-/// the setting of role, database or server.
+/// Asks for the number of digits. `query` must be a session whose login leaves `lc_monetary` alone,
+/// so that `RESET` brings back the setting of role, database or server.
 ///
 /// # Errors
 /// A transient one when the session broke. When the server refuses, warns and returns two digits.

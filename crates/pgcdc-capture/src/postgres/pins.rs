@@ -1,19 +1,23 @@
-//! The server settings that every session of ours fixes. So `postgresql.conf`, `ALTER DATABASE … SET` and `ALTER ROLE … SET`
-//! change neither how a value is printed nor how long a session lives.
+//! The server settings that every session of ours fixes. So `postgresql.conf`,
+//! `ALTER DATABASE … SET` and `ALTER ROLE … SET` change neither how a value is printed nor how long
+//! a session lives.
 //!
-//! [`PINS`] is the one table. A session sends most of it with its login ([`options`]), which overrides the settings of role and
-//! database before the first statement runs. After the login it sets the whole table once more ([`statement`]): older servers
-//! do not know some of the settings and would refuse the login, and a pooler may have dropped the options.
+//! [`PINS`] is the one table. A session sends most of it with its login ([`options`]), which
+//! overrides the settings of role and database before the first statement runs. After the login it
+//! sets the whole table once more ([`statement`]): older servers do not know some of the settings
+//! and would refuse the login, and a pooler may have dropped the options.
 //!
-//! Settings that are left alone, and why: `lc_numeric`, `lc_time` and `array_nulls` do not change how a type is printed.
-//! `default_transaction_read_only` changes no value. `tcp_keepalives_…` end only sessions whose client is gone. `role`, `log_…`
-//! and `session_preload_libraries` are not for a client to change.
+//! Settings that are left alone, and why: `lc_numeric`, `lc_time` and `array_nulls` do not change
+//! how a type is printed. `default_transaction_read_only` changes no value. `tcp_keepalives_…` end
+//! only sessions whose client is gone. `role`, `log_…` and `session_preload_libraries` are not for
+//! a client to change.
 
 /// Which sessions fix a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
     All,
-    /// Sessions that read rows. The query session also runs statements of the user, which may rely on the setting.
+    /// Sessions that read rows. The query session also runs statements of the user, which may rely
+    /// on the setting.
     Rows,
     /// Sessions that read a snapshot.
     Snapshot,
@@ -122,8 +126,9 @@ pub(super) fn statement(session: Session) -> String {
     )
 }
 
-/// Whether a login was refused because of [`options`], as some poolers do: then [`statement`] alone must do. `message` is the
-/// refusal's own. It has to tell, since poolers give all refusals the one SQLSTATE 08P01.
+/// Whether a login was refused because of [`options`], as some poolers do: then [`statement`] alone
+/// must do. `message` is the refusal's own. It has to tell, since poolers give all refusals the one
+/// SQLSTATE 08P01.
 pub(super) fn are_refused(message: &str) -> bool {
     ["unsupported startup parameter: options", "unsupported startup parameter in options"]
         .iter()

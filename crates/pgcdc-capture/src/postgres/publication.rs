@@ -57,10 +57,12 @@ pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<Publicat
     Ok(Some(PublicationState { all_tables, publishes, via_root, owned, tables }))
 }
 
-/// Creates or alters the publication as `publication.autocreate.mode` says. Returns the statement that was run, if one was.
+/// Creates or alters the publication as `publication.autocreate.mode` says. Returns the statement
+/// that was run, if one was.
 ///
 /// # Errors
-/// When the publication must exist and does not, when it would be empty, or when the role may not make it.
+/// When the publication must exist and does not, when it would be empty, or when the role may not
+/// make it.
 pub(crate) async fn ensure(
     query: &Query,
     wanted: &Publication,
@@ -83,7 +85,8 @@ pub(crate) async fn ensure(
     Ok(Some(statement.sql))
 }
 
-/// The statement that makes the publication as `publication.autocreate.mode` wants it; `None` when it is so already.
+/// The statement that makes the publication as `publication.autocreate.mode` wants it; `None` when
+/// it is so already.
 ///
 /// # Errors
 /// When the publication must exist and does not, or when it would be empty.
@@ -133,7 +136,8 @@ pub(crate) fn wanted_statement(
     Ok(Some(Wanted { sql, taken_away }))
 }
 
-/// An error of the statement that makes the publication. Where the role may not run it, the hint says who can.
+/// An error of the statement that makes the publication. Where the role may not run it, the hint
+/// says who can.
 fn refused(error: Error, sql: &str) -> Error {
     let who = match error.sqlstate() {
         Some(SqlState::INSUFFICIENT_PRIVILEGE) => {

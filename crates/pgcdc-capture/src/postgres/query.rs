@@ -8,7 +8,8 @@ use super::watch::{Backend, Kind, watched};
 use crate::config::Connection;
 use crate::{Error, Result};
 
-/// A session that answers queries: [`Query`], or a session that reads a snapshot and sees the catalog as of that snapshot.
+/// A session that answers queries: [`Query`], or a session that reads a snapshot and sees the
+/// catalog as of that snapshot.
 pub(crate) trait Ask {
     /// Runs statements and returns the rows of all of them.
     async fn rows(&mut self, what: &str, sql: &str) -> Result<Vec<Row>>;
@@ -20,10 +21,11 @@ impl Ask for &Query {
     }
 }
 
-/// One SQL session. Everything goes by the simple protocol: values come as text, as pgoutput sends them, and no statement is
-/// prepared, since poolers may not support that.
+/// One SQL session. Everything goes by the simple protocol: values come as text, as pgoutput sends
+/// them, and no statement is prepared, since poolers may not support that.
 ///
-/// When an answer does not come, another session looks why ([`watched`]): the log names who holds it up after some seconds.
+/// When an answer does not come, another session looks why ([`watched`]): the log names who holds
+/// it up after some seconds.
 #[derive(Debug)]
 pub(crate) struct Query {
     session: SqlSession,
@@ -77,7 +79,8 @@ impl Query {
     }
 }
 
-/// Waits for an answer no longer than `limit`, which is `database.query.timeout.ms`; `None` waits as long as it takes.
+/// Waits for an answer no longer than `limit`, which is `database.query.timeout.ms`; `None` waits
+/// as long as it takes.
 pub(super) async fn within<T>(
     limit: Option<Duration>,
     what: &str,

@@ -1,4 +1,5 @@
-//! Reads many rows: a session for `COPY … TO STDOUT`, whose rows are read in the buffer that the socket filled.
+//! Reads many rows: a session for `COPY … TO STDOUT`, whose rows are read in the buffer that the
+//! socket filled.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -18,8 +19,8 @@ use crate::{Error, Result};
 pub(crate) enum Piece {
     /// A row: [`RowReader::take`] it before anything else.
     Row,
-    /// A message of several megabytes is next, with a row or the beginning of one. Call [`RowReader::admit`] once there is room
-    /// for it.
+    /// A message of several megabytes is next, with a row or the beginning of one. Call
+    /// [`RowReader::admit`] once there is room for it.
     Large,
     /// There are no more rows.
     End,
@@ -31,14 +32,15 @@ pub(crate) struct RowReader {
     inbox: Inbox,
     /// How long an answer may take; not for `COPY`.
     limit: Option<Duration>,
-    /// The session's server process, which is looked at when nothing comes; `None` when the server does not say.
+    /// The session's server process, which is looked at when nothing comes; `None` when the server
+    /// does not say.
     backend: Option<Backend>,
     /// The server's error, returned once the server is ready for the next statement.
     refusal: Option<Error>,
     /// Where the current row lies in the inbox, or its last part.
     row: Range<usize>,
-    /// The bytes behind that row in the same message. The server sends one row in each message, but the protocol does not
-    /// promise it.
+    /// The bytes behind that row in the same message. The server sends one row in each message, but
+    /// the protocol does not promise it.
     rest: Range<usize>,
     /// The first part of the current row, if earlier messages had it.
     beginning: Vec<u8>,
@@ -158,8 +160,8 @@ impl RowReader {
         Err(Error::fatal(format!("{what}: the copy ended within a row")))
     }
 
-    /// Replaces the content of `line` by the current row, without its newline. A large row comes with its memory, any other is
-    /// copied.
+    /// Replaces the content of `line` by the current row, without its newline. A large row comes
+    /// with its memory, any other is copied.
     #[inline]
     pub(crate) fn take(&mut self, line: &mut Vec<u8>) {
         let row = std::mem::take(&mut self.row);
@@ -180,8 +182,8 @@ impl RowReader {
         self.inbox.admit();
     }
 
-    /// The next message: its tag, and where its body lies. `None` when it is a large message with a row, which is not admitted
-    /// yet.
+    /// The next message: its tag, and where its body lies. `None` when it is a large message with a
+    /// row, which is not admitted yet.
     #[inline]
     async fn message(&mut self, what: &str) -> Result<Option<(u8, Range<usize>)>> {
         loop {

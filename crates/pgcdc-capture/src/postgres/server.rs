@@ -17,7 +17,8 @@ pub(crate) async fn current_position(query: &Query) -> Result<Lsn> {
     Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
 }
 
-/// Asks the server who it is. The history of its timelines is read only when the offset is of another one: `stored`.
+/// Asks the server who it is. The history of its timelines is read only when the offset is of
+/// another one: `stored`.
 pub(crate) async fn identify(query: &Query, settings: &Settings, stored: Option<u32>) -> Result<Server> {
     let sql = format!(
         "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid, pg_is_in_recovery(), {POSITION}
@@ -39,8 +40,8 @@ pub(crate) async fn identify(query: &Query, settings: &Settings, stored: Option<
     Ok(server)
 }
 
-/// The timeline in the name of the WAL file that is written: one session less than the replication protocol takes. A
-/// standby writes none, and some hosted servers do not say.
+/// The timeline in the name of the WAL file that is written: one session less than the replication
+/// protocol takes. A standby writes none, and some hosted servers do not say.
 async fn written_timeline(query: &Query, in_recovery: bool) -> Option<u32> {
     if in_recovery {
         return None;
@@ -67,7 +68,8 @@ async fn read_timelines(settings: &Settings, stored: Option<u32>, server: &mut S
     Ok(())
 }
 
-/// The lines of a history file: a timeline, where it was left, why. Source: `readTimeLineHistory` of PostgreSQL.
+/// The lines of a history file: a timeline, where it was left, why. Source: `readTimeLineHistory`
+/// of PostgreSQL.
 fn history(text: &str) -> Vec<(u32, Lsn)> {
     let line = |line: &str| {
         let mut words = line.split_whitespace();

@@ -33,7 +33,8 @@ pub(crate) struct SlotState {
 }
 
 impl SlotState {
-    /// Whether the slot can no longer be read from, since the server invalidated it; and why, where the server says so.
+    /// Whether the slot can no longer be read from, since the server invalidated it; and why, where
+    /// the server says so.
     pub(crate) fn lost(&self) -> Option<Mismatch> {
         let lost = self.wal_status.as_deref() == Some("lost") || self.invalidation.is_some();
         lost.then(|| Mismatch::Lost { reason: self.invalidation.clone() })
@@ -131,8 +132,8 @@ pub(crate) async fn drop_if_idle(query: &Query, name: &str) -> Result<bool> {
     Ok(!query.rows(&format!("drop replication slot {name}"), &sql).await?.is_empty())
 }
 
-/// Drops a slot once nobody reads from it: the walsender releases it a moment after its session has ended. Waits for up to
-/// five seconds; false when the slot is gone or still in use then.
+/// Drops a slot once nobody reads from it: the walsender releases it a moment after its session has
+/// ended. Waits for up to five seconds; false when the slot is gone or still in use then.
 pub(crate) async fn drop_when_free(query: &Query, slot: &str) -> Result<bool> {
     for _ in 0..100 {
         if drop_if_idle(query, slot).await? {

@@ -20,7 +20,8 @@ impl Row {
     }
 }
 
-/// A SQL session. It waits for an answer as long as it takes; [`Query`](super::Query) adds a watch and limits.
+/// A SQL session. It waits for an answer as long as it takes; [`Query`](super::Query) adds a watch
+/// and limits.
 #[derive(Debug)]
 pub(super) struct SqlSession {
     client: Client,

@@ -1,7 +1,8 @@
-//! TLS for every session, by rustls: how the server's certificate is checked, and our own certificate.
+//! TLS for every session, by rustls: how the server's certificate is checked, and our own
+//! certificate.
 //!
-//! rustls is stricter about the form of a certificate than libpq and Java. pgcdc accepts a certificate when those two accept it:
-//! see [`Verifier`].
+//! rustls is stricter about the form of a certificate than libpq and Java. pgcdc accepts a
+//! certificate when those two accept it: see [`Verifier`].
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use rustls::{ClientConfig, SupportedProtocolVersion};
 use crate::config::{Ssl, SslNegotiation, TlsVersion, Verify};
 use crate::{Error, Result};
 
-/// The protocol's name in a TLS handshake without an SSLRequest before it. Source: PostgreSQL manual, "Direct TLS".
+/// The protocol's name in a TLS handshake without an SSLRequest before it. Source: PostgreSQL
+/// manual, "Direct TLS".
 const ALPN: &[u8] = b"postgresql";
 
 /// What errors call the client's files.
@@ -80,8 +82,8 @@ fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
     }
     match &ssl.root_cert {
         Some(path) => read_certificates("database.sslrootcert", path).map_err(mistake),
-        // Without a file, verify-ca would accept a certificate that a public authority gave to anybody. libpq and pgjdbc want a
-        // file here, too.
+        // Without a file, verify-ca would accept a certificate that a public authority gave to
+        // anybody. libpq and pgjdbc want a file here, too.
         None if ssl.verify == Verify::Authority => Err(Error::configuration(
             "database.sslmode=verify-ca: there is no file of root certificates to check the server's against",
         )

@@ -1,8 +1,9 @@
 //! Waits until other sessions see what a streamed transaction did to the catalog.
 //!
-//! A commit is in the WAL, and a walsender sends it, a moment before other sessions see it. So rows may arrive here before
-//! queries see the table or type that the same transaction created for them. With synchronous replication that moment lasts
-//! until the standby has answered. Source: the PostgreSQL manual, "Synchronous Replication".
+//! A commit is in the WAL, and a walsender sends it, a moment before other sessions see it. So rows
+//! may arrive here before queries see the table or type that the same transaction created for them.
+//! With synchronous replication that moment lasts until the standby has answered. Source: the
+//! PostgreSQL manual, "Synchronous Replication".
 
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use crate::{Error, Result};
 const LIMIT: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Waits until transaction `xid` of `slot`'s stream is visible to `query`'s session. False when it is not visible within
-/// [`LIMIT`], or when its commit waits for this connector.
+/// Waits until transaction `xid` of `slot`'s stream is visible to `query`'s session. False when it
+/// is not visible within [`LIMIT`], or when its commit waits for this connector.
 ///
 /// # Errors
 /// Those of the query; a fatal one when the server's answer is malformed.
@@ -34,7 +35,8 @@ pub(super) async fn wait_for(query: &Query, slot: &str, xid: u32) -> Result<bool
         if visible {
             return Ok(true);
         }
-        // The commit may wait for this very connector, as a synchronous standby. Then we must not wait for the commit.
+        // The commit may wait for this very connector, as a synchronous standby. Then we must not
+        // wait for the commit.
         let ours =
             pause >= LONGEST_PAUSE && !std::mem::replace(&mut asked, true) && is_standby(query, slot).await?;
         if ours || Instant::now() + pause > deadline {
@@ -61,14 +63,16 @@ async fn is_standby(query: &Query, slot: &str) -> Result<bool> {
     Ok(query.value("ask who commits wait for", &sql).await?.is_some_and(|count| count != "0"))
 }
 
-/// Whether a transaction that has ended is visible in a snapshot, which is written `xmin:xmax:xip,…` with ids of 64 bits.
-/// `None` when the text is no snapshot. Source: the PostgreSQL manual, "Transaction ID and Snapshot Information Functions".
+/// Whether a transaction that has ended is visible in a snapshot, which is written
+/// `xmin:xmax:xip,…` with ids of 64 bits. `None` when the text is no snapshot. Source: the
+/// PostgreSQL manual, "Transaction ID and Snapshot Information Functions".
 fn is_visible(xid: u32, snapshot: &str) -> Option<bool> {
     let mut parts = snapshot.splitn(3, ':');
     let _xmin: u64 = parts.next()?.parse().ok()?;
     let xmax: u64 = parts.next()?.parse().ok()?;
     let running = parts.next()?;
-    // The stream has only the lower 32 bits of an id. As in PostgreSQL's own comparison, two ids are at most half a turn apart.
+    // The stream has only the lower 32 bits of an id. As in PostgreSQL's own comparison, two ids
+    // are at most half a turn apart.
     let ahead = (xmax as u32).wrapping_sub(xid);
     if ahead == 0 || ahead > u32::MAX / 2 {
         return Some(false);

@@ -1,8 +1,9 @@
 //! Waiting for a server that may be slow, blocked, or dead.
 //!
-//! A session that does not answer cannot say why. Another session can: `pg_stat_activity` shows whether the session's server
-//! process still lives, what it waits for, and who blocks it. So no session is declared dead by the clock alone, and the log
-//! names the holder of a lock that a session waits for.
+//! A session that does not answer cannot say why. Another session can: `pg_stat_activity` shows
+//! whether the session's server process still lives, what it waits for, and who blocks it. So no
+//! session is declared dead by the clock alone, and the log names the holder of a lock that a
+//! session waits for.
 //!
 //! ```text
 //! no answer ─5 s─▶ look ─▶ blocked: log by whom, go on waiting
@@ -24,8 +25,8 @@ use crate::{Error, Result};
 /// How long an answer may take before another session looks why.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 
-/// How long a session must have been silent before it is given up as unreachable. A network that fails for a moment costs no
-/// session.
+/// How long a session must have been silent before it is given up as unreachable. A network that
+/// fails for a moment costs no session.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
 /// The pauses between looks grow up to this.
@@ -112,7 +113,8 @@ impl Backend {
     }
 }
 
-/// Judges one look after the other: whether the silent session is still worth waiting for. Pure: the time is handed in.
+/// Judges one look after the other: whether the silent session is still worth waiting for. Pure:
+/// the time is handed in.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     /// A connection is not given up before it has been silent for this long.

@@ -58,15 +58,16 @@ fn seconds(reader: &Reader<'_>, key: &str) -> Option<Duration> {
     u64::try_from(reader.number(key)).ok().filter(|&n| n > 0).map(Duration::from_secs)
 }
 
-/// How long one server may take. libpq waits at least two seconds. pgjdbc's `loginTimeout` limits the whole login.
+/// How long one server may take. libpq waits at least two seconds. pgjdbc's `loginTimeout` limits
+/// the whole login.
 fn connect_timeout(reader: &Reader<'_>, libpq: bool) -> Option<Duration> {
     let limits = ["database.connectTimeout", "database.loginTimeout"].map(|key| seconds(reader, key));
     let limit = limits.into_iter().flatten().min()?;
     Some(if libpq { limit.max(Duration::from_secs(2)) } else { limit })
 }
 
-/// The servers of `database.hostname`: separated by commas, each with or without a port. `database.port` is the port of a
-/// server without one. pgjdbc's URLs have the same form.
+/// The servers of `database.hostname`: separated by commas, each with or without a port.
+/// `database.port` is the port of a server without one. pgjdbc's URLs have the same form.
 fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
     const HOST: &str = "database.hostname";
     const PORT: &str = "database.port";

@@ -25,7 +25,8 @@ pub struct Connection {
     pub ssl: Ssl,
     /// `database.channelBinding`.
     pub channel_binding: ChannelBinding,
-    /// `database.connectTimeout`: how long one server may take until the session is ready; `None` for the default.
+    /// `database.connectTimeout`: how long one server may take until the session is ready; `None`
+    /// for the default.
     pub connect_timeout: Option<Duration>,
     /// `database.ApplicationName`.
     pub application_name: String,
@@ -92,8 +93,9 @@ impl std::fmt::Display for Host {
     }
 }
 
-/// The server that the first session of an attempt found, shared by all clones of a [`Connection`]. Later sessions go
-/// to the same one: a slot read on one server beside a snapshot of another would lose rows.
+/// The server that the first session of an attempt found, shared by all clones of a [`Connection`].
+/// Later sessions go to the same one: a slot read on one server beside a snapshot of another would
+/// lose rows.
 #[derive(Clone, Debug, Default)]
 pub struct Chosen(Arc<Mutex<Option<ChosenHost>>>);
 
@@ -155,7 +157,8 @@ impl TargetServer {
     ];
 }
 
-/// libpq's `channel_binding`: whether the login proves that the TLS session ends at the server that knows the password.
+/// libpq's `channel_binding`: whether the login proves that the TLS session ends at the server that
+/// knows the password.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChannelBinding {
     /// Never.

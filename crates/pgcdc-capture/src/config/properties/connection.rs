@@ -66,7 +66,8 @@ pub(super) const CONNECTION: &[Property] = &[
         .not_applicable("connecting has a time limit of its own"),
 ];
 
-/// Properties of Debezium's driver that reach it below `database.`, and parameters of libpq that come from a URL.
+/// Properties of Debezium's driver that reach it below `database.`, and parameters of libpq that
+/// come from a URL.
 pub(super) const DRIVER: &[Property] = &[
     p("database.ssl", Boolean, "false", Low, "true is database.sslmode=verify-full, where that is not set.")
         .beside(),

@@ -1,5 +1,5 @@
-//! Names and words of Debezium 1.x and 2.x, each with what it is called today. Debezium 3.7 ignores the old names and
-//! refuses the old words; pgcdc gives them their old meaning, and says so.
+//! Names and words of Debezium 1.x and 2.x, each with what it is called today. Debezium 3.7 ignores
+//! the old names and refuses the old words; pgcdc gives them their old meaning, and says so.
 
 /// A property's old name.
 #[derive(Clone, Copy, Debug)]

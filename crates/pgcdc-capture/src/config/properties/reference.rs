@@ -27,8 +27,8 @@ A name that is in none of these lists has no effect, as in Connect, and is named
 and what stands below them) are checked in Connect's and Debezium's own words.
 ";
 
-/// The properties that a registration usually sets, in the order in which one writes them. Of a pair of key and value, the
-/// key's stands for both.
+/// The properties that a registration usually sets, in the order in which one writes them. Of a
+/// pair of key and value, the key's stands for both.
 const FIRST: [&str; 20] = [
     "name",
     "database.hostname",

@@ -2,8 +2,8 @@ use pgcdc_config::Reader;
 
 use crate::config::settings::{NamingStyle, RegexNaming, Replacement, TopicNaming};
 
-/// Reads the naming strategy, which is the name of a class: it begins with `Default` for names without a schema, and
-/// contains `Regex` or `Unicode` for names that are changed.
+/// Reads the naming strategy, which is the name of a class: it begins with `Default` for names
+/// without a schema, and contains `Regex` or `Unicode` for names that are changed.
 pub(super) fn naming(reader: &mut Reader<'_>) -> TopicNaming {
     let class = reader.string("topic.naming.strategy");
     let class = class.rsplit('.').next().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! `pgcdc stream --source postgres://… --tables a.b,c.d`: a configuration without a file.
 //!
-//! The URL is one of libpq's, with all of its parameters. Each becomes a property, so that `--set` can change it.
+//! The URL is one of libpq's, with all of its parameters. Each becomes a property, so that `--set`
+//! can change it.
 
 mod connection;
 mod parameters;
@@ -19,8 +20,9 @@ pub(super) use parameters::SOURCE;
 
 const EXAMPLE: &str = "write postgres://user:password@host:5432/database?sslmode=prefer";
 
-/// The document of `--source`, `--tables` and `--set`, with references to config providers replaced. In the URL, the value
-/// of a user or a password is percent-encoded, so that it may have any characters.
+/// The document of `--source`, `--tables` and `--set`, with references to config providers
+/// replaced. In the URL, the value of a user or a password is percent-encoded, so that it may have
+/// any characters.
 ///
 /// # Errors
 /// When the URL cannot be read, or a reference cannot be resolved. Every such reference is named.
@@ -45,9 +47,10 @@ pub fn from_source(
     Ok(document)
 }
 
-/// The document of a URL and tables (`schema.table`, or `table` in `public`; none for all): slot `pgcdc`, publication
-/// `pgcdc_pub` made for these tables, topics named after the database, and JSON without schemas. libpq's environment
-/// variables stand in for parameters that the URL does not have.
+/// The document of a URL and tables (`schema.table`, or `table` in `public`; none for all): slot
+/// `pgcdc`, publication `pgcdc_pub` made for these tables, topics named after the database, and
+/// JSON without schemas. libpq's environment variables stand in for parameters that the URL does
+/// not have.
 ///
 /// ```
 /// let tables = ["orders".to_owned()];

@@ -26,8 +26,8 @@ const CRL: Meaning = Refused(
     "leave it out, and give the server a new key and certificate under an authority that did not sign the revoked one",
 );
 
-/// The parameters of libpq in PostgreSQL 18: name, the environment variable that is read when the URL does not have it,
-/// meaning.
+/// The parameters of libpq in PostgreSQL 18: name, the environment variable that is read when the
+/// URL does not have it, meaning.
 pub(super) const PARAMETERS: &[(&str, &str, Meaning)] = &[
     ("host", "PGHOST", Part),
     ("port", "PGPORT", Part),

@@ -1,10 +1,13 @@
-//! Registrations of the Postgres connector as they stand in public repositories (`tests/registrations` of this
-//! repository): each starts, or is refused for a reason that holds for Debezium 3.7 too.
+//! Registrations of the Postgres connector as they stand in public repositories
+//! (`tests/registrations` of this repository): each starts, or is refused for a reason that holds
+//! for Debezium 3.7 too.
 //!
-//! `index.tsv` beside them says of each where it is from, of which generation of Debezium it is, what the real Debezium 3.7
-//! said of it (its validation endpoint with a database that answers; converters that are not in plain Connect replaced by
-//! JSON; and the start itself where validation sees too little), and what becomes of it here;
-//! `PGCDC_WRITE_REGISTRATIONS=1 cargo test -p pgcdc-capture registrations` writes that last column anew.
+//! `index.tsv` beside them says of each where it is from, of which generation of Debezium it is,
+//! what the real Debezium 3.7 said of it (its validation endpoint with a database that answers;
+//! converters that are not in plain Connect replaced by JSON; and the start itself where validation
+//! sees too little), and what becomes of it here;
+//! `PGCDC_WRITE_REGISTRATIONS=1 cargo test -p pgcdc-capture registrations` writes that last column
+//! anew.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -71,7 +74,8 @@ fn registrations_of_the_field_become_what_the_index_says() {
     assert_eq!(fresh, text, "PGCDC_WRITE_REGISTRATIONS=1 cargo test -p pgcdc-capture registrations");
 }
 
-/// Lines of JSON registrations, each with what becomes of it: `PGCDC_PROBE=FILE cargo test -p pgcdc-capture probe`.
+/// Lines of JSON registrations, each with what becomes of it:
+/// `PGCDC_PROBE=FILE cargo test -p pgcdc-capture probe`.
 #[test]
 fn probe() {
     let Some(file) = std::env::var_os("PGCDC_PROBE") else { return };

@@ -15,8 +15,8 @@ const POSTGRES_EPOCH: Duration = Duration::from_secs(946_684_800);
 /// The shortest interval between statuses while the server owes an answer.
 const UNANSWERED_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tells the server how far we are: at an interval, and when it asks. It is a task of its own, so that the session lives on while
-/// the output takes nothing for minutes and nobody reads.
+/// Tells the server how far we are: at an interval, and when it asks. It is a task of its own, so
+/// that the session lives on while the output takes nothing for minutes and nobody reads.
 #[derive(Debug)]
 pub(super) struct Feedback {
     shared: Arc<Shared>,
@@ -35,8 +35,8 @@ struct Shared {
     now: Notify,
     /// The next status asks for an answer.
     ask: AtomicBool,
-    /// The server owes an answer. Until it comes statuses are rare: a busy server does not read them, and once they fill its
-    /// window, the connection looks broken.
+    /// The server owes an answer. Until it comes statuses are rare: a busy server does not read
+    /// them, and once they fill its window, the connection looks broken.
     unanswered: AtomicBool,
     /// The next status is the last one.
     stopping: AtomicBool,

@@ -1,4 +1,5 @@
-//! The replication session: commands first, then the stream, whose messages are parsed in the buffer that they were read into.
+//! The replication session: commands first, then the stream, whose messages are parsed in the
+//! buffer that they were read into.
 
 mod feedback;
 mod notices;
@@ -23,9 +24,10 @@ use crate::{Error, Result};
 
 /// Receive buffer for a server on the same host, bytes.
 ///
-/// A walsender sends each change by itself. While the TCP window is open, each send goes through the whole network stack, on the
-/// walsender's CPU time. While the window is closed, sends are appended to those that wait, and arrive in large pieces when it
-/// opens. On one host a small window saves the walsender a third of its CPU time; across a network it would cost throughput.
+/// A walsender sends each change by itself. While the TCP window is open, each send goes through
+/// the whole network stack, on the walsender's CPU time. While the window is closed, sends are
+/// appended to those that wait, and arrive in large pieces when it opens. On one host a small
+/// window saves the walsender a third of its CPU time; across a network it would cost throughput.
 const NEAR: u32 = 192 * 1024;
 
 /// A message of the stream.
@@ -54,7 +56,8 @@ pub(crate) struct Replication {
     start_sql: String,
     status_interval: Duration,
     confirmed: Lsn,
-    /// `lsn.flush.mode=manual`: nothing is ever confirmed. A position of zero in a status leaves the slot where it is.
+    /// `lsn.flush.mode=manual`: nothing is ever confirmed. A position of zero in a status leaves
+    /// the slot where it is.
     manual: bool,
     /// The session's server process; `None` when the server does not say.
     backend: Option<Backend>,
@@ -126,7 +129,8 @@ impl Replication {
         })
     }
 
-    /// Runs a command on the session before it streams. Returns its rows, each column as text; `None` is NULL.
+    /// Runs a command on the session before it streams. Returns its rows, each column as text;
+    /// `None` is NULL.
     ///
     /// # Errors
     /// The server's, and those of the connection.
@@ -202,7 +206,8 @@ impl Replication {
             if let Some(wal) = self.next()? {
                 return Ok(Some(wal));
             }
-            // Outside of tokio's budget, by which a read would be "pending" after some reads although there is data.
+            // Outside of tokio's budget, by which a read would be "pending" after some reads
+            // although there is data.
             match tokio::task::unconstrained(self.read()).now_or_never() {
                 Some(read) => read?,
                 None => {
@@ -250,8 +255,8 @@ impl Replication {
             }
             Link::Closed => return,
         }
-        // Closing a socket that has unread data resets the connection, and the confirmation may be lost with it. So read until
-        // the server ends the copy.
+        // Closing a socket that has unread data resets the connection, and the confirmation may be
+        // lost with it. So read until the server ends the copy.
         let _ = tokio::time::timeout(LIMIT, async {
             while !self.ended {
                 match self.receive().await {
@@ -292,7 +297,8 @@ impl Replication {
         }
     }
 
-    /// The next message in the bytes that were read. Source: PostgreSQL manual, "Streaming Replication Protocol".
+    /// The next message in the bytes that were read. Source: PostgreSQL manual, "Streaming
+    /// Replication Protocol".
     #[inline]
     fn next(&mut self) -> Result<Option<Wal>> {
         loop {

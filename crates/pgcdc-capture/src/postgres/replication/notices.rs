@@ -21,7 +21,8 @@ pub(super) fn refused(payload: &[u8], slot: &str, publication: &str) -> Error {
         .with_source(error)
 }
 
-/// Logs a notice. The first one that says that changes are skipped is a warning; all others are for debugging.
+/// Logs a notice. The first one that says that changes are skipped is a warning; all others are for
+/// debugging.
 pub(super) fn log(payload: &[u8], warned: &mut bool, slot: &str, publication: &str) {
     let code = field(payload, b'C').and_then(SqlState::parse);
     let skipped = field(payload, b'V') == Some("WARNING") && code == Some(CHANGE_SKIPPED);
@@ -53,7 +54,8 @@ fn ways_out(slot: &str) -> String {
     )
 }
 
-/// A field of an ErrorResponse or NoticeResponse. Source: PostgreSQL manual, "Error and Notice Message Fields".
+/// A field of an ErrorResponse or NoticeResponse. Source: PostgreSQL manual, "Error and Notice
+/// Message Fields".
 fn field(payload: &[u8], code: u8) -> Option<&str> {
     let of = |field: &[u8]| field.first() == Some(&code);
     let found = payload.split(|byte| *byte == 0).find(|field| of(field))?;

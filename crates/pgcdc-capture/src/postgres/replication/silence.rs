@@ -1,13 +1,15 @@
-//! A stream on which nothing comes: when to ask the server for an answer, when to look at its process, when to give up.
+//! A stream on which nothing comes: when to ask the server for an answer, when to look at its
+//! process, when to give up.
 //!
-//! An idle walsender is silent. It pings only a client that is silent itself, which we never are (source: `walsender.c`,
-//! `WalSndKeepaliveIfNecessary`). So after a while we ask for an answer, by a flag in the standby status.
+//! An idle walsender is silent. It pings only a client that is silent itself, which we never are
+//! (source: `walsender.c`, `WalSndKeepaliveIfNecessary`). So after a while we ask for an answer, by
+//! a flag in the standby status.
 //!
 //! - An idle walsender answers at once. Its answer says how far it is, which lets the slot advance.
 //! - A walsender that reads WAL of other databases answers between two records.
-//! - A walsender that puts a large transaction together, or decodes a transaction of which nothing is published, may answer
-//!   only when it is done. The clock cannot tell it from a broken connection; a second session can: see
-//!   [`watch`](crate::postgres::watch).
+//! - A walsender that puts a large transaction together, or decodes a transaction of which nothing
+//!   is published, may answer only when it is done. The clock cannot tell it from a broken
+//!   connection; a second session can: see [`watch`](crate::postgres::watch).
 //!
 //! ```text
 //! quiet ─ ask ─▶ ask again and again ─ no answer for twice as long ─▶ look from another session ─▶ go on waiting, or an error
@@ -87,7 +89,8 @@ impl Silence {
         }
     }
 
-    /// Does what is due: starts a look, or judges its result. True when the server is to be asked for an answer. Never waits.
+    /// Does what is due: starts a look, or judges its result. True when the server is to be asked
+    /// for an answer. Never waits.
     ///
     /// # Errors
     /// A transient one when a look has found that no answer will come.
@@ -106,7 +109,8 @@ impl Silence {
         };
         if let Some(finding) = unanswered.looking.as_mut().and_then(|look| (&mut look.0).now_or_never()) {
             unanswered.looking = None;
-            // A process that waits for us is looked at again soon. If it was busy until now, its answer arrives before.
+            // A process that waits for us is looked at again soon. If it was busy until now, its
+            // answer arrives before.
             let soon = matches!(finding, Ok(Finding::Waiting { .. }));
             unanswered.look = now + if soon { patience } else { patience * 3 };
             if let Ok(finding) = finding {

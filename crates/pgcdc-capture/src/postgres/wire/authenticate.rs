@@ -131,8 +131,8 @@ impl Login<'_> {
             Some(hash) if offers(SCRAM_SHA_256_PLUS) => {
                 (Binding::tls_server_end_point(hash), SCRAM_SHA_256_PLUS)
             }
-            // Tells the server that we could bind. It refuses us then if it offered that, and somebody between took its offer
-            // away.
+            // Tells the server that we could bind. It refuses us then if it offered that, and
+            // somebody between took its offer away.
             Some(_) => (Binding::unrequested(), SCRAM_SHA_256),
             None => (Binding::unsupported(), SCRAM_SHA_256),
         };
@@ -204,7 +204,8 @@ impl Login<'_> {
         Failure::Other(Error::fatal(format!("{}: {why}", self.what)))
     }
 
-    /// The failure of an exchange that broke. In TLS 1.3 the server refuses our certificate only now, after the handshake.
+    /// The failure of an exchange that broke. In TLS 1.3 the server refuses our certificate only
+    /// now, after the handshake.
     fn broken(&self, error: PgWireError) -> Failure {
         if let PgWireError::Io(cause) = &error
             && let Some(refused) = encryption::refused(cause, self.what, &self.connection.ssl)

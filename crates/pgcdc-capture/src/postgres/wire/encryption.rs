@@ -21,8 +21,8 @@ pub(super) struct Link {
     pub(super) stream: Box<dyn Duplex>,
     /// Whether TLS is on.
     pub(super) encrypted: bool,
-    /// The hash of the server's certificate, for channel binding; `None` without TLS, or when the certificate's signature has no
-    /// hash.
+    /// The hash of the server's certificate, for channel binding; `None` without TLS, or when the
+    /// certificate's signature has no hash.
     pub(super) end_point: Option<Vec<u8>>,
 }
 

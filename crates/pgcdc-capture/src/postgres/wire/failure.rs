@@ -42,7 +42,8 @@ impl Failure {
         }
     }
 
-    /// What the failure means for the connector. `replication` says that it was the login of a replication session.
+    /// What the failure means for the connector. `replication` says that it was the login of a
+    /// replication session.
     pub(super) fn into_error(self, what: &str, replication: bool) -> Error {
         match self {
             Self::Refused { sqlstate, message } => refusal::at_login(sqlstate, what, &message, replication),

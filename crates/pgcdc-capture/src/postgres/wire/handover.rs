@@ -1,7 +1,9 @@
-//! Hands a session that is logged in to tokio-postgres, so that one login of ours serves every session.
+//! Hands a session that is logged in to tokio-postgres, so that one login of ours serves every
+//! session.
 //!
-//! tokio-postgres begins with a startup message and waits for the server's messages about the session. This stream drops the
-//! startup message and answers with the messages that the server sent at our login. After that bytes go through unchanged.
+//! tokio-postgres begins with a startup message and waits for the server's messages about the
+//! session. This stream drops the startup message and answers with the messages that the server
+//! sent at our login. After that bytes go through unchanged.
 
 use std::io;
 use std::pin::Pin;

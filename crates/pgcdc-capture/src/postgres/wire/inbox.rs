@@ -14,8 +14,9 @@ pub(in crate::postgres) const LARGE_MESSAGE: usize = 4 * 1024 * 1024;
 /// Bytes of tag and length.
 const HEAD: usize = 5;
 
-/// Cuts the server's bytes into messages in the buffer that they were read into: no message is copied or allocated. Format: PostgreSQL manual, "Message Formats" (a tag byte, a big-endian length that
-/// counts itself, the body).
+/// Cuts the server's bytes into messages in the buffer that they were read into: no message is
+/// copied or allocated. Format: PostgreSQL manual, "Message Formats" (a tag byte, a big-endian
+/// length that counts itself, the body).
 #[derive(Debug)]
 pub(in crate::postgres) struct Inbox {
     buffer: Vec<u8>,
@@ -88,7 +89,8 @@ impl Inbox {
         self.buffer[self.start..self.end].first().copied()
     }
 
-    /// The bytes of a message that was just taken, owned: a large message gives its memory away, any other is copied.
+    /// The bytes of a message that was just taken, owned: a large message gives its memory away,
+    /// any other is copied.
     pub(in crate::postgres) fn take(&mut self, range: Range<usize>) -> Vec<u8> {
         if range.len() <= LARGE_MESSAGE {
             return self.buffer[range].to_vec();

@@ -13,8 +13,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 /// How many probes go unanswered before the connection is broken.
 const RETRIES: u32 = 3;
 
-/// How long sent bytes may stay unacknowledged before the connection is broken. The other host's kernel acknowledges them, so a
-/// busy server process does no harm.
+/// How long sent bytes may stay unacknowledged before the connection is broken. The other host's
+/// kernel acknowledges them, so a busy server process does no harm.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
 /// Sets these values on a socket; the configuration's own values come first.

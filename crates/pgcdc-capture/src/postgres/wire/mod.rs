@@ -1,14 +1,16 @@
-//! What all sessions share: the socket, TLS, the login on the framing of `pgwire-replication`, and messages that are parsed in
-//! the buffer that they were read into. This folder is the only place that names that crate.
+//! What all sessions share: the socket, TLS, the login on the framing of `pgwire-replication`, and
+//! messages that are parsed in the buffer that they were read into. This folder is the only place
+//! that names that crate.
 //!
 //! ```text
 //! open: a session with its settings ─▶ session: which server ─▶ socket ─▶ encryption ─▶ authenticate ─┬▶ replication, rows (login: commands)
 //!                                                                └▶ handover ─▶ tokio-postgres (SQL)
 //! ```
 //!
-//! The crate's own client, like tokio-postgres' COPY, copies each message and hands it over through a channel. That would take
-//! an eighth of capture's CPU time, and dozens of huge rows could wait in memory at once. Here one buffer is read into, and a
-//! message of several megabytes gets memory only when the reader says so.
+//! The crate's own client, like tokio-postgres' COPY, copies each message and hands it over through
+//! a channel. That would take an eighth of capture's CPU time, and dozens of huge rows could wait
+//! in memory at once. Here one buffer is read into, and a message of several megabytes gets memory
+//! only when the reader says so.
 
 mod authenticate;
 mod encryption;

@@ -16,8 +16,8 @@ pub(super) fn sqlstate(fields: &ErrorFields) -> Option<SqlState> {
 
 /// A refusal of the login. `replication` says that it was the login of a replication session.
 ///
-/// PostgreSQL gives many causes the same code (28000, 42501), and poolers give all causes one code (08P01), so that the message
-/// has to tell them apart.
+/// PostgreSQL gives many causes the same code (28000, 42501), and poolers give all causes one code
+/// (08P01), so that the message has to tell them apart.
 pub(super) fn at_login(sqlstate: Option<SqlState>, what: &str, message: &str, replication: bool) -> Error {
     let Some(code) = sqlstate else { return classify(None, what, message) };
     let text = format!("{what}: {message} (SQLSTATE {code})");
@@ -86,8 +86,8 @@ pub(super) fn settings_lost(what: &str, name: &str, asked: &str, found: &str) ->
     )
 }
 
-/// A refusal of a command of the replication protocol. A syntax error means that the session is no replication session, and so
-/// that a connection pooler stands between.
+/// A refusal of a command of the replication protocol. A syntax error means that the session is no
+/// replication session, and so that a connection pooler stands between.
 pub(super) fn of_command(what: &str, payload: &[u8]) -> Error {
     let error = of_statement(what, payload);
     match error.sqlstate() {

@@ -50,9 +50,9 @@ enum Wanted {
     ReadOnly,
 }
 
-/// Opens a session on the server that the first session of this attempt has found; otherwise on the first server that answers
-/// and is as `target_session_attrs` wants it. The search goes on past a server that cannot be reached, and ends at one that
-/// refuses us, as in libpq.
+/// Opens a session on the server that the first session of this attempt has found; otherwise on the
+/// first server that answers and is as `target_session_attrs` wants it. The search goes on past a
+/// server that cannot be reached, and ends at one that refuses us, as in libpq.
 pub(in crate::postgres) async fn open(connection: &Connection, purpose: Purpose<'_>) -> Result<Session> {
     if let Some((at, address)) = connection.chosen.get()
         && let Some(host) = connection.hosts.get(at)
@@ -76,8 +76,8 @@ pub(in crate::postgres) async fn open(connection: &Connection, purpose: Purpose<
     Err(together(failures))
 }
 
-/// Tries the addresses of the host with number `at`. `None` when none of them gives a session on a wanted server; why is added
-/// to `failures`.
+/// Tries the addresses of the host with number `at`. `None` when none of them gives a session on a
+/// wanted server; why is added to `failures`.
 async fn on_host(
     connection: &Connection,
     at: usize,
@@ -115,8 +115,8 @@ fn what(connection: &Connection, host: &Host, purpose: Purpose<'_>) -> String {
     format!("{} {host}/{} as {}", purpose.name(), connection.dbname, connection.user)
 }
 
-/// Connects to one address: with TLS, without, or first one and then the other, as `sslmode` allows. Where a pooler refuses
-/// the settings that we send with the login, logs in without them.
+/// Connects to one address: with TLS, without, or first one and then the other, as `sslmode`
+/// allows. Where a pooler refuses the settings that we send with the login, logs in without them.
 async fn attempt(
     connection: &Connection,
     host: &Host,
@@ -174,7 +174,8 @@ async fn in_time<T>(connection: &Connection, what: &str, session: impl Future<Ou
     })
 }
 
-/// One error for both ways, with TLS and without. Hint and SQLSTATE are those of the way with TLS, which is to be preferred.
+/// One error for both ways, with TLS and without. Hint and SQLSTATE are those of the way with TLS,
+/// which is to be preferred.
 fn both(first: Error, second: Error, second_encrypted: bool) -> Error {
     let words = if second_encrypted { ("without TLS", "with TLS") } else { ("with TLS", "without TLS") };
     let text = format!("{}: {first}; {}: {second}", words.0, words.1);
@@ -241,7 +242,8 @@ async fn one(
     Ok((Session { stream: link.stream, greeting: greeting.messages.clone() }, greeting))
 }
 
-/// The first setting that the server reports with another value than we asked for: name, asked value, reported value.
+/// The first setting that the server reports with another value than we asked for: name, asked
+/// value, reported value.
 fn lost_setting<'a>(options: &'a str, greeting: &'a Greeting) -> Option<(&'a str, &'a str, &'a str)> {
     let same = |a: &str, b: &str| {
         let plain = |text: &str| text.replace([' ', '\\'], "").to_ascii_lowercase();

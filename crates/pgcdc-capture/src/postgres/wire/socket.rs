@@ -32,8 +32,8 @@ pub(super) async fn addresses(host: &Host) -> std::io::Result<Vec<Option<SocketA
     Ok(found)
 }
 
-/// Connects by TCP. `near` is the size in bytes of the receive buffer when the server is on this host; `None` leaves the
-/// system's own.
+/// Connects by TCP. `near` is the size in bytes of the receive buffer when the server is on this
+/// host; `None` leaves the system's own.
 pub(super) async fn dial(
     address: SocketAddr,
     near: Option<u32>,
