@@ -1,5 +1,10 @@
 //! Finds out who holds up a session: the other sessions and the prepared transactions that hold the
 //! lock that it waits for, or whose end it waits for.
+//!
+//! A start may have to wait: `CREATE_REPLICATION_SLOT` for the end of all transactions that are
+//! open, a snapshot for the locks of its tables. Without this a user sees a connector that hangs.
+//! Source: PostgreSQL documentation, `pg_blocking_pids`, and the views `pg_stat_activity`,
+//! `pg_locks` and `pg_prepared_xacts`.
 
 use std::fmt;
 
@@ -15,6 +20,7 @@ const SHOWN: usize = 160;
 pub(crate) enum Blocker {
     /// Another session of the server.
     Session {
+        /// Its process on the server.
         pid: String,
         /// Role and application, as far as our role may see them.
         who: String,
@@ -72,13 +78,14 @@ impl fmt::Display for Blocker {
     }
 }
 
-/// The blockers that process `pid` of the server waits for now.
+/// The blockers that process `pid` of the server waits for now. What our role may not see of them
+/// is left out.
 ///
 /// # Errors
 /// Those of the query.
 pub(super) async fn of(session: &SqlSession, pid: i32) -> Result<Vec<Blocker>> {
-    // A prepared transaction has no process: pg_blocking_pids gives 0 for it. Its locks belong to
-    // the virtual transaction -1/xid.
+    // A prepared transaction has no process: `pg_blocking_pids` gives 0 for it. Its locks belong to
+    // the virtual transaction `-1/xid`.
     let sql = format!(
         "SELECT b.pid, a.usename, a.application_name, a.state, a.xact_start, a.query, NULL
          FROM (SELECT DISTINCT unnest(pg_blocking_pids({pid}))) b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid
@@ -107,8 +114,8 @@ pub(super) async fn of(session: &SqlSession, pid: i32) -> Result<Vec<Blocker>> {
     Ok(rows.iter().map(blocker).collect())
 }
 
-/// A statement in one line, with `?` in place of each literal, since rows and passwords do not
-/// belong in a log.
+/// A statement in one line, with `?` in place of each literal and comment, since rows and passwords
+/// do not belong in a log.
 pub(super) fn without_values(sql: &str) -> String {
     let mut shown = String::new();
     let mut rest = sql.trim();
@@ -137,13 +144,13 @@ pub(super) fn without_values(sql: &str) -> String {
     shown
 }
 
-/// The length in bytes of the literal at the beginning of `sql`; `None` when there is none. Within
-/// a `word`, such as `t1`, digits are no literal.
+/// The length in bytes of the literal or comment at the beginning of `sql`; `None` when there is
+/// none. Within a `word`, such as `t1`, digits are not a literal.
 fn literal(sql: &str, word: bool) -> Option<usize> {
     let bytes = sql.as_bytes();
     match bytes[0] {
         b'\'' => {
-            // A backslash escapes too, since this may be E'…'. For other literals that hides too
+            // A backslash escapes, too, since this may be `E'…'`. For other literals that hides too
             // much rather than too little.
             let mut at = 1;
             while at < bytes.len() {

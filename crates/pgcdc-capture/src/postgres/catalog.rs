@@ -1,5 +1,11 @@
 //! Reads from the catalog what the stream does not say about tables and types: keys, defaults,
 //! nullability, enum labels.
+//!
+//! The catalog says what is true now, and the stream what was true when a row was written. Between
+//! the two a column, a type or a table may have changed or gone. So the message's own facts always
+//! win, and [`gone`], [`key`] and [`KnownKeys`] fill in what the catalog no longer knows. Source:
+//! PostgreSQL documentation, chapter "System Catalogs" (`pg_attribute`, `pg_attrdef`, `pg_index`,
+//! `pg_type`, `pg_enum`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,13 +19,15 @@ use super::{Ask, CapturedTable, Query, quote_literal, visibility};
 use crate::known_keys::KnownKeys;
 use crate::{Error, Result};
 
-/// Builds relations, and remembers types and keys.
+/// Builds relations for [`Tables`](crate::tables::Tables), and remembers types and keys. There is
+/// one for each attempt.
 #[derive(Debug)]
 pub(crate) struct Catalog {
     /// The slot whose stream is read.
     slot: String,
+    /// Types by oid, read once. An enum is read again when a row has an unknown label.
     types: HashMap<u32, Arc<PgType>>,
-    /// The names of types, from the stream.
+    /// The names that the stream gives types.
     announced: Announced,
     /// The keys of tables, including tables that were dropped.
     keys: KnownKeys,
@@ -27,32 +35,39 @@ pub(crate) struct Catalog {
     waited: Option<(u32, bool)>,
 }
 
-/// What the catalog says of a column.
+/// What the catalog says of a column, beyond what a `Relation` message has.
 #[derive(Debug)]
 struct Extra {
     name: Box<str>,
+    /// `NOT NULL`, of the column or of its domain.
     not_null: bool,
+    /// The default's expression as SQL.
     default: Option<Box<str>>,
+    /// `GENERATED ALWAYS AS`; not an identity column.
     generated: bool,
+    /// Its position in the key, from 1; `None` outside of it.
     key_position: Option<u16>,
     /// The transaction that made the key's index.
     key_made: Option<u32>,
     type_oid: u32,
+    /// The type modifier, for instance a `varchar`'s length; -1 for none.
     typmod: i32,
 }
 
 impl Catalog {
+    /// Nothing is known yet. The keys may be from an earlier run.
     pub(crate) fn new(slot: &str, keys: KnownKeys) -> Self {
         let (types, announced) = (HashMap::new(), Announced::default());
         Self { slot: slot.to_owned(), types, announced, keys, waited: None }
     }
 
-    /// Notes the name that the stream gives a type.
+    /// Notes the name that the stream gives a type (its `Type` message).
     pub(crate) fn announce(&mut self, oid: u32, schema: &str, name: &str) {
         self.announced.insert(oid, schema, name);
     }
 
-    /// Waits until queries see what transaction `xid` of the stream did to the catalog.
+    /// Waits until queries see what transaction `xid` of the stream did to the catalog. Each
+    /// transaction is waited for once.
     ///
     /// # Errors
     /// Those of the query.
@@ -64,11 +79,11 @@ impl Catalog {
     }
 
     /// Builds the relation of a `Relation` message. Names, types and identity are those of the
-    /// message, which fit the rows that follow. Nullability, defaults and keys are the catalog's as
-    /// of now, read once transaction `xid`, which the message is part of, is visible.
+    /// message, which fit the rows that follow. Nullability, defaults and keys are those of the
+    /// catalog now, read once transaction `xid`, which the message is part of, is visible.
     ///
-    /// Of a table that was dropped, nullability and defaults are unknown. Of a type that was
-    /// dropped, the columns' values may have to be left out.
+    /// For a table that was dropped, nullability and defaults are unknown. For a type that was
+    /// dropped, the columns' values may have to be left out; a warning says so.
     ///
     /// # Errors
     /// Those of the queries; a fatal one when the message is malformed.
@@ -113,7 +128,7 @@ impl Catalog {
         Ok(Relation { oid: body.oid, name, identity: body.identity, columns, comment: None })
     }
 
-    /// The positions of the key's columns, in the key's order. Notes the key for later.
+    /// The indexes of the key's columns, in the key's order. Notes the key for later.
     fn key(
         &self,
         body: &RelationBody<'_>,
@@ -138,8 +153,8 @@ impl Catalog {
         key
     }
 
-    /// A table's relation as the session sees it, for a snapshot. It has generated columns too,
-    /// which the stream has not.
+    /// A table's relation as the session sees it, for a snapshot. It also has generated columns,
+    /// which the stream leaves out.
     ///
     /// # Errors
     /// Those of the queries.
@@ -176,6 +191,11 @@ impl Catalog {
         })
     }
 
+    /// A type that was loaded before.
+    ///
+    /// # Errors
+    /// When the catalog did not have it; a transient one while a synchronous standby holds up the
+    /// commit that made it.
     fn pg_type(&self, oid: u32) -> Result<Arc<PgType>> {
         self.types.get(&oid).cloned().ok_or_else(|| {
             if let Some((xid, false)) = self.waited {
@@ -294,7 +314,8 @@ impl Catalog {
         self.pg_type(oid)
     }
 
-    /// Loads the types that are not known yet, with their elements and base types.
+    /// Loads the types that are not known yet, with their elements and base types. The deepest come
+    /// first, so that each type finds those that it is made of.
     async fn load_types(&mut self, session: &mut impl Ask, oids: impl Iterator<Item = u32>) -> Result<()> {
         let mut wanted: Vec<String> =
             oids.filter(|oid| !self.types.contains_key(oid)).map(|oid| oid.to_string()).collect();
@@ -339,8 +360,8 @@ impl Catalog {
     }
 }
 
-/// Reads a table's columns. The key is the primary key; without one, the first unique index by
-/// name, as in Debezium.
+/// Reads a table's columns; none when the table is gone. The key is the primary key; without one,
+/// the first unique index by name, as in Debezium.
 async fn extras(session: &mut impl Ask, oid: u32) -> Result<Vec<Extra>> {
     let sql = format!(
         "SELECT a.attname, a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), pg_get_expr(d.adbin, d.adrelid), a.attgenerated,
@@ -382,7 +403,8 @@ fn key_names(extras: &[Extra]) -> Vec<&str> {
     key.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Whether the replica identity says that a column is part of a key.
+/// Whether the replica identity says that a column is part of a key. `FULL` flags all columns, so
+/// it says nothing.
 fn column_is_key(body: &RelationBody<'_>, column: &RelationColumn<'_>) -> bool {
     body.identity != ReplicaIdentity::Full && column.in_identity
 }

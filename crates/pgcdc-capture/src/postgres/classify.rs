@@ -1,10 +1,11 @@
-//! What a server's error means for the connector, by its SQLSTATE. Source: the PostgreSQL manual,
-//! appendix "PostgreSQL Error Codes".
+//! What a server's error means for the connector, by its SQLSTATE: whether trying again can help,
+//! and what the user can do. Source: PostgreSQL documentation, appendix A, "PostgreSQL Error
+//! Codes".
 
 use crate::{Error, SqlState};
 
-/// Turns a server's error into ours: whether trying again can help, and what to do about it. `what`
-/// was being done; `message` is the server's own.
+/// Turns a server's error into ours. `what` was being done; `message` is the server's own text.
+/// Every session's errors come through here.
 pub(crate) fn classify(sqlstate: Option<SqlState>, what: &str, message: &str) -> Error {
     let Some(code) = sqlstate else { return Error::fatal(format!("{what}: {message}")) };
     let text = if message.contains(code.as_str()) {
@@ -27,6 +28,7 @@ pub(crate) fn classify(sqlstate: Option<SqlState>, what: &str, message: &str) ->
     error.with_sqlstate(code)
 }
 
+/// Adds a hint, if there is one.
 fn with_hint(error: Error, hint: Option<&str>) -> Error {
     match hint {
         Some(hint) => error.with_hint(hint),
@@ -36,14 +38,15 @@ fn with_hint(error: Error, hint: Option<&str>) -> Error {
 
 /// Whether the cause of an error goes away by itself, so that trying again makes sense.
 ///
-/// Some codes stand for causes of both kinds, and PostgreSQL tells these apart only in its English message.
+/// Some codes stand for causes of both kinds. PostgreSQL tells these apart only in its message,
+/// which we know in English. In another language such an error ends the connector.
 fn passes(code: SqlState, what: &str, message: &str) -> bool {
     let says = |part: &str| message.contains(part);
     match code {
         // Too many slots: somebody has to drop one, or the server needs another setting.
         SqlState::CONFIGURATION_LIMIT_EXCEEDED => false,
-        // Lost connections (08), a lack of resources (53), conflicts with others (40), recovery on
-        // a standby among them.
+        // Lost connections (08), a lack of resources (53), conflicts with other transactions (40),
+        // among them a standby's recovery.
         _ if matches!(code.class(), "08" | "53" | "40") => true,
         // A session that was ended for a time-out, an administrator, a shutdown or a crash; a
         // statement that was cancelled.
@@ -55,12 +58,13 @@ fn passes(code: SqlState, what: &str, message: &str) -> bool {
         | SqlState::CRASH_SHUTDOWN
         | SqlState::CANNOT_CONNECT_NOW
         | SqlState::IDLE_SESSION_TIMEOUT => true,
-        // Another process uses it; a lock was not to be had in time; a snapshot became too old.
+        // Another process uses the object; a lock was not to be had in time; a snapshot became too
+        // old.
         SqlState::OBJECT_IN_USE | SqlState::LOCK_NOT_AVAILABLE | SqlState::SNAPSHOT_TOO_OLD => true,
         // The disk or the network file system of the server.
         SqlState::SYSTEM_ERROR | SqlState::IO_ERROR => true,
-        // A standby, which is promoted one day; a slot that is still copied from the primary; a
-        // primary that logs too little.
+        // A standby, which may be promoted; a slot that is still copied from the primary; a primary
+        // that logs too little.
         SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
             says("cannot use replication slot")
                 || says("is being synchronized")
@@ -75,8 +79,8 @@ fn passes(code: SqlState, what: &str, message: &str) -> bool {
         {
             says("snapshot")
         }
-        // A walsender fails so when tables change under it ("could not open relation with OID …").
-        // While connecting, the code is a pooler's word for a tenant that does not exist.
+        // A walsender fails with it when tables change under it ("could not open relation with OID
+        // …"). While connecting, a pooler gives this code for a tenant that does not exist.
         SqlState::INTERNAL_ERROR => ["replication stream", "START_REPLICATION", "create replication slot"]
             .iter()
             .any(|of| what.starts_with(of)),

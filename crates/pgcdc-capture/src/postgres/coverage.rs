@@ -1,4 +1,8 @@
 //! Finds captured tables of which the publication does not send all changes.
+//!
+//! Such a table is in the snapshot, and then silent: the worst kind of gap, since nothing fails. So
+//! a start warns of it, and `pgcdc check` lists it with the SQL that mends it. Source: PostgreSQL
+//! documentation, "Logical Replication", sections "Publication", "Row Filters" and "Column Lists".
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +16,8 @@ use crate::config::Settings;
 /// Changes that a publication does not send as one would expect.
 #[derive(Clone, Debug)]
 pub(crate) struct Gap {
-    /// Which changes do not arrive, or arrive otherwise; the end of a sentence that begins "publication p".
+    /// Which changes do not arrive, or arrive in another form; the end of a sentence that begins
+    /// "publication p".
     pub(crate) what: String,
     /// The SQL or the property that mends it.
     pub(crate) remedy: String,
@@ -37,7 +42,7 @@ pub(crate) async fn gaps(query: &Query, settings: &Settings, tables: &[CapturedT
     Ok(found)
 }
 
-/// Captured tables that the publication does not have.
+/// The captured tables that the publication does not have, as one gap.
 fn missing(
     settings: &Settings,
     state: &PublicationState,
@@ -68,7 +73,8 @@ fn missing(
     })
 }
 
-/// Captured tables whose changes come under the names of other tables, which are not captured.
+/// Captured tables whose changes come under the names of other tables, which are not captured: of a
+/// partitioned table under those of its partitions, or the other way round.
 fn other_names(
     settings: &Settings,
     state: Option<&PublicationState>,
@@ -129,6 +135,8 @@ async fn roots(query: &Query, tables: &[CapturedTable]) -> Result<BTreeMap<u32, 
     names(query, of, "pg_partition_root(u.t) p JOIN pg_class c ON c.oid = p").await
 }
 
+/// For each of the tables `of`, the names of the tables that `from` finds for it. `from` is SQL
+/// with `u.t` for the table and `c` for the rows of `pg_class` that it finds.
 async fn names(
     query: &Query,
     of: impl Iterator<Item = &CapturedTable>,
@@ -154,8 +162,8 @@ async fn names(
     Ok(found)
 }
 
-/// Tables with a column list or a row filter (PostgreSQL 15). A snapshot reads the columns and rows
-/// that these hide, as Debezium's does.
+/// Tables with a column list or a row filter (PostgreSQL 15). A snapshot also reads the columns and
+/// rows that these hide, as Debezium's does.
 async fn narrowed(query: &Query, settings: &Settings, tables: &[CapturedTable]) -> Result<Vec<Gap>> {
     let version = query.value("read the server's version", "SHOW server_version_num").await?;
     if version.and_then(|version| version.parse::<u32>().ok()).unwrap_or(0) < 150_000 {

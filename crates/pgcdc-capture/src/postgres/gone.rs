@@ -2,28 +2,30 @@
 //!
 //! Before a table, pgoutput announces the types of its columns that are not built in: number and
 //! name, as they were when the row was written. For a domain the announced name is that of its base
-//! type. Source: the PostgreSQL manual, "Logical Replication Message Formats", and
-//! `logicalrep_write_typ`.
+//! type. Source: PostgreSQL documentation, "Logical Replication Message Formats", `Type`; and
+//! `logicalrep_write_typ` in PostgreSQL's source.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgcdc_event::{PgType, TypeKind};
 
-/// Types of extensions. Their values can be read by the type's name alone.
+/// Types of extensions whose values can be read by the type's name alone.
 const OF_EXTENSIONS: [&str; 9] =
     ["citext", "ltree", "hstore", "isbn", "geometry", "geography", "vector", "halfvec", "sparsevec"];
 
+/// The oid of `text`.
 const TEXT: u32 = 25;
 
-/// `text`, `bpchar`, `varchar`.
+/// The oids of `text`, `bpchar` and `varchar`.
 pub(super) const WORDS: [u32; 3] = [TEXT, 1042, 1043];
 
-/// Names of types, by number, as the stream announced them.
+/// Names of types, by oid, as the stream announced them.
 #[derive(Debug, Default)]
 pub(super) struct Announced(HashMap<u32, (Box<str>, Box<str>)>);
 
 impl Announced {
+    /// Notes a type's schema and name; an empty schema means `pg_catalog`.
     pub(super) fn insert(&mut self, oid: u32, schema: &str, name: &str) {
         self.0.insert(oid, (schema.into(), name.into()));
     }
@@ -50,7 +52,7 @@ pub(super) fn by_name(oid: u32, name: (&str, &str), now: Option<&Arc<PgType>>) -
             Some(made(oid, name, TypeKind::Domain { base: Arc::clone(base), typmod: -1 }))
         }
         // The type was created again under its name, which is how one removes a label of an enum;
-        // or it is a domain's base.
+        // or it is the base type of a domain.
         Some(now) => Some(Arc::clone(now)),
         None if OF_EXTENSIONS.contains(&name) => Some(made(oid, name, TypeKind::Base)),
         None => {
@@ -60,7 +62,8 @@ pub(super) fn by_name(oid: u32, name: (&str, &str), now: Option<&Arc<PgType>>) -
     }
 }
 
-/// A type of which nothing is known. With `is_text` its values are written as text, otherwise left out.
+/// A type of which nothing is known. With `is_text` its values are written as text, otherwise they
+/// are left out.
 pub(super) fn unknown(oid: u32, name: Option<(&str, &str)>, is_text: bool) -> Arc<PgType> {
     let (schema, name) = name.unwrap_or_default();
     let kind = if is_text {

@@ -1,4 +1,7 @@
-//! Sets replica identities, where `replica.identity.autoset.values` asks for it.
+//! Sets replica identities, if `replica.identity.autoset.values` asks for it.
+//!
+//! The replica identity decides how much of the old row an update or delete sends. Source:
+//! PostgreSQL documentation, `ALTER TABLE`, clause `REPLICA IDENTITY`.
 
 use pgcdc_event::ReplicaIdentity;
 
@@ -6,8 +9,9 @@ use super::{CapturedTable, Query, quote_identifier};
 use crate::Result;
 use crate::config::IdentityRule;
 
-/// Gives the captured tables the replica identities that `replica.identity.autoset.values` wants. A
-/// table that refuses is logged and stays as it is, as with Debezium.
+/// Gives the captured tables the replica identities that `replica.identity.autoset.values` wants.
+/// Called at each start, before the snapshot. When a table cannot be altered, an error is logged
+/// and the table stays as it is, as with Debezium.
 ///
 /// # Errors
 /// When the session breaks.

@@ -1,10 +1,12 @@
 //! Decides which columns were a table's key when a row of the stream was written. Pure.
 //!
 //! A `Relation` message flags the columns of the replica identity. Only for the identity `DEFAULT`
-//! these are the primary key: `FULL` flags every column, `NOTHING` no column, `USING INDEX` the
-//! columns of some unique index. For the other identities the catalog knows the key, but as of now:
-//! since the row was written, the table may have got another key or may be gone. Then the key that
-//! this connector knew before is the better answer.
+//! are these the primary key: `FULL` flags every column, `NOTHING` no column, `USING INDEX` the
+//! columns of some unique index. For the other identities the catalog knows the key, but the key of
+//! now: since the row was written, the table may have got another key or may be gone. Then the key
+//! that this connector knew before is the better answer.
+//!
+//! A wrong key would send a row's changes to another partition, and their order would be lost.
 
 use pgcdc_event::ReplicaIdentity;
 
@@ -32,7 +34,8 @@ pub(super) struct CatalogKey<'a> {
     pub(super) younger: bool,
 }
 
-/// The positions of the key's columns among the message's columns, in the key's order.
+/// The indexes of the key's columns among the message's columns, in the key's order; empty for a
+/// table without a key.
 pub(super) fn choose(evidence: Evidence<'_>) -> Vec<usize> {
     let Evidence { identity, columns, catalog, known, first } = evidence;
     let position = |name: &str| columns.iter().position(|(column, _)| *column == name);
@@ -62,10 +65,10 @@ pub(super) fn choose(evidence: Evidence<'_>) -> Vec<usize> {
     }
 }
 
-/// Whether transaction `made` began after transaction `xid`. Numbers wrap: as in PostgreSQL, at
-/// most half a turn apart.
+/// Whether transaction `made` began after transaction `xid`. Numbers wrap around: as in PostgreSQL,
+/// two of them are at most half a turn apart.
 pub(super) fn is_younger(made: u32, xid: u32) -> bool {
-    // Ids below 3 are no transactions: such rows are older than every transaction.
+    // Numbers below 3 are no real transactions: such rows are older than every transaction.
     made >= 3 && made != xid && made.wrapping_sub(xid) < u32::MAX / 2
 }
 

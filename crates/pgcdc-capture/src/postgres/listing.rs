@@ -6,18 +6,21 @@ use super::Ask;
 use crate::Result;
 use crate::config::Settings;
 
-/// A table that the include and exclude lists allow.
+/// A table that the include and exclude lists allow, as the catalog has it at a start. The
+/// publication, the snapshot and the checks begin with this list.
 #[derive(Clone, Debug)]
 pub(crate) struct CapturedTable {
+    /// Its number in this database, by which rows name it.
     pub(crate) oid: u32,
     pub(crate) name: TableName,
+    /// Its replica identity.
     pub(crate) identity: ReplicaIdentity,
     pub(crate) has_primary_key: bool,
-    /// The planner's estimate of its rows; -1 when there is none.
+    /// The planner's estimate of its rows, for the progress of a snapshot; -1 when there is none.
     pub(crate) estimated_rows: i64,
     /// Whether the connector puts the table into a publication that it makes. Not an `UNLOGGED`
-    /// table, which has no changes in the WAL; and either a partitioned table or its partitions,
-    /// never both.
+    /// table, which has no changes in the WAL. Of a partitioned table and its partitions either the
+    /// table or the partitions, never both.
     pub(crate) published: bool,
     /// Whether it is a partitioned table, whose rows are in its partitions.
     pub(crate) partitioned: bool,
@@ -43,7 +46,8 @@ pub(crate) async fn captured_tables(
 ) -> Result<Vec<CapturedTable>> {
     let of_partitions =
         if settings.publication.via_partition_root { "NOT c.relispartition" } else { "c.relkind = 'r'" };
-    // The privilege is as of now, also in a session with a snapshot; NULL for a table that was dropped since.
+    // The privilege is that of now, also in a session with a snapshot; NULL for a table that was
+    // dropped since.
     let sql = format!(
         "SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint,
                 c.relpersistence = 'p' AND {of_partitions},

@@ -6,8 +6,13 @@
 //!                                     └▶ query: SQL ─▶ slot, publication, catalog, …
 //! ```
 //!
-//! `pins` fixes each session's settings, `watch` looks at a server that does not answer, `classify`
-//! says what an error means.
+//! A connector has three kinds of sessions: one streams, one answers queries, and those of a
+//! snapshot read tables. `pins` fixes the settings of each, `watch` looks at a server that does not
+//! answer, `classify` says what an error means.
+//!
+//! Where to look: `slot`, `publication` (with `coverage`) and `server` for what a start inspects
+//! and makes; `listing`, `catalog`, `key`, `gone`, `money` and `visibility` for what is known of
+//! tables and types; `identity` for replica identities; `blockers` for who holds up whom.
 
 mod blockers;
 mod catalog;
@@ -49,12 +54,14 @@ pub(crate) use slot::{
 };
 pub(crate) use sql_session::Row;
 
-/// Quotes an identifier for SQL.
+/// Quotes an identifier for SQL. Source: PostgreSQL documentation, "Lexical Structure", section
+/// "Identifiers and Key Words".
 pub(crate) fn quote_identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Quotes a literal for SQL.
+/// Quotes a literal for SQL, as `E'…'` when it holds a backslash: that form means the same under
+/// any `standard_conforming_strings`.
 pub(crate) fn quote_literal(text: &str) -> String {
     if text.contains('\\') {
         return format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"));

@@ -3,19 +3,21 @@
 //! The server stores a whole number of the smallest unit. Each session prints it by its own
 //! `lc_monetary`: 1234 is `$12.34`, `¥1,234`, or 1.234 dinars. Our sessions print by the locale C,
 //! with two digits. The number of digits that the database's users mean is that of the database's
-//! own setting, or else of the server's.
+//! own setting, or else of the server's. If we took two where they mean none, every amount would be
+//! a hundredth of what it is. Source: PostgreSQL documentation, "Monetary Types".
 
 use super::Query;
 use crate::Result;
 
-/// Digits that most currencies have, and the locale C.
+/// The number of digits that most currencies have, and the locale C.
 const USUAL: u8 = 2;
 
-/// Asks for the number of digits. `query` must be a session whose login leaves `lc_monetary` alone,
-/// so that `RESET` brings back the setting of role, database or server.
+/// Asks for the number of digits, once at a start. `query` must be a session whose login leaves
+/// `lc_monetary` alone, so that `RESET` brings back the setting of role, database or server.
 ///
 /// # Errors
-/// A transient one when the session broke. When the server refuses, warns and returns two digits.
+/// A transient one when the session broke. When the server refuses, it warns and returns two
+/// digits.
 pub(crate) async fn scale(query: &Query) -> Result<u8> {
     const SQL: &str = "RESET lc_monetary;
         SELECT pg_catalog.set_config('lc_monetary', pg_catalog.split_part(setting, '=', 2), true)

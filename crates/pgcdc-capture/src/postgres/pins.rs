@@ -11,10 +11,13 @@
 //! how a type is printed. `default_transaction_read_only` changes no value. `tcp_keepalives_…` end
 //! only sessions whose client is gone. `role`, `log_…` and `session_preload_libraries` are not for
 //! a client to change.
+//!
+//! Source: PostgreSQL documentation, chapter "Server Configuration".
 
 /// Which sessions fix a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scope {
+    /// Every session.
     All,
     /// Sessions that read rows. The query session also runs statements of the user, which may rely
     /// on the setting.
@@ -38,27 +41,34 @@ pub(super) enum Session {
 
 /// A setting and the value that it is fixed to.
 struct Pin {
+    /// Its name in `pg_settings`.
     name: &'static str,
+    /// The text to set; without quotes and backslashes, so that it needs no escaping but for
+    /// blanks.
     value: &'static str,
+    /// Which sessions fix it.
     scope: Scope,
     /// Whether every server that can be captured knows the setting, so that it may be sent with the login.
     at_login: bool,
 }
 
+/// A setting that every session sends with its login.
 const fn pin(name: &'static str, value: &'static str) -> Pin {
     Pin { name, value, scope: Scope::All, at_login: true }
 }
 
 impl Pin {
+    /// For these sessions only.
     const fn only(self, scope: Scope) -> Self {
         Self { scope, ..self }
     }
 
-    /// Is set after the login, since an older server does not know it.
+    /// To be set after the login, since an older server does not know the setting there.
     const fn after_login(self) -> Self {
         Self { at_login: false, ..self }
     }
 
+    /// Whether this session fixes it.
     fn holds_for(&self, session: Session) -> bool {
         match self.scope {
             Scope::All => true,
@@ -69,6 +79,7 @@ impl Pin {
     }
 }
 
+/// The table.
 const PINS: &[Pin] = &[
     // How values are printed.
     pin("datestyle", "ISO,MDY"),
@@ -103,11 +114,13 @@ const PINS: &[Pin] = &[
     pin("wal_sender_timeout", "30000").only(Scope::Replication),
 ];
 
+/// The pins of one session.
 fn pins(session: Session) -> impl Iterator<Item = &'static Pin> {
     PINS.iter().filter(move |pin| pin.holds_for(session))
 }
 
-/// The startup parameter `options` of a session.
+/// The startup parameter `options` of a session. Source: PostgreSQL documentation, "Database
+/// Connection Control Functions", `options`, where a blank is escaped by a backslash.
 pub(super) fn options(session: Session) -> String {
     let words: Vec<String> = pins(session)
         .filter(|pin| pin.at_login)
@@ -126,16 +139,16 @@ pub(super) fn statement(session: Session) -> String {
     )
 }
 
-/// Whether a login was refused because of [`options`], as some poolers do: then [`statement`] alone
-/// must do. `message` is the refusal's own. It has to tell, since poolers give all refusals the one
-/// SQLSTATE 08P01.
+/// Whether a login was refused because of [`options`], as some poolers do. Then the session logs in
+/// without, and [`statement`] alone must do. `message` is the refusal's own text. It has to tell,
+/// since poolers give all refusals the one SQLSTATE 08P01.
 pub(super) fn are_refused(message: &str) -> bool {
     ["unsupported startup parameter: options", "unsupported startup parameter in options"]
         .iter()
         .any(|refusal| message.contains(refusal))
 }
 
-/// Warns that a session has to go without the options.
+/// Warns that a session has to do without the options.
 pub(super) fn say_refused() {
     tracing::warn!(
         "a pooler takes no startup options, so that settings are fixed after the login; in its transaction mode \

@@ -1,4 +1,6 @@
 //! Publications: which tables' changes the server sends. Looks one up, and creates or alters it.
+//! Source: PostgreSQL documentation, `CREATE PUBLICATION`, `ALTER PUBLICATION`, and the view
+//! `pg_publication_tables`.
 
 use std::collections::BTreeSet;
 
@@ -23,9 +25,10 @@ pub(crate) struct PublicationState {
     pub(crate) tables: BTreeSet<TableName>,
 }
 
-/// A statement that creates or alters a publication.
+/// A statement that creates or alters a publication. A start runs it; `pgcdc check` shows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
+    /// The statement, without a semicolon.
     pub(crate) sql: String,
     /// Tables that the statement takes out of the publication.
     pub(crate) taken_away: Vec<String>,
@@ -86,7 +89,7 @@ pub(crate) async fn ensure(
 }
 
 /// The statement that makes the publication as `publication.autocreate.mode` wants it; `None` when
-/// it is so already.
+/// nothing is to be done. Pure. Only the mode `filtered` alters a publication that exists.
 ///
 /// # Errors
 /// When the publication must exist and does not, or when it would be empty.
@@ -136,8 +139,8 @@ pub(crate) fn wanted_statement(
     Ok(Some(Wanted { sql, taken_away }))
 }
 
-/// An error of the statement that makes the publication. Where the role may not run it, the hint
-/// says who can.
+/// An error of the statement that makes the publication. When the role may not run it, the hint is
+/// the statement and who can run it.
 fn refused(error: Error, sql: &str) -> Error {
     let who = match error.sqlstate() {
         Some(SqlState::INSUFFICIENT_PRIVILEGE) => {
@@ -149,6 +152,8 @@ fn refused(error: Error, sql: &str) -> Error {
     Error::fatal(error.to_string()).with_hint(format!("{sql};  -- {who}")).with_sqlstate(error.sqlstate())
 }
 
+/// The error for a publication that would be empty. The usual cause has a message of its own: only
+/// the partitioned table was listed, and its partitions were not.
 fn no_tables(publication: &str, captured: &[CapturedTable]) -> Error {
     let roots: Vec<String> =
         captured.iter().filter(|table| table.partitioned).map(|table| table.name.to_string()).collect();

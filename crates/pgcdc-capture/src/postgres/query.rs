@@ -8,10 +8,11 @@ use super::watch::{Backend, Kind, watched};
 use crate::config::Connection;
 use crate::{Error, Result};
 
-/// A session that answers queries: [`Query`], or a session that reads a snapshot and sees the
-/// catalog as of that snapshot.
+/// A session that answers queries: [`Query`], or a session that reads a snapshot and sees that
+/// snapshot's catalog. So the catalog is read by the same code for both.
 pub(crate) trait Ask {
-    /// Runs statements and returns the rows of all of them.
+    /// Runs statements and returns the rows of all of them. `what` says in logs and errors what
+    /// they are for.
     async fn rows(&mut self, what: &str, sql: &str) -> Result<Vec<Row>>;
 }
 
@@ -28,14 +29,19 @@ impl Ask for &Query {
 /// it up after some seconds.
 #[derive(Debug)]
 pub(crate) struct Query {
+    /// The session itself.
     session: SqlSession,
     /// The server's process; `None` where the server does not say.
     backend: Option<Backend>,
+    /// `database.query.timeout.ms`; `None` waits as long as it takes.
     timeout: Option<Duration>,
 }
 
 impl Query {
     /// Connects, fixes the session's settings, and runs `database.initial.statements`.
+    ///
+    /// # Errors
+    /// Those of connection and login, and of the user's statements.
     pub(crate) async fn connect(connection: &Connection) -> Result<Self> {
         let session = SqlSession::open(connection).await?;
         let pid = session.rows("ask for the session's process", "SELECT pg_backend_pid()").await?;
@@ -58,7 +64,7 @@ impl Query {
         self.limited(what, self.session.rows(what, sql)).await
     }
 
-    /// The first column of the first row.
+    /// The first column of the first row; `None` for NULL or no row.
     pub(crate) async fn value(&self, what: &str, sql: &str) -> Result<Option<String>> {
         let rows = self.rows(what, sql).await?;
         Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
@@ -74,13 +80,15 @@ impl Query {
         self.session.is_closed()
     }
 
+    /// Waits for an answer under the watch and the limit.
     async fn limited<T>(&self, what: &str, run: impl Future<Output = Result<T>>) -> Result<T> {
         within(self.timeout, what, watched(self.backend.as_ref(), what, run)).await
     }
 }
 
 /// Waits for an answer no longer than `limit`, which is `database.query.timeout.ms`; `None` waits
-/// as long as it takes.
+/// as long as it takes. An answer that is given up may still come, and holds up the next statement
+/// of its session until then.
 pub(super) async fn within<T>(
     limit: Option<Duration>,
     what: &str,

@@ -1,5 +1,9 @@
 //! Reads many rows: a session for `COPY … TO STDOUT`, whose rows are read in the buffer that the
 //! socket filled.
+//!
+//! tokio-postgres would allocate a message for each row. Here a row is a range of the buffer, and
+//! is copied once, to the line that a snapshot keeps back. Source: PostgreSQL documentation,
+//! "Frontend/Backend Protocol", section "COPY Operations".
 
 use std::ops::Range;
 use std::time::Duration;
@@ -26,11 +30,13 @@ pub(crate) enum Piece {
     End,
 }
 
-/// A session that reads tables.
+/// A session that reads tables. It also answers queries, as the session that sees the snapshot.
 pub(crate) struct RowReader {
+    /// The connection, logged in.
     stream: Box<dyn Duplex>,
+    /// The buffer, cut into messages.
     inbox: Inbox,
-    /// How long an answer may take; not for `COPY`.
+    /// `database.query.timeout.ms`: how long an answer may take. It does not hold for `COPY`.
     limit: Option<Duration>,
     /// The session's server process, which is looked at when nothing comes; `None` when the server
     /// does not say.
@@ -75,6 +81,7 @@ impl RowReader {
         Ok(reader)
     }
 
+    /// A reader over a connection that is logged in.
     fn over(stream: Box<dyn Duplex>, limit: Option<Duration>) -> Self {
         Self {
             stream,
@@ -116,7 +123,8 @@ impl RowReader {
         }
     }
 
-    /// Sends a `COPY … TO STDOUT`. [`next`](Self::next) brings its rows.
+    /// Sends a `COPY … TO STDOUT`. [`next`](Self::next) brings its rows; all of them must be read
+    /// before the next statement.
     pub(crate) async fn copy(&mut self, what: &str, sql: &str) -> Result<()> {
         login::query(&mut self.stream, what, sql).await
     }
@@ -150,6 +158,7 @@ impl RowReader {
         }
     }
 
+    /// The end of a `COPY`: the server's error, if there was one.
     fn end(&mut self, what: &str) -> Result<Piece> {
         if let Some(refusal) = self.refusal.take() {
             return Err(refusal);
@@ -161,7 +170,7 @@ impl RowReader {
     }
 
     /// Replaces the content of `line` by the current row, without its newline. A large row comes
-    /// with its memory, any other is copied.
+    /// with its memory; any other row is copied.
     #[inline]
     pub(crate) fn take(&mut self, line: &mut Vec<u8>) {
         let row = std::mem::take(&mut self.row);
@@ -197,12 +206,16 @@ impl RowReader {
                 // A notice or an error with a long text: no row, so it needs no permission.
                 Next::Large => self.inbox.admit(),
                 Next::Malformed(length) => {
-                    return Err(Error::fatal(format!("{what}: a message of {length} bytes")));
+                    return Err(Error::fatal(format!(
+                        "{what}: the server sent a message whose length is {length}, which breaks the protocol"
+                    )));
                 }
             }
         }
     }
 
+    /// Waits for more bytes. While nothing comes, the watch looks at the server's process from
+    /// another session.
     async fn read(&mut self, what: &str) -> Result<()> {
         let (stream, room) = (&mut self.stream, self.inbox.room());
         let read = async {
@@ -223,7 +236,7 @@ impl RowReader {
         Err(self.refusal.take().unwrap_or(lost))
     }
 
-    /// Says goodbye.
+    /// Ends the session as the protocol wants it, within three seconds.
     pub(crate) async fn close(mut self) {
         const LIMIT: Duration = Duration::from_secs(3);
         let _ = tokio::time::timeout(LIMIT, login::terminate(&mut self.stream)).await;

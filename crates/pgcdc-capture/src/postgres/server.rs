@@ -1,4 +1,9 @@
 //! Which server this is, and which history its WAL has.
+//!
+//! A position in the WAL means something on one server and one timeline only. After a failover, a
+//! restore or an upgrade the same number may lie in other WAL. So each offset is stored with the
+//! server's identity, and each start asks for it. Source: PostgreSQL documentation, "Streaming
+//! Replication Protocol" (`IDENTIFY_SYSTEM`, `TIMELINE_HISTORY`), and `pg_control_system`.
 
 use pgcdc_event::Lsn;
 
@@ -7,18 +12,22 @@ use crate::config::Settings;
 use crate::position::Server;
 use crate::{Error, Result};
 
-/// SQL for the end of the server's WAL: the position that is written, on a standby the one that is replayed.
+/// SQL for the end of the server's WAL: the position that is written; on a standby the one that is
+/// replayed.
 pub(super) const POSITION: &str =
     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END";
 
-/// The end of the server's WAL; see [`POSITION`].
+/// The end of the server's WAL; see [`POSITION`]. Zero when the server does not say.
 pub(crate) async fn current_position(query: &Query) -> Result<Lsn> {
     let text = query.value("read the server's position", &format!("SELECT {POSITION}")).await?;
     Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
 }
 
-/// Asks the server who it is. The history of its timelines is read only when the offset is of
-/// another one: `stored`.
+/// Asks the server for its identity. `stored` is the timeline of the stored offset; the server's
+/// history is read only when it is on another one.
+///
+/// # Errors
+/// Those of the queries and of the replication session.
 pub(crate) async fn identify(query: &Query, settings: &Settings, stored: Option<u32>) -> Result<Server> {
     let sql = format!(
         "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || oid, pg_is_in_recovery(), {POSITION}
@@ -40,8 +49,8 @@ pub(crate) async fn identify(query: &Query, settings: &Settings, stored: Option<
     Ok(server)
 }
 
-/// The timeline in the name of the WAL file that is written: one session less than the replication
-/// protocol takes. A standby writes none, and some hosted servers do not say.
+/// The timeline in the name of the WAL file that is being written. That saves a session, which the
+/// replication protocol would need. A standby writes none, and some hosted servers do not say.
 async fn written_timeline(query: &Query, in_recovery: bool) -> Option<u32> {
     if in_recovery {
         return None;
@@ -68,8 +77,8 @@ async fn read_timelines(settings: &Settings, stored: Option<u32>, server: &mut S
     Ok(())
 }
 
-/// The lines of a history file: a timeline, where it was left, why. Source: `readTimeLineHistory`
-/// of PostgreSQL.
+/// The lines of a history file: a timeline, the position where it was left, and why. Source:
+/// `readTimeLineHistory` in PostgreSQL's source.
 fn history(text: &str) -> Vec<(u32, Lsn)> {
     let line = |line: &str| {
         let mut words = line.split_whitespace();

@@ -1,4 +1,10 @@
-//! Replication slots: what is there, what is made, what is dropped.
+//! Replication slots: looks one up, makes one, drops one.
+//!
+//! A logical slot is the server's memory of a reader: from where to decode, and which WAL to keep.
+//! pgcdc makes its slot at the first start and never drops it, unless `slot.drop.on.stop` is set or
+//! the slot is lost. Source: PostgreSQL documentation, "Logical Decoding Concepts", section
+//! "Replication Slots", the view `pg_replication_slots`, and "Streaming Replication Protocol"
+//! (`CREATE_REPLICATION_SLOT`).
 
 use std::time::Duration;
 
@@ -9,38 +15,39 @@ use super::{Query, Replication, quote_identifier, quote_literal};
 use crate::position::{Mismatch, SlotPosition};
 use crate::{Error, Result};
 
-/// A slot as `pg_replication_slots` shows it.
+/// A slot as `pg_replication_slots` shows it. Fields that the server leaves empty are `None`.
 #[derive(Clone, Debug)]
 pub(crate) struct SlotState {
     /// The decoding plug-in.
     pub(crate) plugin: String,
     /// `logical` or `physical`.
     pub(crate) kind: String,
-    /// The database of a logical slot.
+    /// The database that a logical slot decodes; empty for a physical slot.
     pub(crate) database: String,
-    /// The process that reads from it now.
+    /// The server process that reads from it now; `None` for a free slot.
     pub(crate) active_pid: Option<i32>,
-    /// The position that its reader confirmed last.
+    /// `confirmed_flush_lsn`: the position that its reader confirmed last. Transactions that commit
+    /// later are sent.
     pub(crate) confirmed: Option<Lsn>,
-    /// The WAL that it keeps begins here.
+    /// `restart_lsn`: where the WAL begins that the server keeps for it.
     pub(crate) restart: Option<Lsn>,
     /// `reserved`, `extended`, `unreserved` or `lost`.
     pub(crate) wal_status: Option<String>,
-    /// Why the server invalidated it; PostgreSQL 17 and later.
+    /// `invalidation_reason`, from PostgreSQL 17 on; on 16 it is derived from `conflicting`.
     pub(crate) invalidation: Option<String>,
-    /// WAL kept for it, bytes.
+    /// Bytes of WAL that the server keeps for it.
     pub(crate) retained_bytes: Option<i64>,
 }
 
 impl SlotState {
-    /// Whether the slot can no longer be read from, since the server invalidated it; and why, where
+    /// Whether the server invalidated the slot, so that it can no longer be read from; and why, if
     /// the server says so.
     pub(crate) fn lost(&self) -> Option<Mismatch> {
         let lost = self.wal_status.as_deref() == Some("lost") || self.invalidation.is_some();
         lost.then(|| Mismatch::Lost { reason: self.invalidation.clone() })
     }
 
-    /// Where it stands.
+    /// Its positions, for the comparison with the stored offset.
     pub(crate) fn position(&self) -> SlotPosition {
         SlotPosition {
             confirmed: self.confirmed.unwrap_or_default(),
@@ -49,7 +56,10 @@ impl SlotState {
     }
 }
 
-/// Looks a slot up.
+/// Looks a slot up; `None` when there is no slot of this name.
+///
+/// # Errors
+/// Those of the query.
 pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<SlotState>> {
     let sql = format!(
         "SELECT plugin, slot_type, database, active_pid, confirmed_flush_lsn, wal_status, restart_lsn,
@@ -76,34 +86,40 @@ pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<SlotStat
 }
 
 /// A slot that was made just now, with the snapshot that the server exported for it. The snapshot
-/// lives until the next command on the session that made it.
+/// can be imported until the next command on the session that made the slot.
 #[derive(Clone, Debug)]
 pub(crate) struct ExportedSlot {
-    /// Everything committed before is in the snapshot, everything after in the stream.
+    /// What was committed before this position is in the snapshot, what is committed later in the
+    /// stream.
     pub(crate) consistent_point: Lsn,
-    /// For `SET TRANSACTION SNAPSHOT`; `None` when none was asked for.
+    /// The name for `SET TRANSACTION SNAPSHOT`; `None` when none was asked for.
     pub(crate) snapshot: Option<String>,
 }
 
-/// How a slot is made.
+/// The options of a slot that is to be made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewSlot<'a> {
     /// Its name.
     pub(crate) name: &'a str,
-    /// Gone with the session that makes it.
+    /// Whether the slot goes with the session that makes it.
     pub(crate) temporary: bool,
-    /// Export the snapshot at its start.
+    /// Whether the server exports the snapshot at the slot's start.
     pub(crate) export: bool,
-    /// `slot.failover` (PostgreSQL 17).
+    /// `slot.failover` (PostgreSQL 17): whether standbys get a copy of the slot.
     pub(crate) failover: bool,
 }
 
 impl ExportedSlot {
-    /// Makes a slot on a session that does not stream yet.
+    /// Makes a slot on a session that does not stream yet. The server waits for the end of all
+    /// transactions that are open at the beginning; the log names them after some seconds.
+    ///
+    /// # Errors
+    /// The server's: for instance that the name is taken, that `max_replication_slots` is reached,
+    /// or that `wal_level` is too low.
     pub(crate) async fn create(session: &mut Replication, slot: NewSlot<'_>) -> Result<Self> {
         let NewSlot { name, temporary, export, failover } = slot;
         let temporary = if temporary { " TEMPORARY" } else { "" };
-        // The words without parentheses are understood by every version from 14 on.
+        // The options without parentheses are understood by every version from 14 on.
         let options = match (failover, export) {
             (false, true) => " EXPORT_SNAPSHOT",
             (false, false) => " NOEXPORT_SNAPSHOT",
@@ -123,7 +139,7 @@ impl ExportedSlot {
     }
 }
 
-/// Drops a slot that nobody reads from; true when it was there.
+/// Drops a slot that nobody reads from; true when it was dropped.
 pub(crate) async fn drop_if_idle(query: &Query, name: &str) -> Result<bool> {
     let sql = format!(
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {} AND NOT active",
@@ -133,7 +149,8 @@ pub(crate) async fn drop_if_idle(query: &Query, name: &str) -> Result<bool> {
 }
 
 /// Drops a slot once nobody reads from it: the walsender releases it a moment after its session has
-/// ended. Waits for up to five seconds; false when the slot is gone or still in use then.
+/// ended. Waits for up to five seconds. False when the slot was gone already, or is still in use
+/// then.
 pub(crate) async fn drop_when_free(query: &Query, slot: &str) -> Result<bool> {
     for _ in 0..100 {
         if drop_if_idle(query, slot).await? {

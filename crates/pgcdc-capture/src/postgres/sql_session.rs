@@ -1,4 +1,8 @@
 //! A SQL session, by tokio-postgres on a connection that our own login has opened.
+//!
+//! Our own login is needed since tokio-postgres knows neither several servers with their roles nor
+//! all kinds of TLS and authentication. [`Handover`] gives it the connection as if it had logged in
+//! itself.
 
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
@@ -24,7 +28,9 @@ impl Row {
 /// and limits.
 #[derive(Debug)]
 pub(super) struct SqlSession {
+    /// Sends statements.
     client: Client,
+    /// The task that moves the bytes; ended with the session.
     driver: JoinHandle<()>,
 }
 
@@ -35,10 +41,13 @@ impl Drop for SqlSession {
 }
 
 impl SqlSession {
-    /// Connects.
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// Those of [`open::session`].
     pub(super) async fn open(connection: &Connection) -> Result<Self> {
         let stream = Handover::new(open::session(connection, Session::Query, None).await?);
-        // The login is done already: `Handover` answers this one.
+        // The login is done already. `Handover` answers this second one.
         let mut config = tokio_postgres::Config::new();
         config.user(&connection.user).ssl_mode(tokio_postgres::config::SslMode::Disable);
         let (client, driver) =
@@ -72,6 +81,7 @@ impl SqlSession {
     }
 }
 
+/// Moves the session's bytes until it ends.
 async fn drive<S, T>(connection: tokio_postgres::Connection<S, T>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -82,7 +92,8 @@ where
     }
 }
 
-/// Turns a query's failure into ours.
+/// A query's failure as our error. Without a server's error the connection is broken, which may
+/// pass.
 fn query_error(what: &str, error: &tokio_postgres::Error) -> Error {
     match error.as_db_error() {
         Some(db) => classify(SqlState::parse(db.code().code()), what, db.message()),

@@ -2,7 +2,8 @@
 //! certificate.
 //!
 //! rustls is stricter about the form of a certificate than libpq and Java. pgcdc accepts a
-//! certificate when those two accept it: see [`Verifier`].
+//! certificate when those two accept it: see [`Verifier`]. Source: PostgreSQL documentation,
+//! "libpq", section "SSL Support".
 
 use std::sync::Arc;
 
@@ -17,15 +18,19 @@ use rustls::{ClientConfig, SupportedProtocolVersion};
 use crate::config::{Ssl, SslNegotiation, TlsVersion, Verify};
 use crate::{Error, Result};
 
-/// The protocol's name in a TLS handshake without an SSLRequest before it. Source: PostgreSQL
-/// manual, "Direct TLS".
+/// The protocol's name in a TLS handshake without an `SSLRequest` before it. Source: PostgreSQL
+/// documentation, "Message Flow", section "SSL Session Encryption".
 const ALPN: &[u8] = b"postgresql";
 
-/// What errors call the client's files.
+/// The properties' names, for errors about the client's files.
 const NAMES: Properties =
     Properties { certificate: "database.sslcert", key: "database.sslkey", password: "database.sslpassword" };
 
-/// Builds the client's configuration for a server called `host`.
+/// Builds rustls's configuration for a session with a server called `host`. Reads the files anew,
+/// so that a renewed certificate is used at the next connection.
+///
+/// # Errors
+/// A configuration error that names the property whose file cannot be read or does not fit.
 pub(super) fn client_config(ssl: &Ssl, host: &str) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let tls =
@@ -57,6 +62,7 @@ pub(super) fn client_config(ssl: &Ssl, host: &str) -> Result<ClientConfig> {
     Ok(config)
 }
 
+/// The versions of TLS between the configured limits.
 fn versions(ssl: &Ssl) -> Result<Vec<&'static SupportedProtocolVersion>> {
     let newest = ssl.max_version.unwrap_or(TlsVersion::V13);
     let all = [(TlsVersion::V13, &TLS13), (TlsVersion::V12, &TLS12)];
@@ -82,7 +88,7 @@ fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
     }
     match &ssl.root_cert {
         Some(path) => read_certificates("database.sslrootcert", path).map_err(mistake),
-        // Without a file, verify-ca would accept a certificate that a public authority gave to
+        // Without a file, `verify-ca` would accept a certificate that a public authority gave to
         // anybody. libpq and pgjdbc want a file here, too.
         None if ssl.verify == Verify::Authority => Err(Error::configuration(
             "database.sslmode=verify-ca: there is no file of root certificates to check the server's against",
@@ -94,7 +100,7 @@ fn roots(ssl: &Ssl) -> Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// An error of the certificates' crate, as one of ours.
+/// An error of `pgcdc-tls` as one of ours, with its hint and cause.
 fn mistake(error: pgcdc_tls::Error) -> Error {
     let mut ours = Error::configuration(error.to_string());
     if let Some(hint) = error.hint() {

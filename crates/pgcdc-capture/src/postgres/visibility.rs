@@ -14,6 +14,7 @@ use crate::{Error, Result};
 
 /// How long to wait for a transaction to become visible.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The pauses between two questions grow up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Waits until transaction `xid` of `slot`'s stream is visible to `query`'s session. False when it
@@ -53,7 +54,8 @@ pub(super) async fn wait_for(query: &Query, slot: &str, xid: u32) -> Result<bool
     }
 }
 
-/// Whether commits wait for the reader of a slot.
+/// Whether commits wait for the reader of a slot, which is so when it is named in
+/// `synchronous_standby_names`.
 async fn is_standby(query: &Query, slot: &str) -> Result<bool> {
     let sql = format!(
         "SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid
@@ -64,8 +66,8 @@ async fn is_standby(query: &Query, slot: &str) -> Result<bool> {
 }
 
 /// Whether a transaction that has ended is visible in a snapshot, which is written
-/// `xmin:xmax:xip,…` with ids of 64 bits. `None` when the text is no snapshot. Source: the
-/// PostgreSQL manual, "Transaction ID and Snapshot Information Functions".
+/// `xmin:xmax:xip,…` with ids of 64 bits. `None` when the text is not a snapshot. Source:
+/// PostgreSQL documentation, "Transaction ID and Snapshot Information Functions".
 fn is_visible(xid: u32, snapshot: &str) -> Option<bool> {
     let mut parts = snapshot.splitn(3, ':');
     let _xmin: u64 = parts.next()?.parse().ok()?;

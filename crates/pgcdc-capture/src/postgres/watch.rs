@@ -35,17 +35,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long a look may take. A server that does not answer within this time counts as unreachable.
 pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(20);
 
-/// After this time the same blocker is logged again.
+/// After this time the same blocker is logged once more.
 const NAMED_AGAIN: Duration = Duration::from_secs(300);
 
 /// How many looks in a row the server may refuse before the session is given up.
 const MOST_REFUSALS: u32 = 10;
 
-/// The server process behind one of our sessions.
+/// The server process behind one of our sessions: what to look at, and how to connect to do so.
 #[derive(Clone, Debug)]
 pub(super) struct Backend {
+    /// How the session was opened. The look is made the same way, to the same server.
     pub(super) connection: Connection,
+    /// The process on the server.
     pub(super) pid: i32,
+    /// What it does, which decides what its wait events mean.
     pub(super) kind: Kind,
 }
 
@@ -63,7 +66,7 @@ pub(super) enum Kind {
 /// What a look at a server process found.
 #[derive(Debug)]
 pub(super) enum Finding {
-    /// It is at work.
+    /// It is at work; the event that it waits for, if it waits.
     Busy { event: Option<String> },
     /// It waits for locks or transactions of these blockers.
     Blocked(Vec<Blocker>),
@@ -73,7 +76,7 @@ pub(super) enum Finding {
     Gone,
     /// The server answered, but refused the session that was to look.
     Refused(Error),
-    /// The server did not answer; why.
+    /// The server did not answer. The text says why.
     Unreachable(String),
 }
 
@@ -88,6 +91,8 @@ impl Backend {
         }
     }
 
+    /// Opens a session and looks. Source: PostgreSQL documentation, "The Cumulative Statistics
+    /// System", section "Wait Event".
     async fn ask(&self) -> Result<Finding> {
         let session = SqlSession::open(&self.connection).await?;
         let pid = self.pid;
@@ -114,7 +119,7 @@ impl Backend {
 }
 
 /// Judges one look after the other: whether the silent session is still worth waiting for. Pure:
-/// the time is handed in.
+/// the time is handed in. There is one for each wait.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     /// A connection is not given up before it has been silent for this long.
@@ -180,6 +185,7 @@ impl Judge {
         }
     }
 
+    /// Logs the blockers, unless they were logged just now.
     fn name(&mut self, what: &str, seconds: u64, blockers: &[Blocker], now: Instant) {
         let names: Vec<String> = blockers.iter().map(ToString::to_string).collect();
         let names = names.join("; ");
@@ -190,7 +196,7 @@ impl Judge {
         }
     }
 
-    /// Whether this was not logged yet, or not since [`NAMED_AGAIN`]. Notes that it is logged now.
+    /// Whether this was not logged yet, or not within [`NAMED_AGAIN`]. Notes that it is logged now.
     fn is_news(&mut self, who: &str, now: Instant) -> bool {
         let said = self.named.as_ref().is_some_and(|(name, at)| name == who && now - *at < NAMED_AGAIN);
         if !said {

@@ -1,4 +1,8 @@
 //! Standby statuses: tells the server how far we are, from a task of its own.
+//!
+//! This is the only way in which anything flows back to Postgres. The server keeps the position as
+//! the slot's `confirmed_flush_lsn`, and may remove older WAL. Source: PostgreSQL documentation,
+//! "Streaming Replication Protocol", *Standby status update*.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,25 +13,30 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-/// Between 1970-01-01 and 2000-01-01, Postgres' epoch.
+/// The time between 1970-01-01 and 2000-01-01, PostgreSQL's epoch.
 const POSTGRES_EPOCH: Duration = Duration::from_secs(946_684_800);
 
 /// The shortest interval between statuses while the server owes an answer.
 const UNANSWERED_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tells the server how far we are: at an interval, and when it asks. It is a task of its own, so
-/// that the session lives on while the output takes nothing for minutes and nobody reads.
+/// Sends statuses at an interval, and when the server asks. It is a task of its own, so that the
+/// session lives on while the output takes nothing for minutes and nobody reads.
 #[derive(Debug)]
 pub(super) struct Feedback {
+    /// What the task sends, written by the stream.
     shared: Arc<Shared>,
+    /// Ended with the session. A write that fails ends it, too; the reader then notices that the
+    /// connection is broken.
     task: JoinHandle<std::io::Result<()>>,
 }
 
+/// What the stream's loop and the task have in common. The loop writes, the task reads.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Position up to which was read from the socket; reported as written.
+    /// The position up to which the socket was read; reported as written.
     received: AtomicU64,
-    /// Position up to which is durable at the output; reported as flushed and applied.
+    /// The position up to which everything is durable at the output; reported as flushed and
+    /// applied.
     confirmed: AtomicU64,
     /// The confirmation that was sent last.
     sent: AtomicU64,
@@ -35,14 +44,15 @@ struct Shared {
     now: Notify,
     /// The next status asks for an answer.
     ask: AtomicBool,
-    /// The server owes an answer. Until it comes statuses are rare: a busy server does not read
-    /// them, and once they fill its window, the connection looks broken.
+    /// The server owes an answer. Until it comes, statuses are rare: a busy server does not read
+    /// them, and once they fill its receive window, the connection looks broken.
     unanswered: AtomicBool,
     /// The next status is the last one.
     stopping: AtomicBool,
 }
 
 impl Feedback {
+    /// Starts the task. `interval` is the longest time between two statuses.
     pub(super) fn start<W>(mut writer: W, interval: Duration) -> Self
     where
         W: AsyncWrite + Send + Unpin + 'static,
@@ -84,7 +94,8 @@ impl Feedback {
         }
     }
 
-    /// Notes that everything up to here is durable; sent at the next interval.
+    /// Notes that everything up to here is durable; sent at the next interval. A lower position
+    /// than before changes nothing.
     pub(super) fn confirm(&self, lsn: Lsn) {
         self.shared.confirmed.fetch_max(lsn.as_u64(), Ordering::Release);
     }
@@ -106,7 +117,8 @@ impl Feedback {
         self.shared.unanswered.store(false, Ordering::Relaxed);
     }
 
-    /// Sends the last status and ends the copy.
+    /// Sends the last status and ends the copy. [`is_sent`](Self::is_sent) says whether it went
+    /// out.
     pub(super) fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.now.notify_one();
@@ -124,7 +136,8 @@ impl Drop for Feedback {
     }
 }
 
-/// A standby status update in its CopyData. Source: PostgreSQL manual, "Streaming Replication
+/// A standby status update in its `CopyData`: positions written, flushed and applied, our clock,
+/// and whether the server is to answer. Source: PostgreSQL documentation, "Streaming Replication
 /// Protocol", *Standby status update*.
 fn status(received: Lsn, confirmed: Lsn, now_us: i64, ask: bool) -> [u8; 39] {
     let mut message = [0; 39];

@@ -1,5 +1,10 @@
 //! The replication session: commands first, then the stream, whose messages are parsed in the
 //! buffer that they were read into.
+//!
+//! Three parts share it. The reader is polled by the stream's loop; [`feedback`] writes from a task
+//! of its own; [`silence`] decides what to do when nothing comes. Source: PostgreSQL documentation,
+//! "Streaming Replication Protocol" and "Logical Streaming Replication Protocol" (version 1 of its
+//! parameters, so that only committed transactions come).
 
 mod feedback;
 mod notices;
@@ -22,7 +27,7 @@ use super::{quote_identifier, quote_literal};
 use crate::config::Settings;
 use crate::{Error, Result};
 
-/// Receive buffer for a server on the same host, bytes.
+/// The receive buffer for a server on the same host, in bytes.
 ///
 /// A walsender sends each change by itself. While the TCP window is open, each send goes through
 /// the whole network stack, on the walsender's CPU time. While the window is closed, sends are
@@ -30,7 +35,7 @@ use crate::{Error, Result};
 /// window saves the walsender a third of its CPU time; across a network it would cost throughput.
 const NEAR: u32 = 192 * 1024;
 
-/// A message of the stream.
+/// A message of the stream, as far as the session itself understands it.
 #[derive(Debug)]
 pub(crate) enum Wal {
     /// A pgoutput message.
@@ -49,35 +54,41 @@ pub(crate) enum Wal {
     Large,
 }
 
-/// A replication session.
+/// A replication session, from its login to its end.
 pub(crate) struct Replication {
+    /// The connection, in its state.
     link: Link,
+    /// The buffer, cut into messages.
     inbox: Inbox,
+    /// The `START_REPLICATION` command.
     start_sql: String,
+    /// How often statuses are sent.
     status_interval: Duration,
+    /// The position that was confirmed last.
     confirmed: Lsn,
     /// `lsn.flush.mode=manual`: nothing is ever confirmed. A position of zero in a status leaves
     /// the slot where it is.
     manual: bool,
     /// The session's server process; `None` when the server does not say.
     backend: Option<Backend>,
+    /// Since when nothing came, and what was done about it.
     silence: Silence,
-    /// The stream has ended or broken.
+    /// Whether the stream has ended or broken.
     ended: bool,
-    /// Names of the slot and the publication, for error messages.
+    /// The slot's name, for errors.
     slot: String,
+    /// The publication's name, for errors.
     publication: String,
     /// Whether the log has said that the server skips changes.
     warned: bool,
 }
 
+/// What the session does.
 enum Link {
-    /// Takes commands.
+    /// It takes commands.
     Idle(Box<dyn Duplex>),
-    Streaming {
-        reader: ReadHalf<Box<dyn Duplex>>,
-        feedback: Feedback,
-    },
+    /// It streams: one half is read here, the other is the feedback's.
+    Streaming { reader: ReadHalf<Box<dyn Duplex>>, feedback: Feedback },
     /// The start failed.
     Closed,
 }
@@ -92,7 +103,8 @@ impl Replication {
     /// A message of more bytes than this is announced by [`Wal::Large`] first.
     pub(crate) const LARGE: usize = LARGE_MESSAGE;
 
-    /// Connects and logs in. Commands may be run then, before [`start`](Self::start).
+    /// Connects and logs in. Commands may be run then, before [`start`](Self::start). The stream
+    /// will begin at `start`; zero means the slot's own position.
     ///
     /// # Errors
     /// Those of the login.
@@ -144,7 +156,8 @@ impl Replication {
         }
     }
 
-    /// Starts streaming and waits until the server has agreed.
+    /// Starts streaming and waits until the server has agreed. The server may first read WAL for a
+    /// while, to find where to begin.
     ///
     /// # Errors
     /// The server's; a transient one when it does not answer within five minutes.
@@ -180,7 +193,8 @@ impl Replication {
             if let Some(wal) = self.next()? {
                 return Ok(wal);
             }
-            // Callers drop this future and call again, so `silence` keeps the time since when nothing came.
+            // Callers drop this future and call again, so `silence` remembers since when nothing
+            // came.
             let due = self.silence.due(Instant::now());
             match tokio::time::timeout_at(due, self.read()).await {
                 Ok(read) => read?,
@@ -206,8 +220,8 @@ impl Replication {
             if let Some(wal) = self.next()? {
                 return Ok(Some(wal));
             }
-            // Outside of tokio's budget, by which a read would be "pending" after some reads
-            // although there is data.
+            // Without tokio's budget: with it, a read would be "pending" after some reads although
+            // there is data.
             match tokio::task::unconstrained(self.read()).now_or_never() {
                 Some(read) => read?,
                 None => {
@@ -235,6 +249,8 @@ impl Replication {
     }
 
     /// Confirms to the server that everything up to `lsn` is durable; sent with the next status.
+    /// Does nothing with `lsn.flush.mode=manual`, and for a position that is not further than the
+    /// last.
     pub(crate) fn confirm(&mut self, lsn: Lsn) {
         if lsn > self.confirmed && !self.manual {
             self.confirmed = lsn;
@@ -244,7 +260,7 @@ impl Replication {
         }
     }
 
-    /// Ends the session, once the last confirmation was sent.
+    /// Ends the session, once the last confirmation was sent. Takes at most three seconds.
     pub(crate) async fn stop(mut self) {
         const LIMIT: Duration = Duration::from_secs(3);
         match &mut self.link {
@@ -256,7 +272,7 @@ impl Replication {
             Link::Closed => return,
         }
         // Closing a socket that has unread data resets the connection, and the confirmation may be
-        // lost with it. So read until the server ends the copy.
+        // lost with it. So everything is read until the server ends the copy.
         let _ = tokio::time::timeout(LIMIT, async {
             while !self.ended {
                 match self.receive().await {
@@ -274,6 +290,7 @@ impl Replication {
         }
     }
 
+    /// Waits for more bytes.
     async fn read(&mut self) -> Result<()> {
         let Link::Streaming { reader, feedback } = &mut self.link else {
             return Err(Error::fatal("the replication stream was not started"));
@@ -297,8 +314,8 @@ impl Replication {
         }
     }
 
-    /// The next message in the bytes that were read. Source: PostgreSQL manual, "Streaming
-    /// Replication Protocol".
+    /// The next message in the bytes that were read; `None` when more have to be read first.
+    /// Source: PostgreSQL documentation, "Streaming Replication Protocol".
     #[inline]
     fn next(&mut self) -> Result<Option<Wal>> {
         loop {
@@ -307,7 +324,9 @@ impl Replication {
                 Next::Incomplete => return Ok(None),
                 Next::Large => return Ok(Some(Wal::Large)),
                 Next::Malformed(length) => {
-                    return Err(Error::fatal(format!("replication stream: a message of {length} bytes")));
+                    return Err(Error::fatal(format!(
+                        "replication stream: the server sent a message whose length is {length}, which breaks the protocol"
+                    )));
                 }
             };
             match (tag, self.inbox.bytes(body.clone())) {
@@ -330,7 +349,11 @@ impl Replication {
                     }
                     return Ok(Some(Wal::KeepAlive { wal_end }));
                 }
-                (b'd', _) => return Err(Error::fatal("replication stream: neither data nor a keepalive")),
+                (b'd', _) => {
+                    return Err(Error::fatal(
+                        "replication stream: the server sent a message that is neither data nor a keepalive",
+                    ));
+                }
                 (b'E', payload) => {
                     self.ended = true;
                     return Err(notices::refused(payload, &self.slot, &self.publication));
@@ -347,7 +370,7 @@ impl Replication {
     }
 }
 
-/// The position in the first eight bytes.
+/// The position in the first eight bytes, big-endian.
 #[inline]
 fn lsn(bytes: &[u8]) -> Lsn {
     Lsn::new(bytes.first_chunk().map_or(0, |eight| u64::from_be_bytes(*eight)))

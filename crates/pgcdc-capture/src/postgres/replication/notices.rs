@@ -1,4 +1,8 @@
 //! Errors and notices of the server while it streams.
+//!
+//! One cause has words of its own. A publication that was made, or made again, after the changes
+//! that the slot still has: the server decodes old changes with the catalog of that time, which has
+//! no such publication.
 
 use crate::postgres::wire::login;
 use crate::{Error, SqlState};
@@ -38,6 +42,7 @@ pub(super) fn log(payload: &[u8], warned: &mut bool, slot: &str, publication: &s
     }
 }
 
+/// Says what happened: the publication is younger than the changes.
 fn younger(slot: &str, publication: &str) -> String {
     format!(
         "Publication {publication} is younger than the changes that replication slot {slot} is at: the server looks a \
@@ -46,6 +51,7 @@ fn younger(slot: &str, publication: &str) -> String {
     )
 }
 
+/// The two ways out, as a hint.
 fn ways_out(slot: &str) -> String {
     format!(
         "to make up for these changes, drop the slot, SELECT pg_drop_replication_slot('{slot}'), and start with \
@@ -54,8 +60,8 @@ fn ways_out(slot: &str) -> String {
     )
 }
 
-/// A field of an ErrorResponse or NoticeResponse. Source: PostgreSQL manual, "Error and Notice
-/// Message Fields".
+/// A field of an `ErrorResponse` or `NoticeResponse`. Source: PostgreSQL documentation, "Error and
+/// Notice Message Fields".
 fn field(payload: &[u8], code: u8) -> Option<&str> {
     let of = |field: &[u8]| field.first() == Some(&code);
     let found = payload.split(|byte| *byte == 0).find(|field| of(field))?;

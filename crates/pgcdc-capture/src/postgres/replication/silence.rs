@@ -8,11 +8,12 @@
 //! - An idle walsender answers at once. Its answer says how far it is, which lets the slot advance.
 //! - A walsender that reads WAL of other databases answers between two records.
 //! - A walsender that puts a large transaction together, or decodes a transaction of which nothing
-//!   is published, may answer only when it is done. The clock cannot tell it from a broken
-//!   connection; a second session can: see [`watch`](crate::postgres::watch).
+//!   is published, may answer only when it is done. By the clock this looks like a broken
+//!   connection. A second session can tell the two apart: see [`watch`](crate::postgres::watch).
 //!
 //! ```text
-//! quiet ─ ask ─▶ ask again and again ─ no answer for twice as long ─▶ look from another session ─▶ go on waiting, or an error
+//! quiet ─▶ ask ─▶ ask again and again ─▶ no answer for twice as long: look from another session
+//!                                         ─▶ go on waiting, or an error
 //! ```
 
 use std::time::Duration;
@@ -27,12 +28,13 @@ use crate::postgres::watch::{Backend, Finding, Judge, LOOK_LIMIT};
 /// How often to check whether a look has its result.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Since when nothing came, and what has been done about it.
+/// Since when nothing came, and what has been done about it. A state machine: the time is handed
+/// in, and looks run in tasks of their own.
 #[derive(Debug)]
 pub(super) struct Silence {
-    /// How long the server may be quiet before it is asked.
+    /// How long the server may be quiet before it is asked: `internal.replication.silence.ms`.
     patience: Duration,
-    /// Since when there is nothing to read; `None` while there is.
+    /// Since when there is nothing to read; `None` while there is something.
     since: Option<Instant>,
     /// The open question to the server; `None` while it owes no answer.
     unanswered: Option<Box<Unanswered>>,
@@ -49,9 +51,11 @@ struct Unanswered {
     look: Instant,
     /// The look that is under way.
     looking: Option<Look>,
+    /// Judges what the looks find.
     judge: Judge,
 }
 
+/// A look at the server's process, ended when it is dropped.
 #[derive(Debug)]
 struct Look(JoinHandle<Finding>);
 
@@ -62,6 +66,7 @@ impl Drop for Look {
 }
 
 impl Silence {
+    /// Nothing is known yet.
     pub(super) fn new(patience: Duration) -> Self {
         Self { patience, since: None, unanswered: None }
     }

@@ -1,4 +1,8 @@
-//! The login: the startup message, authentication, and what the server says of the session.
+//! The login: the startup message, authentication, and what the server says about the session.
+//!
+//! Passwords in clear text or as MD5, and SCRAM-SHA-256 with or without channel binding.
+//! Certificates need nothing here: TLS has shown them. Source: PostgreSQL documentation, "Message
+//! Flow", sections "Start-up" and "SASL Authentication".
 
 use pgwire_replication::PgWireError;
 use pgwire_replication::protocol::framing::{
@@ -17,32 +21,38 @@ use super::refusal;
 use crate::config::{ChannelBinding, Connection, Host};
 use crate::{Error, Result};
 
-/// Protocol 3.0.
+/// Version 3.0 of the protocol, which every server knows.
 const VERSION: i32 = 196_608;
 
-// Kinds of authentication that pgcdc does not have. Source: PostgreSQL manual, "Message Formats".
+/// The server asks for GSSAPI, which pgcdc does not have. Source: PostgreSQL documentation,
+/// "Message Formats", `AuthenticationGSS`.
 const GSS: i32 = 7;
+/// The server asks for SSPI, which pgcdc does not have.
 const SSPI: i32 = 9;
 
-/// What the server says of a session at its login.
+/// What the server says about a session at its login.
 #[derive(Debug, Default)]
 pub(super) struct Greeting {
-    /// Names and values of the parameters that the server reports.
+    /// Names and values of the parameters that the server reports (`ParameterStatus`).
     pub(super) parameters: Vec<(String, String)>,
     /// The messages as they came, from the end of authentication to `ReadyForQuery`.
     pub(super) messages: Vec<u8>,
 }
 
-/// One login.
+/// One login, over a connection that is open.
 pub(super) struct Login<'a> {
+    /// User, password and the rule about channel binding.
     pub(super) connection: &'a Connection,
+    /// The server, which may have a password of its own from the password file.
     pub(super) host: &'a Host,
+    /// The startup message's parameters.
     pub(super) parameters: &'a [(&'a str, &'a str)],
+    /// The connection in words, for errors.
     pub(super) what: &'a str,
 }
 
 impl Login<'_> {
-    /// Starts a session, until the server is ready.
+    /// Sends the startup message and authenticates, until the server is ready for a command.
     pub(super) async fn run(&self, link: &mut Link) -> Result<Greeting, Failure> {
         write_startup_message(&mut link.stream, VERSION, self.parameters)
             .await
@@ -76,6 +86,10 @@ impl Login<'_> {
         }
     }
 
+    /// The password: the configuration's, else that of the password file.
+    ///
+    /// # Errors
+    /// A configuration error when there is none.
     fn password(&self) -> Result<&str, Failure> {
         let given = self.connection.password.as_ref().or(self.host.password.as_ref());
         given.map(|password| password.expose()).ok_or_else(|| {
@@ -104,6 +118,7 @@ impl Login<'_> {
         }
     }
 
+    /// The error for a kind of authentication that pgcdc does not have.
     fn unsupported(&self, kind: i32) -> Error {
         let name = match kind {
             2 => "Kerberos 5".to_owned(),
@@ -115,6 +130,7 @@ impl Login<'_> {
             .with_hint("give the role's connections scram-sha-256, cert, password or trust in pg_hba.conf; `SELECT * FROM pg_hba_file_rules` shows the rules")
     }
 
+    /// Sends a password or its hash. Such an answer is never bound to TLS.
     async fn send_password(&self, link: &mut Link, password: &str) -> Result<bool, Failure> {
         let mut payload = password.as_bytes().to_vec();
         payload.push(0);
@@ -122,7 +138,8 @@ impl Login<'_> {
         Ok(false)
     }
 
-    /// SCRAM, bound to the TLS session where both sides can.
+    /// SCRAM-SHA-256, bound to the TLS session if both sides can. Source: RFC 5802, RFC 7677. True
+    /// when it was bound.
     async fn scram(&self, link: &mut Link, offered: &[u8]) -> Result<bool, Failure> {
         let offers = |name: &str| offered.split(|&byte| byte == 0).any(|offer| offer == name.as_bytes());
         let hash =
@@ -131,8 +148,8 @@ impl Login<'_> {
             Some(hash) if offers(SCRAM_SHA_256_PLUS) => {
                 (Binding::tls_server_end_point(hash), SCRAM_SHA_256_PLUS)
             }
-            // Tells the server that we could bind. It refuses us then if it offered that, and
-            // somebody between took its offer away.
+            // Tells the server that we could bind. If the server had offered binding and somebody
+            // between us took the offer away, it refuses us now.
             Some(_) => (Binding::unrequested(), SCRAM_SHA_256),
             None => (Binding::unsupported(), SCRAM_SHA_256),
         };
@@ -167,7 +184,7 @@ impl Login<'_> {
         Ok(bound)
     }
 
-    /// The server's part of a SASL exchange.
+    /// The server's part of a SASL exchange; `expected` is the kind of message.
     async fn answer(&self, link: &mut Link, expected: i32) -> Result<Vec<u8>, Failure> {
         loop {
             let message = read_backend_message(&mut link.stream).await.map_err(|error| self.broken(error))?;
@@ -185,7 +202,7 @@ impl Login<'_> {
         }
     }
 
-    /// Refuses to log in without channel binding where `channel_binding=require` is set.
+    /// Refuses to log in without channel binding when `channel_binding=require` is set.
     fn check_binding(&self, bound: bool) -> Result<(), Failure> {
         if bound || self.connection.channel_binding != ChannelBinding::Require {
             return Ok(());
@@ -193,6 +210,7 @@ impl Login<'_> {
         Err(self.unbound("the server did not ask for SCRAM"))
     }
 
+    /// The error when channel binding is required and cannot be had.
     fn unbound(&self, why: &str) -> Failure {
         let text = format!("{}: channel_binding=require, but {why}", self.what);
         Failure::Other(Error::configuration(text).with_hint(
@@ -200,6 +218,7 @@ impl Login<'_> {
         ))
     }
 
+    /// An exchange that breaks the protocol.
     fn fatal(&self, why: &str) -> Failure {
         Failure::Other(Error::fatal(format!("{}: {why}", self.what)))
     }
@@ -216,13 +235,14 @@ impl Login<'_> {
     }
 }
 
+/// Appends a message as it was on the wire.
 fn append(messages: &mut Vec<u8>, tag: u8, payload: &[u8]) {
     messages.push(tag);
     messages.extend_from_slice(&u32::try_from(payload.len() + 4).unwrap_or(4).to_be_bytes());
     messages.extend_from_slice(payload);
 }
 
-/// Name and value of a ParameterStatus.
+/// Name and value of a `ParameterStatus`.
 fn parameter(payload: &[u8]) -> Option<(String, String)> {
     let mut parts = payload.split(|&byte| byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
     Some((parts.next()?, parts.next()?))

@@ -1,4 +1,4 @@
-//! TLS below a session.
+//! TLS below a session: asks the server for it, makes the handshake, and says what a failure means.
 
 use std::sync::Arc;
 
@@ -13,26 +13,34 @@ use crate::Error;
 use crate::config::{Ssl, SslMode, SslNegotiation};
 use crate::postgres::tls;
 
-/// An SSLRequest. Source: PostgreSQL manual, "Message Formats".
+/// An `SSLRequest`. Source: PostgreSQL documentation, "Message Formats".
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 /// A connection before the login, with or without TLS.
 pub(super) struct Link {
+    /// The socket, or TLS on it.
     pub(super) stream: Box<dyn Duplex>,
     /// Whether TLS is on.
     pub(super) encrypted: bool,
-    /// The hash of the server's certificate, for channel binding; `None` without TLS, or when the
-    /// certificate's signature has no hash.
+    /// The hash of the server's certificate, for channel binding (`tls-server-end-point`, RFC
+    /// 5929). `None` without TLS, or when the certificate's signature algorithm has no hash.
     pub(super) end_point: Option<Vec<u8>>,
 }
 
 impl Link {
+    /// A connection without TLS.
     pub(super) fn plain(stream: impl Duplex + 'static) -> Self {
         Self { stream: Box::new(stream), encrypted: false, end_point: None }
     }
 }
 
-/// Turns TLS on. When the server has no TLS, the session goes on without it if that is `optional`.
+/// Turns TLS on. When the server has no TLS, the session goes on without it if TLS is `optional`.
+/// `what` is the connection, for errors.
+///
+/// # Errors
+/// [`Failure::Tls`] when the handshake fails, after which the way without TLS may be tried; any
+/// other failure ends the attempt at this address. Source: PostgreSQL documentation, "Message
+/// Flow", section "SSL Session Encryption".
 pub(super) async fn encrypt(
     mut stream: TcpStream,
     ssl: &Ssl,
@@ -43,7 +51,8 @@ pub(super) async fn encrypt(
     let passing = |error: std::io::Error| {
         Failure::Other(Error::transient(format!("{what}: {error}")).with_source(error))
     };
-    // Before the server is asked, so that mistakes in our files are reported whatever it would answer.
+    // Made before the server is asked, so that mistakes in our files are reported whatever the
+    // server would answer.
     let config = tls::client_config(ssl, host).map_err(Failure::Other)?;
     if ssl.negotiation == SslNegotiation::Postgres {
         stream.write_all(&SSL_REQUEST).await.map_err(passing)?;
@@ -59,7 +68,7 @@ pub(super) async fn encrypt(
             }
             other => {
                 let error = Error::configuration(format!(
-                    "{what}: answer {other:#04x} to the request for TLS: this is no PostgreSQL server"
+                    "{what}: answer {other:#04x} to the request for TLS: this is not a PostgreSQL server"
                 ));
                 return Err(Failure::Other(error.with_hint("check database.hostname and database.port")));
             }
@@ -85,6 +94,7 @@ pub(super) async fn encrypt(
     }
 }
 
+/// The error when the server has no TLS and `database.sslmode` insists on it.
 fn no_tls(mode: SslMode, what: &str) -> Error {
     let mode = match mode {
         SslMode::VerifyCa => "verify-ca",
@@ -96,7 +106,8 @@ fn no_tls(mode: SslMode, what: &str) -> Error {
         .with_hint("set ssl = on at the server (with ssl_cert_file and ssl_key_file), or database.sslmode=prefer or disable here")
 }
 
-/// What a failure of rustls means; `None` when it was the network that failed.
+/// What a failure of rustls means, with what to do; `None` when it was the network that failed. All
+/// of these are configuration errors: they do not pass by themselves.
 pub(super) fn refused(error: &std::io::Error, what: &str, ssl: &Ssl) -> Option<Error> {
     let cause = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let (text, hint) = match cause {
@@ -119,6 +130,7 @@ pub(super) fn refused(error: &std::io::Error, what: &str, ssl: &Ssl) -> Option<E
     Some(Error::configuration(format!("{what}: TLS: {text}")).with_hint(hint))
 }
 
+/// What is wrong with the server's certificate, and what to do.
 fn certificate(found: &CertificateError, ssl: &Ssl) -> (String, &'static str) {
     let roots = || match &ssl.root_cert {
         Some(path) => path.display().to_string(),
@@ -152,7 +164,7 @@ fn certificate(found: &CertificateError, ssl: &Ssl) -> (String, &'static str) {
             "RSA keys need 2048 bits or more; of elliptic curves P-256, P-384 and Ed25519 are known",
         ),
         other => (
-            format!("the server's certificate is not taken: {other}"),
+            format!("the server's certificate is not accepted: {other}"),
             "check database.sslmode, database.sslrootcert and the server's certificate",
         ),
     }

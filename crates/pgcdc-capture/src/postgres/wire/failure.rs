@@ -1,4 +1,4 @@
-//! Why a session could not be opened.
+//! Why a session could not be opened. It decides whether another way to connect is tried.
 
 use pgwire_replication::protocol::ErrorFields;
 
@@ -9,9 +9,9 @@ use crate::{Error, SqlState};
 /// Why there is no session. The kinds differ in whether another way to connect is worth a try.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The server has refused the login; its code and its message.
+    /// The server has refused the login, with its code and its message.
     Refused { sqlstate: Option<SqlState>, message: String },
-    /// TLS could not begin.
+    /// TLS could not begin, or its certificate was refused.
     Tls(Error),
     /// Any other failure.
     Other(Error),
@@ -28,7 +28,8 @@ impl Failure {
         }
     }
 
-    /// Whether it was the settings in the startup parameter `options` that were refused.
+    /// Whether the settings in the startup parameter `options` were refused: then the login is
+    /// tried without.
     pub(super) fn refuses_options(&self) -> bool {
         matches!(self, Self::Refused { message, .. } if pins::are_refused(message))
     }

@@ -3,7 +3,7 @@
 //!
 //! tokio-postgres begins with a startup message and waits for the server's messages about the
 //! session. This stream drops the startup message and answers with the messages that the server
-//! sent at our login. After that bytes go through unchanged.
+//! sent at our login. After that, bytes go through unchanged.
 
 use std::io;
 use std::pin::Pin;
@@ -16,22 +16,27 @@ use super::socket::Duplex;
 
 /// A session that looks to a client as if it had yet to log in.
 pub(in crate::postgres) struct Handover {
+    /// The connection, logged in.
     stream: Box<dyn Duplex>,
-    /// The server's messages at the login, and how many bytes of them were read.
+    /// The server's messages at the login; empty once they were read.
     greeting: Vec<u8>,
+    /// How many bytes of `greeting` were read.
     read: usize,
-    /// The first bytes of the client's startup message: its length.
+    /// The first four bytes of the client's startup message, which are its length.
     head: Vec<u8>,
-    /// Bytes of the startup message that are still to come, once its length is known.
+    /// Bytes of the startup message that are still to come, once its length is known; zero when it
+    /// is over.
     dropping: Option<usize>,
 }
 
 impl Handover {
+    /// A session as our login left it.
     pub(in crate::postgres) fn new(session: Session) -> Self {
         Self { stream: session.stream, greeting: session.greeting, read: 0, head: Vec::new(), dropping: None }
     }
 
-    /// Takes in the part of `bytes` that belongs to the startup message; returns its length.
+    /// Takes in the part of `bytes` that belongs to the startup message; returns the length of that
+    /// part.
     fn swallow(&mut self, bytes: &[u8]) -> usize {
         const LENGTH: usize = 4;
         let mut taken = 0;

@@ -1,11 +1,13 @@
-//! The buffer that a session reads into, and the messages in it.
+//! The buffer that a session reads into, and the messages in it. No I/O: the caller reads into
+//! [`Inbox::room`].
 
 use std::ops::Range;
 
 /// Bytes of the buffer, and so the most that one read asks of the socket.
 const ROOM: usize = 256 * 1024;
 
-/// The least room for a read. With less, the buffer's content is moved to its front first.
+/// The least room for a read, in bytes. With less, the buffer's content is first moved to its
+/// front.
 const WORTHWHILE: usize = 64 * 1024;
 
 /// A message of more bytes than this is announced before it gets memory.
@@ -15,12 +17,16 @@ pub(in crate::postgres) const LARGE_MESSAGE: usize = 4 * 1024 * 1024;
 const HEAD: usize = 5;
 
 /// Cuts the server's bytes into messages in the buffer that they were read into: no message is
-/// copied or allocated. Format: PostgreSQL manual, "Message Formats" (a tag byte, a big-endian
-/// length that counts itself, the body).
+/// copied or allocated. Source: PostgreSQL documentation, "Message Formats" (a tag byte, a
+/// big-endian length that counts itself, the body).
 #[derive(Debug)]
 pub(in crate::postgres) struct Inbox {
+    /// The memory, all of it initialised. It grows for a large message and shrinks when that is
+    /// released.
     buffer: Vec<u8>,
+    /// Where the next message begins.
     start: usize,
+    /// Where the bytes that were read end.
     end: usize,
     /// Whether the large message at the front may have its memory.
     admitted: bool,
@@ -35,11 +41,12 @@ pub(in crate::postgres) enum Next {
     Incomplete,
     /// A large message is next, and was not admitted yet.
     Large,
-    /// A length that no message can have.
+    /// A length that no message can have. The session cannot go on.
     Malformed(i32),
 }
 
 impl Inbox {
+    /// An empty buffer.
     pub(in crate::postgres) fn new() -> Self {
         Self { buffer: vec![0; ROOM], start: 0, end: 0, admitted: false }
     }
@@ -61,7 +68,7 @@ impl Inbox {
         Next::Message(self.buffer[at], at + HEAD..at + total)
     }
 
-    /// Gives the large message at the front its memory.
+    /// Gives the large message at the front its memory, at the next call of [`room`](Self::room).
     pub(in crate::postgres) fn admit(&mut self) {
         self.admitted = true;
     }
@@ -104,7 +111,8 @@ impl Inbox {
         taken
     }
 
-    /// Where to read more bytes into. Forgets the messages that were taken.
+    /// Where to read more bytes into; never empty, unless a large message waits for
+    /// [`admit`](Self::admit). Forgets the messages that were taken.
     pub(in crate::postgres) fn room(&mut self) -> &mut [u8] {
         let held = self.end - self.start;
         let wanted = match self.length().and_then(|length| usize::try_from(length).ok()) {
@@ -127,6 +135,7 @@ impl Inbox {
         self.end += bytes;
     }
 
+    /// The length in the head of the next message; `None` while the head is not whole.
     #[inline]
     fn length(&self) -> Option<i32> {
         let head = self.buffer[self.start..self.end].get(1..HEAD)?;

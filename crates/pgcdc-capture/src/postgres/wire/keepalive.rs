@@ -1,4 +1,5 @@
-//! TCP settings by which the operating system notices a peer that is gone without closing the connection.
+//! TCP settings by which the operating system notices a peer that is gone without closing the
+//! connection, for instance after a power failure or when a firewall forgets the connection.
 
 use std::time::Duration;
 
@@ -10,14 +11,15 @@ use crate::config::KeepAlive;
 const IDLE: Duration = Duration::from_secs(30);
 /// The time between two probes.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How many probes go unanswered before the connection is broken.
+/// How many probes go unanswered before the connection counts as broken.
 const RETRIES: u32 = 3;
 
-/// How long sent bytes may stay unacknowledged before the connection is broken. The other host's
-/// kernel acknowledges them, so a busy server process does no harm.
+/// How long sent bytes may stay unacknowledged before the connection counts as broken. The other
+/// host's kernel acknowledges them, so a busy server process does no harm.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
-/// Sets these values on a socket; the configuration's own values come first.
+/// Sets these values on a socket; values of the configuration come before ours. With our own, a
+/// dead peer is noticed within about a minute.
 pub(super) fn set<'a>(socket: impl Into<SockRef<'a>>, wanted: &KeepAlive) -> std::io::Result<()> {
     let socket = socket.into();
     if wanted.on {

@@ -1,4 +1,6 @@
-//! What is said on a session after its login: statements, commands, and the end.
+//! What is said on a session after its login, over its raw connection: statements, commands, and
+//! the end. Source: PostgreSQL documentation, "Message Flow", sections "Simple Query" and "COPY
+//! Operations".
 
 use pgwire_replication::PgWireError;
 use pgwire_replication::protocol::framing::{read_backend_message, write_query};
@@ -7,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::refusal;
 use crate::{Error, Result};
 
-/// Sends statements by the simple protocol.
+/// Sends statements by the simple protocol, and does not wait for the answer.
 pub(in crate::postgres) async fn query<S>(stream: &mut S, what: &str, sql: &str) -> Result<()>
 where
     S: AsyncWrite + Unpin,
@@ -16,6 +18,9 @@ where
 }
 
 /// Runs a command by the simple protocol and returns its rows, each column as text; `None` is NULL.
+///
+/// # Errors
+/// The server's, after it is ready for the next command; and those of the connection.
 pub(in crate::postgres) async fn command<S>(
     stream: &mut S,
     what: &str,
@@ -42,7 +47,7 @@ where
     }
 }
 
-/// Sends START_REPLICATION and waits until the stream begins.
+/// Sends `START_REPLICATION` and waits until the stream begins (`CopyBothResponse`).
 pub(in crate::postgres) async fn start<S>(stream: &mut S, what: &str, sql: &str) -> Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -59,13 +64,14 @@ where
     }
 }
 
-/// Says goodbye, so that the server does not log a lost connection.
+/// Ends the session by a `Terminate`, so that the server does not log a lost connection.
 pub(in crate::postgres) async fn terminate<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<()> {
     stream.write_all(b"X\0\0\0\x04").await?;
     stream.flush().await
 }
 
-/// The columns of a DataRow; `None` when the message is malformed.
+/// The columns of a `DataRow`; `None` when the message is malformed. Bytes that are not UTF-8 are
+/// replaced.
 pub(in crate::postgres) fn row(mut bytes: &[u8]) -> Option<Vec<Option<String>>> {
     let columns = u16::from_be_bytes(*bytes.split_off(..2)?.first_chunk()?);
     let mut row = Vec::with_capacity(columns.into());
@@ -79,7 +85,7 @@ pub(in crate::postgres) fn row(mut bytes: &[u8]) -> Option<Vec<Option<String>>> 
     Some(row)
 }
 
-/// What an ErrorResponse to a statement means.
+/// What an `ErrorResponse` to a statement means.
 pub(in crate::postgres) fn refused(what: &str, payload: &[u8]) -> Error {
     refusal::of_statement(what, payload)
 }

@@ -3,14 +3,19 @@
 //! that names that crate.
 //!
 //! ```text
-//! open: a session with its settings ─▶ session: which server ─▶ socket ─▶ encryption ─▶ authenticate ─┬▶ replication, rows (login: commands)
-//!                                                                └▶ handover ─▶ tokio-postgres (SQL)
+//! open: a session with its settings
+//!   └▶ session: which server ─▶ socket ─▶ encryption ─▶ authenticate
+//!                                                         ├▶ replication, rows (login: commands)
+//!                                                         └▶ handover ─▶ tokio-postgres (SQL)
 //! ```
 //!
 //! The crate's own client, like tokio-postgres' COPY, copies each message and hands it over through
 //! a channel. That would take an eighth of capture's CPU time, and dozens of huge rows could wait
 //! in memory at once. Here one buffer is read into, and a message of several megabytes gets memory
 //! only when the reader says so.
+//!
+//! `failure` and `refusal` say what went wrong: the first whether another way to connect is worth a
+//! try, the second what the user can do.
 
 mod authenticate;
 mod encryption;

@@ -11,7 +11,11 @@ use crate::{Error, Result};
 /// How long the server may take to answer the statement that fixes the settings.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Connects, logs in, and fixes the session's settings. `near`: see [`Purpose`].
+/// Connects, logs in, and fixes the session's settings ([`pins`]). Every session of this crate is
+/// opened here. For `near` see [`Purpose`].
+///
+/// # Errors
+/// Those of connection and login; transient ones may pass.
 pub(in crate::postgres) async fn session(
     connection: &Connection,
     kind: pins::Session,

@@ -1,4 +1,7 @@
 //! What the server's refusals mean: of a login, and of a command.
+//!
+//! A refusal at the login mostly has a cause that only the user can mend, so its hint names the
+//! line, the statement or the property.
 
 use pgwire_replication::PgWireError;
 use pgwire_replication::protocol::ErrorFields;
@@ -9,7 +12,7 @@ use crate::{Error, SqlState};
 /// The hint when a connection pooler seems to stand between us and the server.
 const POOLER: &str = "this looks like a connection pooler (PgBouncer, Pgpool-II, Supavisor, …), which cannot carry replication: set database.hostname and database.port to the server itself, not to the pooler";
 
-/// The SQLSTATE of an ErrorResponse or NoticeResponse.
+/// The SQLSTATE of an `ErrorResponse` or `NoticeResponse`; `None` when it has none.
 pub(super) fn sqlstate(fields: &ErrorFields) -> Option<SqlState> {
     fields.code.as_deref().and_then(SqlState::parse)
 }
@@ -17,7 +20,7 @@ pub(super) fn sqlstate(fields: &ErrorFields) -> Option<SqlState> {
 /// A refusal of the login. `replication` says that it was the login of a replication session.
 ///
 /// PostgreSQL gives many causes the same code (28000, 42501), and poolers give all causes one code
-/// (08P01), so that the message has to tell them apart.
+/// (08P01), so the message has to tell them apart.
 pub(super) fn at_login(sqlstate: Option<SqlState>, what: &str, message: &str, replication: bool) -> Error {
     let Some(code) = sqlstate else { return classify(None, what, message) };
     let text = format!("{what}: {message} (SQLSTATE {code})");
@@ -30,7 +33,8 @@ pub(super) fn at_login(sqlstate: Option<SqlState>, what: &str, message: &str, re
     }
 }
 
-/// A pooler's refusal. What passes by itself and what does not differ only in the message.
+/// A pooler's refusal. Causes that pass by themselves and causes that do not differ only in the
+/// message.
 fn pooler(text: String, message: &str, replication: bool) -> Error {
     let says = |part: &str| message.contains(part);
     let lasting = says("unsupported startup parameter") || replication;
@@ -79,15 +83,16 @@ fn hint_of_role(message: &str) -> &'static str {
     }
 }
 
-/// The session has other settings than it asked for, so that the server would print values in other forms.
+/// The error for a session that has other settings than it asked for, so that the server would
+/// print values in other forms.
 pub(super) fn settings_lost(what: &str, name: &str, asked: &str, found: &str) -> Error {
     Error::configuration(format!("{what}: the session asked for {name} = {asked}, and has {found}")).with_hint(
         "a connection pooler drops the startup parameter options (PgBouncer: ignore_startup_parameters): set database.hostname and database.port to the server itself",
     )
 }
 
-/// A refusal of a command of the replication protocol. A syntax error means that the session is no
-/// replication session, and so that a connection pooler stands between.
+/// A refusal of a command of the replication protocol. A syntax error means that the session is not
+/// a replication session, and so that a connection pooler stands between.
 pub(super) fn of_command(what: &str, payload: &[u8]) -> Error {
     let error = of_statement(what, payload);
     match error.sqlstate() {
@@ -98,13 +103,14 @@ pub(super) fn of_command(what: &str, payload: &[u8]) -> Error {
     }
 }
 
-/// A refusal of a statement: an ErrorResponse.
+/// A refusal of a statement, from its `ErrorResponse`.
 pub(super) fn of_statement(what: &str, payload: &[u8]) -> Error {
     let fields = ErrorFields::parse(payload);
     classify(sqlstate(&fields), what, &fields.to_error_string())
 }
 
-/// A failure of the connection itself: the framing, or the socket.
+/// A failure of the connection itself: of the framing, which is a defect, or of the socket, which
+/// may pass.
 pub(super) fn wire(what: &str, error: &PgWireError) -> Error {
     match error {
         PgWireError::Protocol(_) | PgWireError::MessageTooLarge { .. } => {

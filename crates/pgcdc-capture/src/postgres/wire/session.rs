@@ -1,4 +1,12 @@
 //! A session from nothing: which server, by which address, with or without TLS, and the login.
+//!
+//! ```text
+//!  open: for each round and host ─▶ on_host: for each address ─▶ attempt: with TLS, without ─▶ one
+//! ```
+//!
+//! The order and the meaning of each step are libpq's. Source: PostgreSQL documentation, "Database
+//! Connection Control Functions", section "Specifying Multiple Hosts", and `target_session_attrs`,
+//! `load_balance_hosts`, `sslmode`.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -13,7 +21,7 @@ use crate::config::{Connection, Host, SslMode, TargetServer};
 use crate::postgres::pins;
 use crate::{Error, Result};
 
-/// How long a server may take until a session is ready, where nobody says another time.
+/// How long a server may take until a session is ready, unless the configuration says otherwise.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a session is for.
@@ -28,6 +36,7 @@ pub(in crate::postgres) struct Purpose<'a> {
 }
 
 impl Purpose<'_> {
+    /// The beginning of a sentence about the connection.
     fn name(&self) -> &'static str {
         if self.replication { "replication connection to" } else { "connect to" }
     }
@@ -35,12 +44,13 @@ impl Purpose<'_> {
 
 /// A session that is ready for its first command.
 pub(in crate::postgres) struct Session {
+    /// The connection, logged in.
     pub(in crate::postgres) stream: Box<dyn Duplex>,
     /// The messages that the server sent at the login.
     pub(in crate::postgres) greeting: Vec<u8>,
 }
 
-/// What a server must be to be taken, in one round through all servers.
+/// Which servers are taken, in one round through all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     Any,
@@ -77,7 +87,10 @@ pub(in crate::postgres) async fn open(connection: &Connection, purpose: Purpose<
 }
 
 /// Tries the addresses of the host with number `at`. `None` when none of them gives a session on a
-/// wanted server; why is added to `failures`.
+/// wanted server; the reasons are added to `failures`.
+///
+/// # Errors
+/// A failure that does not pass, such as a wrong password: no other server is tried then.
 async fn on_host(
     connection: &Connection,
     at: usize,
@@ -111,12 +124,13 @@ async fn on_host(
     Ok(None)
 }
 
+/// The connection in words, for errors: purpose, server, database, user.
 fn what(connection: &Connection, host: &Host, purpose: Purpose<'_>) -> String {
     format!("{} {host}/{} as {}", purpose.name(), connection.dbname, connection.user)
 }
 
 /// Connects to one address: with TLS, without, or first one and then the other, as `sslmode`
-/// allows. Where a pooler refuses the settings that we send with the login, logs in without them.
+/// allows. When a pooler refuses the settings that we send with the login, logs in without them.
 async fn attempt(
     connection: &Connection,
     host: &Host,
@@ -261,18 +275,21 @@ fn lost_setting<'a>(options: &'a str, greeting: &'a Greeting) -> Option<(&'a str
         })
 }
 
+/// Connects by a unix socket.
 #[cfg(unix)]
 async fn unix(host: &Host, what: &str) -> Result<Link> {
     let stream = socket::dial_unix(host).await.map_err(|error| unreachable(what, host, error))?;
     Ok(Link::plain(stream))
 }
 
+/// There are no unix sockets on this system.
 #[cfg(not(unix))]
 async fn unix(host: &Host, what: &str) -> Result<Link> {
     let error = std::io::Error::other("this system has no unix sockets");
     Err(unreachable(what, host, error))
 }
 
+/// The error for a server that cannot be reached, which may pass.
 fn unreachable(what: &str, host: &Host, error: std::io::Error) -> Error {
     let hint = if host.is_unix() {
         format!("is the server up, and {} among its unix_socket_directories?", host.name)
@@ -282,6 +299,8 @@ fn unreachable(what: &str, host: &Host, error: std::io::Error) -> Error {
     Error::transient(format!("{what}: {error}")).with_hint(hint).with_source(error)
 }
 
+/// The rounds through all servers: a preference is a first round for the preferred kind, and a
+/// second for any.
 fn rounds(target: TargetServer) -> &'static [Wanted] {
     match target {
         TargetServer::Any => &[Wanted::Any],
@@ -295,6 +314,7 @@ fn rounds(target: TargetServer) -> &'static [Wanted] {
 }
 
 impl Wanted {
+    /// The kind of server, for errors.
     fn name(self) -> &'static str {
         match self {
             Self::Any => "server",
@@ -310,7 +330,8 @@ impl Wanted {
     }
 }
 
-/// Whether a server is as wanted, by the parameters that it reports at the login (PostgreSQL 14 and later).
+/// Whether a server is of the wanted kind, by the parameters that it reports at the login
+/// (PostgreSQL 14 and later).
 fn suits(wanted: Wanted, greeting: &Greeting) -> bool {
     let on = |name: &str| greeting.parameters.iter().any(|(n, value)| n == name && value == "on");
     let standby = on("in_hot_standby");

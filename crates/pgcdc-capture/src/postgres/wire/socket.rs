@@ -13,7 +13,8 @@ pub(in crate::postgres) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
-/// The addresses of a host, each to be tried. For a unix socket a single `None`.
+/// The addresses of a host, each to be tried in this order; a single `None` for a unix socket. With
+/// `hostaddr` the name is not looked up.
 ///
 /// # Errors
 /// When the name cannot be resolved, or has no address.
@@ -32,8 +33,8 @@ pub(super) async fn addresses(host: &Host) -> std::io::Result<Vec<Option<SocketA
     Ok(found)
 }
 
-/// Connects by TCP. `near` is the size in bytes of the receive buffer when the server is on this
-/// host; `None` leaves the system's own.
+/// Connects by TCP, without Nagle's delay. `near` is the size in bytes of the receive buffer when
+/// the server is on this host; `None` leaves the system's own.
 pub(super) async fn dial(
     address: SocketAddr,
     near: Option<u32>,
@@ -49,7 +50,8 @@ pub(super) async fn dial(
     Ok(stream)
 }
 
-/// Connects by the server's unix socket in a directory. A name that begins with `@` is an abstract socket.
+/// Connects by the server's unix socket in a directory. A name that begins with `@` is an abstract
+/// socket, which only Linux has.
 #[cfg(unix)]
 pub(super) async fn dial_unix(host: &Host) -> std::io::Result<tokio::net::UnixStream> {
     let path = format!("{}/.s.PGSQL.{}", host.name, host.port);
