@@ -158,7 +158,7 @@ impl Registry {
         let record = || {
             schema.record_name().ok_or_else(|| {
                 Error::configuration(format!(
-                    "{suffix}.subject.name.strategy: a {suffix} of topic {topic} is no record, so that its schema has no name"
+                    "{suffix}.subject.name.strategy: a {suffix} of topic {topic} is not a record, so its schema has no name"
                 ))
                 .with_hint("use io.confluent.kafka.serializers.subject.TopicNameStrategy")
             })

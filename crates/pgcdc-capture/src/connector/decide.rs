@@ -84,7 +84,7 @@ fn warn_of_deleted_rows(stored: Option<&Offset>, confirmed: Lsn, slot: &str) {
         tracing::warn!(
             slot,
             "the slot stands at {confirmed}, beyond {}, where a snapshot began that was interrupted: rows that it sent \
-             and that were deleted between the two positions are not told of",
+             and that were deleted between the two positions get no delete record",
             offset.lsn
         );
     }

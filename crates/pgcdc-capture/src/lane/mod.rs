@@ -180,8 +180,9 @@ impl Lane {
         }
     }
 
-    /// Passes over a change that Debezium has written, before pgcdc took over. It counts as written in the offset and in
-    /// the numbers of its transaction. Programs that take events keep their own position, and have no Debezium before them.
+    /// Passes over a change that Debezium has written, before pgcdc took over. It counts as written
+    /// in the offset and in the numbers of its transaction. Programs that take events keep their
+    /// own position, and have no Debezium before them.
     pub(crate) fn pass_over(
         &mut self,
         encoder: &mut RelationEncoder,

@@ -142,8 +142,8 @@ impl RecordLane {
         }
     }
 
-    /// See [`Lane::pass_over`](super::Lane::pass_over). The change is encoded all the same, since only then it is known
-    /// whether it has records, and so counts.
+    /// See [`Lane::pass_over`](super::Lane::pass_over). The change is encoded all the same, since
+    /// only then it is known whether it has records, and so counts.
     #[cold]
     pub(super) fn pass_over(
         &mut self,

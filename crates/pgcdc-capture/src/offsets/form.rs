@@ -122,8 +122,9 @@ impl Offset {
         map.insert("lsn_commit".into(), json!(self.lsn.as_u64()));
         map.insert("ts_usec".into(), json!(now_us));
         if self.snapshot_completed {
-            // Debezium, when it goes on from here, looks for a change at exactly this position. A transaction that was open
-            // at this commit may have one, and Debezium would skip it with all changes before it.
+            // Debezium, when it goes on from here, looks for a change at exactly this position. A
+            // transaction that was open at this commit may have one, and Debezium would skip it
+            // with all changes before it.
             map.insert("messageType".into(), json!("COMMIT"));
         }
         if !self.snapshot_completed {

@@ -1,10 +1,11 @@
 //! The transaction in which Debezium stopped, when pgcdc goes on from Debezium's offset.
 //!
-//! Debezium stores an offset with each record, not with each commit: its offset names the last *change* that is written
-//! (`lsn_proc`, and how many changes of that position: `lsn_events_processed`), the transaction that made the change
-//! (`txId`), and the end of the commit before (`lsn_commit`). The commit of the last transaction gets into the offset with
-//! the next record only. So after each stop the slot still has the last transaction, and without this module pgcdc would
-//! write it a second time.
+//! Debezium stores an offset with each record, not with each commit: its offset names the last
+//! *change* that is written (`lsn_proc`, and how many changes of that position:
+//! `lsn_events_processed`), the transaction that made the change (`txId`), and the end of the
+//! commit before (`lsn_commit`). The commit of the last transaction gets into the offset with the
+//! next record only. So after each stop the slot still has the last transaction, and without this
+//! module pgcdc would write it a second time.
 //!
 //! Source: `PostgresOffsetContext` and `WalPositionLocator` of Debezium 3.7.
 
@@ -20,10 +21,11 @@ const AFTER: &str = "pgcdc_taken_over_after";
 /// How much Debezium had written of the transaction in which it stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TakenOver {
-    /// The transaction, as `Begin` names it. Positions alone would not do: a transaction that was open at the same time and
-    /// committed later has changes at lower positions.
+    /// The transaction, as `Begin` names it. Positions alone would not do: a transaction that was
+    /// open at the same time and committed later has changes at lower positions.
     xid: u32,
-    /// The position of the last change that is written. A transaction's changes come in the order of their positions.
+    /// The position of the last change that is written. A transaction's changes come in the order
+    /// of their positions.
     last: Lsn,
     /// How many changes at `last` are written: the rows of one `COPY` share a position.
     events: u64,
@@ -44,7 +46,8 @@ impl TakenOver {
         let last = position("lsn_proc").max(position("lsn"))?;
         let after = position("lsn_commit");
         let events = match map.get("messageType").and_then(Value::as_str)? {
-            // An older Debezium did not count, and of several changes at one position only the first is sure to be written.
+            // An older Debezium did not count, and of several changes at one position only the
+            // first is sure to be written.
             "INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" => number("lsn_events_processed").unwrap_or(1),
             // A message outside of transactions is complete, and its position is that of the last commit.
             "MESSAGE" if after != Some(last) => 1,
@@ -62,9 +65,10 @@ impl TakenOver {
         map.insert(AFTER.into(), json!(self.after.as_u64()));
     }
 
-    /// Whether the transaction is written as a whole, or one behind it, so that nothing of it has to be skipped any more.
-    /// `written` is the last position of which there are records. All commits before the transaction's own lie at `after` or
-    /// before, and its own commit record lies behind its last change.
+    /// Whether the transaction is written as a whole, or one behind it, so that nothing of it has
+    /// to be skipped any more. `written` is the last position of which there are records. All
+    /// commits before the transaction's own lie at `after` or before, and its own commit record
+    /// lies behind its last change.
     pub(super) fn is_over(&self, written: Lsn) -> bool {
         written > self.last.max(self.after)
     }
@@ -88,8 +92,9 @@ impl Takeover {
         self.inside = (xid == self.of.xid).then_some(0);
     }
 
-    /// Whether Debezium has written this change of the transaction that the stream is in. To be asked once for each change
-    /// of a table, in the order of the stream, also for tables that are not captured: Debezium counts these, too.
+    /// Whether Debezium has written this change of the transaction that the stream is in. To be
+    /// asked once for each change of a table, in the order of the stream, also for tables that are
+    /// not captured: Debezium counts these, too.
     pub(crate) fn has_written(&mut self, lsn: Lsn) -> bool {
         let Some(at_last) = &mut self.inside else { return false };
         if lsn == self.of.last {
@@ -99,7 +104,8 @@ impl Takeover {
         lsn < self.of.last
     }
 
-    /// Whether Debezium has written this logical message, which is part of the transaction that the stream is in.
+    /// Whether Debezium has written this logical message, which is part of the transaction that the
+    /// stream is in.
     pub(crate) fn has_written_message(&self, lsn: Lsn) -> bool {
         self.inside.is_some() && lsn <= self.of.last
     }
@@ -166,7 +172,8 @@ mod tests {
             transactions in prop::collection::vec(prop::collection::vec((1u64..40, 1u64..4), 1..6), 1..5),
             stop in any::<prop::sample::Index>(),
         ) {
-            // (xid, position, ordinal) of each change; positions ascend within a transaction, not between them.
+            // (xid, position, ordinal) of each change; positions ascend within a transaction, not
+            // between them.
             let mut stream = Vec::new();
             for (xid, changes) in (1u32..).zip(&transactions) {
                 let mut positions: Vec<u64> =

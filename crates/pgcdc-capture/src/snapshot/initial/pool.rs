@@ -167,7 +167,7 @@ impl Parts<'_> {
 
 /// The error for a thread that is gone without a report, for instance after a panic.
 fn ended() -> Error {
-    Error::fatal("a thread of the snapshot ended without a word")
+    Error::fatal("a thread of the snapshot ended without saying why")
 }
 
 #[cfg(test)]
