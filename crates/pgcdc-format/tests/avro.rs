@@ -7,6 +7,13 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Both texts around their first difference.
+fn difference(ours: &str, theirs: &str) -> String {
+    let same = ours.bytes().zip(theirs.bytes()).take_while(|(a, b)| a == b).count();
+    let piece = |text: &str| text.chars().skip(same.saturating_sub(60)).take(300).collect::<String>();
+    format!("  ours   {}\n  theirs {}", piece(ours), piece(theirs))
+}
+
 #[test]
 fn schemas_and_values_are_avro_datas() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden-avro/cases.jsonl");
@@ -31,35 +38,11 @@ fn schemas_and_values_are_avro_datas() {
             (_, Some(error)) if error.contains("Invalid null value for required") => continue,
             (Err(_), Some(_)) => {}
             (Ok((schema, bytes)), None) => {
-                let theirs = case["schema"].as_str().unwrap();
-                if schema != theirs {
-                    let at = schema
-                        .bytes()
-                        .zip(theirs.bytes())
-                        .take_while(|(a, b)| a == b)
-                        .count()
-                        .saturating_sub(60);
-                    let piece = |text: &str| text.chars().skip(at).take(300).collect::<String>();
-                    wrong.push(format!(
-                        "{name}: schema\n  ours   {}\n  theirs {}",
-                        piece(&schema),
-                        piece(theirs)
-                    ));
-                }
-                let theirs = case["bytes"].as_str().unwrap();
-                if bytes != theirs {
-                    let at = bytes
-                        .bytes()
-                        .zip(theirs.bytes())
-                        .take_while(|(a, b)| a == b)
-                        .count()
-                        .saturating_sub(60);
-                    let piece = |text: &str| text.chars().skip(at).take(200).collect::<String>();
-                    wrong.push(format!(
-                        "{name}: bytes\n  ours   {}\n  theirs {}",
-                        piece(&bytes),
-                        piece(theirs)
-                    ));
+                for (what, ours) in [("schema", schema), ("bytes", bytes)] {
+                    let theirs = case[what].as_str().unwrap();
+                    if ours != theirs {
+                        wrong.push(format!("{name}: {what}\n{}", difference(&ours, theirs)));
+                    }
                 }
             }
             (ours, theirs) => wrong.push(format!("{name}: ours {ours:?}, theirs {theirs:?}")),

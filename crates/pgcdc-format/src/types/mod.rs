@@ -33,7 +33,6 @@
 //!
 //! Source: Debezium's documentation of the PostgreSQL connector, "Data type mappings"; recordings (`types/testdata`).
 
-mod array;
 mod avro;
 mod binary;
 mod bit;
@@ -85,9 +84,8 @@ pub use shaping::{Shaping, source_type_name};
 use pgcdc_event::Column;
 
 use crate::schema::Schema;
-use family::Family;
+use family::{Family, Reform};
 use fault::Fault;
-use shaping::Reform;
 
 /// The replacement for a value that could not be converted.
 enum StandIn {

@@ -7,9 +7,8 @@
 
 use pgcdc_event::{Column, PgType, TypeKind};
 
-use super::array::ArrayForm;
 use super::binary::BinaryForm;
-use super::family::Family;
+use super::family::{ArrayForm, Family};
 use super::geo::Shape;
 use super::interval::IntervalForm;
 use super::logical::{
@@ -103,10 +102,7 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
     }
     if matches!(below_domains(element, -1).0.kind, TypeKind::Enum(_)) {
         // In an array of domains over an enum, Debezium sees the enum but not its labels.
-        return list(
-            Family::Text,
-            Schema::string().named("io.debezium.data.Enum", 1).with_parameter("allowed", ""),
-        );
+        return list(Family::Text, logical("io.debezium.data.Enum").with_parameter("allowed", ""));
     }
     if let Some((family, items)) = of_type(element, typmod, options, true) {
         // Elements of types without a rule of their own are required.
@@ -129,7 +125,6 @@ fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions)
 
 /// A type that Debezium knows. `in_list`: the type is the element of an array.
 fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> Option<(Family, Schema)> {
-    let logical = |name: &str| Schema::string().named(name, 1);
     if let TypeKind::Enum(labels) = &base.kind {
         let schema = logical("io.debezium.data.Enum").with_parameter("allowed", labels.join(","));
         return Some((Family::Text, schema));
@@ -137,8 +132,6 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
     if !matches!(base.kind, TypeKind::Base | TypeKind::Range) {
         return None;
     }
-    let precision = if typmod == -1 { 6 } else { typmod };
-    let structured = options.time == TimePrecision::Structured;
     Some(match base.oid {
         oid::BOOL => (Family::Bool, Schema::boolean()),
         oid::INT2 => (Family::Int, Schema::int16()),
@@ -146,6 +139,31 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
         oid::INT8 | oid::OID => (Family::Int, Schema::int64()),
         oid::FLOAT4 => (Family::Float4, Schema::float32()),
         oid::FLOAT8 => (Family::Float8, Schema::float64()),
+        oid::NUMERIC => numeric(typmod, options),
+        oid::MONEY => (Family::Money(MoneyForm::new(options)), money_schema(options)),
+        oid::BYTEA => (Family::Bytea(BinaryForm(options.binary)), binary_schema(options)),
+        oid::BIT | oid::VARBIT => {
+            let schema = bits_schema(if base.oid == oid::VARBIT && typmod == -1 { i32::MAX } else { typmod });
+            (if schema.name.is_some() { Family::Bits } else { Family::Bit }, schema)
+        }
+        other => {
+            return of_text(other)
+                .map(|schema| (Family::Text, schema))
+                .or_else(|| of_time(other, typmod, options, in_list))
+                .or_else(|| of_shape(other))
+                .or_else(|| of_extension(base, options));
+        }
+    })
+}
+
+/// A text whose meaning a logical type names.
+fn logical(name: &str) -> Schema {
+    Schema::string().named(name, 1)
+}
+
+/// The schema of a built-in type whose JSON is Postgres' own text.
+fn of_text(type_oid: u32) -> Option<Schema> {
+    Some(match type_oid {
         oid::TEXT
         | oid::VARCHAR
         | oid::BPCHAR
@@ -159,18 +177,21 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
         | oid::TSRANGE
         | oid::TSTZRANGE
         | oid::DATERANGE
-        | oid::INT8RANGE => (Family::Text, Schema::string()),
-        oid::UUID => (Family::Text, logical("io.debezium.data.Uuid")),
-        oid::JSON | oid::JSONB => (Family::Text, logical("io.debezium.data.Json")),
-        oid::XML => (Family::Text, logical("io.debezium.data.Xml")),
-        oid::TSVECTOR => (Family::Text, logical("io.debezium.data.Tsvector")),
-        oid::BYTEA => (Family::Bytea(BinaryForm(options.binary)), binary_schema(options)),
-        oid::BIT | oid::VARBIT => {
-            let schema = bits_schema(if base.oid == oid::VARBIT && typmod == -1 { i32::MAX } else { typmod });
-            (if schema.name.is_some() { Family::Bits } else { Family::Bit }, schema)
-        }
-        oid::NUMERIC => numeric(typmod, options),
-        oid::MONEY => (Family::Money(MoneyForm::new(options)), money_schema(options)),
+        | oid::INT8RANGE => Schema::string(),
+        oid::UUID => logical("io.debezium.data.Uuid"),
+        oid::JSON | oid::JSONB => logical("io.debezium.data.Json"),
+        oid::XML => logical("io.debezium.data.Xml"),
+        oid::TSVECTOR => logical("io.debezium.data.Tsvector"),
+        _ => return None,
+    })
+}
+
+/// A date, a time, a timestamp or an interval, by `time.precision.mode` and the column's digits of fraction: six without a
+/// modifier.
+fn of_time(type_oid: u32, typmod: i32, options: &TypeOptions, in_list: bool) -> Option<(Family, Schema)> {
+    let precision = if typmod == -1 { 6 } else { typmod };
+    let structured = options.time == TimePrecision::Structured;
+    Some(match type_oid {
         oid::DATE => (Family::Date(DateForm::new(options.time)), date_schema(options.time)),
         oid::TIME => {
             let unit = TimeUnit::of_time(options.time, precision);
@@ -187,18 +208,27 @@ fn of_type(base: &PgType, typmod: i32, options: &TypeOptions, in_list: bool) -> 
         }
         oid::TIMESTAMPTZ => (Family::TimestampTz(precision), logical("io.debezium.time.ZonedTimestamp")),
         oid::INTERVAL => {
+            // The upper half of an interval's modifier says which of its parts are kept.
             let form = IntervalForm::new(options, if typmod == -1 { 6 } else { typmod & 0xffff });
             (Family::Interval(form), interval_schema(form))
         }
-        oid::POINT => (Family::Shape(Shape::Point), point_schema()),
-        oid::BOX => (Family::Shape(Shape::Box), geometry_schema()),
-        oid::LSEG => (Family::Shape(Shape::Lseg), geometry_schema()),
-        oid::PATH => (Family::Shape(Shape::Path), geometry_schema()),
-        oid::POLYGON => (Family::Shape(Shape::Polygon), geometry_schema()),
-        oid::CIRCLE => (Family::Shape(Shape::Circle), circle_schema()),
-        oid::LINE => (Family::Shape(Shape::Line), line_schema()),
-        _ => return of_extension(base, options),
+        _ => return None,
     })
+}
+
+/// A geometric type of Postgres itself.
+fn of_shape(type_oid: u32) -> Option<(Family, Schema)> {
+    let (shape, schema) = match type_oid {
+        oid::POINT => (Shape::Point, point_schema()),
+        oid::BOX => (Shape::Box, geometry_schema()),
+        oid::LSEG => (Shape::Lseg, geometry_schema()),
+        oid::PATH => (Shape::Path, geometry_schema()),
+        oid::POLYGON => (Shape::Polygon, geometry_schema()),
+        oid::CIRCLE => (Shape::Circle, circle_schema()),
+        oid::LINE => (Shape::Line, line_schema()),
+        _ => return None,
+    };
+    Some((Family::Shape(shape), schema))
 }
 
 /// A type of an extension, known by its name in whatever schema: citext, isn, ltree, hstore, PostGIS, pgvector.
@@ -208,9 +238,9 @@ fn of_extension(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)
     }
     Some(match &*base.name {
         "citext" | "isbn" => (Family::Text, Schema::string()),
-        "ltree" => (Family::Text, Schema::string().named("io.debezium.data.Ltree", 1)),
+        "ltree" => (Family::Text, logical("io.debezium.data.Ltree")),
         "hstore" => match options.hstore {
-            HstoreMode::Json => (Family::HstoreJson, Schema::string().named("io.debezium.data.Json", 1)),
+            HstoreMode::Json => (Family::HstoreJson, logical("io.debezium.data.Json")),
             HstoreMode::Map => {
                 (Family::HstoreMap, Schema::map(Schema::string(), Schema::string().optional()))
             }

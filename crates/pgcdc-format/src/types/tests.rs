@@ -147,80 +147,95 @@ const KNOWN: &[(&str, &str)] = &[
     ("types_enum", "schema of a"),
 ];
 
-#[test]
-fn every_recorded_value_and_schema() {
-    let mut wrong = Vec::new();
-    let mut compared = 0;
-    for (scenario, fixture) in SCENARIOS {
-        let fixture: Value = serde_json::from_str(fixture).unwrap();
-        let columns: Vec<Column> = fixture["columns"].as_array().unwrap().iter().map(column).collect();
-        let variants = fixture["variants"].as_array().unwrap();
-        for variant in variants {
-            let name = text(&variant["name"]);
-            let expected = |kind: &str, key: &str| {
-                let found = variant[kind].get(key).or_else(|| variants[0][kind].get(key));
-                found.map(|value| value.as_str().map(str::to_owned))
-            };
-            let options = options(&variant["properties"]);
-            let codecs: Vec<_> = columns.iter().map(|column| Codec::compile(column, &options)).collect();
-            let mut check = |what: String, is: Option<String>, expect: Option<String>| {
-                compared += 1;
-                let known = KNOWN.contains(&(*scenario, what.as_str()));
-                if is != expect && !known {
-                    let cut =
-                        |text: Option<String>| text.map(|text| text.chars().take(600).collect::<String>());
-                    wrong.push(format!(
-                        "{scenario}/{name} {what}\n  is     {:?}\n  expect {:?}",
-                        cut(is),
-                        cut(expect)
-                    ));
-                }
-            };
-            for (at, codec) in codecs.iter().enumerate().filter(|_| !name.ends_with("plain")) {
-                let Some(expect) = expected("schemas", &at.to_string()) else { continue };
-                let is = codec.as_ref().map(|codec| {
-                    let mut out = Vec::new();
-                    codec.schema().append_json(Some(&columns[at].name), &mut out);
-                    String::from_utf8(out).unwrap()
-                });
-                check(format!("schema of {}", columns[at].name), is, expect);
+/// The comparisons so far.
+#[derive(Default)]
+struct Comparisons {
+    compared: usize,
+    wrong: Vec<String>,
+}
+
+impl Comparisons {
+    /// Compares one text. `place`: scenario, variant, and the name of the thing that is compared.
+    fn add(&mut self, place: (&str, &str, String), is: Option<String>, expect: Option<String>) {
+        let (scenario, variant, what) = place;
+        self.compared += 1;
+        if is == expect || KNOWN.contains(&(scenario, what.as_str())) {
+            return;
+        }
+        let cut = |text: Option<String>| text.map(|text| text.chars().take(600).collect::<String>());
+        let (is, expect) = (cut(is), cut(expect));
+        self.wrong.push(format!("{scenario}/{variant} {what}\n  is     {is:?}\n  expect {expect:?}"));
+    }
+}
+
+/// The JSON that a codec writes for a recorded value: a text, null, or `false` for an unchanged TOAST value.
+fn json_of(codec: &Codec, value: &Value, snapshot: bool) -> String {
+    let mut out = Vec::new();
+    match value {
+        Value::Null => codec.append_null(&mut out),
+        Value::String(value) => {
+            let text = value.as_bytes();
+            let appended =
+                if snapshot { codec.append_snapshot(text, &mut out) } else { codec.append(text, &mut out) };
+            if let Err(error) = appended {
+                out.extend_from_slice(error.to_string().as_bytes());
             }
-            for (number, row) in fixture["rows"].as_array().unwrap().iter().enumerate() {
-                for side in ["before", "after"] {
-                    let Some(values) = row.get(side).and_then(Value::as_array) else { continue };
-                    for (at, value) in row["columns"].as_array().unwrap().iter().zip(values) {
-                        let at = at.as_u64().unwrap() as usize;
-                        let key = format!("{number}.{side}.{at}");
-                        let Some(expect) = expected("values", &key) else { continue };
-                        if fixture["columns"][at]["volatile"] == true {
-                            continue;
-                        }
-                        if let (Some(codec), Value::String(value)) = (&codecs[at], value) {
-                            avro::tests::same_as_json(codec, &options, value, row.get("snapshot").is_some());
-                        }
-                        let is = codecs[at].as_ref().map(|codec| {
-                            let mut out = Vec::new();
-                            match value {
-                                Value::Null => codec.append_null(&mut out),
-                                Value::String(value) => {
-                                    let appended = match row.get("snapshot") {
-                                        Some(_) => codec.append_snapshot(value.as_bytes(), &mut out),
-                                        None => codec.append(value.as_bytes(), &mut out),
-                                    };
-                                    if let Err(error) = appended {
-                                        out.extend_from_slice(error.to_string().as_bytes());
-                                    }
-                                }
-                                _ => codec.append_unavailable(&mut out),
-                            }
-                            String::from_utf8(out).unwrap()
-                        });
-                        check(format!("{} {key}", columns[at].name), is, expect);
-                    }
+        }
+        _ => codec.append_unavailable(&mut out),
+    }
+    String::from_utf8(out).unwrap()
+}
+
+/// Compares schemas and values of one variant of a scenario. A text that a variant does not have is that of the first one.
+fn compare(scenario: &str, fixture: &Value, variant: &Value, comparisons: &mut Comparisons) {
+    let columns: Vec<Column> = fixture["columns"].as_array().unwrap().iter().map(column).collect();
+    let name = text(&variant["name"]);
+    let expected = |kind: &str, key: &str| {
+        let found = variant[kind].get(key).or_else(|| fixture["variants"][0][kind].get(key));
+        found.map(|value| value.as_str().map(str::to_owned))
+    };
+    let options = options(&variant["properties"]);
+    let codecs: Vec<_> = columns.iter().map(|column| Codec::compile(column, &options)).collect();
+    for (at, codec) in codecs.iter().enumerate().filter(|_| !name.ends_with("plain")) {
+        let Some(expect) = expected("schemas", &at.to_string()) else { continue };
+        let is = codec.as_ref().map(|codec| {
+            let mut out = Vec::new();
+            codec.schema().append_json(Some(&columns[at].name), &mut out);
+            String::from_utf8(out).unwrap()
+        });
+        comparisons.add((scenario, name, format!("schema of {}", columns[at].name)), is, expect);
+    }
+    for (number, row) in fixture["rows"].as_array().unwrap().iter().enumerate() {
+        let snapshot = row.get("snapshot").is_some();
+        let places = row["columns"].as_array().unwrap().iter().map(|at| at.as_u64().unwrap() as usize);
+        for side in ["before", "after"] {
+            let Some(values) = row.get(side).and_then(Value::as_array) else { continue };
+            for (at, value) in places.clone().zip(values) {
+                let key = format!("{number}.{side}.{at}");
+                let Some(expect) = expected("values", &key) else { continue };
+                if fixture["columns"][at]["volatile"] == true {
+                    continue;
                 }
+                if let (Some(codec), Value::String(value)) = (&codecs[at], value) {
+                    avro::tests::same_as_json(codec, &options, value, snapshot);
+                }
+                let is = codecs[at].as_ref().map(|codec| json_of(codec, value, snapshot));
+                comparisons.add((scenario, name, format!("{} {key}", columns[at].name)), is, expect);
             }
         }
     }
+}
+
+#[test]
+fn every_recorded_value_and_schema() {
+    let mut comparisons = Comparisons::default();
+    for (scenario, fixture) in SCENARIOS {
+        let fixture: Value = serde_json::from_str(fixture).unwrap();
+        for variant in fixture["variants"].as_array().unwrap() {
+            compare(scenario, &fixture, variant, &mut comparisons);
+        }
+    }
+    let Comparisons { compared, wrong } = comparisons;
     assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
     assert!(compared > 2_000, "only {compared} comparisons");
 }

@@ -18,3 +18,6 @@ mod table;
 pub(super) use half::AvroHalf;
 pub use half::{AvroHalves, Half};
 pub(super) use table::{AvroTable, Heads};
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,16 @@
 //!
 //! A value is written by one match on its column's family. That match is the only decision that is made for each value, so
 //! everything that a column fixes (precision, unit, delimiter) is inside the family.
+//!
+//! Families contain each other: a list's elements have a family (`array`), and a masked value has the family that it had before
+//! (`reform`). So the three files import each other, and no other file of `types` is part of that circle.
 
-use super::array::ArrayForm;
+mod array;
+mod reform;
+
+pub(super) use array::ArrayForm;
+pub(super) use reform::Reform;
+
 use super::binary::BinaryForm;
 use super::bit::{append_bit, append_bits};
 use super::fault::Fault;
@@ -14,7 +22,6 @@ use super::json::write_json_string;
 use super::money::MoneyForm;
 use super::number::{append_float4, append_float8, append_int};
 use super::numeric::Numeric;
-use super::shaping::Reform;
 use super::temporal::{self, DateForm, TimeForm, TimeUnit};
 use super::vector;
 

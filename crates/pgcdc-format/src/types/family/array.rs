@@ -10,21 +10,21 @@
 //!
 //! Source: PostgreSQL manual, "Array Input and Output Syntax".
 
-use super::family::Family;
-use super::fault::Fault;
-use super::json::write_json_string;
+use super::Family;
+use crate::types::fault::Fault;
+use crate::types::json::write_json_string;
 
 const BAD: Fault = Fault::Bad("not an array");
 
 /// How the values of an array column are written.
 #[derive(Clone, Debug)]
-pub(super) struct ArrayForm {
+pub(in crate::types) struct ArrayForm {
     /// The form of its elements.
-    pub(super) element: Family,
+    pub(in crate::types) element: Family,
     /// The separator: `,`, but `;` for `box` and `:` for PostGIS.
-    pub(super) delimiter: u8,
+    pub(in crate::types) delimiter: u8,
     /// Whether its elements may be null. Where they may not, a null element makes the whole list null.
-    pub(super) nullable: bool,
+    pub(in crate::types) nullable: bool,
 }
 
 impl ArrayForm {
@@ -32,7 +32,7 @@ impl ArrayForm {
     ///
     /// # Errors
     /// When the text is malformed, or an element makes the whole list fail.
-    pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(in crate::types) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let Some(start) = memchr::memchr(b'{', text) else {
             // `int2vector` and `oidvector` print numbers without braces, which Debezium reads as an empty array.
             out.extend_from_slice(b"[]");
