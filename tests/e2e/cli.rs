@@ -2,6 +2,7 @@
 
 mod check;
 mod check_publication;
+mod listen;
 mod mistakes;
 mod registrations;
 mod secrets;

@@ -25,4 +25,4 @@ mod status;
 
 pub use backoff::{Backoff, sleep};
 pub use orders::Orders;
-pub use status::{Failure, Reporter, Retry, State, Status};
+pub use status::{Failure, Present, Reporter, Retry, State, Status};

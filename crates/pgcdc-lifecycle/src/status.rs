@@ -123,12 +123,48 @@ impl fmt::Display for State {
 /// # });
 /// ```
 #[derive(Clone, Debug)]
-pub struct Status(watch::Receiver<State>);
+pub struct Status(watch::Receiver<Present>);
+
+/// The present state and how long it has lasted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// The state.
+    pub state: State,
+    /// When it came into this state. While it is `Retrying`, the first failure began the state.
+    pub since: SystemTime,
+    /// Whether data has flowed since it last began to start: it has been snapshotting, streaming or running.
+    pub has_flowed: bool,
+}
+
+impl Present {
+    /// Puts `state` in place of the present one; returns whether they differ.
+    fn becomes(&mut self, state: State) -> bool {
+        if self.state == state {
+            return false;
+        }
+        if self.state.name() != state.name() {
+            self.since = SystemTime::now();
+        }
+        self.has_flowed = match state {
+            State::Starting => false,
+            State::Snapshotting | State::Streaming | State::Running => true,
+            _ => self.has_flowed,
+        };
+        self.state = state;
+        true
+    }
+}
 
 impl Status {
     /// The state as it is now.
     #[must_use]
     pub fn now(&self) -> State {
+        self.0.borrow().state.clone()
+    }
+
+    /// The state as it is now, and since when.
+    #[must_use]
+    pub fn present(&self) -> Present {
         self.0.borrow().clone()
     }
 
@@ -139,7 +175,7 @@ impl Status {
     /// Dropping the future loses nothing.
     pub async fn changed(&mut self) -> Option<State> {
         self.0.changed().await.ok()?;
-        Some(self.0.borrow_and_update().clone())
+        Some(self.0.borrow_and_update().state.clone())
     }
 
     /// Waits for a state that `wanted` accepts, the present one included; `None` when it ends without it.
@@ -147,52 +183,42 @@ impl Status {
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn wait_for(&mut self, mut wanted: impl FnMut(&State) -> bool) -> Option<State> {
-        let found = self.0.wait_for(|state| wanted(state) || state.is_end()).await.ok()?.clone();
+        let accepts = |now: &Present| wanted(&now.state) || now.state.is_end();
+        let found = self.0.wait_for(accepts).await.ok()?.state.clone();
         wanted(&found).then_some(found)
     }
 }
 
 /// The writing end of a [`Status`]. Dropped before an end was reported, it reports a failure: its owner has panicked.
 #[derive(Debug)]
-pub struct Reporter(watch::Sender<State>);
+pub struct Reporter(watch::Sender<Present>);
 
 impl Reporter {
     /// A connector or sink that is starting.
     #[must_use]
     pub fn new() -> (Self, Status) {
-        let (sender, receiver) = watch::channel(State::Starting);
+        let present = Present { state: State::Starting, since: SystemTime::now(), has_flowed: false };
+        let (sender, receiver) = watch::channel(present);
         (Self(sender), Status(receiver))
     }
 
     /// Reports a state, unless it is the present one already.
     pub fn set(&self, state: State) {
-        self.0.send_if_modified(|now| {
-            let changed = *now != state;
-            *now = state;
-            changed
-        });
+        self.0.send_if_modified(|now| now.becomes(state));
     }
 
     /// The next try begins: the state stays `Retrying`, now without a time to wait for.
     pub fn tries(&self) {
-        self.0.send_if_modified(|now| match now {
+        self.0.send_if_modified(|now| match &mut now.state {
             State::Retrying(retry) => retry.next.take().is_some(),
-            now => {
-                let changed = *now != State::Starting;
-                *now = State::Starting;
-                changed
-            }
+            _ => now.becomes(State::Starting),
         });
     }
 
     /// Data flows again: ends `Starting` and `Retrying`, and leaves every other state as it is.
     pub fn flows(&self) {
         self.0.send_if_modified(|now| {
-            let changed = matches!(now, State::Starting | State::Retrying(_));
-            if changed {
-                *now = State::Running;
-            }
-            changed
+            matches!(now.state, State::Starting | State::Retrying(_)) && now.becomes(State::Running)
         });
     }
 
@@ -201,14 +227,14 @@ impl Reporter {
     pub fn failed(&self, failure: Failure, wait: Duration) {
         let now_is = SystemTime::now();
         self.0.send_if_modified(|now| {
-            let (since, failures) = match now {
+            let (since, failures) = match &now.state {
                 State::Retrying(retry) => (retry.since, retry.failures),
                 State::Starting | State::Snapshotting | State::Streaming | State::Running => (now_is, 0),
                 State::Paused | State::Stopping | State::Failed(_) | State::Finished => return false,
             };
             let next = now_is.checked_add(wait);
-            *now = State::Retrying(Retry { failure, since, failures: failures.saturating_add(1), next });
-            true
+            let failures = failures.saturating_add(1);
+            now.becomes(State::Retrying(Retry { failure, since, failures, next }))
         });
     }
 
@@ -220,7 +246,7 @@ impl Reporter {
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        if !self.0.borrow().is_end() {
+        if !self.0.borrow().state.is_end() {
             let error = "it ended without a result".to_owned();
             self.set(State::Failed(Failure { error, hint: None }));
         }
@@ -269,6 +295,29 @@ mod tests {
         let (reporter, mut status) = Reporter::new();
         drop(reporter);
         assert_eq!(status.wait_for(State::is_end).await.map(|state| state.name()), Some("failed"));
+    }
+
+    #[test]
+    fn a_state_lasts_from_its_first_report_and_flow_is_remembered_until_the_next_start() {
+        let (reporter, status) = Reporter::new();
+        let failure = || Failure { error: "no route to host".into(), hint: None };
+        reporter.failed(failure(), Duration::ZERO);
+        assert!(!status.present().has_flowed, "it has failed before it ever ran");
+        reporter.flows();
+        let running = status.present();
+        assert!(running.has_flowed);
+        reporter.failed(failure(), Duration::from_secs(1));
+        let first = status.present();
+        std::thread::sleep(Duration::from_millis(2));
+        reporter.tries();
+        reporter.failed(failure(), Duration::from_secs(1));
+        let second = status.present();
+        assert!(second.since == first.since && first.since >= running.since, "{first:?} {second:?}");
+        assert!(second.has_flowed, "what ran before it failed");
+        reporter.set(State::Paused);
+        reporter.tries();
+        let starting = status.present();
+        assert!(starting.since > second.since && !starting.has_flowed, "{starting:?}");
     }
 
     #[test]

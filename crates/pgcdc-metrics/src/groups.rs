@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use crate::labelled::{ByLabels, Labelled, Labels, RestartsByReason, RowsByTable, label};
-use crate::{Counter, Duration, Gauge, Kind, Metric, Seconds};
+use crate::{Age, Counter, Gauge, Kind, Metric, Seconds};
 
 /// Registers one metric of the table. The client adds a counter's `_total` and the full stop of the help by itself.
 fn register<M>(registry: &mut Registry, name: &'static str, help: &'static str, family: Family<Labels, M>)
@@ -27,8 +27,8 @@ macro_rules! handle {
     (Gauge) => {
         Gauge
     };
-    (Duration) => {
-        Duration
+    (Age) => {
+        Age
     };
     (Histogram) => {
         Seconds
@@ -37,7 +37,7 @@ macro_rules! handle {
 
 /// The [`Kind`] of a kind of handle.
 macro_rules! kind {
-    (Duration) => {
+    (Age) => {
         Kind::Gauge
     };
     ($Kind:ident) => {
@@ -101,6 +101,7 @@ macro_rules! group {
 group! {
     /// What a connector has done since its start. All counts are of the whole connector, over its restarts.
     CaptureMetrics, CaptureFamilies, CAPTURE, label "connector" {
+        ready: Gauge = "pgcdc_connector_ready", "1 while the connector streams or takes a snapshot, 0 while it does not: what /readyz says of it.";
         snapshot_running: Gauge = "pgcdc_snapshot_running", "1 while a snapshot is read, else 0.";
         snapshot_tables: Gauge = "pgcdc_snapshot_tables", "Tables that the snapshot reads.";
         snapshot_tables_remaining: Gauge = "pgcdc_snapshot_tables_remaining", "Tables that the snapshot has not read to their end yet.";
@@ -113,7 +114,7 @@ group! {
         confirmed_lsn: Gauge = "pgcdc_confirmed_lsn_bytes", "Last position confirmed to the server, as a number of bytes of WAL.";
         server_lsn: Gauge = "pgcdc_server_lsn_bytes", "Last position heard from the server, as a number of bytes of WAL.";
         lag_bytes: Gauge = "pgcdc_lag_bytes", "WAL between the last position heard from the server and the last one confirmed to it.";
-        lag_seconds: Duration = "pgcdc_lag_seconds", "Age of the oldest transaction that was read and is not acknowledged yet; 0 when there is none. By the server's clock at its commit and ours now.";
+        lag_seconds: Age = "pgcdc_lag_seconds", "Age of the oldest transaction that was read and is not acknowledged yet; 0 when there is none. By the server's clock at its commit and ours now.";
         commit_to_acknowledged: Histogram = "pgcdc_commit_to_acknowledged_seconds", "Time from a transaction's commit until the output has acknowledged all its records, in steps of about a millisecond.";
         slot_retained_bytes: Gauge = "pgcdc_slot_retained_bytes", "WAL that the server keeps for the replication slot.";
         slot_lag_bytes: Gauge = "pgcdc_slot_lag_bytes", "WAL between the end of the server's WAL and the slot's confirmed position.";
@@ -141,6 +142,7 @@ group! {
 group! {
     /// What a sink has done.
     SinkMetrics, SinkFamilies, SINK, label "sink" {
+        ready: Gauge = "pgcdc_sink_ready", "1 while the sink runs, 0 while it does not: what /readyz says of it.";
         records: Counter = "pgcdc_sink_records_total", "Records that are durable in the store.";
         batches: Counter = "pgcdc_sink_batches_total", "Batches that are durable in the store.";
         write_seconds: Histogram = "pgcdc_sink_write_seconds", "How long the store took for a batch.";

@@ -26,17 +26,24 @@
 //! assert!(!registry.encode().contains("shop"));
 //! ```
 
+mod age;
+mod debezium;
 mod groups;
 mod histogram;
 mod labelled;
+mod plain;
+mod reference;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
+pub use age::Age;
 pub use groups::{CaptureMetrics, ConsumerMetrics, ProducerMetrics, SinkMetrics, TABLE};
 pub use histogram::Seconds;
 pub use labelled::{RestartsByReason, RowCounters, RowsByTable};
+pub use plain::PLAIN_CONTENT_TYPE;
+pub use reference::reference;
+
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::{MetricType, TypedMetric, counter, gauge};
 
@@ -83,37 +90,6 @@ impl TypedMetric for Gauge {
 }
 
 impl EncodeMetric for Gauge {
-    fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
-        self.0.encode(encoder)
-    }
-
-    fn metric_type(&self) -> MetricType {
-        Self::TYPE
-    }
-}
-
-/// A duration that rises and falls, written in seconds with a fraction. For how long many things took, see [`Seconds`].
-#[derive(Clone, Debug, Default)]
-pub struct Duration(gauge::Gauge<f64, AtomicU64>);
-
-impl Duration {
-    /// Sets the value.
-    pub fn set(&self, value: std::time::Duration) {
-        self.0.set(value.as_secs_f64());
-    }
-
-    /// The value in seconds.
-    #[must_use]
-    pub fn get(&self) -> f64 {
-        self.0.get()
-    }
-}
-
-impl TypedMetric for Duration {
-    const TYPE: MetricType = MetricType::Gauge;
-}
-
-impl EncodeMetric for Duration {
     fn encode(&self, encoder: MetricEncoder<'_>) -> fmt::Result {
         self.0.encode(encoder)
     }
@@ -202,6 +178,13 @@ impl Registry {
         // A String takes all that is written to it.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
         text
+    }
+
+    /// Writes all values in Prometheus' text format 0.0.4, for a reader that does not ask for OpenMetrics. Its content type is
+    /// [`PLAIN_CONTENT_TYPE`].
+    #[must_use]
+    pub fn encode_plain(&self) -> String {
+        plain::from_open_metrics(&self.encode())
     }
 }
 

@@ -122,3 +122,71 @@ fn durations_fall_into_their_buckets() {
     has("pgcdc_commit_to_acknowledged_seconds_count{connector=\"c\"} 5\n");
     has("pgcdc_commit_to_acknowledged_seconds_sum{connector=\"c\"} 3600.0061\n");
 }
+
+#[test]
+fn the_older_format_names_counters_with_their_suffix() {
+    let plain = full().encode_plain();
+    let has = |line: &str| assert!(plain.contains(line), "{line}: {plain}");
+    has("# HELP pgcdc_changes_total Changes read from the stream.\n# TYPE pgcdc_changes_total counter\n");
+    has("# TYPE pgcdc_lag_bytes gauge\n");
+    has("# TYPE pgcdc_sink_write_seconds histogram\n");
+    has("\npgcdc_changes_total{connector=\"c\"} 1\n");
+    assert!(!plain.contains("EOF"), "{plain}");
+    let samples = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
+    assert_eq!(samples(&plain), samples(&full().encode()));
+}
+
+#[test]
+fn an_age_grows_by_itself() {
+    let registry = Registry::new();
+    let lag = registry.capture("c").lag_seconds;
+    assert!(registry.encode().contains("pgcdc_lag_seconds{connector=\"c\"} 0.0\n"), "{}", registry.encode());
+    lag.begun(Some(1_000_000));
+    let first = lag.get();
+    std::thread::sleep(Duration::from_millis(2));
+    assert!(lag.get() > first && first > 1e9);
+    assert!(!registry.encode().contains("pgcdc_lag_seconds{connector=\"c\"} 0.0\n"));
+    lag.begun(Some(i64::MAX));
+    assert!(lag.get().abs() < 1e-9, "the other clock is ahead");
+}
+
+/// Every attribute that Debezium 3.7.0's beans have, read with `javap`.
+const ATTRIBUTES: &str = "LastEvent MilliSecondsSinceLastEvent TotalNumberOfEventsSeen TotalNumberOfCreateEventsSeen
+    TotalNumberOfUpdateEventsSeen TotalNumberOfDeleteEventsSeen TotalNumberOfReadEventsSeen NumberOfEventsFiltered
+    NumberOfErroneousEvents Connected TotalTableCount RemainingTableCount SnapshotRunning SnapshotPaused SnapshotCompleted
+    SnapshotAborted SnapshotSkipped SnapshotDurationInSeconds SnapshotPausedDurationInSeconds RowsScanned ChunkId ChunkFrom
+    ChunkTo TableFrom TableTo TableChunkCounts TableChunksCompletedCounts CapturedTables SourceEventPosition
+    MilliSecondsBehindSource NumberOfCommittedTransactions LastTransactionId NumberOfUnchangedEventsSkipped
+    MilliSecondsBehindSourceMinValue MilliSecondsBehindSourceMaxValue MilliSecondsBehindSourceAverageValue
+    MilliSecondsBehindSourceP50 MilliSecondsBehindSourceP95 MilliSecondsBehindSourceP99 QueueTotalCapacity
+    QueueRemainingCapacity MaxQueueSizeInBytes CurrentQueueSizeInBytes NumberOfCreateEventsSeen NumberOfDeleteEventsSeen
+    NumberOfUpdateEventsSeen NumberOfTruncateEventsSeen TotalNumberOfLogicalMessageEventsSeen";
+
+#[test]
+fn every_attribute_of_debezium_has_its_place() {
+    use crate::debezium::{BESIDE, WITHOUT};
+    for (name, _) in BESIDE {
+        assert!(all().any(|metric| metric.name == *name), "{name} is no metric");
+    }
+    let placed = BESIDE.iter().map(|(_, names)| *names).chain(WITHOUT.iter().map(|(names, _)| *names));
+    let mut placed: Vec<&str> =
+        placed.flatten().copied().filter(|name| name.starts_with(char::is_uppercase)).collect();
+    let mut attributes: Vec<&str> = ATTRIBUTES.split_whitespace().collect();
+    placed.sort_unstable();
+    attributes.sort_unstable();
+    assert_eq!(placed, attributes, "left: what the page says; right: what Debezium has");
+}
+
+#[test]
+fn the_reference_page_is_made_from_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
+    let page = crate::reference();
+    if std::env::var_os("PGCDC_WRITE_REFERENCE").is_some() {
+        std::fs::write(path, &page).expect("docs/ is writable");
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        there == page,
+        "docs/metrics.md is stale: PGCDC_WRITE_REFERENCE=1 cargo test -p pgcdc-metrics reference"
+    );
+}

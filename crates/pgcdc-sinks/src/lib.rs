@@ -57,7 +57,7 @@ pub use error::Error;
 pub use failure::SinkError;
 pub use order::NewHistory;
 pub use record::{Batch, Record};
-pub use runner::{Control, Plan, Runner, run, run_with};
+pub use runner::{Control, Plan, Runner, run, run_all, run_with};
 pub use sink::{Outcome, Rejected, Sink};
 pub use store::{Key, Kind, Store};
 pub use tls::Tls;

@@ -29,11 +29,16 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// The first sink's failure that no retry mends, once all sinks have ended.
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
-    for warning in config.kafka.warnings() {
-        tracing::warn!("[kafka] {warning}");
-    }
+    run_all(config.runners(), shutdown).await
+}
+
+/// As [`run`], for the [runners](Config::runners) of a file that are counted in a registry or watched.
+///
+/// # Errors
+/// The first sink's failure that no retry mends, once all sinks have ended.
+pub async fn run_all(runners: Vec<Runner>, shutdown: CancellationToken) -> Result<()> {
     let mut sinks = JoinSet::new();
-    for runner in config.runners() {
+    for runner in runners {
         let stop = shutdown.clone();
         sinks.spawn(async move { (runner.name().to_owned(), runner.run(stop).await) });
     }
@@ -69,9 +74,13 @@ pub async fn run_with(
 }
 
 impl Config {
-    /// One runner for each sink, in the file's order. The consumer group of each is `<group.id>-<name>`.
+    /// One runner for each sink, in the file's order. The consumer group of each is `<group.id>-<name>`. The log warns of
+    /// properties in `[kafka]` that have no effect.
     #[must_use]
     pub fn runners(self) -> Vec<Runner> {
+        for warning in self.kafka.warnings() {
+            tracing::warn!("[kafka] {warning}");
+        }
         let Self { kafka, group_id, sinks } = self;
         let runner = |sink: SinkConfig| {
             let (plan, group) = (Plan::from(&sink), format!("{group_id}-{}", sink.name));

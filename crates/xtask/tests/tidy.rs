@@ -35,7 +35,8 @@ const EDGES: &[(&str, &[&str])] = &[
         "pgcdc-sinks",
         &["pgcdc-config", "pgcdc-event", "pgcdc-format", "pgcdc-kafka", "pgcdc-lifecycle", "pgcdc-metrics"],
     ),
-    ("pgcdc", &["pgcdc-capture", "pgcdc-event", "pgcdc-sinks"]),
+    ("pgcdc-watch", &["pgcdc-event", "pgcdc-lifecycle", "pgcdc-metrics"]),
+    ("pgcdc", &["pgcdc-capture", "pgcdc-event", "pgcdc-sinks", "pgcdc-watch"]),
     ("pgcdc-testbed", &[]),
     ("xtask", &["pgcdc-testbed"]),
 ];

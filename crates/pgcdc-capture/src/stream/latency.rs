@@ -44,8 +44,8 @@ impl Latency {
         }
     }
 
-    /// Notes that everything up to `position` is acknowledged: measures these transactions, and the
-    /// lag of the oldest one that is left.
+    /// Notes that everything up to `position` is acknowledged: measures these transactions, and tells
+    /// the metrics when the oldest one that is left was committed.
     pub(super) fn acknowledged(&mut self, position: Lsn, now_us: i64, metrics: &CaptureMetrics) {
         while let Some(group) = self.0.front()
             && group.end <= position
@@ -54,8 +54,7 @@ impl Latency {
             metrics.commit_to_acknowledged.observe_many(took, group.transactions);
             self.0.pop_front();
         }
-        let lag = self.0.front().map_or(Duration::ZERO, |oldest| since(oldest.committed_us, now_us));
-        metrics.lag_seconds.set(lag);
+        metrics.lag_seconds.begun(self.0.front().map(|oldest| oldest.committed_us));
     }
 }
 
@@ -77,13 +76,13 @@ mod tests {
         latency.committed(lsn(30), 2_000_000);
         latency.acknowledged(lsn(10), 2_500_000, &metrics);
         assert_eq!(metrics.commit_to_acknowledged.count(), 0, "the second one of the group is missing");
-        assert!((metrics.lag_seconds.get() - 1.5).abs() < 1e-9);
+        assert_eq!(metrics.lag_seconds.since_us(), Some(1_000_000));
         latency.acknowledged(lsn(20), 2_500_000, &metrics);
         assert_eq!(metrics.commit_to_acknowledged.count(), 2);
-        assert!((metrics.lag_seconds.get() - 0.5).abs() < 1e-9);
+        assert_eq!(metrics.lag_seconds.since_us(), Some(2_000_000));
         latency.acknowledged(lsn(30), 1_900_000, &metrics);
         assert_eq!(metrics.commit_to_acknowledged.count(), 3, "the server's clock is ahead");
-        assert!(metrics.lag_seconds.get().abs() < 1e-9);
+        assert_eq!(metrics.lag_seconds.since_us(), None);
     }
 
     #[test]

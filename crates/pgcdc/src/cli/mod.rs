@@ -2,11 +2,13 @@
 
 mod check;
 mod completions;
+mod listen;
 mod progress;
 mod sink;
 mod stream;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -72,7 +74,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
     });
     // Blocking calls of a client library must not hold the process up.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    runtime.shutdown_timeout(Duration::from_secs(2));
     result
 }
 
@@ -95,6 +97,12 @@ async fn signals(shutdown: CancellationToken) {
         tracing::info!("stopping: what was read is delivered and acknowledged first");
         shutdown.cancel();
     }
+}
+
+/// A number of seconds, with a fraction or without.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 /// A mistake in how a command was used, found after its arguments were parsed.

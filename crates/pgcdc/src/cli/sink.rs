@@ -1,14 +1,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pgcdc_sinks::Config;
+use pgcdc_sinks::{Config, Runner};
+use pgcdc_watch::Kind;
 use tokio_util::sync::CancellationToken;
+
+use super::listen::Listen;
 
 const EXAMPLES: &str = "\
 Examples:
   pgcdc sink --config sinks.toml
   pgcdc sink --config sinks.toml --sink top        (one sink of the file)
   pgcdc sink --config sinks.toml --check           (read the file, touch nothing)
+  pgcdc sink --config sinks.toml --listen 127.0.0.1:9465
 
 FILE is TOML:
   [kafka]
@@ -66,6 +70,9 @@ pub(crate) struct SinkArgs {
     /// Say whether the file is right, and stop.
     #[arg(long)]
     check: bool,
+
+    #[command(flatten)]
+    listen: Listen,
 }
 
 /// Runs the sinks of a file until told to stop.
@@ -85,5 +92,11 @@ pub(crate) async fn run(args: SinkArgs, shutdown: CancellationToken) -> anyhow::
         tracing::info!(sinks = config.sinks.len(), "the configuration is right");
         return Ok(());
     }
-    Ok(pgcdc_sinks::run(config, shutdown).await?)
+    let listening = args.listen.start().await?;
+    let counted = |runner: Runner| runner.with_metrics(listening.registry());
+    let runners: Vec<Runner> = config.runners().into_iter().map(counted).collect();
+    for runner in &runners {
+        listening.add(Kind::Sink, runner.name(), runner.control().status());
+    }
+    Ok(pgcdc_sinks::run_all(runners, shutdown).await?)
 }

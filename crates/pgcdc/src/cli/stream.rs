@@ -4,8 +4,10 @@ use std::time::Duration;
 use clap::Args;
 use pgcdc_capture::config::parse_override;
 use pgcdc_capture::{Capture, CaptureBuilder};
+use pgcdc_watch::Kind;
 use tokio_util::sync::CancellationToken;
 
+use super::listen::Listen;
 use super::progress::Progress;
 
 const EXAMPLES: &str = "\
@@ -15,6 +17,7 @@ Examples:
   pgcdc stream --source postgres://postgres@localhost/shop --tables public.users,public.orders --stdout
   pgcdc stream --source 'postgres://me:${env:PGPASSWORD}@db/shop' --tables public.users --stdout
   pgcdc stream --config connector.json --stdout --until-idle 5 | jq .value
+  pgcdc stream --config connector.json --listen 127.0.0.1:9464    (then: curl 127.0.0.1:9464/readyz)
 
 FILE is a Debezium registration, {\"name\":…,\"config\":{…}} or the flat map, as JSON or .properties;
 Connect's worker keys, producer.* and bootstrap.servers are allowed in it. A KafkaConnector of Strimzi's
@@ -38,8 +41,11 @@ pub(crate) struct StreamArgs {
     strict: bool,
 
     /// Stop once nothing has changed for this long and everything is acknowledged.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = super::seconds)]
     until_idle: Option<Duration>,
+
+    #[command(flatten)]
+    listen: Listen,
 }
 
 /// What to capture: a file, or a URL and tables.
@@ -91,11 +97,6 @@ impl Source {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
-}
-
 pub(crate) async fn run(args: StreamArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut builder = args.from.builder()?.shutdown(shutdown);
     if args.strict {
@@ -104,7 +105,11 @@ pub(crate) async fn run(args: StreamArgs, shutdown: CancellationToken) -> anyhow
     if let Some(quiet) = args.until_idle {
         builder = builder.until_idle(quiet);
     }
+    let listening = args.listen.start().await?;
+    let name = builder.settings().name.clone();
+    let builder = builder.registry(listening.registry().clone());
     let mut capture = if args.stdout { builder.to_stdout()? } else { builder.to_kafka()? };
+    listening.add(Kind::Connector, &name, capture.status());
     let progress = Progress::start(capture.metrics());
     let result = capture.finished().await;
     progress.finish();
