@@ -70,12 +70,14 @@ impl Capture {
     /// Captures tables of a database.
     ///
     /// `url` is a PostgreSQL connection URL as psql takes it. Each table is `schema.table`, or
-    /// `table` for one in the schema `public`; patterns are not understood here. All settings have
-    /// their defaults: for instance a slot named `pgcdc`, a snapshot at the first start, and topics
-    /// named `schema.table` below the prefix. [`from_url`](Self::from_url) changes single ones.
+    /// `table` for one in the schema `public`; patterns are not understood here. Without any name
+    /// every table of the database is captured. All settings have their defaults: the slot is
+    /// `pgcdc`, the publication `pgcdc_pub` is made for these tables, and the first start takes a
+    /// snapshot. [`from_url`](Self::from_url) changes single ones.
     ///
     /// # Errors
-    /// A configuration error when `url` is not a PostgreSQL URL, or no table is named.
+    /// A configuration error when `url` is not a PostgreSQL URL. Whether the tables exist shows
+    /// once capture has connected.
     pub fn builder(url: &str, tables: &[&str]) -> Result<CaptureBuilder> {
         let tables: Vec<String> = tables.iter().map(|table| (*table).to_owned()).collect();
         Self::from_url(url, &tables, &[])
@@ -109,8 +111,7 @@ impl Capture {
     /// The environment may complete the URL, as `PGPASSWORD` and its like do for psql.
     ///
     /// # Errors
-    /// A configuration error when the URL is not a PostgreSQL URL, no table is named, or a property
-    /// is wrong.
+    /// A configuration error when the URL is not a PostgreSQL URL, or a property is wrong.
     ///
     /// # Example
     /// ```no_run

@@ -1,15 +1,21 @@
 //! libpq's connection strings, taken apart: the URI and the keyword form. Source: PostgreSQL
-//! manual, "Connection Strings".
+//! documentation, "Connection Strings".
 //!
-//! `${…}` is one piece, whatever is in it: config providers put a value there later.
+//! `${…}` is one piece, whatever is in it: config providers put a value there later. What the
+//! parameters mean is decided in `source_url/`.
 
-/// What was given, in libpq's names; of two with one name the later counts.
+/// The parameters in libpq's names, in their order; of two with one name the later counts. Empty
+/// values are left out.
 pub(super) type Parameters = Vec<(String, String)>;
 
-/// What is wrong with a connection string. Never quotes it: it may hold a password.
+/// What is wrong with a connection string, as the rest of a sentence. It never quotes the string,
+/// which may hold a password.
 pub(super) type Wrong = String;
 
 /// Reads either form.
+///
+/// # Errors
+/// When the text is neither a URI nor a list of keywords and values.
 pub(super) fn parse(text: &str) -> Result<Parameters, Wrong> {
     let schemes = ["postgres://", "postgresql://"];
     match schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) {
@@ -21,6 +27,7 @@ pub(super) fn parse(text: &str) -> Result<Parameters, Wrong> {
     }
 }
 
+/// Reads `user:password@host:port,host:port/database?name=value&…`, each part optional.
 fn uri(rest: &str) -> Result<Parameters, Wrong> {
     let mut found = Vec::new();
     let mut put = |name: &str, text: &str| -> Result<(), Wrong> {
@@ -51,7 +58,7 @@ fn uri(rest: &str) -> Result<Parameters, Wrong> {
         let (name, value) = split(pair, '=')
             .ok_or_else(|| format!("has a parameter {pair} without a value: write {pair}=…"))?;
         let name = decode(name).ok_or("has a malformed % escape in the name of a parameter")?;
-        // As JDBC has it, libpq takes it too.
+        // libpq understands JDBC's `ssl=true`, too.
         if (name.as_str(), value) == ("ssl", "true") {
             put("sslmode", "require")?;
         } else {
@@ -61,7 +68,7 @@ fn uri(rest: &str) -> Result<Parameters, Wrong> {
     Ok(found)
 }
 
-/// A host and its port, each empty where it is not there.
+/// A host and its port, each empty when it is missing.
 fn host(text: &str) -> Result<(&str, &str), Wrong> {
     let Some(rest) = text.strip_prefix('[') else {
         return Ok(split(text, ':').unwrap_or((text, "")));
@@ -74,7 +81,7 @@ fn host(text: &str) -> Result<(&str, &str), Wrong> {
     }
 }
 
-/// `name = 'value' …`, where a backslash takes the next character as it is.
+/// Reads `name = 'value' …`, where a backslash takes the next character as it is.
 fn keywords(text: &str) -> Result<Parameters, Wrong> {
     let mut found = Vec::new();
     let mut rest = text.trim_start();
@@ -93,6 +100,7 @@ fn keywords(text: &str) -> Result<Parameters, Wrong> {
     Ok(found)
 }
 
+/// The value at the beginning of `text`, and the text behind it. `name` is for the error.
 fn value<'t>(text: &'t str, name: &str) -> Result<(String, &'t str), Wrong> {
     let quoted = text.starts_with('\'');
     let mut value = String::new();
@@ -108,7 +116,7 @@ fn value<'t>(text: &'t str, name: &str) -> Result<(String, &'t str), Wrong> {
     if quoted { Err(format!("has no closing quote behind {name}")) } else { Ok((value, "")) }
 }
 
-/// The places of a character that are not within `${…}`.
+/// The positions of a character that are not within `${…}`.
 fn places(text: &str, wanted: char) -> impl DoubleEndedIterator<Item = usize> {
     let mut within = false;
     let mut before = ' ';
@@ -123,16 +131,19 @@ fn places(text: &str, wanted: char) -> impl DoubleEndedIterator<Item = usize> {
     found.into_iter()
 }
 
+/// The text before and behind the first `at`.
 fn split(text: &str, at: char) -> Option<(&str, &str)> {
     let place = places(text, at).next()?;
     Some((&text[..place], &text[place + at.len_utf8()..]))
 }
 
+/// The text before and behind the last `at`.
 fn split_last(text: &str, at: char) -> Option<(&str, &str)> {
     let place = places(text, at).next_back()?;
     Some((&text[..place], &text[place + at.len_utf8()..]))
 }
 
+/// The pieces between all `at`.
 fn pieces(text: &str, at: char) -> Vec<&str> {
     let mut start = 0;
     let mut found = Vec::new();
@@ -144,7 +155,7 @@ fn pieces(text: &str, at: char) -> Vec<&str> {
     found
 }
 
-/// Text with `%` escapes read; `None` when one is malformed, or stands for a NUL.
+/// Text with its `%` escapes resolved; `None` when one is malformed, or stands for a NUL.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,4 +1,8 @@
-//! `key.converter`, `value.converter` and `header.converter`, with what stands below them.
+//! `key.converter`, `value.converter` and `header.converter`, with the properties below them.
+//!
+//! Connect's worker would load these Java classes. Here each class that is known becomes a
+//! [`Format`], which the encoder or `stage/writer.rs` writes. Their options and defaults are those
+//! of Kafka Connect, Confluent, Apicurio and Debezium.
 
 use std::time::Duration;
 
@@ -12,7 +16,8 @@ use super::value_types;
 /// The options of Connect's `JsonConverter`, below `key.converter.` or `value.converter.`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Converter {
-    /// `schemas.enable`.
+    /// `schemas.enable`: whether each record carries its schema. True is Connect's default; a
+    /// record is then several times as large.
     pub schemas_enable: bool,
     /// `decimal.format`; the values' is in [`TypeOptions`](pgcdc_format::types::TypeOptions), too.
     pub decimal_format: DecimalFormat,
@@ -42,7 +47,7 @@ pub enum Format {
     ByteArray,
     /// Connect's converters of one number or boolean, whose class this is the Java name of.
     Number(&'static str),
-    /// Debezium's `BinaryDataConverter`: bytes as they are, all else by its delegate.
+    /// Debezium's `BinaryDataConverter`: bytes as they are, everything else by its delegate.
     Binary(Option<Box<Format>>),
     /// Debezium's `CloudEventsConverter`.
     CloudEvents(Box<CloudEvents>),
@@ -68,55 +73,57 @@ pub struct AvroFormat {
     pub registry: Registry,
 }
 
-/// A schema registry that speaks Confluent's API.
+/// A schema registry that speaks Confluent's API, with how to log in and how to use it.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    /// The property that names it.
+    /// The property that names it, for errors.
     pub property: String,
-    /// Its addresses.
+    /// Its addresses, without a slash at the end; at least one. They are tried in turn.
     pub urls: Vec<String>,
-    /// Who asks.
+    /// How pgcdc logs in to it.
     pub auth: Auth,
     /// How the connection is encrypted.
     pub tls: Tls,
-    /// `auto.register.schemas`.
+    /// `auto.register.schemas`: whether a new schema is registered. Without it, one that is missing
+    /// stops the connector.
     pub auto_register: bool,
     /// `normalize.schemas`.
     pub normalize: bool,
-    /// `use.latest.version`.
+    /// `use.latest.version`: whether records are written with the subject's latest schema, if it
+    /// writes the same bytes.
     pub use_latest: bool,
-    /// `….subject.name.strategy`.
+    /// `key.subject.name.strategy` or `value.subject.name.strategy`.
     pub naming: SubjectNaming,
-    /// `http.connect.timeout.ms`.
+    /// `http.connect.timeout.ms`: how long connecting may take.
     pub connect_timeout: Duration,
-    /// `http.read.timeout.ms`.
+    /// `http.read.timeout.ms`: how long an answer may take.
     pub read_timeout: Duration,
 }
 
-/// Who asks a registry.
+/// How to log in to a registry.
 #[derive(Clone, Debug, Default)]
 pub enum Auth {
-    /// Nobody in particular, or who the address names.
+    /// With nothing but what the address itself holds (`http://user:password@host`).
     #[default]
     None,
-    /// A user and a password.
+    /// A user and a password: `basic.auth.user.info`.
     Basic(String, Secret),
-    /// A token.
+    /// A token: `bearer.auth.token`.
     Bearer(Secret),
 }
 
-/// `schema.registry.ssl.*`: PEM, from a file or as it stands.
+/// `schema.registry.ssl.*`: certificates and keys as PEM, in a file or in the property itself.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
-    /// Certificates that the registry's must be signed by.
+    /// Authorities that the registry's certificate is checked against; `None` for the public ones.
     pub roots: Option<Pem>,
-    /// The client's certificates.
+    /// The client's certificates, its own first.
     pub chain: Option<Pem>,
-    /// The client's key.
+    /// The client's private key.
     pub key: Option<Pem>,
 }
 
-/// Where PEM stands.
+/// Where a PEM text is.
 #[derive(Clone, Debug)]
 pub enum Pem {
     /// In a file.
@@ -151,7 +158,7 @@ pub struct CloudEvents {
 }
 
 impl Format {
-    /// Whether the encoder itself does not write it.
+    /// Whether the encoder cannot write it, so that records go through `stage/`.
     pub(super) const fn is_staged(&self) -> bool {
         !matches!(self, Self::Json(_) | Self::Avro(_))
     }
@@ -161,7 +168,7 @@ impl Format {
         matches!(self, Self::ByteArray | Self::Binary(_) | Self::Number(_))
     }
 
-    /// What the encoder writes where there is nothing behind it.
+    /// What the encoder writes when nothing comes behind it.
     pub(super) const fn encoded(&self) -> Converter {
         match self {
             Self::Json(converter) => *converter,
@@ -181,13 +188,15 @@ impl Format {
     }
 }
 
-/// Reads a half's converter.
+/// Reads the converter of a `half`, which is `key` or `value`.
 pub(super) fn resolve(reader: &mut Reader<'_>, half: &str) -> Format {
     let class = format!("{half}.converter");
     let text = reader.text(&class).unwrap_or_default();
     of_class(reader, half, text)
 }
 
+/// The format of a class: its full name, its name without the package, or that without `Converter`,
+/// as Connect allows. Validation has refused unknown classes.
 fn of_class(reader: &mut Reader<'_>, half: &str, class: &str) -> Format {
     match class.rsplit('.').next().unwrap_or(class) {
         "AvroConverter" | "Avro" => Format::Avro(Box::new(avro(reader, half, class.contains("apicurio")))),
@@ -208,6 +217,8 @@ fn of_class(reader: &mut Reader<'_>, half: &str, class: &str) -> Format {
     }
 }
 
+/// Reads `header.converter`. Converters of numbers and bytes fail for Debezium's own headers, which
+/// are texts; that is a mistake here.
 pub(super) fn headers(reader: &mut Reader<'_>) -> HeaderFormat {
     const KEY: &str = "header.converter";
     let class = reader.text(KEY).unwrap_or_default();
@@ -228,6 +239,7 @@ pub(super) fn headers(reader: &mut Reader<'_>) -> HeaderFormat {
     }
 }
 
+/// The options of a `JsonConverter` below `prefix`.
 fn json(reader: &Reader<'_>, prefix: &str) -> Converter {
     let key = |option: &str| format!("{prefix}{option}");
     Converter {
@@ -237,6 +249,7 @@ fn json(reader: &Reader<'_>, prefix: &str) -> Converter {
     }
 }
 
+/// The options of the `JsonConverter` that `BinaryDataConverter` delegates to.
 fn delegate_json(reader: &Reader<'_>, half: &str) -> Converter {
     let schemas = reader.raw(&format!("{half}.converter.delegate.converter.type.schemas.enable"));
     Converter {
@@ -246,6 +259,7 @@ fn delegate_json(reader: &Reader<'_>, half: &str) -> Converter {
     }
 }
 
+/// The options of a `CloudEventsConverter`.
 fn cloud_events(reader: &mut Reader<'_>, half: &str) -> CloudEvents {
     let key = |option: &str| format!("{half}.converter.{option}");
     CloudEvents {
@@ -256,6 +270,7 @@ fn cloud_events(reader: &mut Reader<'_>, half: &str) -> CloudEvents {
     }
 }
 
+/// The options of an Avro converter, Confluent's or Apicurio's.
 fn avro(reader: &mut Reader<'_>, half: &str, apicurio: bool) -> AvroFormat {
     let key = |option: &str| format!("{half}.converter.{option}");
     let options = AvroOptions {
@@ -296,6 +311,7 @@ fn avro(reader: &mut Reader<'_>, half: &str, apicurio: bool) -> AvroFormat {
     }
 }
 
+/// The registry's addresses. Apicurio's are turned to its Confluent-compatible API.
 fn addresses(reader: &mut Reader<'_>, half: &str, apicurio: bool) -> Vec<String> {
     let key = |option: &str| format!("{half}.converter.{option}");
     let name = if apicurio { "apicurio.registry.url" } else { "schema.registry.url" };
@@ -313,8 +329,8 @@ fn addresses(reader: &mut Reader<'_>, half: &str, apicurio: bool) -> Vec<String>
         reader.mistake(&key(name), "an address that is not http:// or https://", "write http://host:8081");
     }
     if apicurio {
-        // The numbers of Apicurio's own API are others than those of its Confluent-compatible one,
-        // unless told so.
+        // Apicurio's own API numbers schemas in another way than its Confluent-compatible API,
+        // unless it is told not to.
         let confluent = reader.boolean(&key("apicurio.registry.as-confluent"));
         let content = reader.string(&key("apicurio.registry.use-id")).eq_ignore_ascii_case("contentId");
         if !(confluent && content) {
@@ -338,6 +354,7 @@ fn addresses(reader: &mut Reader<'_>, half: &str, apicurio: bool) -> Vec<String>
     urls
 }
 
+/// The login of a registry. A token wins over user and password.
 fn auth(reader: &mut Reader<'_>, half: &str) -> Auth {
     let key = |option: &str| format!("{half}.converter.{option}");
     if let Some(token) = reader.secret(&key("bearer.auth.token")) {
@@ -363,6 +380,7 @@ fn auth(reader: &mut Reader<'_>, half: &str) -> Auth {
     }
 }
 
+/// The certificates and keys. A text in the property wins over a file.
 fn tls(reader: &Reader<'_>, half: &str) -> Tls {
     let key = |option: &str| format!("{half}.converter.schema.registry.ssl.{option}");
     let pem = |text: &str, file: &str| match reader.secret(&key(text)) {

@@ -1,6 +1,8 @@
 //! What a registration of another time or place says, in the words of Debezium 3.7 in Connect: old
 //! names and values of properties, names of Debezium Server, and output plug-ins that pgcdc does
-//! not read. Each one is told in a note.
+//! not read. Each change is told to the user in a note.
+//!
+//! It is the first step after parsing: from here on the document has only names of today.
 
 use pgcdc_config::{Document, Mistake};
 use pgcdc_event::Secret;
@@ -8,10 +10,13 @@ use pgcdc_event::Secret;
 use super::earlier_transforms;
 use super::properties::earlier::{EarlierName, NAMES, WORDS};
 
+/// The property of the output plug-in.
 const PLUGIN: &str = "plugin.name";
+/// The only plug-in that pgcdc reads.
 const PGOUTPUT: &str = "pgoutput";
 
-/// What Debezium Server puts before the properties of its connector, its transforms and its Kafka producer.
+/// The prefixes that Debezium Server puts before the properties of its connector, its transforms
+/// and its Kafka producer, each with the prefix that Connect has in its place.
 const SERVER: &[(&str, &str)] = &[
     ("debezium.source.", ""),
     ("debezium.transforms.", "transforms."),
@@ -37,12 +42,12 @@ pub(super) fn understood(written: &Document) -> (Document, Vec<Mistake>) {
     (document, notes)
 }
 
-/// Whether a property is there and not empty.
+/// Whether a property is set and not empty.
 fn is_set(document: &Document, key: &str) -> bool {
     document.entry(key).is_some_and(|entry| !entry.value.expose().trim().is_empty())
 }
 
-/// Moves the value of an old name to the name of today, unless that has one itself.
+/// Moves the value of an old name to the name of today, unless that is set, too.
 fn rename(document: &mut Document, earlier: &EarlierName, notes: &mut Vec<Mistake>) {
     let EarlierName { name, until, today, values } = *earlier;
     let Some(at) = document.entries.iter().position(|entry| entry.key == name) else { return };
@@ -65,12 +70,13 @@ fn rename(document: &mut Document, earlier: &EarlierName, notes: &mut Vec<Mistak
         entry.value = Secret::new(new);
     }
     entry.key = today.to_owned();
-    // An empty one that stands there gives way.
+    // An empty property of today's name gives way.
     document.entries.retain(|other| other.key != today);
     let at = at.min(document.entries.len());
     document.entries.insert(at, entry);
 }
 
+/// Replaces old values by those of today.
 fn words(document: &mut Document, notes: &mut Vec<Mistake>) {
     for earlier in WORDS {
         let entry = document.entries.iter_mut().find(|entry| entry.key == earlier.property);
@@ -87,8 +93,8 @@ fn words(document: &mut Document, notes: &mut Vec<Mistake>) {
     }
 }
 
-/// Debezium's own default and all other plug-ins become pgoutput; what is no plug-in at all is left
-/// for validation.
+/// Debezium's own default and all other plug-ins become pgoutput. A word that is not a plug-in at
+/// all is left for validation.
 fn plugin(document: &mut Document, notes: &mut Vec<Mistake>) {
     let remedy = "set plugin.name=pgoutput; a slot that was made for another plug-in must be made anew";
     let Some(entry) = document.entries.iter_mut().find(|entry| entry.key == PLUGIN) else {
@@ -110,7 +116,7 @@ fn plugin(document: &mut Document, notes: &mut Vec<Mistake>) {
     }
 }
 
-/// Takes the prefixes of Debezium Server away.
+/// Takes the prefixes of Debezium Server away, if this is a file of Debezium Server.
 fn server(document: &mut Document, notes: &mut Vec<Mistake>) {
     if !document.entries.iter().any(|entry| entry.key.starts_with("debezium.source.")) {
         return;
@@ -134,6 +140,8 @@ fn server(document: &mut Document, notes: &mut Vec<Mistake>) {
     *document = read;
 }
 
+/// The name that a property of Debezium Server has in Connect; `None` for one that Connect does not
+/// have.
 fn of_server(key: &str) -> Option<String> {
     if let "debezium.transforms" | "debezium.predicates" = key {
         return key.strip_prefix("debezium.").map(str::to_owned);

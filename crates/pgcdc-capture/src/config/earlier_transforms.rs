@@ -1,15 +1,19 @@
-//! Transforms and options of them that Debezium 1.x and 2.x, or Kafka before 4, knew under another
-//! name, and one that changes no record.
+//! Transforms and their options that Debezium 1.x and 2.x, or Kafka before 4, knew under another
+//! name; and one transform that changes no record and is left out.
 
 use pgcdc_config::{Document, Entry, Mistake};
 use pgcdc_event::Secret;
 
+/// The transform that flattens records.
 const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
+/// Its name up to Debezium 0.9.
 const UNWRAP_OLD: &str = "io.debezium.transforms.UnwrapFromEnvelope";
+/// A transform that only reports records to somebody else.
 const LINEAGE: &str = "io.debezium.transforms.openlineage.OpenLineage";
+/// The option that replaced `drop.tombstones` and `delete.handling.mode`.
 const MODE: &str = "delete.tombstone.handling.mode";
 
-/// Puts the options of today in place of old ones.
+/// Puts the options of today in place of old ones, transform by transform.
 pub(super) fn understood(document: &mut Document, notes: &mut Vec<Mistake>) {
     let names: Vec<String> = document
         .entry("transforms")
@@ -43,11 +47,12 @@ pub(super) fn understood(document: &mut Document, notes: &mut Vec<Mistake>) {
     }
 }
 
+/// The entry of a property.
 fn find<'d>(document: &'d mut Document, key: &str) -> Option<&'d mut Entry> {
     document.entries.iter_mut().find(|entry| entry.key == key)
 }
 
-/// Takes a transform out that only looks at records.
+/// Takes out a transform that only looks at records.
 fn without(document: &mut Document, name: &str, prefix: &str, notes: &mut Vec<Mistake>) {
     if let Some(entry) = find(document, &format!("{prefix}type")) {
         let message = "lineage events are not sent; the records are the same";
@@ -61,6 +66,7 @@ fn without(document: &mut Document, name: &str, prefix: &str, notes: &mut Vec<Mi
     }
 }
 
+/// Gives the transform its class of today.
 fn renamed_class(document: &mut Document, prefix: &str, notes: &mut Vec<Mistake>) {
     if let Some(entry) = find(document, &format!("{prefix}type")) {
         let message = format!("{UNWRAP_OLD} is called {UNWRAP} since Debezium 0.10; it is read as that");
@@ -69,7 +75,7 @@ fn renamed_class(document: &mut Document, prefix: &str, notes: &mut Vec<Mistake>
     }
 }
 
-/// An option that has another name today, with the same values.
+/// Renames an option whose values are still the same.
 fn moved(document: &mut Document, prefix: &str, old: &str, new: &str, until: &str, notes: &mut Vec<Mistake>) {
     let (old, new) = (format!("{prefix}{old}"), format!("{prefix}{new}"));
     let there = document.entry(&new).is_some();
@@ -86,7 +92,8 @@ fn moved(document: &mut Document, prefix: &str, old: &str, new: &str, until: &st
     entry.key = new;
 }
 
-/// `drop.tombstones` with `delete.handling.mode`, and `operation.header` with `add.source.fields`.
+/// Replaces `drop.tombstones` with `delete.handling.mode`, `operation.header`, and
+/// `add.source.fields`.
 fn unwrap(document: &mut Document, prefix: &str, notes: &mut Vec<Mistake>) {
     let take = |document: &mut Document, option: &str| {
         let key = format!("{prefix}{option}");
@@ -100,6 +107,7 @@ fn unwrap(document: &mut Document, prefix: &str, notes: &mut Vec<Mistake>) {
     let (drop, deletes) = (take(document, "drop.tombstones"), take(document, "delete.handling.mode"));
     // The defaults of then.
     let drops = word(&drop, "true") != "false";
+    // The defaults are those of Debezium 1 and 2.
     let mode = match (word(&deletes, "drop").as_str(), drops) {
         ("rewrite", true) => "rewrite",
         ("rewrite", false) => "rewrite-with-tombstone",
@@ -127,7 +135,7 @@ fn unwrap(document: &mut Document, prefix: &str, notes: &mut Vec<Mistake>) {
     }
 }
 
-/// Puts one option of today in place of up to two old ones, unless it stands there itself.
+/// Puts one option of today in place of up to two old ones, unless it is set itself.
 fn together(
     document: &mut Document,
     prefix: &str,
@@ -138,7 +146,7 @@ fn together(
 ) {
     let key = format!("{prefix}{option}");
     let there = document.entry(&key).is_some();
-    // What a config provider holds is not quoted.
+    // A value that came from a config provider is not quoted: it may be a secret.
     let quoted = if old.iter().flatten().any(|entry| entry.provided) { "…" } else { value };
     let mut place = None;
     for entry in old.into_iter().flatten() {

@@ -2,7 +2,8 @@
 //! them.
 //!
 //! In Connect the worker decides (`exactly.once.source.support=enabled`), and a connector that says
-//! `required` insists on it. Here either word turns Kafka transactions on.
+//! `required` insists on it. Here either word turns Kafka transactions on. Source: Kafka
+//! documentation, "Kafka Connect", section "Exactly-once support".
 
 use std::time::Duration;
 
@@ -18,12 +19,15 @@ const FLUSH: &str = "offset.flush.interval.ms";
 const FILE: &str = "offset.storage.file.filename";
 const TIMEOUT: &str = "transaction.timeout.ms";
 
-/// The group of the transactional id where there is no `group.id`: Connect has no default for it.
+/// The first part of the transactional id when `group.id` is not set; Connect has no default for
+/// it.
 const GROUP: &str = "pgcdc";
 
 /// Kafka's default of `transaction.timeout.ms`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Reads the settings; `None` for at-least-once. `name` is the connector's, a part of the
+/// transactional id.
 pub(super) fn resolve(reader: &mut Reader<'_>, name: &str) -> Option<ExactlyOnce> {
     let is = |key: &str, word: &str| reader.text(key).is_some_and(|text| text.eq_ignore_ascii_case(word));
     let required = is(SUPPORT, "required");
@@ -44,7 +48,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>, name: &str) -> Option<ExactlyOnce
     let boundary = if interval {
         let key = if reader.raw(INTERVAL).is_some() { INTERVAL } else { FLUSH };
         match reader.millis(key) {
-            // As often as can be.
+            // Zero means as often as possible.
             Duration::ZERO => TransactionBoundary::Poll,
             interval => TransactionBoundary::Interval(interval),
         }
@@ -59,14 +63,15 @@ pub(super) fn resolve(reader: &mut Reader<'_>, name: &str) -> Option<ExactlyOnce
     })
 }
 
-/// The producer's `transaction.timeout.ms`: as it is set, else long enough for the other properties.
+/// The producer's `transaction.timeout.ms`: as it is set, else long enough for the other
+/// properties.
 fn timeout(reader: &mut Reader<'_>, boundary: TransactionBoundary) -> Duration {
     let twice_interval = match boundary {
         TransactionBoundary::Poll => Duration::ZERO,
         TransactionBoundary::Interval(interval) => interval * 2,
     };
     let set = |name: &str| {
-        // As for the producer itself, the connector's word wins.
+        // The connector's own value wins, as it does for the producer.
         let keys = [format!("producer.override.{name}"), format!("producer.{name}")];
         let found = keys.into_iter().find(|key| reader.raw(key).is_some())?;
         let millis = reader.raw(&found)?.trim().parse().ok()?;
@@ -91,7 +96,7 @@ fn timeout(reader: &mut Reader<'_>, boundary: TransactionBoundary) -> Duration {
     }
 }
 
-/// Takes warnings away that are wrong in this mode, and adds those that are right without it.
+/// Takes warnings away that are wrong with exactly-once, and adds those that are right without it.
 pub(super) fn adjust(settings: &Settings, document: &Document, warnings: &mut Vec<Warning>) {
     if settings.exactly_once.is_some() {
         warnings.retain(|warning| !matches!(&*warning.key, "group.id" | FLUSH));

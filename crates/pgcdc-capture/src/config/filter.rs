@@ -1,11 +1,15 @@
 //! Which tables and columns are captured, and which columns make a key.
+//!
+//! The lists are Java regular expressions over `schema.table` and `schema.table.column`, each for
+//! the whole name and in any case, as with Debezium. They are compiled once, and asked when a table
+//! is listed or announced, never for a row.
 
 use fancy_regex::Regex;
 use pgcdc_event::TableName;
 
 use super::java_regex;
 
-/// A pattern that does not compile.
+/// A pattern that does not compile, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{pattern}\" is not a regular expression: {cause}")]
 pub struct PatternError {
@@ -15,14 +19,25 @@ pub struct PatternError {
     pub cause: String,
 }
 
-/// A list of regular expressions; a name matches when one of them matches all of it, in any case.
+/// A list of regular expressions. A name matches when one of them matches all of it, in any case.
+///
+/// ```
+/// use pgcdc_capture::config::Patterns;
+/// let tables = Patterns::compile(r"public\.users, sales\..*")?;
+/// assert!(tables.matches("public.users") && tables.matches("SALES.orders"));
+/// // Each expression is for the whole name.
+/// assert!(!tables.matches("public.users_old"));
+/// # Ok::<(), pgcdc_capture::config::PatternError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Patterns(Vec<Pattern>);
 
+/// One pattern.
 #[derive(Clone, Debug)]
 enum Pattern {
-    /// No character of it has a meaning in a regular expression, but for the dot between names.
+    /// Letters, digits and underscores only, which need no regular expression.
     Literal(String),
+    /// Anything else.
     Regex(Box<Regex>),
 }
 
@@ -35,9 +50,8 @@ impl Patterns {
         java_regex::split_list(list).into_iter().map(Pattern::compile).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether one of the patterns matches the whole of `name`.
-    ///
-    /// A pattern that backtracks without end matches nothing.
+    /// Whether one of the patterns matches the whole of `name`. A pattern that backtracks without
+    /// end matches nothing.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.0.iter().any(|p| p.matches(name))
@@ -57,6 +71,7 @@ impl Patterns {
 }
 
 impl Pattern {
+    /// Compiles one pattern.
     fn compile(pattern: String) -> Result<Self, PatternError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if pattern.chars().all(plain) {
@@ -76,16 +91,20 @@ impl Pattern {
     }
 }
 
-/// What a list says about a name: those in it, those not in it, or all.
+/// What a pair of lists says about a name.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Choice {
+    /// No list is set: every name.
     #[default]
     All,
+    /// An include list: the names that match it.
     Only(Patterns),
+    /// An exclude list: the names that do not match it.
     Except(Patterns),
 }
 
 impl Choice {
+    /// Whether the name is included.
     pub(super) fn allows(&self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -98,10 +117,12 @@ impl Choice {
 /// Postgres's own schemas, never captured.
 const BUILT_IN: &[&str] = &["pg_catalog", "information_schema", "pg_toast"];
 
-/// `schema.include.list`, `table.include.list` and their opposites.
+/// `schema.include.list`, `table.include.list` and their opposites. A table must pass both.
 #[derive(Clone, Debug, Default)]
 pub struct TableFilter {
+    /// By the schema's name.
     pub(super) schemas: Choice,
+    /// By `schema.table`.
     pub(super) tables: Choice,
     /// `signal.data.collection`, which is captured whatever the lists say.
     pub(super) signals: Patterns,
@@ -116,7 +137,8 @@ impl TableFilter {
         !built_in && (listed() || (!self.signals.is_empty() && self.signals.matches(&table.to_string())))
     }
 
-    /// Where a table stands among others in a snapshot: in the order of `table.include.list`.
+    /// Where a table comes in a snapshot: in the order of `table.include.list`. Tables of one rank
+    /// are read by name.
     #[must_use]
     pub fn rank(&self, table: &TableName) -> usize {
         let Choice::Only(patterns) = &self.tables else { return 0 };
@@ -131,7 +153,8 @@ impl TableFilter {
     }
 }
 
-/// `column.include.list` or `column.exclude.list`.
+/// `column.include.list` or `column.exclude.list`, over `schema.table.column`. Key columns are
+/// written in any case.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnFilter(pub(super) Choice);
 
@@ -157,7 +180,7 @@ impl KeyColumns {
     /// Compiles `table-expression:column,column;…`.
     ///
     /// # Errors
-    /// Text that is not of that form, or a pattern that is not a regular expression.
+    /// When the text does not have this form, or a pattern is not a regular expression.
     pub fn compile(text: &str) -> Result<Self, PatternError> {
         let mut patterns = Vec::new();
         for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
@@ -176,8 +199,8 @@ impl KeyColumns {
         Ok(Self(patterns))
     }
 
-    /// Positions in `columns` of those that make the key of `table`, in the property's order; `None`
-    /// when the property says nothing about it, so that the primary key stays.
+    /// The indexes in `columns` of the columns that make the key of `table`, in the property's
+    /// order. `None` when the property does not name the table, so that the primary key stays.
     pub fn positions<'c>(
         &self,
         table: &TableName,

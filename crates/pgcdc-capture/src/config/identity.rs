@@ -1,27 +1,30 @@
-//! `replica.identity.autoset.values`.
+//! `replica.identity.autoset.values`: which tables get which replica identity at a start. The form
+//! and its errors are Debezium's.
 
 use pgcdc_config::Reader;
 use pgcdc_event::ReplicaIdentity;
 
 use super::filter::Patterns;
 
+/// The property.
 const KEY: &str = "replica.identity.autoset.values";
 
-/// The form that Debezium asks of each value.
+/// The form that Debezium asks of each value, which its error shows.
 const FORM: &str = r"(?i)^\s*(?<tablepredicate>[^\s:]+):(?<replicaidentity>DEFAULT|(INDEX) (?<indexname>.\w*)|FULL|NOTHING)\s*$";
 
-/// The replica identity that some tables shall have.
+/// The replica identity that some tables are to have.
 #[derive(Clone, Debug)]
 pub struct IdentityRule {
-    /// Regular expressions of `schema.table`.
+    /// Regular expressions over `schema.table`.
     pub tables: Patterns,
-    /// What they shall have.
+    /// The identity that they are to have.
     pub identity: ReplicaIdentity,
-    /// The index of [`ReplicaIdentity::Index`].
+    /// The index's name, for [`ReplicaIdentity::Index`].
     pub index: Option<String>,
 }
 
 impl IdentityRule {
+    /// Reads one entry, `table:identity`; `None` when it does not have Debezium's form.
     fn parse(text: &str) -> Option<Self> {
         let (table, word) = text.trim().split_once(':')?;
         if table.is_empty() || table.contains(char::is_whitespace) {
@@ -39,7 +42,7 @@ impl IdentityRule {
                 if !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
                     return None;
                 }
-                // Without quotes, as Debezium writes it, Postgres takes it in lower case.
+                // Debezium writes it without quotes, so PostgreSQL takes it in lower case.
                 (ReplicaIdentity::Index, Some(name.to_lowercase()))
             }
         };
@@ -47,7 +50,7 @@ impl IdentityRule {
     }
 }
 
-/// Reads the list.
+/// Reads the list. A wrong entry is a mistake.
 pub(super) fn resolve(reader: &mut Reader<'_>) -> Vec<IdentityRule> {
     let Some(list) = reader.raw(KEY) else { return Vec::new() };
     let mut rules = Vec::new();

@@ -1,9 +1,13 @@
 //! Java classes that a registration may name and pgcdc cannot run: what to use instead.
+//!
+//! A class that decides how values are written is refused, since without it the records would
+//! differ. The remedy names what does the same here, if anything does.
 
 use pgcdc_config::{Document, Mistake};
 
-/// Lists of names, each of which has its class in `<name>.type`.
+/// The list of custom converters; each name in it has its class in `<name>.type`.
 const CONVERTERS: &str = "converters";
+/// The list of post processors, which has the same form.
 const PROCESSORS: &str = "post.processors";
 
 /// Parts of class names, and what to use instead of such a class. The first part that the name
@@ -44,7 +48,7 @@ const IN_PLACE_OF: &[(&str, &str)] = &[
     ),
 ];
 
-/// What to use instead of a Java class.
+/// What to use instead of a Java class; `None` when there is nothing to offer.
 pub(super) fn in_place_of(class: &str) -> Option<&'static str> {
     IN_PLACE_OF.iter().find(|(part, _)| class.contains(part)).map(|&(_, instead)| instead)
 }

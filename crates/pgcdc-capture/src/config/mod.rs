@@ -1,11 +1,42 @@
 //! What the user asked for: a Debezium registration read, checked and resolved.
 //!
 //! ```text
-//! file + --set ─ parse ─▶ Document ─ earlier (old names) ─▶ validate (against properties) ─▶ resolve ─▶ Settings
+//! file + --set ─ parse ─▶ Document ─ earlier: old names ─▶ validate: against the table of properties
+//!                                                           └▶ resolve ─▶ Settings
 //! ```
+//!
 //! [`properties`] is the one table of all properties. Every mistake of a document is reported in
-//! one [`ConfigError`], each with its place, its key and what to write instead. Pure but for
-//! reading the files that it is handed.
+//! one [`ConfigError`], each with its place, its key and what to write instead. A property that is
+//! understood but has no effect is a [`Warning`]. Nothing here connects to anything; it only reads
+//! the files that it is handed.
+//!
+//! ```
+//! use pgcdc_capture::config::{Document, Settings};
+//! let document = Document::from_pairs(
+//!     "example",
+//!     [
+//!         ("database.hostname", "db.example"),
+//!         ("database.user", "app"),
+//!         ("database.dbname", "shop"),
+//!         ("topic.prefix", "shop"),
+//!         ("plugin.name", "pgoutput"),
+//!         ("table.include.list", r"public\.orders"),
+//!     ],
+//! );
+//! let settings = Settings::from_document(&document)?;
+//! assert_eq!((settings.slot.name.as_str(), settings.connection.hosts[0].port), ("debezium", 5432));
+//!
+//! // All mistakes come at once.
+//! let empty = Document::from_pairs("example", [("snapshot.mode", "sometimes")]);
+//! let error = Settings::from_document(&empty).unwrap_err().to_string();
+//! assert!(error.contains("snapshot.mode") && error.contains("database.hostname"));
+//! # Ok::<(), pgcdc_capture::config::ConfigError>(())
+//! ```
+//!
+//! Where to look: a property's row is in `properties/`, its meaning in `resolve/` or in the file of
+//! its subject (`filter`, `converters`, `topic`, `topic_creation`, `transforms`, `exactly_once`,
+//! …). `connection/` reads `database.*`; `source_url/` and `conninfo` read a URL; `earlier` and
+//! `earlier_transforms` know old names.
 
 pub mod properties;
 

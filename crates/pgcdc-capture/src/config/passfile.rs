@@ -1,4 +1,5 @@
-//! libpq's password file. Source: PostgreSQL manual, "The Password File".
+//! libpq's password file, for connections that came from a URL without a password. Source:
+//! PostgreSQL documentation, "The Password File".
 
 use std::path::PathBuf;
 
@@ -6,13 +7,14 @@ use pgcdc_event::Secret;
 
 use super::connection::Host;
 
-/// Sets the password of each server that the file has a line for.
+/// Sets the password of each server that the file has a line for. `file` is the configured one;
+/// without it `~/.pgpass` is read. A file that does not exist is no mistake.
 pub(super) fn fill(hosts: &mut [Host], file: Option<PathBuf>, database: &str, user: &str) {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".pgpass"));
     let Some(path) = file.or_else(home) else { return };
     let Ok(text) = std::fs::read_to_string(&path) else { return };
     if is_open_to_others(&path) {
-        // As in libpq: a file that others can read is not used.
+        // libpq does not use a file that others can read, either.
         tracing::warn!(file = %path.display(), "the password file can be read by others, and is not used: chmod 0600 it");
         return;
     }
@@ -22,6 +24,7 @@ pub(super) fn fill(hosts: &mut [Host], file: Option<PathBuf>, database: &str, us
     }
 }
 
+/// Whether the group or others have any right to the file.
 #[cfg(unix)]
 fn is_open_to_others(path: &std::path::Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
@@ -46,8 +49,8 @@ fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
     })
 }
 
-/// The fields of a line, backslash escapes resolved, each with whether it had any. A colon within a
-/// field, also within the password, is escaped by a backslash.
+/// The fields of a line with its backslash escapes resolved, each with whether it had any. A colon
+/// within a field, also within the password, is escaped by a backslash.
 fn fields(line: &str) -> Vec<(String, bool)> {
     let mut fields = vec![(String::new(), false)];
     let mut chars = line.chars();

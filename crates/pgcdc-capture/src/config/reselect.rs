@@ -1,42 +1,48 @@
-//! `post.processors`: of Debezium's, the one that reads columns again whose values the stream does not have.
+//! `post.processors`. Of Debezium's processors pgcdc has one: it reads columns again whose values
+//! the stream does not have.
 
 use pgcdc_config::Reader;
 use pgcdc_event::TableName;
 
 use super::filter::{Choice, Patterns};
 
+/// The list of processors; each name in it has its class in `<name>.type`.
 const LIST: &str = "post.processors";
+/// The one class that is known.
 const CLASS: &str = "io.debezium.processors.reselect.ReselectColumnsPostProcessor";
 
-/// `io.debezium.processors.reselect.ReselectColumnsPostProcessor`.
+/// The options of one `io.debezium.processors.reselect.ReselectColumnsPostProcessor`. It runs in
+/// `stream/reselect.rs`.
 #[derive(Clone, Debug)]
 pub struct Reselect {
-    /// `reselect.columns.include.list` and `reselect.columns.exclude.list`: of `schema.table:column`.
+    /// `reselect.columns.include.list` and `reselect.columns.exclude.list`, over
+    /// `schema.table:column`.
     columns: Choice,
-    /// `reselect.unavailable.values`: TOAST values that did not change.
+    /// `reselect.unavailable.values`: whether TOAST values that did not change are read again.
     pub unavailable: bool,
-    /// `reselect.null.values`.
+    /// `reselect.null.values`: whether nulls are read again.
     pub null: bool,
-    /// `reselect.use.event.key`: rows are found by the record's key in place of the table's own.
+    /// `reselect.use.event.key`: whether rows are found by the record's key rather than by the
+    /// table's own.
     pub by_event_key: bool,
-    /// `reselect.error.handling.mode=fail`.
+    /// `reselect.error.handling.mode=fail`: whether a query that fails stops the connector.
     pub fail: bool,
 }
 
 impl Reselect {
-    /// Whether a column is one to read again.
+    /// Whether a column may be read again.
     #[must_use]
     pub fn allows(&self, table: &TableName, column: &str) -> bool {
         self.columns.allows(&format!("{table}:{column}"))
     }
 }
 
-/// The names in `post.processors`, below which a processor's own properties stand.
+/// The names in `post.processors`. A processor's own properties begin with its name.
 pub(super) fn names(list: Option<&str>) -> Vec<&str> {
     list.unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
 }
 
-/// Reads the processors.
+/// Reads the processors. A class that is not known is a mistake.
 pub(super) fn resolve(reader: &mut Reader<'_>) -> Vec<Reselect> {
     let mut all = Vec::new();
     for name in names(reader.raw(LIST)) {
@@ -58,6 +64,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>) -> Vec<Reselect> {
     all
 }
 
+/// Reads the options of one processor; `key` gives the full name of an option.
 fn one(reader: &mut Reader<'_>, key: &dyn Fn(&str) -> String) -> Reselect {
     let mut patterns = |rest: &str| {
         let key = key(rest);

@@ -1,4 +1,7 @@
-//! The typed result: every property that the engine acts on, grouped by who reads it.
+//! The typed result: every property that the engine acts on, grouped by the part that reads it.
+//!
+//! Nothing behind this module asks for a property by its name. A field's doc names the property
+//! that it comes from; `resolve/` fills them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,26 +26,38 @@ pub use super::topic::{Heartbeat, NamingStyle, RegexNaming, Replacement, TopicNa
 pub use super::topic_creation::{TopicCreation, TopicGroup};
 pub use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
 
-/// A connector's configuration, checked and resolved. `Debug` shows no secret.
+/// A connector's configuration, checked and resolved. It does not change while the connector runs.
+/// `Debug` shows no secret.
+///
+/// ```
+/// use pgcdc_capture::config::Settings;
+/// let settings = Settings::from_source_url("postgres://app@db.example:5433/shop", &["orders".to_owned()])?;
+/// assert_eq!(settings.connection.describe(), "db.example:5433/shop as app");
+/// assert!(settings.tables.allows(&pgcdc_event::TableName::new("public", "orders")));
+/// assert!(settings.exactly_once.is_none());
+/// # Ok::<(), pgcdc_capture::config::ConfigError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `name`; the topic prefix when it is not set.
+    /// `name`; the topic prefix when it is not set. A part of the offset's key, and the label of
+    /// the metrics.
     pub name: String,
-    /// How to reach the database.
+    /// How to reach the database, for every session.
     pub connection: Connection,
-    /// The replication slot.
+    /// The replication slot: its name, its options, and what to do when it does not fit the offset.
     pub slot: Slot,
-    /// The publication.
+    /// The publication, and whether it may be made or altered.
     pub publication: Publication,
     /// `replica.identity.autoset.values`.
     pub identities: Vec<IdentityRule>,
-    /// The snapshot.
+    /// Whether and how a snapshot is taken.
     pub snapshot: SnapshotSettings,
-    /// Schema and table lists.
+    /// Which tables are captured: lists of schemas and tables.
     pub tables: TableFilter,
-    /// Column lists.
+    /// Which columns are written.
     pub columns: ColumnFilter,
-    /// `column.mask.…`, `column.truncate.…`, `…propagate.source.type`.
+    /// `column.mask.…`, `column.truncate.…`, `…propagate.source.type`: what happens to single
+    /// columns.
     pub shaping: ColumnShaping,
     /// `schema.name.adjustment.mode`.
     pub schema_names: NameAdjustment,
@@ -52,7 +67,7 @@ pub struct Settings {
     pub key_columns: KeyColumns,
     /// `message.prefix.include.list` and its opposite.
     pub messages: MessageFilter,
-    /// How values are written.
+    /// How values are written: `decimal.handling.mode`, `time.precision.mode` and their like.
     pub types: TypeOptions,
     /// `errors.tolerance` and `errors.log.enable`.
     pub errors: Errors,
@@ -70,10 +85,10 @@ pub struct Settings {
     pub value_format: Format,
     /// How headers become bytes.
     pub header_format: HeaderFormat,
-    /// `ExtractNewRecordState`, where it is the only transform and the encoder does it.
+    /// `ExtractNewRecordState`, if it is the only transform and the encoder can do it.
     pub unwrap: Option<Unwrap>,
-    /// All other transforms, and converters that the encoder does not do itself: it then writes
-    /// what those read.
+    /// All other transforms, and converters that the encoder cannot do itself. Then the encoder
+    /// writes the form that these read, and `stage/` does the rest.
     pub transforms: Option<Transforms>,
     /// Heartbeats.
     pub heartbeat: Heartbeat,
@@ -93,45 +108,47 @@ pub struct Settings {
     pub transaction_metadata: bool,
     /// `extended.headers.enabled`.
     pub extended_headers: bool,
-    /// `status.update.interval.ms`.
+    /// `status.update.interval.ms`; see [`report_interval`](Self::report_interval) for what comes
+    /// of it.
     pub status_interval: Duration,
     /// `xmin.fetch.interval.ms`; `None` for never.
     pub xmin_interval: Option<Duration>,
     /// `internal.replication.silence.ms`: how long the server may be quiet before it is asked for an answer.
     pub silence: Duration,
-    /// `guardrail.collections.max`, and whether more is a failure; `None` for no limit.
+    /// `guardrail.collections.max`, and whether more tables are an error; `None` for no limit.
     pub most_tables: Option<(usize, bool)>,
-    /// Starting again after a failure that may pass.
+    /// When and how often to start again after a failure that may pass.
     pub retry: Retry,
     /// Properties without an effect, to be logged at start.
     pub warnings: Vec<Warning>,
     /// Properties that nobody knows: logged at start, an error in `pgcdc check` and with `--strict`.
     pub unknown: Vec<Mistake>,
-    /// What was understood though Debezium 3.7 says it otherwise, to be logged at start.
+    /// Old names and words that were understood though Debezium 3.7 has others; logged at start.
     pub notes: Vec<Mistake>,
 }
 
-/// `slot.*`.
+/// `slot.*`, and the properties about the slot's position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// `slot.name`.
     pub name: String,
-    /// `slot.drop.on.stop`.
+    /// `slot.drop.on.stop`: whether a stop drops the slot, so that the next start begins anew.
     pub drop_on_stop: bool,
-    /// `slot.failover`.
+    /// `slot.failover`: whether a new slot is copied to standbys (PostgreSQL 17).
     pub failover: bool,
     /// `slot.stream.params`: options of START_REPLICATION, names and values.
     pub stream_params: Vec<(String, String)>,
     /// `lsn.flush.mode=manual`: somebody else moves the slot, and pgcdc goes on where its offset says.
     pub manual: bool,
-    /// `offset.mismatch.strategy`, or what `slot.seek.to.known.offset.on.start` says in its place.
+    /// `offset.mismatch.strategy`, or what the older `slot.seek.to.known.offset.on.start` says.
     pub mismatch: MismatchStrategy,
     /// `internal.log.position.check.enable`: whether a slot that does not fit the stored offset
     /// stops the connector.
     pub check_position: bool,
 }
 
-/// `offset.mismatch.strategy`: what to do when the stored offset is not where the slot is.
+/// `offset.mismatch.strategy`: what to do when the stored offset and the slot are at different
+/// positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MismatchStrategy {
     /// A slot beyond the offset stops the connector; else the stream goes on from the slot.
@@ -156,17 +173,17 @@ pub struct Publication {
     pub via_partition_root: bool,
 }
 
-/// `publication.autocreate.mode`.
+/// `publication.autocreate.mode`: what a missing publication is made for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PublicationMode {
     /// `FOR ALL TABLES`.
     #[default]
     AllTables,
-    /// For the tables that the filters allow; altered when they change.
+    /// For the tables that the filters allow. It is altered when these change.
     Filtered,
-    /// Never made: it must be there.
+    /// It is never made: it must exist.
     Disabled,
-    /// For no table at all.
+    /// For no table at all: somebody adds them.
     NoTables,
 }
 
@@ -179,7 +196,8 @@ pub struct SnapshotSettings {
     pub delay: Duration,
     /// `streaming.delay.ms`, after a snapshot.
     pub streaming_delay: Duration,
-    /// `snapshot.lock.timeout.ms` where `snapshot.locking.mode` is `shared`.
+    /// `snapshot.lock.timeout.ms`, if `snapshot.locking.mode` is `shared`. `None` waits for locks
+    /// as long as it takes.
     pub lock_timeout: Option<Duration>,
     /// `snapshot.include.collection.list`; `None` for all captured tables.
     pub include: Option<Patterns>,
@@ -189,7 +207,7 @@ pub struct SnapshotSettings {
     pub max_threads: usize,
 }
 
-/// `snapshot.mode`.
+/// `snapshot.mode`: when a snapshot is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SnapshotMode {
     /// When there is no offset yet.
@@ -201,7 +219,7 @@ pub enum SnapshotMode {
     InitialOnly,
     /// Never (`no_data`, `never`).
     NoData,
-    /// When there is no offset, or the server no longer has its position.
+    /// When there is no offset, or changes are missing: then the snapshot makes up for them.
     WhenNeeded,
     /// As `snapshot.mode.configuration.based.*` says.
     Configured(SnapshotParts),
@@ -222,18 +240,18 @@ impl SnapshotMode {
 /// `snapshot.mode.configuration.based.*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotParts {
-    /// `snapshot.data`: at every start.
+    /// `snapshot.data`: a snapshot at every start.
     pub data: bool,
-    /// `start.stream`.
+    /// `start.stream`: stream after it.
     pub stream: bool,
-    /// `snapshot.on.data.error`: when the server no longer has the position.
+    /// `snapshot.on.data.error`: a snapshot when changes are missing.
     pub on_data_error: bool,
 }
 
-/// A chain of single message transforms; an empty one where only a converter needs it.
+/// A chain of single message transforms. It is empty when only a converter needs the stage.
 #[derive(Clone, Debug, Default)]
 pub struct Transforms {
-    /// `transforms`, `predicates`, and what stands below them; checked.
+    /// `transforms`, `predicates`, and the properties below them; checked.
     pub properties: SecretProperties,
 }
 
@@ -247,13 +265,14 @@ pub struct Errors {
 }
 
 impl Settings {
-    /// How often the server is told how far we are: `status.update.interval.ms`, at least twice a second.
+    /// How often the server is told how far we are: `status.update.interval.ms`, but at least twice
+    /// a second and at most a hundred times. The offset is written as often.
     #[must_use]
     pub fn report_interval(&self) -> Duration {
         self.status_interval.clamp(Duration::from_millis(10), Duration::from_millis(500))
     }
 
-    /// How values in keys are written: as elsewhere, but for what the key's converter decides.
+    /// How values in keys are written: as elsewhere, except for what the key's converter decides.
     #[must_use]
     pub fn key_types(&self) -> TypeOptions {
         TypeOptions {
@@ -264,7 +283,8 @@ impl Settings {
     }
 }
 
-/// Where offsets are kept.
+/// Where offsets are kept. With neither of the two, records in Kafka have their offsets in the
+/// topic `connect-offsets`, and other outputs in a file of our own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetStorage {
     /// `offsets.storage.topic`, else `offset.storage.topic`.
@@ -273,7 +293,7 @@ pub struct OffsetStorage {
     pub file: Option<PathBuf>,
 }
 
-/// Delivery in Kafka transactions.
+/// Delivery in Kafka transactions. Read by `kafka/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExactlyOnce {
     /// Connect's name for the task's producer: `${group.id}-${name}-0`.
@@ -284,10 +304,10 @@ pub struct ExactlyOnce {
     pub timeout: Duration,
 }
 
-/// `transaction.boundary`.
+/// `transaction.boundary`: when a Kafka transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionBoundary {
-    /// When what was there has been read.
+    /// When everything that was there has been read.
     Poll,
     /// As often as `transaction.boundary.interval.ms` says.
     Interval(Duration),
@@ -298,11 +318,11 @@ pub enum TransactionBoundary {
 pub struct Retry {
     /// `None` for no limit.
     pub max_retries: Option<u32>,
-    /// The first pause; back-off and jitter start from it.
+    /// The configured pause. The pauses begin at a tenth of it and grow to six times of it.
     pub wait: Duration,
 }
 
-/// `skipped.operations`.
+/// `skipped.operations`: operations of which no record is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedOperations {
     /// `c`.
@@ -330,7 +350,7 @@ impl SkippedOperations {
 }
 
 /// Properties by name, for a Kafka client or a transform. Any value may be a secret, so `Debug`
-/// shows the names only.
+/// shows only the names.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretProperties(pub BTreeMap<String, String>);
 

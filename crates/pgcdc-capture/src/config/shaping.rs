@@ -1,4 +1,5 @@
-//! `column.mask.…`, `column.truncate.…` and `…propagate.source.type`: which rule holds for a column.
+//! `column.mask.…`, `column.truncate.…` and `…propagate.source.type`: which rule holds for a
+//! column. What a rule does to a value is in `pgcdc-format`.
 
 use std::sync::Arc;
 
@@ -8,20 +9,25 @@ use pgcdc_format::types::{HashMask, Shaping, source_type_name};
 
 use super::filter::Patterns;
 
-/// The rules, in the order in which Debezium asks them. The first that names a column is its only one.
+/// The rules, in the order in which Debezium asks them. The first one that matches a column is the
+/// only one that acts on it.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnShaping(Vec<Rule>);
 
+/// One rule, with the columns that it is for.
 #[derive(Clone, Debug)]
 struct Rule {
+    /// The columns, or types.
     patterns: Patterns,
-    /// Whether the patterns are of `schema.table.type` in place of `schema.table.column`.
+    /// Whether the patterns are over `schema.table.type` rather than `schema.table.column`.
     by_type: bool,
+    /// What the rule does.
     shaping: Arc<Shaping>,
 }
 
 impl ColumnShaping {
-    /// The rule for a column.
+    /// The rule for a column; `None` for a column that stays as it is. Asked when a table's encoder
+    /// is compiled.
     #[must_use]
     pub fn of(&self, table: &TableName, column: &Column) -> Option<Arc<Shaping>> {
         let named = |rule: &&Rule| {
@@ -38,7 +44,7 @@ impl ColumnShaping {
     }
 }
 
-/// Reads the rules; what is wrong with one is a mistake.
+/// Reads the rules. A name or a pattern that is wrong is a mistake.
 pub(super) fn resolve(reader: &mut Reader<'_>) -> ColumnShaping {
     let mut rules = Vec::new();
     for (start, of_length) in [
@@ -64,7 +70,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>) -> ColumnShaping {
     }
     for bare in [false, true] {
         for (rest, key) in keys(reader, "column.mask.hash.") {
-            // An algorithm has no dot, so that what begins with `v2.` is the second form.
+            // The name of an algorithm has no dot, so `v2.` begins the second form.
             let rest = match rest.strip_prefix("v2.") {
                 Some(rest) if bare => rest,
                 None if !bare => &*rest,
@@ -84,11 +90,12 @@ pub(super) fn resolve(reader: &mut Reader<'_>) -> ColumnShaping {
     ColumnShaping(rules)
 }
 
-/// The keys that begin so, each with its rest.
+/// The keys that begin with `start`, each with the rest of its name.
 fn keys(reader: &Reader<'_>, start: &str) -> Vec<(String, String)> {
     reader.below(start).map(|(rest, entry)| (rest.to_owned(), entry.key.clone())).collect()
 }
 
+/// Compiles a key's patterns and adds the rule.
 fn add(reader: &mut Reader<'_>, key: &str, by_type: bool, shaping: Shaping, rules: &mut Vec<Rule>) {
     match Patterns::compile(reader.text(key).unwrap_or_default()) {
         Ok(patterns) => rules.push(Rule { patterns, by_type, shaping: Arc::new(shaping) }),

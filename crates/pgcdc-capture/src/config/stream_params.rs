@@ -1,13 +1,18 @@
-//! `slot.stream.params`: options of START_REPLICATION, as `name=value` separated by semicolons.
+//! `slot.stream.params`: options of `START_REPLICATION`, as `name=value` separated by semicolons.
+//! Source: PostgreSQL documentation, "Logical Streaming Replication Protocol", section "Logical
+//! Streaming Replication Parameters".
 
 use pgcdc_config::Reader;
 
+/// The property.
 const KEY: &str = "slot.stream.params";
 
-/// What the connector says itself. Debezium's own word counts for these, too.
+/// The parameters that the connector sets itself. Debezium's own value wins over the user's for
+/// these, too.
 const OURS: [&str; 3] = ["proto_version", "publication_names", "messages"];
 
-/// Reads the parameters. As with Debezium, what has no `=` and what the connector says itself has no effect.
+/// Reads the parameters. An entry without `=`, and one that the connector sets itself, has no
+/// effect, as with Debezium.
 pub(super) fn resolve(reader: &mut Reader<'_>) -> Vec<(String, String)> {
     let text = reader.string(KEY);
     let mut params: Vec<(String, String)> = Vec::new();
@@ -26,7 +31,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>) -> Vec<(String, String)> {
     params
 }
 
-/// Why a parameter cannot be, and what to do: those that change the form of what is sent.
+/// Why a parameter is refused, and what to do: it would change the form of what the server sends.
 fn unreadable(name: &str, value: &str) -> Option<(&'static str, &'static str)> {
     let off = ["false", "off", "no", "0", "f", "n"].iter().any(|word| word.eq_ignore_ascii_case(value));
     match name.to_ascii_lowercase().as_str() {

@@ -1,3 +1,6 @@
+//! How topics are named: of tables, heartbeats, logical messages and transactions. The rules are
+//! those of Debezium's topic naming strategies.
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -6,23 +9,23 @@ use pgcdc_transform::java::Pattern;
 
 use super::topic_creation::TopicCreation;
 
-/// How topics are named and made.
+/// How topics are named and made. Asked when a table is announced, never for a row.
 #[derive(Clone, Debug)]
 pub struct TopicSettings {
-    /// `topic.prefix`.
+    /// `topic.prefix`: the first part of every name, and `source.name` in records.
     pub prefix: String,
-    /// `topic.delimiter`.
+    /// `topic.delimiter`: between the parts of a name; a dot by default.
     pub delimiter: String,
     /// `topic.naming.strategy`.
     pub naming: TopicNaming,
-    /// `topic.transaction`.
+    /// `topic.transaction`: the last part of the name of the topic of transactions.
     pub transaction: String,
-    /// `topic.creation.*`; `None` leaves making topics to the broker.
+    /// `topic.creation.*`; `None` leaves it to the broker to make a topic, by its own defaults.
     pub creation: Option<TopicCreation>,
 }
 
 impl TopicSettings {
-    /// The topic of a table's changes: characters that Kafka does not allow become `_`.
+    /// The topic of a table's changes. Characters that Kafka does not allow are replaced.
     #[must_use]
     pub fn of(&self, table: &TableName) -> String {
         let origin = self.origin(table);
@@ -36,8 +39,8 @@ impl TopicSettings {
         }
     }
 
-    /// The field that a naming strategy adds to the keys of a table, and its value: several tables
-    /// share a topic.
+    /// The field that a naming strategy adds to the keys of a table, and its value. It keeps keys
+    /// of different tables apart when several tables share a topic.
     #[must_use]
     pub fn key_field(&self, table: &TableName) -> Option<(String, String)> {
         let NamingStyle::Regex(regex) = &self.naming.style else { return None };
@@ -47,6 +50,7 @@ impl TopicSettings {
         Some((field, value.unwrap_or(origin)))
     }
 
+    /// The name before anything is replaced.
     fn origin(&self, table: &TableName) -> String {
         let Self { prefix, delimiter, .. } = self;
         if self.naming.with_schema {
@@ -69,13 +73,14 @@ impl TopicSettings {
     }
 }
 
-/// A name with what Kafka does not take replaced by underscores, as Debezium replaces it.
+/// The name with `_` in place of characters that Kafka does not allow, as Debezium replaces them.
 fn sanitised(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
 }
 
-/// A name in which what is not a letter, a digit, a dot or a hyphen is `_u` and its number.
+/// The name in which each character that is not a letter, a digit, a dot or a hyphen is `_u` with
+/// its number.
 fn escaped(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for unit in name.encode_utf16() {
@@ -91,12 +96,13 @@ fn escaped(name: &str) -> String {
     out
 }
 
-/// `topic.naming.strategy`.
+/// `topic.naming.strategy`: one of Debezium's six classes, taken apart.
 #[derive(Clone, Debug)]
 pub struct TopicNaming {
-    /// The `Schema…` strategies: `<prefix>.<schema>.<table>`; the `Default…` ones leave the schema out.
+    /// True for the `Schema…` strategies, `<prefix>.<schema>.<table>`. The `Default…` strategies
+    /// leave the schema out.
     pub with_schema: bool,
-    /// What becomes of that name.
+    /// What is done to that name.
     pub style: NamingStyle,
 }
 
@@ -106,15 +112,15 @@ impl Default for TopicNaming {
     }
 }
 
-/// What becomes of a topic's name that is put together from those of a table.
+/// What is done to a topic's name that was put together from the names of a table.
 #[derive(Clone, Debug, Default)]
 pub enum NamingStyle {
-    /// What Kafka does not take becomes `_`.
+    /// Characters that Kafka does not allow become `_`.
     #[default]
     Plain,
-    /// It becomes `_u` and the character's number: `SchemaUnicodeTopicNamingStrategy`.
+    /// They become `_u` and the character's number: `SchemaUnicodeTopicNamingStrategy`.
     Unicode,
-    /// `SchemaRegexTopicNamingStrategy`.
+    /// The name is replaced by a regular expression: `SchemaRegexTopicNamingStrategy`.
     Regex(Box<RegexNaming>),
 }
 
@@ -123,47 +129,51 @@ pub enum NamingStyle {
 pub struct RegexNaming {
     /// `topic.regex` and `topic.replacement`.
     pub topic: Replacement,
-    /// `topic.key.field.name`, where `topic.key.enforce.uniqueness` is on.
+    /// `topic.key.field.name`, if `topic.key.enforce.uniqueness` is on.
     pub key_field: Option<String>,
     /// `topic.key.field.regex` and `topic.key.field.replacement`.
     pub key_value: Option<Replacement>,
 }
 
-/// What stands in place of a text that a Java regular expression matches as a whole.
+/// The text that replaces a name which a Java regular expression matches as a whole.
 #[derive(Clone, Debug)]
 pub struct Replacement {
+    /// The expression.
     pattern: Pattern,
+    /// The replacement, with `$1` and its like for groups.
     with: String,
 }
 
 impl Replacement {
-    /// Compiles a pattern and looks whether it has the groups that the replacement names.
+    /// Compiles a pattern, and checks that it has the groups that the replacement names.
     ///
     /// # Errors
     /// What is wrong with either.
     pub fn compile(pattern: &str, with: &str) -> Result<Self, String> {
-        // With an empty alternative it matches, so that each reference is looked up.
+        // With an empty alternative the pattern matches the empty text, so that each reference is
+        // looked up.
         let trial = Pattern::compile(&format!("(?:{pattern})|"))?;
         trial.replace_first("", with).map_err(|fault| fault.to_string())?;
         Ok(Self { pattern: Pattern::compile(pattern)?, with: with.to_owned() })
     }
 
+    /// The replaced text; the text itself when the pattern does not match it as a whole.
     fn replace(&self, text: &str) -> String {
         let replaced = self.pattern.matches(text).then(|| self.pattern.replace_first(text, &self.with));
         replaced.and_then(Result::ok).unwrap_or_else(|| text.to_owned())
     }
 }
 
-/// `heartbeat.*`.
+/// `heartbeat.*`, read by `stream/heartbeat.rs`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// `heartbeat.interval.ms`; `None` for no heartbeats.
     pub interval: Option<Duration>,
     /// `topic.heartbeat.prefix`.
     pub topic_prefix: String,
-    /// `topic.heartbeat.name`: the whole name.
+    /// `topic.heartbeat.name`: the whole name, in place of prefix and topic prefix.
     pub topic_name: Option<String>,
-    /// `heartbeat.action.query`.
+    /// `heartbeat.action.query`: statements to run with each heartbeat.
     pub action_query: Option<String>,
 }
 

@@ -1,20 +1,26 @@
-//! `topic.creation.*`: how Connect makes topics that are missing.
+//! `topic.creation.*`: how Connect makes topics that are missing. Source: Kafka documentation,
+//! "Kafka Connect", and KIP-158.
 //!
 //! A topic is made as the first group in `topic.creation.groups` says whose `include` matches its
-//! whole name and whose `exclude` does not, else as `topic.creation.default.*` says. A group takes
-//! partitions and replication factor of the default where it has none, but no other setting.
+//! whole name and whose `exclude` does not, else as `topic.creation.default.*` says. When a group
+//! sets no partitions or replication factor, those of the default hold; it takes no other setting
+//! from the default.
 
 use std::collections::BTreeMap;
 
 use pgcdc_config::{Document, Entry, Reader, Warning};
 use pgcdc_transform::java::Pattern;
 
+/// The list of groups, in the order in which they are asked.
 const GROUPS: &str = "topic.creation.groups";
+/// Switches all of it off.
 const ENABLE: &str = "topic.creation.enable";
+/// What all of these properties begin with.
 const PREFIX: &str = "topic.creation.";
+/// The name of the group for all other topics.
 const DEFAULT: &str = "default";
 
-/// `topic.creation.*`.
+/// How topics are made, by their names. Read by `kafka/making.rs`.
 #[derive(Clone, Debug)]
 pub struct TopicCreation {
     /// `topic.creation.default.*`.
@@ -28,20 +34,20 @@ pub struct TopicCreation {
 pub struct TopicGroup {
     /// Its name.
     pub name: String,
-    /// `include`: expressions of whole topic names.
+    /// `include`: regular expressions over whole topic names.
     pub include: Vec<Pattern>,
-    /// `exclude`.
+    /// `exclude`: the same, for topics that another group takes.
     pub exclude: Vec<Pattern>,
     /// `partitions`; -1 for the broker's default.
     pub partitions: i32,
     /// `replication.factor`; -1 for the broker's default.
     pub replication_factor: i32,
-    /// The other settings, such as `cleanup.policy`.
+    /// The topic's other settings, such as `cleanup.policy`, by their Kafka names.
     pub config: BTreeMap<String, String>,
 }
 
 impl TopicCreation {
-    /// How a topic is made.
+    /// The group that says how a topic is made.
     #[must_use]
     pub fn of(&self, topic: &str) -> &TopicGroup {
         self.groups.iter().find(|group| group.contains(topic)).unwrap_or(&self.default)
@@ -49,27 +55,29 @@ impl TopicCreation {
 }
 
 impl TopicGroup {
+    /// Whether the group has this topic.
     fn contains(&self, topic: &str) -> bool {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(topic));
         any(&self.include) && !any(&self.exclude)
     }
 }
 
-/// Reads the default and the groups; none when nothing of it is set, or it is switched off.
+/// Reads the default and the groups. `None` when none of these properties is set, or all are
+/// switched off.
 pub(super) fn resolve(reader: &mut Reader<'_>) -> Option<TopicCreation> {
     let names = group_names(reader);
     let default_prefix = format!("{PREFIX}{DEFAULT}.");
     if names.is_empty() && reader.below(&default_prefix).next().is_none() {
         return None;
     }
-    // Connect asks for no topics in the default: it has them all.
+    // The default needs no `include`: it has all topics that no group has.
     let default = group(reader, DEFAULT, (-1, -1));
     let inherited = (default.partitions, default.replication_factor);
     let groups = names.iter().map(|name| group(reader, name, inherited)).collect();
     reader.boolean(ENABLE).then_some(TopicCreation { default, groups })
 }
 
-/// The names in `topic.creation.groups`; `default` may stand there, and means nothing.
+/// The names in `topic.creation.groups`. `default` may be among them, and means nothing there.
 fn group_names(reader: &mut Reader<'_>) -> Vec<String> {
     let list = reader.string(GROUPS);
     let names: Vec<String> = match list.trim() {
@@ -83,6 +91,7 @@ fn group_names(reader: &mut Reader<'_>) -> Vec<String> {
     names.into_iter().filter(|name| !name.is_empty() && name != DEFAULT).collect()
 }
 
+/// Reads one group; `inherited` are the default's partitions and replication factor.
 fn group(reader: &mut Reader<'_>, name: &str, inherited: (i32, i32)) -> TopicGroup {
     let prefix = format!("{PREFIX}{name}.");
     let entries: Vec<_> = reader.below(&prefix).collect();
@@ -112,7 +121,7 @@ fn group(reader: &mut Reader<'_>, name: &str, inherited: (i32, i32)) -> TopicGro
     group
 }
 
-/// A number of partitions or replicas.
+/// A number of partitions or replicas: -1 or more than 0.
 fn count(reader: &mut Reader<'_>, entry: &Entry) -> i32 {
     let number = entry.value.expose().trim().parse::<i32>().ok().filter(|&n| n == -1 || n > 0);
     if number.is_none() {
@@ -122,6 +131,7 @@ fn count(reader: &mut Reader<'_>, entry: &Entry) -> i32 {
     number.unwrap_or(-1)
 }
 
+/// A comma-separated list of regular expressions over topic names.
 fn patterns(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Pattern> {
     let mut patterns = Vec::new();
     for text in entry.value.expose().split(',').map(str::trim).filter(|text| !text.is_empty()) {
@@ -139,7 +149,7 @@ fn patterns(reader: &mut Reader<'_>, entry: &Entry) -> Vec<Pattern> {
     patterns
 }
 
-/// Settings of groups that are not in the list, which Connect ignores.
+/// Warns of settings for groups that the list does not name, which Connect ignores.
 pub(super) fn unnamed(document: &Document, warnings: &mut Vec<Warning>) {
     let list = document.entry(GROUPS).map_or("", |entry| entry.value.expose());
     let named = |rest: &str| {

@@ -1,27 +1,31 @@
-//! `transforms.*` and `predicates.*`: `ExtractNewRecordState` alone is done by the encoder, any
-//! other chain by `pgcdc-transform`.
+//! `transforms.*` and `predicates.*`. The encoder does `ExtractNewRecordState` when it is the only
+//! transform; any other chain is left to `pgcdc-transform`.
 
 use pgcdc_config::{Reader, Warning};
 use pgcdc_format::envelope::{AddField, DeleteHandling, FieldSection, Unwrap};
 use pgcdc_transform::Chain;
 
+/// The transform that the encoder can do.
 const UNWRAP: &str = "io.debezium.transforms.ExtractNewRecordState";
 
+/// The same without its package, as Connect allows.
 const UNWRAP_SHORT: &str = "ExtractNewRecordState";
 
-/// What is done with records on their way.
+/// Who transforms records.
 pub(super) enum Chosen {
-    /// Nothing.
+    /// Nobody: there is no transform.
     None,
-    /// The encoder flattens them.
+    /// The encoder, which writes flattened records at once.
     Unwrap(Unwrap),
-    /// They go through a chain of these properties.
+    /// A chain with these properties.
     Chain(Vec<(String, String)>),
 }
 
-/// Reads the chain of transforms; warnings are about settings that no transform and no predicate has.
+/// Reads the chain of transforms. The warnings are about settings that belong to no transform and
+/// no predicate.
 ///
-/// `staged`: records go through Connect's data model in any case, so that nothing is left to the encoder.
+/// `staged` says that records go through Connect's data model in any case, so that nothing is left
+/// to the encoder.
 pub(super) fn resolve(reader: &mut Reader<'_>, staged: bool) -> (Chosen, Vec<Warning>) {
     let names = names(reader, "transforms");
     if names.is_empty() && self::names(reader, "predicates").is_empty() {
@@ -62,16 +66,17 @@ pub(super) fn resolve(reader: &mut Reader<'_>, staged: bool) -> (Chosen, Vec<War
             }
         }
     }
-    // Predicates are checked even where nothing refers to them.
+    // Predicates are checked even when no transform refers to them.
     (if names.is_empty() { Chosen::None } else { Chosen::Chain(properties) }, warnings)
 }
 
+/// The names in a list.
 fn names(reader: &Reader<'_>, list: &str) -> Vec<String> {
     let list = reader.string(list);
     list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Settings of what is not in the list.
+/// Warns of settings below a name that the list does not have.
 fn unnamed(reader: &Reader<'_>, list: &str, names: &[String]) -> Vec<Warning> {
     let below = format!("{list}.");
     let unused = reader.below(&below).filter(|(rest, _)| {
@@ -88,7 +93,7 @@ fn unnamed(reader: &Reader<'_>, list: &str, names: &[String]) -> Vec<Warning> {
         .collect()
 }
 
-/// Whether the encoder does a transform that stands alone.
+/// Whether the encoder can do the only transform.
 fn is_compiled(reader: &Reader<'_>, name: &str) -> bool {
     let option = |option: &str| reader.raw(&format!("transforms.{name}.{option}")).map(str::trim);
     matches!(option("type"), Some(UNWRAP | UNWRAP_SHORT))
@@ -99,8 +104,8 @@ fn is_compiled(reader: &Reader<'_>, name: &str) -> bool {
             .all(|&(name, idle)| option(name).is_none_or(|value| value.eq_ignore_ascii_case(idle)))
 }
 
-/// Whether a list of added fields or headers has one that the encoder cannot add: a whole block; in
-/// headers, a column.
+/// Whether a list of added fields or headers has one that the encoder cannot add: a whole block, or
+/// in headers a column.
 fn in_general(list: &str, headers: bool) -> bool {
     list.split(',').any(|item| {
         let path = item.split(':').next().unwrap_or_default().trim();
@@ -111,7 +116,7 @@ fn in_general(list: &str, headers: bool) -> bool {
     })
 }
 
-/// What may stand below `transforms.<name>.` of an `ExtractNewRecordState`.
+/// The options that an `ExtractNewRecordState` may have below `transforms.<name>.`.
 const OPTIONS: &[&str] = &[
     "type",
     "delete.tombstone.handling.mode",
@@ -129,7 +134,7 @@ const OPTIONS: &[&str] = &[
     "plugin.version",
 ];
 
-/// Options that the encoder does not know, with the value that changes nothing.
+/// Options that the encoder does not have, each with the value under which it changes nothing.
 const GENERIC: &[(&str, &str)] = &[
     ("route.by.field", ""),
     ("drop.fields.header.name", ""),
@@ -139,6 +144,8 @@ const GENERIC: &[(&str, &str)] = &[
     ("negate", "false"),
 ];
 
+/// Reads the options of an `ExtractNewRecordState` that the encoder does. Unknown ones are noted
+/// with the nearest name.
 fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> Unwrap {
     let prefix = format!("transforms.{name}.");
     let given: Vec<_> = reader.below(&prefix).map(|(rest, e)| (rest, e.key.clone())).collect();
@@ -166,6 +173,7 @@ fn unwrap_options(reader: &mut Reader<'_>, name: &str) -> Unwrap {
     }
 }
 
+/// Reads `delete.tombstone.handling.mode`.
 fn delete_handling(reader: &mut Reader<'_>, key: &str) -> DeleteHandling {
     const MODES: &[(&str, DeleteHandling)] = &[
         ("drop", DeleteHandling::Drop),
@@ -186,8 +194,8 @@ fn delete_handling(reader: &mut Reader<'_>, key: &str) -> DeleteHandling {
     DeleteHandling::default()
 }
 
-/// `op,source.ts_ms:TS`: a dot names the block, a colon the new name. Without a new one the name is
-/// the prefix, then block and field joined by `_`.
+/// Reads a list such as `op,source.ts_ms:TS`: a dot names the block, a colon the new name. Without
+/// a new name it is the prefix, then block and field joined by `_`.
 fn add_fields(reader: &mut Reader<'_>, key: &str, prefix: &str) -> Vec<AddField> {
     let list = reader.raw(key).unwrap_or_default();
     let mut fields = Vec::new();

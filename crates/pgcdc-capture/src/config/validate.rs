@@ -1,4 +1,5 @@
-//! Checks a document against the table of properties: every mistake and every warning.
+//! Checks a document against the table of properties: every mistake and every warning. The texts of
+//! mistakes are Debezium's where Debezium has one, since its users look for these.
 
 use pgcdc_config::{Check, Document, Entry, Kind, Mistake, Property, Reach, Status, Warning};
 
@@ -6,7 +7,7 @@ use super::filter::Patterns;
 use super::properties::{TABLE, earlier};
 use super::{java_classes, topic_creation};
 
-/// Pairs of lists that exclude each other; Debezium reports the second.
+/// Pairs of lists that exclude each other. Debezium reports the second.
 const EXCLUSIVE: &[(&str, &str)] = &[
     ("schema.include.list", "schema.exclude.list"),
     ("table.include.list", "table.exclude.list"),
@@ -14,21 +15,22 @@ const EXCLUSIVE: &[(&str, &str)] = &[
     ("message.prefix.include.list", "message.prefix.exclude.list"),
 ];
 
-/// Families whose members are the producer's.
+/// Families whose members are properties of the Kafka producer.
 const PRODUCER: &[&str] = &["producer.override.*", "producer.*"];
 
-/// The findings of a check of every property by itself.
+/// What was found when each property was checked by itself.
 #[derive(Default)]
 pub(super) struct Found {
     /// The mistakes.
     pub(super) mistakes: Vec<Mistake>,
-    /// Properties that nobody knows: no mistakes in Connect, which ignores them.
+    /// Properties that nobody knows. Connect ignores them, so they are not mistakes by themselves.
     pub(super) unknown: Vec<Mistake>,
-    /// Properties without an effect.
+    /// Properties that have no effect here.
     pub(super) warnings: Vec<Warning>,
 }
 
-/// Checks names and values, and whether pgcdc honours them. Rules about several properties are in `resolve`.
+/// Checks names and values, and whether pgcdc honours them. Rules about several properties are in
+/// `resolve/`.
 pub(super) fn validate(document: &Document) -> Found {
     let mut found = Found::default();
     let plugins = java_classes::named_plugins(document);
@@ -85,14 +87,15 @@ fn builtin(document: &Document, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-/// The property of a key. Below `database.` any name may be a property of the JDBC driver; one that
-/// is near a known name is taken for a mistyped one.
+/// The property of a key. Below `database.` any name may be a property of the JDBC driver; a name
+/// that is near a known one is taken for a mistyped one.
 fn find(key: &str) -> Option<&'static Property> {
     let property = TABLE.find(key)?;
     let slip = property.name == "database.*" && suggestion(key).is_some();
     (!slip).then_some(property)
 }
 
+/// The finding about a property that nobody knows.
 fn unknown(entry: &Entry) -> Mistake {
     let remedy = suggestion(&entry.key).map(|near| format!("did you mean {near}?"));
     let remedy = remedy.unwrap_or_else(|| "remove it; nothing reads it".to_owned());
@@ -106,8 +109,8 @@ fn unknown_of_producer(property: &Property, entry: &Entry) -> Option<Mistake> {
     Some(entry.mistake("unknown property of a Kafka producer".to_owned(), remedy))
 }
 
-/// The known name that a mistyped one stands for: one of nearly the same letters, of the same words
-/// in another order, or a longer one that begins with it.
+/// The known name that a mistyped one stands for: a name of nearly the same letters, of the same
+/// words in another order, or a longer name that begins with it.
 fn suggestion(key: &str) -> Option<&'static str> {
     let names = || TABLE.all().filter(|p| !p.is_family()).map(|p| p.name);
     let earlier = earlier::NAMES.iter().map(|earlier| earlier.name);
@@ -119,7 +122,7 @@ fn suggestion(key: &str) -> Option<&'static str> {
     })
 }
 
-/// The words of a name, sorted, without an s at their end.
+/// The words of a name, sorted, without a plural s.
 fn words(name: &str) -> Vec<String> {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let mut words: Vec<_> = words.map(|w| w.to_ascii_lowercase().trim_end_matches('s').to_owned()).collect();
@@ -170,7 +173,7 @@ fn check(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
     }
 }
 
-/// Checks that a value is of the property's kind.
+/// Checks that a value is of the property's kind: a number, a boolean.
 fn check_kind(property: &Property, entry: &Entry) -> Result<(), (String, String)> {
     let value = entry.value.expose().trim();
     let expected = match property.kind {
@@ -251,6 +254,7 @@ fn status(property: &Property, entry: &Entry, found: &mut Found) {
     }
 }
 
+/// The remedy that leaves a property out.
 fn remedy_without(property: &Property, entry: &Entry) -> String {
     match property.default {
         Some(default) if !property.refused_values.iter().any(|(v, ..)| *v == default) => {
@@ -260,35 +264,43 @@ fn remedy_without(property: &Property, entry: &Entry) -> String {
     }
 }
 
+/// An error in Debezium's words.
 fn invalid(key: &str, expected: &str) -> String {
     format!("The '{key}' value is invalid: {expected}")
 }
 
+/// Whether a value is one of the words, in any case.
 fn is_one_of(value: &str, words: &[&str], aliases: &[&str]) -> bool {
     words.iter().chain(aliases).any(|w| w.eq_ignore_ascii_case(value))
 }
 
-/// The full name, the name without its package, or as Connect allows without its last word too.
+/// Whether a value names a class: by its full name, by its name without the package, or, as Connect
+/// allows, without the last word, too.
 fn is_class(value: &str, class: &str) -> bool {
     let simple = class.rsplit('.').next().unwrap_or(class);
     let short = simple.strip_suffix("Converter").or_else(|| simple.strip_suffix("Connector"));
     value == class || value == simple || Some(value) == short
 }
 
+/// The rule of PostgreSQL for names of slots. Source: PostgreSQL documentation, "Logical Decoding
+/// Concepts", section "Replication Slots".
 fn is_slot_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     (1..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
+/// The character that takes a character's place in the name of a slot.
 pub(super) fn slot_char(c: char) -> char {
     let c = c.to_ascii_lowercase();
     if c.is_ascii_alphanumeric() { c } else { '_' }
 }
 
+/// Whether Kafka allows the character in the name of a topic.
 pub(super) fn is_topic_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
+/// A property's doc, to go on in the middle of a sentence.
 fn lower_first(doc: &str) -> String {
     let mut chars = doc.trim_end_matches('.').chars();
     chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())

@@ -1,10 +1,12 @@
-//! The properties that decide how a value is written.
+//! The properties that decide how a value is written: `decimal.handling.mode`,
+//! `time.precision.mode`, `binary.handling.mode` and their like.
 
 use pgcdc_config::Reader;
 use pgcdc_format::types::{
     BinaryMode, DecimalFormat, DecimalMode, FailureMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };
 
+/// Reads them. `money_scale` is a guess here, until the database is asked (`postgres/money.rs`).
 pub(super) fn resolve(reader: &mut Reader<'_>) -> TypeOptions {
     TypeOptions {
         decimal: reader.choice(
@@ -56,6 +58,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>) -> TypeOptions {
     }
 }
 
+/// Reads `money.fraction.digits`.
 fn money_digits(reader: &mut Reader<'_>) -> u8 {
     const KEY: &str = "money.fraction.digits";
     u8::try_from(reader.number(KEY)).unwrap_or_else(|_| {
@@ -65,6 +68,7 @@ fn money_digits(reader: &mut Reader<'_>) -> u8 {
     })
 }
 
+/// Reads `unavailable.value.placeholder`: a text, or bytes as `hex:00ff`.
 fn placeholder(reader: &mut Reader<'_>) -> Vec<u8> {
     const KEY: &str = "unavailable.value.placeholder";
     let text = reader.string(KEY);

@@ -1,14 +1,14 @@
 //! An offset, and the JSON in which it is stored.
 //!
 //! The fields without our prefix are those of Debezium's PostgreSQL connector (`lsn`, `lsn_proc`,
-//! `lsn_commit`, `ts_usec`, `snapshot`, `last_snapshot_record`, `snapshot_completed`), so that
-//! either of the two can go on from the other's offset. Fields named `pgcdc_…` say what Debezium's
-//! do not: for which database, timeline and slot the positions hold, and how far records reach.
-//! Debezium ignores them.
+//! `lsn_commit`, `ts_usec`, `messageType`, `snapshot`, `last_snapshot_record`,
+//! `snapshot_completed`), so that either of the two can go on from the other's offset. Fields named
+//! `pgcdc_…` say what Debezium's do not: for which database, timeline and slot the positions hold,
+//! and how far records reach. Debezium ignores them.
 //!
 //! ```text
 //! {"lsn":24023128,"lsn_proc":24023128,"lsn_commit":24023128,"ts_usec":1732896000000000,
-//!  "snapshot_completed":true,"pgcdc_database":"7123456789012345678/16384",
+//!  "snapshot_completed":true,"messageType":"COMMIT","pgcdc_database":"7123456789012345678/16384",
 //!  "pgcdc_timeline":1,"pgcdc_slot":"pgcdc","pgcdc_written":24020000}
 //! ```
 
@@ -54,7 +54,7 @@ pub(crate) struct Offset {
     pub(crate) home: Option<Home>,
     /// How far committed records reach; only with exactly-once.
     pub(crate) reached: Option<Reached>,
-    /// The transaction in which Debezium stopped, while it may still come.
+    /// The transaction in which Debezium stopped, as long as the slot may still have it.
     pub(crate) taken_over: Option<TakenOver>,
 }
 

@@ -1,3 +1,5 @@
+//! Reads `database.*` into a [`Connection`].
+
 use std::time::Duration;
 
 use pgcdc_config::Reader;
@@ -7,7 +9,8 @@ use super::ssl;
 use crate::config::passfile;
 use crate::config::source_url::SOURCE;
 
-/// Reads `database.*`. Mistakes go to the reader.
+/// Reads `database.*`. Mistakes go to the reader. Looks at the password file and at the files of
+/// `~/.postgresql`.
 pub(in crate::config) fn resolve(reader: &mut Reader<'_>) -> Connection {
     let libpq = is_url(reader);
     let mut hosts = hosts(reader);
@@ -59,7 +62,7 @@ fn seconds(reader: &Reader<'_>, key: &str) -> Option<Duration> {
 }
 
 /// How long one server may take. libpq waits at least two seconds. pgjdbc's `loginTimeout` limits
-/// the whole login.
+/// the whole login; the shorter of the two counts.
 fn connect_timeout(reader: &Reader<'_>, libpq: bool) -> Option<Duration> {
     let limits = ["database.connectTimeout", "database.loginTimeout"].map(|key| seconds(reader, key));
     let limit = limits.into_iter().flatten().min()?;
@@ -94,7 +97,7 @@ fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
             }
             None => reader.mistake(
                 HOST,
-                format!("{text:?} is no host"),
+                format!("{text:?} is not a host"),
                 "write host, host:port or [address]:port, separated by commas",
             ),
         }
@@ -105,7 +108,8 @@ fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
     hosts
 }
 
-/// `name`, `name:port`, `[address]:port`, an IPv6 address, or a directory.
+/// Reads `name`, `name:port`, `[address]:port`, an IPv6 address, or a directory; `None` for
+/// anything else.
 fn host(text: &str, default: u16) -> Option<Host> {
     let port = |text: &str| match text {
         "" => Some(default),

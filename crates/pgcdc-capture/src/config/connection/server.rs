@@ -1,3 +1,5 @@
+//! Which servers there are, and how to connect to them.
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,39 +8,40 @@ use pgcdc_event::Secret;
 
 use super::ssl::Ssl;
 
-/// How to reach the database.
+/// How to reach the database. Every session is opened from it. Clones share
+/// [`chosen`](Self::chosen), so that all sessions of an attempt go to one server.
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// The servers to try, in this order; at least one.
     pub hosts: Vec<Host>,
     /// Whether to try the servers in random order instead.
     pub load_balance: bool,
-    /// Which kind of server to take.
+    /// Which kind of server to take, when there are several.
     pub target: TargetServer,
-    /// `database.user`.
+    /// `database.user`: the role that all sessions log in as.
     pub user: String,
-    /// `database.password`.
+    /// `database.password`; `None` when the server needs none, or the password file has it.
     pub password: Option<Secret>,
-    /// `database.dbname`.
+    /// `database.dbname`: the one database that is captured.
     pub dbname: String,
     /// `database.ssl*`.
     pub ssl: Ssl,
     /// `database.channelBinding`.
     pub channel_binding: ChannelBinding,
     /// `database.connectTimeout`: how long one server may take until the session is ready; `None`
-    /// for the default.
+    /// for 30 seconds.
     pub connect_timeout: Option<Duration>,
-    /// `database.ApplicationName`.
+    /// `database.ApplicationName`: the name in `pg_stat_activity`; `pgcdc` by default.
     pub application_name: String,
     /// `database.options`: settings of the session beside our own, as `-c name=value`.
     pub options: String,
     /// `database.query.timeout.ms`; `None` for no limit.
     pub query_timeout: Option<Duration>,
-    /// `database.initial.statements`, for connections other than the replication one.
+    /// `database.initial.statements`, for every session except the replication session.
     pub initial_statements: Vec<String>,
     /// `database.tcpKeepAlive`, and the times of libpq's parameters.
     pub keepalive: KeepAlive,
-    /// The server that the sessions are connected to.
+    /// The server that the sessions of this attempt are connected to.
     pub chosen: Chosen,
 }
 
@@ -50,14 +53,14 @@ impl Connection {
         each.join(",")
     }
 
-    /// The whole, as messages name it: `host:port/database as user`.
+    /// The whole connection, as messages name it: `host:port/database as user`. Never the password.
     #[must_use]
     pub fn describe(&self) -> String {
         format!("{}/{} as {}", self.address(), self.dbname, self.user)
     }
 }
 
-/// One server.
+/// One server, by its name or address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// The name, an IP address, or the directory of a unix socket.
@@ -119,10 +122,10 @@ impl Chosen {
     }
 }
 
-/// libpq's `target_session_attrs`, pgjdbc's `targetServerType`.
+/// Which kind of server to take: libpq's `target_session_attrs`, pgjdbc's `targetServerType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TargetServer {
-    /// Any server that takes the connection.
+    /// Any server that accepts the connection.
     #[default]
     Any,
     /// A server that takes writes.
@@ -170,17 +173,18 @@ pub enum ChannelBinding {
     Require,
 }
 
-/// How TCP finds out that the other side of a quiet connection is gone.
+/// How TCP finds out that the other side of a quiet connection is gone. `None` stands for our own
+/// values (`postgres/wire/keepalive.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepAlive {
     /// Whether probes are sent.
     pub on: bool,
-    /// Quiet time before the first probe.
+    /// How long the connection is quiet before the first probe.
     pub idle: Option<Duration>,
-    /// Time between probes.
+    /// The time between probes.
     pub interval: Option<Duration>,
-    /// Probes without an answer until the connection is dead.
+    /// How many probes go without an answer until the connection counts as dead.
     pub count: Option<u32>,
-    /// libpq's `tcp_user_timeout`: how long sent data may stay without an answer.
+    /// libpq's `tcp_user_timeout`: how long sent data may stay unacknowledged.
     pub user_timeout: Option<Duration>,
 }

@@ -1,30 +1,34 @@
+//! TLS to the database: `database.ssl*`, with the words of libpq and pgjdbc. Source: PostgreSQL
+//! documentation, "libpq", section "SSL Support".
+
 use std::path::{Path, PathBuf};
 
 use pgcdc_config::Reader;
 use pgcdc_event::Secret;
 
-/// `database.ssl*`.
+/// How TLS begins and what it checks. Read by `postgres/tls.rs` at each connection.
 #[derive(Clone, Debug, Default)]
 pub struct Ssl {
     /// `database.sslmode`.
     pub mode: SslMode,
-    /// Which checks the server's certificate must pass.
+    /// Which checks the server's certificate must pass; it follows from the mode, and for a URL
+    /// from the files that exist.
     pub verify: Verify,
     /// How TLS begins.
     pub negotiation: SslNegotiation,
-    /// `database.sslrootcert`, or the default file.
+    /// `database.sslrootcert`, else `~/.postgresql/root.crt` if that exists.
     pub root_cert: Option<PathBuf>,
     /// `sslrootcert=system`: the roots that this machine trusts are used.
     pub system_roots: bool,
-    /// `database.sslcert`, or the default file.
+    /// `database.sslcert`, else `~/.postgresql/postgresql.crt` if that exists.
     pub cert: Option<PathBuf>,
-    /// `database.sslkey`, or the default file.
+    /// `database.sslkey`, else the key file beside the default certificate.
     pub key: Option<PathBuf>,
     /// `database.sslpassword`: the private key's.
     pub key_password: Option<Secret>,
     /// The oldest version of TLS.
     pub min_version: TlsVersion,
-    /// The newest version of TLS.
+    /// The newest version of TLS; `None` for the newest that both sides know.
     pub max_version: Option<TlsVersion>,
     /// Whether the handshake leaves the host's name out (SNI).
     pub no_sni: bool,
@@ -80,7 +84,8 @@ pub enum TlsVersion {
     V13,
 }
 
-/// Reads `database.ssl*`. `libpq`: the words come from a URL, and mean what libpq means by them.
+/// Reads `database.ssl*`. `libpq` says that the words come from a URL, and mean what they mean to
+/// libpq.
 pub(super) fn resolve(reader: &mut Reader<'_>, libpq: bool) -> Ssl {
     let root = reader.text("database.sslrootcert").map(str::to_owned);
     let system_roots = root.as_deref() == Some("system");
@@ -108,7 +113,8 @@ pub(super) fn resolve(reader: &mut Reader<'_>, libpq: bool) -> Ssl {
     }
 }
 
-/// Reads `database.sslmode`.
+/// Reads `database.sslmode`. The system's root certificates vouch for many servers, so with them
+/// the name must be checked, too.
 fn mode(reader: &mut Reader<'_>, system_roots: bool) -> SslMode {
     let mode_set = reader.raw("database.sslmode").is_some_and(|mode| !mode.trim().is_empty());
     let mut mode = reader.choice(
@@ -155,7 +161,8 @@ fn negotiation(reader: &mut Reader<'_>, mode: SslMode) -> SslNegotiation {
     negotiation
 }
 
-/// The checks that a mode asks for. libpq uses a root file that exists in every mode.
+/// The checks that a mode asks for. libpq also checks the certificate in every other mode when a
+/// file of root certificates exists.
 fn verify(mode: SslMode, libpq: bool, root: Option<&Path>) -> Verify {
     match mode {
         SslMode::VerifyFull => Verify::AuthorityAndName,

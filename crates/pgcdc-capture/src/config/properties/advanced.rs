@@ -1,10 +1,12 @@
-//! The inner workings that Debezium lets one tune, signals and notifications.
+//! Properties that tune Debezium's inner workings, signals and notifications. Most have nothing to
+//! act on here, and say why.
 
 use pgcdc_config::Check::{NotNegative, Positive};
 use pgcdc_config::Importance::{High, Low, Medium};
 use pgcdc_config::Kind::{Boolean, Class, Int, List, Long, String};
 use pgcdc_config::{Property, p};
 
+/// Why properties of Debezium's queue have no effect.
 const NO_QUEUE: &str =
     "there is no queue between reader and writer; memory is bounded by what Kafka has not acknowledged";
 const NO_TABLE_MAP: &str = "it names a Java class; table definitions are kept as the stream brings them";
@@ -13,6 +15,7 @@ const LINEAGE: &str = "lineage events are not sent; the records are the same";
 const NO_SIGNALS: &str = "signals are not read yet: no ad-hoc snapshot will run";
 const NO_NOTIFICATIONS: &str = "notifications are not sent yet";
 
+/// Restarts, queues, guard rails, metrics and Debezium's own switches.
 pub(super) const ADVANCED: &[Property] = &[
     p("retriable.restart.connector.wait.ms", Long, "10000", Low, "Pause before starting again after a failure that may pass, in milliseconds.").check(Positive),
     p("errors.max.retries", Int, "-1", Low, "How often to start again after a failure that may pass; -1 without end, 0 never."),
@@ -21,14 +24,14 @@ pub(super) const ADVANCED: &[Property] = &[
     p("poll.interval.ms", Long, "500", Medium, "Pause between batches.").check(Positive).not_applicable(NO_QUEUE),
     p("max.queue.size.in.bytes", Long, "0", Medium, "Bytes between reader and writer.").check(NotNegative).not_applicable(NO_QUEUE),
     p("event.processing.failure.handling.mode", String, "fail", Medium, "What to do with an event that cannot be processed.").one_of(&["warn", "fail", "ignore", "skip"])
-        .not_applicable("an event that cannot be processed stops the connector; none is ever skipped"),
+        .not_applicable("an event that cannot be processed stops the connector, unless errors.tolerance=all leaves its record out"),
     p("memory.management.schemas.class", Class, "io.debezium.relational.ConcurrentMapTableMappingStorage", Low, "Java class that keeps schemas.").not_applicable(NO_TABLE_MAP),
     p("memory.management.tables.class", Class, "io.debezium.relational.ConcurrentMapTableMappingStorage", Low, "Java class that keeps tables.").not_applicable(NO_TABLE_MAP),
     p("schema.refresh.mode", String, "columns_diff", Medium, "When a table's definition is read anew.").one_of(&["columns_diff", "columns_diff_exclude_unchanged_toast"])
         .not_applicable("a table's definition is renewed by each Relation message"),
     p("internal.log.position.check.enable", Boolean, "true", Medium, "Whether a slot that does not fit the stored offset stops the connector; `false` warns and goes on from the slot. A slot that the server invalidated always stops it."),
     p("internal.advanced.metrics.enable", Boolean, "false", Medium, "Keep more metrics.").not_applicable(INTERNAL),
-    p("executor.shutdown.timeout.ms", Long, "4000", Medium, "How long stopping may take.").check(NotNegative).not_applicable("stopping waits until what was read is acknowledged"),
+    p("executor.shutdown.timeout.ms", Long, "4000", Medium, "How long stopping may take.").check(NotNegative).not_applicable("stopping waits up to 20 s until what was read is acknowledged"),
     p("openlineage.integration.enabled", Boolean, "false", Low, "Emit lineage events.").not_applicable(LINEAGE),
     p("openlineage.integration.config.file.path", String, "./openlineage.yml", Low, "File that configures lineage.").not_applicable(LINEAGE),
     p("openlineage.integration.job.namespace", String, "", Low, "Namespace of the lineage job.").not_applicable(LINEAGE),
@@ -49,6 +52,7 @@ pub(super) const ADVANCED: &[Property] = &[
     p("internal.*", String, "", Low, "Debezium's undocumented switches.").family("internal.", "").not_applicable(INTERNAL).beside(),
 ];
 
+/// Signals and notifications, which are not built yet.
 pub(super) const SIGNALS: &[Property] = &[
     p("signal.data.collection", List, "", Medium, "Table that signals are read from.").not_yet(NO_SIGNALS),
     p("signal.enabled.channels", List, "source", Medium, "Where signals come from.").not_yet(NO_SIGNALS),

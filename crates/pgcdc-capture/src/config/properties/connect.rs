@@ -1,4 +1,4 @@
-//! What Kafka Connect itself reads of a connector's registration.
+//! The properties that Kafka Connect itself reads from a connector's registration.
 
 use pgcdc_config::Check::{self, Classes, NotNegative};
 use pgcdc_config::Importance::{High, Low, Medium};
@@ -6,6 +6,7 @@ use pgcdc_config::Kind::{Boolean, Class, Int, List, Long, String};
 use pgcdc_config::{Property, p};
 
 const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
+/// The converters of keys and values that pgcdc has.
 const CLASSES: Check = Classes(&[
     JSON,
     "io.confluent.connect.avro.AvroConverter",
@@ -22,6 +23,8 @@ const CLASSES: Check = Classes(&[
     "org.apache.kafka.connect.converters.FloatConverter",
     "org.apache.kafka.connect.converters.DoubleConverter",
 ]);
+/// The converters of headers that are accepted. Those of numbers and bytes work only when no record
+/// has a header.
 const HEADER_CLASSES: Check = Classes(&[
     SIMPLE,
     JSON,
@@ -41,6 +44,7 @@ const SIMPLE: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 const ONE_BINARY: &str = "pgcdc is one program, there are no plugin versions to choose from";
 const WORKER: &str = "there is no Connect worker around the connector";
 
+/// Names, converters, transforms, errors, topics and exactly-once.
 pub(super) const CONNECT: &[Property] = &[
     p("name", String, "", High, "Name of the connector."),
     p("connector.class", String, "", High, "Java class of the connector; pgcdc stands in for io.debezium.connector.postgresql.PostgresConnector.")

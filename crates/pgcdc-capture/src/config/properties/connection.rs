@@ -5,8 +5,10 @@ use pgcdc_config::Importance::{High, Low, Medium};
 use pgcdc_config::Kind::{Boolean, Int, Long, Password, String};
 use pgcdc_config::{Property, p};
 
+/// Why properties of retries have no effect.
 const AGAIN: &str = "the connector starts again by itself, with back-off: see errors.max.retries and retriable.restart.connector.wait.ms";
 
+/// Debezium's properties of the connection.
 pub(super) const CONNECTION: &[Property] = &[
     p(
         "database.hostname",
@@ -66,8 +68,8 @@ pub(super) const CONNECTION: &[Property] = &[
         .not_applicable("connecting has a time limit of its own"),
 ];
 
-/// Properties of Debezium's driver that reach it below `database.`, and parameters of libpq that
-/// come from a URL.
+/// Properties of Debezium's driver, which it passes on from below `database.`, and parameters of
+/// libpq that come from a URL.
 pub(super) const DRIVER: &[Property] = &[
     p("database.ssl", Boolean, "false", Low, "true is database.sslmode=verify-full, where that is not set.")
         .beside(),
@@ -163,7 +165,7 @@ pub(super) const DRIVER: &[Property] = &[
         Int,
         "0",
         Low,
-        "Seconds without a word until TCP probes the connection; 0 for 30.",
+        "Seconds of silence until TCP probes the connection; 0 for 30.",
     )
     .check(NotNegative)
     .beside(),
@@ -190,6 +192,7 @@ pub(super) const DRIVER: &[Property] = &[
     .beside(),
 ];
 
+/// Slot, publication, and the position that is confirmed.
 pub(super) const REPLICATION: &[Property] = &[
     p("plugin.name", String, "decoderbufs", Medium, "Output plugin that decodes the WAL on the server: pgcdc always reads pgoutput, and says so where another is named.")
         .one_of(&["decoderbufs", "pgoutput"]),
@@ -240,7 +243,7 @@ pub(super) const REPLICATION: &[Property] = &[
         Int,
         "10000",
         Medium,
-        "How often the position is confirmed to the server, in milliseconds.",
+        "How often the position is confirmed to the server, in milliseconds; more than 500 counts as 500.",
     )
     .check(NotNegative),
     p(

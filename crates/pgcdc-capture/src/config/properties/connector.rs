@@ -5,8 +5,10 @@ use pgcdc_config::Importance::{High, Low, Medium};
 use pgcdc_config::Kind::{Boolean, Class, Int, List, String};
 use pgcdc_config::{Property, p};
 
+/// The words of both properties that adjust names.
 const ADJUST: &[&str] = &["none", "avro_unicode", "avro"];
 
+/// How records and values are written.
 pub(super) const CONNECTOR: &[Property] = &[
     p(
         "skip.messages.without.change",
@@ -135,6 +137,7 @@ pub(super) const CONNECTOR: &[Property] = &[
     ),
 ];
 
+/// Which tables, columns and messages are captured.
 pub(super) const SELECTION: &[Property] = &[
     p("table.include.list", List, "", High, "Regular expressions of schema.table that are captured.")
         .check(Patterns),
@@ -197,6 +200,7 @@ pub(super) const SELECTION: &[Property] = &[
     .check(Patterns),
 ];
 
+/// How topics are named.
 pub(super) const TOPICS: &[Property] = &[
     p(
         "topic.prefix",
@@ -272,6 +276,7 @@ pub(super) const TOPICS: &[Property] = &[
     .beside(),
 ];
 
+/// Heartbeats.
 pub(super) const HEARTBEAT: &[Property] = &[
     p(
         "heartbeat.interval.ms",

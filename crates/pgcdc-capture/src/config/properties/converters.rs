@@ -1,4 +1,5 @@
-//! What the converters of keys and values read below `key.converter.` and `value.converter.`.
+//! The properties that converters of keys and values read below `key.converter.` and
+//! `value.converter.`.
 
 use pgcdc_config::Check::{Classes, Positive};
 use pgcdc_config::Importance::{High, Low, Medium};
@@ -21,6 +22,7 @@ macro_rules! both {
     };
 }
 
+/// Confluent's and Apicurio's Avro converters, and the registry that they use.
 pub(super) const AVRO: &[Property] = both! {
     "schema.registry.url", List, "", High, "the schema registry's addresses, tried in turn.";
     "auto.register.schemas", Boolean, "true", Medium, "register schemas that the registry does not have.";
@@ -72,6 +74,7 @@ pub(super) const AVRO: &[Property] = both! {
     "apicurio.registry.headers.enabled", Boolean, "false", Medium, "Apicurio: put the schema's number in a header.", [.refused("pgcdc puts it before the value, as Confluent's wire format has it")];
 };
 
+/// The converters of texts, bytes and CloudEvents.
 pub(super) const OTHERS: &[Property] = both! {
     "converter.encoding", String, "UTF-8", Low, "StringConverter's encoding.", [.one_of(&["UTF-8", "UTF8"])];
     "delegate.converter.type", Class, "", Low, "BinaryDataConverter: the converter of what is not bytes.", [.check(Classes(&["org.apache.kafka.connect.json.JsonConverter"]))];

@@ -1,5 +1,6 @@
 //! Names and words of Debezium 1.x and 2.x, each with what it is called today. Debezium 3.7 ignores
 //! the old names and refuses the old words; pgcdc gives them their old meaning, and says so.
+//! `config/earlier.rs` reads this table.
 
 /// A property's old name.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +26,13 @@ pub struct EarlierWord {
     pub today: &'static str,
 }
 
+/// A property that was only renamed.
 const fn name(name: &'static str, until: &'static str, today: &'static str) -> EarlierName {
     EarlierName { name, until, today, values: &[] }
 }
 
 impl EarlierName {
+    /// With values that were renamed, too.
     const fn values(mut self, values: &'static [(&'static str, &'static str)]) -> Self {
         self.values = values;
         self
@@ -56,6 +59,7 @@ pub const NAMES: &[EarlierName] = &[
     name("snapshot.custom.class", "2.5", "snapshot.mode.custom.name"),
 ];
 
+/// A value that was renamed.
 const fn word(property: &'static str, word: &'static str, today: &'static str) -> EarlierWord {
     EarlierWord { property, word, today }
 }

@@ -1,4 +1,5 @@
-//! Renders the page that lists every property, CONFIGURATION.md, from the table.
+//! Renders the page that lists every property, `CONFIGURATION.md`, from the table. A test fails
+//! when the page is stale.
 
 use std::fmt::Write as _;
 
@@ -7,6 +8,7 @@ use pgcdc_config::{Check, Importance, Kind, Property, Status};
 use super::earlier::{NAMES, WORDS};
 use super::table::TABLE;
 
+/// The page up to its first table.
 const HEAD: &str = "# Configuration reference
 
 Every property of Debezium 3.7's PostgreSQL connector, and the Connect and Kafka keys that stand beside them in a registration or a
@@ -27,8 +29,8 @@ A name that is in none of these lists has no effect, as in Connect, and is named
 and what stands below them) are checked in Connect's and Debezium's own words.
 ";
 
-/// The properties that a registration usually sets, in the order in which one writes them. Of a
-/// pair of key and value, the key's stands for both.
+/// The properties that a registration usually sets, in the order in which one writes them. For a
+/// pair of key and value the key's property stands for both.
 const FIRST: [&str; 20] = [
     "name",
     "database.hostname",
@@ -52,6 +54,7 @@ const FIRST: [&str; 20] = [
     "transforms",
 ];
 
+/// The beginning of the section about old names.
 const EARLIER: &str = "
 ## Names of earlier Debezium
 
@@ -66,6 +69,11 @@ understood, and of Kafka's `ReplaceField` `blacklist` and `whitelist`. A file of
 ";
 
 /// The whole page, as Markdown.
+///
+/// ```
+/// let page = pgcdc_capture::config::properties::reference();
+/// assert!(page.contains("| `snapshot.mode` |"));
+/// ```
 #[must_use]
 pub fn reference() -> String {
     let mut page = HEAD.to_owned();
@@ -92,7 +100,7 @@ fn head(title: &str, page: &mut String) {
     );
 }
 
-/// The value's property of a key's, where the two differ in nothing else.
+/// The value's property that belongs to a key's, if the two differ in nothing but the name.
 fn value_of(key: &Property) -> Option<&'static Property> {
     let rest = key.name.strip_prefix("key.converter")?;
     let value = TABLE.all().find(|p| p.name.strip_prefix("value.converter") == Some(rest))?;
@@ -102,7 +110,7 @@ fn value_of(key: &Property) -> Option<&'static Property> {
     same.then_some(value)
 }
 
-/// Whether the row of a key's property tells of this one, too.
+/// Whether this property has no row of its own, since the key's row stands for both.
 fn is_value_of_pair(value: &Property) -> bool {
     let Some(rest) = value.name.strip_prefix("value.converter") else { return false };
     let key = TABLE.all().find(|p| p.name.strip_prefix("key.converter") == Some(rest));
@@ -178,6 +186,7 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
+/// The text with a capital at its beginning.
 fn capital(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())

@@ -1,10 +1,11 @@
-//! The snapshot: whether, what and how.
+//! Whether a snapshot is taken, of what and how.
 
 use pgcdc_config::Check::{NotNegative, Patterns, Positive};
 use pgcdc_config::Importance::{Low, Medium};
 use pgcdc_config::Kind::{Boolean, Int, List, Long, String};
 use pgcdc_config::{Property, p};
 
+/// Why properties of the history of schemas have no effect.
 const SCHEMAS: &str =
     "table definitions come from the catalog and the stream; there is no history of them to read anew";
 const COPY: &str = "rows come as a stream by COPY, there is no fetch size";
@@ -12,6 +13,7 @@ const INCREMENTAL: &str = "incremental snapshots are not built yet";
 const CUSTOM: &str = "it is read with the mode `custom` alone, which names a Java class and is refused";
 const LEGACY: &str = "threads share the pages of a table";
 
+/// All `snapshot.*` and `incremental.snapshot.*`.
 pub(super) const SNAPSHOT: &[Property] = &[
     p("snapshot.mode", String, "initial", Medium, "When the tables are read as a whole.")
         .one_of(&[
@@ -94,7 +96,7 @@ pub(super) const SNAPSHOT: &[Property] = &[
     p("query.fetch.size", Int, "0", Medium, "Rows to fetch at a time.")
         .check(NotNegative)
         .not_applicable(COPY),
-    p("snapshot.lock.timeout.ms", Long, "10000", Medium, "How long to wait for table locks."),
+    p("snapshot.lock.timeout.ms", Long, "10000", Medium, "How long to wait for table locks with snapshot.locking.mode=shared, in milliseconds; in the other modes as long as it takes."),
     p(
         "snapshot.select.statement.overrides",
         String,

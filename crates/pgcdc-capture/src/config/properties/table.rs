@@ -1,3 +1,5 @@
+//! All groups of properties, in the order of the reference page.
+
 use pgcdc_config::PropertyTable;
 
 use super::{advanced, connect, connection, connector, converters, snapshot, worker};

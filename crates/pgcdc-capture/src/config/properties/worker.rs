@@ -1,17 +1,20 @@
-//! Keys of the Connect worker and of Kafka's clients that may stand in the same file.
+//! Properties of the Connect worker and of Kafka's clients, which may stand in the same file.
 
 use pgcdc_config::Check::Positive;
 use pgcdc_config::Importance::{High, Low, Medium};
 use pgcdc_config::Kind::{Boolean, Int, List, Long, String};
 use pgcdc_config::{Property, p};
 
+/// Why properties of the worker have no effect.
 const CONNECT_WORKER: &str = "it configures a Connect worker; `pgcdc stream` runs without one";
+/// Why properties of other Kafka clients have no effect.
 const CLIENTS: &str =
     "it configures clients that pgcdc does not have; for the producer and its topics write producer.<key>";
 const PROVIDERS: &str = "env, file and dir are always there";
 const NO_HISTORY: &str = "Debezium's Postgres connector has neither schema changes nor their history";
 const JDBC: &str = "it is for the JDBC driver, which pgcdc does not use";
 
+/// Properties with names of their own.
 pub(super) const WORKER: &[Property] = &[
     p("bootstrap.servers", List, "", High, "Brokers to connect to first.").beside(),
     p("offset.storage.topic", String, "", High, "Topic for the offsets of all connectors.").beside(),
@@ -19,7 +22,7 @@ pub(super) const WORKER: &[Property] = &[
     p("offset.flush.interval.ms", Long, "60000", Low, "How often offsets are written, in milliseconds.")
         .beside()
         .check(Positive)
-        .not_applicable("the slot is the position; offsets are written after the snapshot and at the end"),
+        .not_applicable("offsets are written before each position that is confirmed, so as often as status.update.interval.ms says"),
     p(
         "topic.creation.default.partitions",
         Int,

@@ -1,4 +1,8 @@
-//! A validated document to [`Settings`]. Each file reads the properties of one subject.
+//! Makes [`Settings`] of a validated document. Each file reads the properties of one subject, also
+//! the rules that concern several of them.
+//!
+//! A value that is missing or wrong has been reported before, so every reader here goes on with the
+//! default, and all mistakes come in one answer.
 
 mod output;
 mod records;
@@ -21,11 +25,19 @@ use super::{connection, earlier, exactly_once, identity, reselect, shaping, topi
 use records::Records;
 
 impl Settings {
-    /// Reads a file, applies `--set`, resolves config providers with the process's environment,
-    /// and checks everything.
+    /// Reads a file, applies `--set`, resolves config providers with the process's environment, and
+    /// checks everything.
     ///
     /// # Errors
     /// All mistakes at once.
+    ///
+    /// ```no_run
+    /// use pgcdc_capture::config::Settings;
+    /// let overrides = [("slot.name".to_owned(), "shop_copy".to_owned())];
+    /// let settings = Settings::load("shop-connector.json".as_ref(), &overrides)?.strict()?;
+    /// println!("{}", settings.connection.describe());
+    /// # Ok::<(), pgcdc_capture::config::ConfigError>(())
+    /// ```
     pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self, ConfigError> {
         let mut document = Document::read(path)?;
         document.apply(overrides);
@@ -33,7 +45,8 @@ impl Settings {
         Self::from_document(&document)
     }
 
-    /// Checks a document and resolves it.
+    /// Checks a document and resolves it. What is worth a warning is in the settings: see
+    /// [`warnings`](Self::warnings), [`unknown`](Self::unknown) and [`notes`](Self::notes).
     ///
     /// # Errors
     /// All mistakes at once.
@@ -45,7 +58,7 @@ impl Settings {
         let mut settings = resolve(&mut reader);
         let Reader { mut mistakes, unknown, notes, .. } = reader;
         if !mistakes.is_empty() {
-            // A name that nobody knows is often the misspelt name of a property that is missing.
+            // A name that nobody knows is often the mistyped name of a property that is missing.
             mistakes.extend(unknown);
             document.sort(&mut mistakes);
             return Err(ConfigError::new(mistakes));
@@ -73,6 +86,7 @@ impl Settings {
     }
 }
 
+/// Reads all properties.
 fn resolve(reader: &mut Reader<'_>) -> Settings {
     let naming = topics::naming(reader);
     let records = Records::resolve(reader, &naming);
@@ -129,6 +143,7 @@ fn resolve(reader: &mut Reader<'_>) -> Settings {
     }
 }
 
+/// Reads `heartbeat.*`.
 fn heartbeat(reader: &Reader<'_>) -> Heartbeat {
     Heartbeat {
         interval: Some(reader.millis("heartbeat.interval.ms")).filter(|d| !d.is_zero()),

@@ -1,10 +1,12 @@
+//! The properties about where records go, and what happens when that fails.
+
 use std::collections::BTreeMap;
 
 use pgcdc_config::Reader;
 
 use crate::config::settings::{Errors, OffsetStorage, Retry, SecretProperties, SkippedOperations};
 
-/// Reads `producer.*` and `producer.override.*`, of which the latter win.
+/// Reads `producer.*` and `producer.override.*`; the latter win, as in Connect.
 pub(super) fn producer(reader: &Reader<'_>) -> SecretProperties {
     let mut properties = BTreeMap::new();
     if let Some(servers) = reader.text("bootstrap.servers") {
@@ -35,7 +37,7 @@ pub(super) fn skipped(reader: &mut Reader<'_>) -> SkippedOperations {
                 skipped.truncate |= word == "t";
                 continue;
             }
-            // Reads are no changes: the word is allowed, and skips nothing.
+            // Rows of a snapshot are not changes: the word is allowed, and skips nothing.
             "none" | "" | "r" => continue,
             _ => format!("Invalid operation \"{word}\""),
         };

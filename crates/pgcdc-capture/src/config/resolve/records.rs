@@ -1,3 +1,5 @@
+//! The properties about a record's form: converters, transforms and the types of values.
+
 use pgcdc_config::{Reader, Warning};
 use pgcdc_format::types::TypeOptions;
 
@@ -6,7 +8,9 @@ use crate::config::settings::{Converter, NamingStyle, SecretProperties, TopicNam
 use crate::config::transforms::{self, Chosen};
 use crate::config::value_types;
 
-/// How a record becomes bytes: the encoder's part, and what follows it. These settings depend on each other.
+/// How a record becomes bytes: the encoder's part, and what follows it. These settings depend on
+/// each other, so they are read together. The fields are those of
+/// [`Settings`](crate::config::Settings).
 pub(super) struct Records {
     pub(super) types: TypeOptions,
     pub(super) key_converter: Converter,

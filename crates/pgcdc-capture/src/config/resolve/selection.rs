@@ -1,3 +1,6 @@
+//! The properties about what is captured: lists of tables, columns, messages, and the columns of
+//! keys.
+
 use pgcdc_config::Reader;
 
 use crate::config::filter::{Choice, ColumnFilter, KeyColumns, MessageFilter, Patterns, TableFilter};
@@ -21,13 +24,14 @@ pub(super) fn messages(reader: &Reader<'_>) -> MessageFilter {
     MessageFilter(choice(reader, "message.prefix.include.list", "message.prefix.exclude.list"))
 }
 
-/// Reads `guardrail.collections.max`, with whether more tables are a failure; `None` for no limit.
+/// Reads `guardrail.collections.max`, and whether more tables are an error; `None` for no limit.
 pub(super) fn most_tables(reader: &Reader<'_>) -> Option<(usize, bool)> {
     let most = usize::try_from(reader.number("guardrail.collections.max")).ok().filter(|&most| most > 0)?;
     Some((most, reader.string("guardrail.collections.limit.action").eq_ignore_ascii_case("fail")))
 }
 
-/// A list of patterns; `None` also for one that does not compile, which validation has reported.
+/// A list of patterns; `None` when it is not set, and when it does not compile, which validation
+/// has reported.
 pub(super) fn patterns(reader: &Reader<'_>, key: &str) -> Option<Patterns> {
     reader.text(key).and_then(|list| Patterns::compile(list).ok())
 }

@@ -1,3 +1,5 @@
+//! The properties about slot and publication.
+
 use pgcdc_config::Reader;
 
 use crate::config::settings::{MismatchStrategy, Publication, PublicationMode, Slot};
@@ -19,6 +21,7 @@ pub(super) fn slot(reader: &mut Reader<'_>) -> Slot {
     }
 }
 
+/// Reads `offset.mismatch.strategy`, or its older form.
 fn mismatch_strategy(reader: &Reader<'_>) -> MismatchStrategy {
     const KEY: &str = "offset.mismatch.strategy";
     if reader.raw(KEY).is_none() && reader.boolean("slot.seek.to.known.offset.on.start") {

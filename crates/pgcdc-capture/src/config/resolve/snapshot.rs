@@ -1,3 +1,5 @@
+//! The properties about snapshots.
+
 use std::collections::BTreeMap;
 
 use pgcdc_config::Reader;

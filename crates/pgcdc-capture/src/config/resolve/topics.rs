@@ -1,3 +1,5 @@
+//! The properties about the names of topics.
+
 use pgcdc_config::Reader;
 
 use crate::config::settings::{NamingStyle, RegexNaming, Replacement, TopicNaming};
@@ -26,7 +28,8 @@ fn regex_naming(reader: &mut Reader<'_>) -> Option<RegexNaming> {
     Some(RegexNaming { topic: topic?, key_field, key_value })
 }
 
-/// Reads a regular expression and its replacement.
+/// Reads a regular expression and its replacement; `None` when the first is not set, and after a
+/// mistake.
 fn replacement(reader: &mut Reader<'_>, regex: &str, with: &str, required: bool) -> Option<Replacement> {
     let Some(pattern) = reader.text(regex) else {
         if required {

@@ -1,10 +1,12 @@
+//! libpq's parameters as Debezium's properties.
+
 use pgcdc_config::{Document, Place};
 
 use super::parameters::Meaning::{Ignored, Property};
 use super::parameters::{PARAMETERS, SOURCE};
 use crate::config::conninfo::Parameters;
 
-/// What is wrong, and what to write instead.
+/// What is wrong with the URL, as the rest of a sentence, and what to write instead.
 pub(super) type Wrong = (String, String);
 
 /// libpq's parameters with the properties that they become.
@@ -20,6 +22,10 @@ impl<'g> Connection<'g> {
     }
 
     /// Sets the properties that the parameters stand for.
+    ///
+    /// # Errors
+    /// When hosts and ports do not fit together, or a value asks for something that pgcdc does not
+    /// do.
     pub(super) fn put(&self, document: &mut Document) -> Result<(), Wrong> {
         let mut set = |property: &str, value: &str| {
             document.set(property, value, Place { source: SOURCE.to_owned(), line: None });
@@ -45,7 +51,7 @@ impl<'g> Connection<'g> {
         self.refuse()
     }
 
-    /// Sets the properties of parameters whose values mean something else than the property's.
+    /// Sets the properties of parameters whose values have other words than the property's.
     fn put_words(&self, set: &mut impl FnMut(&str, &str)) -> Result<(), Wrong> {
         if self.get("application_name").is_none()
             && let Some(name) = self.get("fallback_application_name")
@@ -85,6 +91,7 @@ impl<'g> Connection<'g> {
     }
 }
 
+/// A mistake with its remedy.
 fn wrong(what: &str, remedy: &str) -> Wrong {
     (what.to_owned(), remedy.to_owned())
 }

@@ -1,7 +1,7 @@
 //! `pgcdc stream --source postgres://… --tables a.b,c.d`: a configuration without a file.
 //!
 //! The URL is one of libpq's, with all of its parameters. Each becomes a property, so that `--set`
-//! can change it.
+//! can change it, and everything behind here need not know where the configuration came from.
 
 mod connection;
 mod parameters;
@@ -18,6 +18,7 @@ use parameters::{PARAMETERS, check};
 
 pub(super) use parameters::SOURCE;
 
+/// The remedy for a URL that cannot be read.
 const EXAMPLE: &str = "write postgres://user:password@host:5432/database?sslmode=prefer";
 
 /// The document of `--source`, `--tables` and `--set`, with references to config providers
@@ -26,6 +27,18 @@ const EXAMPLE: &str = "write postgres://user:password@host:5432/database?sslmode
 ///
 /// # Errors
 /// When the URL cannot be read, or a reference cannot be resolved. Every such reference is named.
+///
+/// ```
+/// use pgcdc_capture::config::from_source;
+/// let tables = ["orders".to_owned()];
+/// let env = |name: &str| (name == "SHOP_PASSWORD").then(|| "p@ss/word".to_owned());
+/// let set = [("snapshot.mode".to_owned(), "no_data".to_owned())];
+/// let document = from_source("postgres://me:${env:SHOP_PASSWORD}@db/shop", &tables, &set, &env)?;
+/// let value = |key| document.entry(key).map(|entry| entry.value.expose());
+/// assert_eq!(value("database.password"), Some("p@ss/word"));
+/// assert_eq!(value("snapshot.mode"), Some("no_data"));
+/// # Ok::<(), pgcdc_capture::config::ConfigError>(())
+/// ```
 pub fn from_source(
     url: &str,
     tables: &[String],
@@ -68,6 +81,7 @@ pub fn from_source_url(url: &str, tables: &[String]) -> Result<Document, ConfigE
     from_url_in(url, tables, &|name| std::env::var(name).ok())
 }
 
+/// As [`from_source_url`], with `env` for the environment.
 fn from_url_in(url: &str, tables: &[String], env: Environment<'_>) -> Result<Document, ConfigError> {
     let wrong = |what: String| ConfigError::one(SOURCE, "", what, Some(EXAMPLE.to_owned()));
     let mut given = conninfo::parse(url).map_err(wrong)?;

@@ -1,3 +1,5 @@
+//! libpq's parameters: which property each one is, and which are refused.
+
 use pgcdc_config::ConfigError;
 
 use crate::config::validate::nearest;
@@ -5,7 +7,7 @@ use crate::config::validate::nearest;
 /// What a parameter of libpq means here.
 #[derive(Clone, Copy)]
 pub(super) enum Meaning {
-    /// It is the property of this name.
+    /// It is the property of this name, with the same values.
     Property(&'static str),
     /// It is read together with other parameters: see [`super::connection`].
     Part,
@@ -20,14 +22,17 @@ use Meaning::{Ignored, Part, Property, Refused};
 /// The place of a URL's properties, in messages.
 pub(in crate::config) const SOURCE: &str = "--source";
 
+/// Refuses OAuth.
 const OAUTH: Meaning = Refused("OAuth is not supported", "use scram-sha-256 or cert");
+/// Refuses lists of revoked certificates: to ignore one would trust a revoked certificate.
 const CRL: Meaning = Refused(
     "lists of revoked certificates are not looked at",
     "leave it out, and give the server a new key and certificate under an authority that did not sign the revoked one",
 );
 
 /// The parameters of libpq in PostgreSQL 18: name, the environment variable that is read when the
-/// URL does not have it, meaning.
+/// URL does not have the parameter, and meaning. Source: PostgreSQL documentation, "Parameter Key
+/// Words" and "Environment Variables" of libpq.
 pub(super) const PARAMETERS: &[(&str, &str, Meaning)] = &[
     ("host", "PGHOST", Part),
     ("port", "PGPORT", Part),
@@ -98,6 +103,9 @@ pub(super) const PARAMETERS: &[(&str, &str, Meaning)] = &[
 ];
 
 /// Checks that libpq has such a parameter and pgcdc honours it.
+///
+/// # Errors
+/// With the reason, or with the nearest known name.
 pub(super) fn check(name: &str) -> Result<(), ConfigError> {
     let wrong = |what: String, remedy: String| Err(ConfigError::one(SOURCE, "", what, Some(remedy)));
     match PARAMETERS.iter().find(|(known, ..)| *known == name) {
