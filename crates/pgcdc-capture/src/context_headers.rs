@@ -1,7 +1,7 @@
 //! The headers that Debezium gives every record (`extended.headers.enabled`).
 //!
-//! Their names and values are those of Debezium 3.7's `ConnectorContext` headers. They are the same
-//! for all records of a run, so they are made once and handed to the output.
+//! Names and values are those that Debezium 3.7 writes, except for the random `runId`. They are the
+//! same for all records of a run, so they are made once and handed to the output.
 
 use crate::config::Settings;
 

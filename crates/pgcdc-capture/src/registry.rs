@@ -284,7 +284,6 @@ fn shape(schema: &Value) -> Value {
                 ["type", "name", "namespace", "fields", "items", "values", "symbols", "size"];
             let kept: serde_json::Map<String, Value> =
                 KEPT.iter().filter_map(|key| Some(((*key).to_owned(), shape(parts.get(*key)?)))).collect();
-            // `{"type":"int"}` is `"int"`.
             match kept.get("type") {
                 // `{"type":"int"}` and `"int"` are the same schema.
                 Some(only) if kept.len() == 1 => only.clone(),

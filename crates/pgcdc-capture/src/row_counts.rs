@@ -1,6 +1,6 @@
 //! Counts the rows of the stream by table and operation, for `pgcdc_rows_total`.
 //!
-//! The stream handles some hundred thousand rows a second. An atomic addition and a look-up by name
+//! The stream may handle a hundred thousand rows a second. An atomic addition and a look-up by name
 //! for each would show, so rows are counted in a plain number first.
 
 use pgcdc_event::{Operation, TableName};

@@ -105,9 +105,8 @@ fn unwrap(document: &mut Document, prefix: &str, notes: &mut Vec<Mistake>) {
         word.filter(|word| !word.is_empty()).unwrap_or_else(|| default.to_owned())
     };
     let (drop, deletes) = (take(document, "drop.tombstones"), take(document, "delete.handling.mode"));
-    // The defaults of then.
-    let drops = word(&drop, "true") != "false";
     // The defaults are those of Debezium 1 and 2.
+    let drops = word(&drop, "true") != "false";
     let mode = match (word(&deletes, "drop").as_str(), drops) {
         ("rewrite", true) => "rewrite",
         ("rewrite", false) => "rewrite-with-tombstone",

@@ -19,8 +19,8 @@ use crate::postgres::{Query, Replication, current_position, drop_when_free};
 use crate::stream::{Before, Ended, Stream};
 use crate::{Error, Result};
 
-/// How long a stop or a pause may take to get delivered and confirmed what was read. After that the
-/// rest is sent again at the next start.
+/// How long a stop or a pause may take until everything that was read is delivered and confirmed.
+/// After that the rest is sent again at the next start.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a pause waits for the end of the open transaction. A longer transaction is left in its

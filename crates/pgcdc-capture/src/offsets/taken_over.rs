@@ -12,10 +12,14 @@
 use pgcdc_event::Lsn;
 use serde_json::{Map, Value, json};
 
-/// The form in which pgcdc's own offsets carry it, until a later transaction is written.
+/// The transaction's number. These four fields are pgcdc's own form; they stay in its offset until
+/// a later transaction is written.
 const XID: &str = "pgcdc_taken_over_xid";
+/// The position of the last change that Debezium has written.
 const LAST: &str = "pgcdc_taken_over_lsn";
+/// How many changes at that position are written.
 const EVENTS: &str = "pgcdc_taken_over_events";
+/// The end of the commit before.
 const AFTER: &str = "pgcdc_taken_over_after";
 
 /// How much Debezium had written of the transaction in which it stopped.
@@ -77,12 +81,14 @@ impl TakenOver {
 /// Says of each change whether Debezium has written it.
 #[derive(Debug)]
 pub(crate) struct Takeover {
+    /// How much is written.
     of: TakenOver,
     /// While the stream is in that transaction: how many of its changes at the last position it has shown.
     inside: Option<u64>,
 }
 
 impl Takeover {
+    /// The stream is in no transaction yet.
     pub(crate) fn new(of: TakenOver) -> Self {
         Self { of, inside: None }
     }

@@ -128,16 +128,16 @@ mod tests {
         check(&case(Default, "a* b* c"), "a b");
         check(&case(Index, "a b* c"), "b");
         check(&case(Full, "a* b*"), "");
-        // Known of another table's time.
+        // The known key has a column that this table does not have: it is from an older table.
         check(&Case { known: "z", ..case(Full, "a* b*") }, "");
     }
 
     #[test]
     fn a_key_that_was_changed_since_is_not_that_of_older_rows() {
-        // The flags tell.
+        // The flags decide.
         check(&Case { catalog: Some(("b", true)), ..case(Default, "a* b c") }, "a");
         check(&Case { catalog: Some(("a b", true)), ..case(Default, "a* b c") }, "a");
-        // Otherwise what was known tells, until the table is announced again.
+        // Otherwise the known key decides, until the table is announced again.
         let changed = Case { catalog: Some(("b", true)), known: "a", ..case(Full, "a* b*") };
         check(&changed, "a");
         check(&Case { first: false, ..changed }, "b");
@@ -147,7 +147,7 @@ mod tests {
         check(&dropped, "a");
         check(&Case { first: false, ..dropped }, "");
         check(&Case { catalog: Some(("", false)), known: "a", ..case(Default, "a b") }, "");
-        // Extended by a column that these rows have not.
+        // The key was extended by a column that these rows do not have.
         check(&Case { catalog: Some(("a z", false)), first: false, ..case(Full, "a* b*") }, "a");
     }
 

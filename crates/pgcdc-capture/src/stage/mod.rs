@@ -353,7 +353,7 @@ mod tests {
         let mut output = Output::Stdout(Box::new(StdoutOutput::new(&[], false).unwrap()));
         let topic = output.topic("s.t");
         let mut stage = stage(&settings).expect("a chain is configured");
-        // The row is no bytes, on which its converter fails; the tombstone fails in the transform.
+        // The converter fails since the row is not bytes; the tombstone fails in the transform.
         let mut failing = batch(topic);
         stage.run(&mut failing, &mut output).await.unwrap();
         assert!(failing.is_empty());

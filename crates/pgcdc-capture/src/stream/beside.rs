@@ -30,10 +30,11 @@ impl Beside {
         Self { connection, session: None }
     }
 
-    /// Runs statements and returns the last one's rows. `what` says in errors what they are for.
+    /// Runs statements and returns the rows of all of them. `what` says in errors what they are
+    /// for.
     ///
     /// # Errors
-    /// Transient when there is no answer within 40 seconds.
+    /// Transient when there is no answer within 40 seconds; else those of connection and statement.
     pub(super) async fn rows(&mut self, what: &str, sql: &str) -> Result<Vec<Row>> {
         tokio::time::timeout(NO_ANSWER, self.run(what, sql)).await.unwrap_or_else(|_| {
             Err(Error::transient(format!("{what}: no answer within {} s", NO_ANSWER.as_secs())))

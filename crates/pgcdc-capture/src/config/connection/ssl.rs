@@ -128,7 +128,7 @@ fn mode(reader: &mut Reader<'_>, system_roots: bool) -> SslMode {
             ("verify-full", SslMode::VerifyFull),
         ],
     );
-    // pgjdbc's older property means the strictest mode.
+    // pgjdbc's older property `ssl=true` means the strictest mode.
     if !mode_set && (system_roots || reader.boolean("database.ssl")) {
         mode = SslMode::VerifyFull;
     } else if system_roots && mode != SslMode::VerifyFull {
