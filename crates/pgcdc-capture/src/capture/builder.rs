@@ -73,7 +73,10 @@ impl Capture {
     /// `table` for one in the schema `public`; patterns are not understood here. Without any name
     /// every table of the database is captured. All settings have their defaults: the slot is
     /// `pgcdc`, the publication `pgcdc_pub` is made for these tables, and the first start takes a
-    /// snapshot. [`from_url`](Self::from_url) changes single ones.
+    /// snapshot.
+    ///
+    /// [`from_url`](Self::from_url) changes single settings. A second capture of the same database
+    /// needs it: with a `slot.name`, a `publication.name` and a `name` of its own.
     ///
     /// # Errors
     /// A configuration error when `url` is not a PostgreSQL URL. Whether the tables exist shows
@@ -196,6 +199,20 @@ impl CaptureBuilder {
 
     /// Stops when this token is cancelled, as [`Capture::stop`] does: what was read is delivered
     /// and confirmed first. For a program that stops all its parts by one token.
+    ///
+    /// It works both ways: [`Capture::stop`], and dropping the handle, cancel this token. So a
+    /// program whose other parts are to go on hands in a child of its token.
+    ///
+    /// ```no_run
+    /// # fn example() -> Result<(), pgcdc_capture::Error> {
+    /// use pgcdc_capture::Capture;
+    /// use tokio_util::sync::CancellationToken;
+    /// let program = CancellationToken::new();
+    /// let builder = Capture::from_file("shop-connector.json".as_ref(), &[])?;
+    /// let capture = builder.shutdown(program.child_token()).to_kafka()?;
+    /// # drop(capture);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn shutdown(mut self, token: CancellationToken) -> Self {
         self.shutdown = token;

@@ -37,7 +37,8 @@ pub struct Capture {
     /// True: the connector is to pause. Read by the connector between transactions and between
     /// attempts.
     pub(super) pause: watch::Sender<bool>,
-    /// Cancelled: the connector is to stop. Perhaps the caller's own token.
+    /// Cancelled: the connector is to stop. It is the caller's own token, if
+    /// [`shutdown`](crate::CaptureBuilder::shutdown) was called.
     pub(super) shutdown: CancellationToken,
     /// How the thread ended; `None` once [`finished`](Capture::finished) has told it.
     pub(super) result: Option<oneshot::Receiver<Result<()>>>,
