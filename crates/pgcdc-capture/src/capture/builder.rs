@@ -356,8 +356,8 @@ fn kafka_offsets(settings: &Settings) -> Result<OffsetStore> {
 }
 
 /// Where offsets are kept without Kafka: in the configured file, else in a file of our own. The
-/// store knows the second as *implicit*: a file that nobody asked for may be missing, and is then
-/// no reason to stop.
+/// store knows the second as *implicit*: when the slot is gone, that is a first start, not an
+/// error.
 fn local_offsets(settings: &Settings) -> OffsetStore {
     let Settings { name, topic, offsets, .. } = settings;
     let at = |path| OffsetStore::file(name, &topic.prefix, path);

@@ -153,8 +153,8 @@ impl TableFilter {
     }
 }
 
-/// `column.include.list` or `column.exclude.list`, over `schema.table.column`. Key columns are
-/// written in any case.
+/// `column.include.list` or `column.exclude.list`, over `schema.table.column`. A column of the key
+/// stays in the key, whatever the lists say.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnFilter(pub(super) Choice);
 

@@ -43,8 +43,7 @@ pub(super) enum Session {
 struct Pin {
     /// Its name in `pg_settings`.
     name: &'static str,
-    /// The text to set; without quotes and backslashes, so that it needs no escaping but for
-    /// blanks.
+    /// The text to set; without single quotes and backslashes, so that only blanks need an escape.
     value: &'static str,
     /// Which sessions fix it.
     scope: Scope,

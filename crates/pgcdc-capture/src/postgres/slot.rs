@@ -1,8 +1,8 @@
 //! Replication slots: looks one up, makes one, drops one.
 //!
 //! A logical slot is the server's memory of a reader: from where to decode, and which WAL to keep.
-//! pgcdc makes its slot at the first start and never drops it, unless `slot.drop.on.stop` is set or
-//! the slot is lost. Source: PostgreSQL documentation, "Logical Decoding Concepts", section
+//! pgcdc makes its slot at the first start. It drops it only by `slot.drop.on.stop`, or to make it
+//! anew for a snapshot. Source: PostgreSQL documentation, "Logical Decoding Concepts", section
 //! "Replication Slots", the view `pg_replication_slots`, and "Streaming Replication Protocol"
 //! (`CREATE_REPLICATION_SLOT`).
 

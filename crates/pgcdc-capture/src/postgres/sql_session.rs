@@ -1,7 +1,7 @@
 //! A SQL session, by tokio-postgres on a connection that our own login has opened.
 //!
-//! Our own login is needed since tokio-postgres knows neither several servers with their roles nor
-//! all kinds of TLS and authentication. [`Handover`] gives it the connection as if it had logged in
+//! So every session, the replication session included, chooses server, TLS and authentication in
+//! the same way. [`Handover`] gives the connection to tokio-postgres as if that had logged in
 //! itself.
 
 use tokio::task::JoinHandle;

@@ -1,9 +1,9 @@
 //! Columns that are read again from their table: `ReselectColumnsPostProcessor`.
 //!
-//! The stream leaves out TOAST values that did not change, and a null may be a value that the
-//! application will set later. For inserts and updates such columns are read from the table by the
-//! row's key, and the present values take their place. When the row is gone, they stay as they
-//! were. Source: Debezium's documentation, "Reselect columns".
+//! The stream leaves out TOAST values that did not change. For inserts and updates such columns,
+//! and columns that are null, are read from the table by the row's key, and the present values take
+//! their place. When the row is gone, they stay as they were. Source: Debezium's documentation,
+//! "Reselect columns".
 //!
 //! Each such row costs a query, while the stream waits. So a stream with many of them is slow, as
 //! with Debezium.
