@@ -121,9 +121,7 @@ fn compare(database: &Database) {
         let expected: Vec<u64> = expected.lines().map(|n| n.parse().expect("a number")).collect();
         written += expected.len();
         let seen = seen.remove(&writer).unwrap_or_default();
-        let at = seen.iter().zip(&expected).position(|(seen, expected)| seen != expected);
-        let around = at.map(|at| (at, &seen[at.saturating_sub(3)..(at + 4).min(seen.len())]));
-        assert_eq!((seen.len(), around), (expected.len(), None), "writer {writer}: the first difference");
+        assert_same(writer, &seen, &expected);
     }
     assert!(written > 5_000, "too little load to prove anything: {written} rows");
     let all = told.len();
@@ -134,6 +132,20 @@ fn compare(database: &Database) {
         all.to_string(),
         database.sql("SELECT count(*) FROM uncaptured"),
         "one message for each of these rows"
+    );
+}
+
+/// Fails with the first places at which the two differ, each with its neighbours.
+fn assert_same(writer: u64, seen: &[u64], expected: &[u64]) {
+    if seen == expected {
+        return;
+    }
+    let steps = seen.windows(8).filter(|window| window[3] + 1 != window[4]).take(8);
+    let steps: Vec<&[u64]> = steps.collect();
+    panic!(
+        "writer {writer}: {} rows in Kafka, {} in the table; steps other than one: {steps:?}",
+        seen.len(),
+        expected.len()
     );
 }
 

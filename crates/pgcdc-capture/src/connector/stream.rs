@@ -27,6 +27,10 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 /// middle, and all of it is read again after the pause.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a stop waits for it. With [`DRAIN_LIMIT`] a stop stays within the 30 s that Kubernetes
+/// gives.
+const LAST_TRANSACTION_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long the last write of offsets, and that of keys, may take.
 const LAST_WORD: Duration = Duration::from_secs(5);
 
@@ -73,7 +77,7 @@ impl Connector {
         };
         let ended = tokio::select! {
             biased;
-            () = self.orders.stopped() => Ok(Ended::Stopped),
+            () = self.stop_overdue() => Ok(Ended::Stopped),
             ended = Box::pin(stream.run()) => ended,
             () = self.pause_overdue() => Ok(Ended::Paused),
             () = keys.keep(&self.offsets) => Ok(Ended::Stopped),
@@ -100,6 +104,14 @@ impl Connector {
         }
         tracing::info!(slot = self.settings.slot.name, "streaming");
         self.status.set(State::Streaming);
+    }
+
+    /// Waits until a stop has been wanted for as long as the stream may take to come to the end of a
+    /// transaction. A transaction that is left in its middle is sent again, and whoever goes on from
+    /// there repeats its first changes.
+    async fn stop_overdue(&self) {
+        self.orders.stopped().await;
+        tokio::time::sleep(LAST_TRANSACTION_LIMIT).await;
     }
 
     /// Waits until a pause has been wanted for as long as the stream may take to come to the end of

@@ -3,7 +3,8 @@
 //! Everything that the loop reacts to is an [`Input`], and [`Inputs::next`] is the only place where
 //! it waits for one. When several inputs are there at once, the first of this list wins:
 //!
-//! 1. [`Input::Pause`]: rare. Messages that are read after it would have to be read again.
+//! 1. [`Input::Stop`] and [`Input::Pause`]: rare. Messages that are read after them would have to be
+//!    read again.
 //! 2. [`Input::Heartbeat`]: small, and due at a time. A server that always has more to send must
 //!    not hold it back.
 //! 3. [`Input::ServerAt`] and [`Input::Slot`]: an answer that is there already.
@@ -24,6 +25,7 @@ use super::slot_watch::{SlotSize, SlotWatch};
 use crate::Result;
 use crate::postgres::{Query, Replication, Wal, quote_literal};
 use pgcdc_lifecycle::Orders;
+use tokio_util::sync::CancellationToken;
 
 /// How long to wait for the answer to a [`Question`].
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -34,6 +36,8 @@ const ASKED_AGAIN: Duration = Duration::from_secs(1);
 /// Something for the loop to react to.
 #[derive(Debug)]
 pub(super) enum Input {
+    /// The owner wants an end.
+    Stop,
     /// The owner wants a pause.
     Pause,
     /// A heartbeat is due.
@@ -65,6 +69,8 @@ pub(super) struct Inputs<'a> {
     pub(super) heartbeat: Option<Heartbeat>,
     /// The owner's orders, of which the loop obeys the one to pause.
     pub(super) orders: Orders,
+    /// The order to stop, apart from `orders`, whose pause is waited for at the same time.
+    pub(super) shutdown: CancellationToken,
     /// Asked while `--until-idle` waits for the server to catch up.
     pub(super) question: Question<'a>,
     /// Asked for the metrics of the slot.
@@ -72,7 +78,8 @@ pub(super) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// The next input. An order to pause counts only where it `may_pause`, between transactions.
+    /// The next input. The orders to stop and to pause count only where the stream `may_rest`, between
+    /// transactions.
     ///
     /// # Errors
     /// When the replication session fails, or the server answers a question with an error.
@@ -80,11 +87,12 @@ impl Inputs<'_> {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped, and nothing by the arms that do not win: each
     /// source keeps its state.
-    pub(super) async fn next(&mut self, wait: Wait, may_pause: bool) -> Result<Input> {
-        let Self { replication, heartbeat, orders, question, slot } = self;
+    pub(super) async fn next(&mut self, wait: Wait, may_rest: bool) -> Result<Input> {
+        let Self { replication, heartbeat, orders, shutdown, question, slot } = self;
         tokio::select! {
             biased;
-            () = orders.paused(), if may_pause => Ok(Input::Pause),
+            () = shutdown.cancelled(), if may_rest => Ok(Input::Stop),
+            () = orders.paused(), if may_rest => Ok(Input::Pause),
             () = Heartbeat::due(heartbeat.as_mut()), if heartbeat.is_some() => Ok(Input::Heartbeat),
             answer = question.pending.answer(), if question.pending.is_asked() => Ok(Input::ServerAt(answer?)),
             size = slot.pending.answer(), if slot.pending.is_asked() => Ok(Input::Slot(size)),

@@ -62,7 +62,8 @@ pub(crate) struct Stream<'a> {
     pub(crate) lane: &'a mut Lane,
     /// The connector's counters.
     pub(crate) metrics: &'a Arc<Meters>,
-    /// The order to pause; the order to stop is the caller's, who drops the future.
+    /// The orders to stop and to pause, which take effect at the end of a transaction. A caller to whom that takes too long
+    /// drops the future.
     pub(crate) orders: Orders,
     /// `--until-idle`: how long nothing may change before the stream ends.
     pub(crate) until_idle: Option<Duration>,
@@ -74,7 +75,7 @@ pub(crate) struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Runs until an error, until a pause is wanted and no transaction is open, or until idle.
+    /// Runs until an error, until a stop or a pause is wanted and no transaction is open, or until idle.
     pub(crate) async fn run(&mut self) -> Result<Ended> {
         let now = Instant::now();
         let xmin = Xmin::start(self.settings, self.query).await?;
@@ -93,6 +94,7 @@ impl Stream<'_> {
                 replication: self.replication,
                 heartbeat,
                 orders: self.orders.clone(),
+                shutdown: self.orders.shutdown().clone(),
                 question: Question::new(self.query, &self.settings.slot.name, now),
                 slot: SlotWatch::new(self.query, &self.settings.slot.name, now),
             },
@@ -130,6 +132,7 @@ impl Run<'_> {
                 return Ok(Ended::Done);
             }
             match self.inputs.next(wait, !self.in_transaction()).await? {
+                Input::Stop => return Ok(Ended::Stopped),
                 Input::Pause => return Ok(Ended::Paused),
                 Input::Heartbeat => self.beat().await?,
                 Input::ServerAt(position) => {
@@ -170,12 +173,13 @@ impl Run<'_> {
     }
 
     /// Takes what is there without waiting for the server, up to a limit. Returns how many messages
-    /// and bytes it took. Stops at the end of a transaction when a pause is wanted.
+    /// and bytes it took. Stops at the end of a transaction when a stop
+    /// or a pause is wanted.
     async fn drain(&mut self) -> Result<(u32, usize)> {
         let (mut drained, mut bytes) = (0, 0);
-        let pausing = self.inputs.orders.is_paused();
+        let resting = self.inputs.orders.is_paused() || self.inputs.orders.is_stopped();
         while drained < DRAIN
-            && (!pausing || self.in_transaction())
+            && (!resting || self.in_transaction())
             && let Some(wal) = self.inputs.replication.try_receive()?
         {
             if let Wal::Data { data, .. } = &wal {
