@@ -65,7 +65,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-/// Runs `check` on each seed as it is, then on changed ones until the time is over.
+/// Runs `check` on each seed as it is, and then on changed seeds until the time is over.
 fn fuzz(target: &str, seeds: &[Vec<u8>], mut check: impl FnMut(&[u8])) {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
     let seed = number("PGCDC_FUZZ_SEED").unwrap_or(u64::from(clock)) | 1;

@@ -34,7 +34,8 @@ const BOUNDS_US: [u64; 19] = [
 
 /// How long something took, in seconds, in buckets from 100 µs to 5 minutes. Clones count together.
 ///
-/// The histogram of `prometheus-client` takes a lock for each duration, and cannot take many equal ones at once.
+/// It replaces the histogram of `prometheus-client`, which takes a lock for each duration, and has no way to add many equal
+/// durations at once.
 ///
 /// ```
 /// use std::time::Duration;

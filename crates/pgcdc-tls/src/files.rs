@@ -10,11 +10,11 @@ use rustls::pki_types::pem::PemObject;
 use crate::certificate::Certificate;
 use crate::error::{Error, Result};
 
-/// Reads a file's bytes.
+/// Reads the certificates of a file: PEM (any number) or DER (one). Text around the PEM blocks is ignored, and so are blocks that
+/// are no certificates, such as a private key.
 ///
 /// # Errors
-/// When it cannot be read. The error names the property, and the hint says what to do: put the file there, or let pgcdc's user read
-/// it.
+/// When the file cannot be read, or has no certificate.
 pub fn read_certificates(property: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     certificates_of(property, &read(property, path)?, path)
 }
@@ -51,7 +51,8 @@ pub fn certificates_of(property: &str, bytes: &[u8], path: &Path) -> Result<Vec<
 /// Reads a file's bytes.
 ///
 /// # Errors
-/// When it cannot be read: names the property, and what to do.
+/// When the file cannot be read. The error names the property, and the hint says what to do: put the file there, or let pgcdc's
+/// user read it.
 pub fn read(property: &str, path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| {
         let path = path.display();

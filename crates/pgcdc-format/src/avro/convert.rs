@@ -106,14 +106,14 @@ fn append(schema: &Schema, value: &Value, replace_null: bool, out: &mut Vec<u8>)
     }
     match (&schema.kind, value) {
         (Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64, Value::Number(number)) => {
-            put_long(number.as_i64().ok_or(AvroError::Value("a whole number"))?, out);
+            put_long(number.as_i64().ok_or(AvroError::Value("it is not a whole number"))?, out);
         }
         (Kind::Float32, value) => out.extend_from_slice(&(float(value)? as f32).to_le_bytes()),
         (Kind::Float64, value) => out.extend_from_slice(&float(value)?.to_le_bytes()),
         (Kind::Boolean, Value::Bool(value)) => out.push(u8::from(*value)),
         (Kind::String, Value::String(text)) => put_bytes(text.as_bytes(), out),
         (Kind::Bytes, Value::String(text)) => {
-            put_bytes(&STANDARD.decode(text).map_err(|_| AvroError::Value("base64"))?, out);
+            put_bytes(&STANDARD.decode(text).map_err(|_| AvroError::Value("it is not base64"))?, out);
         }
         (Kind::Array(items), Value::Array(values)) => {
             block(values.len(), out);
@@ -133,8 +133,8 @@ fn append(schema: &Schema, value: &Value, replace_null: bool, out: &mut Vec<u8>)
                 field_value(field, values.get(&**name).unwrap_or(&Value::Null), replace_null, out)?;
             }
         }
-        (_, Value::Null) => return Err(AvroError::Value("null, and it is required")),
-        _ => return Err(AvroError::Value("another kind of JSON")),
+        (_, Value::Null) => return Err(AvroError::Value("it is null, and the schema does not allow null")),
+        _ => return Err(AvroError::Value("its JSON is of another type")),
     }
     Ok(())
 }
@@ -176,7 +176,9 @@ fn map_of_pairs(
     block(pairs.len(), out);
     for pair in pairs {
         let pair = pair.as_array().map(Vec::as_slice);
-        let Some([key, value]) = pair else { return Err(AvroError::Value("an entry of a map")) };
+        let Some([key, value]) = pair else {
+            return Err(AvroError::Value("an entry of a map is not a pair"));
+        };
         append(keys, key, replace_null, out)?;
         append(values, value, replace_null, out)?;
     }
@@ -196,7 +198,7 @@ fn field_value(
         && let Some(default) = &field.default
     {
         let default =
-            serde_json::from_str(default).map_err(|_| AvroError::Schema("a default that is not JSON"))?;
+            serde_json::from_str(default).map_err(|_| AvroError::Schema("a default is not JSON"))?;
         return append(field, &default, replace_null, out);
     }
     append(field, value, replace_null, out)
@@ -209,7 +211,7 @@ fn float(value: &Value) -> Result<f64, AvroError> {
         Value::String(word) => word.parse().ok(),
         _ => None,
     }
-    .ok_or(AvroError::Value("a number"))
+    .ok_or(AvroError::Value("it is not a number"))
 }
 
 /// Appends the count of items before them. An empty list or map has no block, only the zero that ends the blocks.

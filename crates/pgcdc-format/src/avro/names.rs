@@ -62,13 +62,15 @@ fn check(name: &str) -> Result<(), AvroError> {
     let mut letters = name.chars();
     match letters.next() {
         None => return wrong("it is empty"),
-        Some(first) if first != '_' && !first.is_alphabetic() => return wrong("its first character"),
+        Some(first) if first != '_' && !first.is_alphabetic() => {
+            return wrong("it does not begin with a letter or `_`");
+        }
         Some(_) => {}
     }
     if letters.all(|letter| letter == '_' || letter.is_alphanumeric()) {
         Ok(())
     } else {
-        wrong("a character in it")
+        wrong("it has a character other than letters, digits and `_`")
     }
 }
 

@@ -26,9 +26,10 @@ use crate::types::{append_f32, append_f64};
 /// ```
 pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
     let bad = AvroError::Schema;
-    let word = json.get("type").and_then(Value::as_str).ok_or(bad("type is missing"))?;
-    let part = |name: &str| json.get(name).ok_or(bad("a part of it is missing")).and_then(read_schema);
-    let kind = match Type::from_word(word).ok_or(bad("its type is unknown"))? {
+    let word = json.get("type").and_then(Value::as_str).ok_or(bad("its type is missing"))?;
+    let part =
+        |name: &str| json.get(name).ok_or(bad("its items, keys or values are missing")).and_then(read_schema);
+    let kind = match Type::from_word(word).ok_or(bad("its type is not one of Connect's"))? {
         Type::Int8 => Kind::Int8,
         Type::Int16 => Kind::Int16,
         Type::Int32 => Kind::Int32,
@@ -41,10 +42,9 @@ pub fn read_schema(json: &Value) -> Result<Schema, AvroError> {
         Type::Array => Kind::Array(Box::new(part("items")?)),
         Type::Map => Kind::Map(Box::new(part("keys")?), Box::new(part("values")?)),
         Type::Struct => {
-            let fields =
-                json.get("fields").and_then(Value::as_array).ok_or(bad("a struct without fields"))?;
+            let fields = json.get("fields").and_then(Value::as_array).ok_or(bad("a struct has no fields"))?;
             let field = |field: &Value| {
-                let name = field.get("field").and_then(Value::as_str).ok_or(bad("a field without a name"))?;
+                let name = field.get("field").and_then(Value::as_str).ok_or(bad("a field has no name"))?;
                 Ok((name.into(), read_schema(field)?))
             };
             Kind::Struct(fields.iter().map(field).collect::<Result<_, _>>()?)

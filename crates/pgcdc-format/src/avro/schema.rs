@@ -197,7 +197,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Appends the beginning of a record's definition. Its namespace is written only where it differs from the one around it.
+    /// Appends the beginning of a record's definition. Its namespace is written only where it differs from the namespace around it.
     fn open_record(&mut self, name: &FullName, space: Option<&str>) {
         self.raw("{\"type\":\"record\",\"name\":");
         self.string(&name.name);
@@ -276,7 +276,7 @@ impl Writer<'_> {
         };
         let name = schema.name.as_deref();
         if name == Some(DECIMAL) {
-            let scale = parameter("scale").ok_or(AvroError::Schema("a decimal without a scale"))?;
+            let scale = parameter("scale").ok_or(AvroError::Schema("a decimal has no scale"))?;
             let precision = parameter("connect.decimal.precision").unwrap_or(64);
             self.raw(&format!(",\"scale\":{scale},\"precision\":{precision}"));
         }
@@ -341,8 +341,8 @@ impl Writer<'_> {
     fn default(&mut self, kind: &Kind, json: &str) -> Result<(), AvroError> {
         match kind {
             Kind::String | Kind::Bytes | Kind::Array(_) | Kind::Map(..) | Kind::Struct(_) => {
-                let value = serde_json::from_str(json)
-                    .map_err(|_| AvroError::Schema("a default that is not JSON"))?;
+                let value =
+                    serde_json::from_str(json).map_err(|_| AvroError::Schema("a default is not JSON"))?;
                 self.default_value(kind, &value)
             }
             _ => {
@@ -358,7 +358,7 @@ impl Writer<'_> {
             (Kind::String, Value::String(text)) => self.string(text),
             (Kind::Bytes, Value::String(text)) => {
                 let bytes =
-                    STANDARD.decode(text).map_err(|_| AvroError::Schema("a default that is not base64"))?;
+                    STANDARD.decode(text).map_err(|_| AvroError::Schema("a default is not base64"))?;
                 self.string(&bytes.into_iter().map(char::from).collect::<String>());
             }
             (Kind::Array(items), Value::Array(values)) => {

@@ -264,7 +264,8 @@ impl Decimal {
         {
             return None;
         }
-        // Base 256, least significant first; lengths are those of a numeric column, so plain schoolbook does.
+        // Base 256, least significant first. Numbers are as long as those of a `numeric` column, so schoolbook arithmetic is fast
+        // enough.
         let mut bytes: Vec<u8> = vec![0];
         for digit in digits() {
             let mut carry = u32::from(digit - b'0');

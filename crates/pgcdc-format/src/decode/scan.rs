@@ -202,7 +202,7 @@ impl<'a> Scanner<'a> {
         self.expect(bracket)?;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return self.fail("nested too deep");
+            return self.fail("arrays and objects are nested too deep");
         }
         self.space();
         Ok(())

@@ -100,7 +100,7 @@ pub enum Semantic {
 /// The schema of a record's key or value.
 #[derive(Debug, PartialEq)]
 pub(super) struct Schema {
-    /// The row's fields: the payload's own for a key or a flattened value, those of before/after for an envelope.
+    /// The fields of the row: for a key or a flattened value the payload's own, for an envelope those of `before` and `after`.
     pub(super) row: Option<Arc<RowSchema>>,
     /// The meaning of a payload that is no struct, such as a key cut down to one field.
     pub(super) scalar: Option<Semantic>,

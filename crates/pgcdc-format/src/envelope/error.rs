@@ -23,7 +23,7 @@ pub enum EncodeError {
     Avro {
         /// `schema.table`.
         table: String,
-        /// Why it has none.
+        /// Why it has no form.
         source: AvroError,
     },
     /// The row and its relation differ in their number of columns: the relation is not the one that the row was written with.
@@ -37,7 +37,7 @@ pub enum EncodeError {
         found: usize,
     },
     /// The server sent a value in binary, although the stream asked for text.
-    #[error("column {column} of {table} came in binary form")]
+    #[error("the server sent column {column} of {table} in binary form, and not as text")]
     Binary {
         /// `schema.table`.
         table: String,

@@ -1,4 +1,4 @@
-//! The configuration of encoders, resolved: what a connector's properties say, without their names and words.
+//! The configuration of encoders: the values of a connector's properties, checked and typed.
 
 use std::sync::Arc;
 

@@ -14,7 +14,8 @@ impl<'a> Cursor<'a> {
         Self { rest: bytes }
     }
 
-    /// The next `length` bytes. A length from the wire is safe here: it is compared with what is there before anything is allocated.
+    /// The next `length` bytes. A length from the wire is safe here: it is compared with the bytes that are left, and nothing is
+    /// allocated.
     pub(super) fn bytes(&mut self, length: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let (head, tail) = self.rest.split_at_checked(length).ok_or(DecodeError::Truncated(what))?;
         self.rest = tail;

@@ -182,7 +182,7 @@ impl<'a> RelationBody<'a> {
         let schema = cursor.text("a relation's schema")?;
         let table = cursor.text("a relation's name")?;
         let identity = ReplicaIdentity::from_letter(cursor.u8("a replica identity")?)
-            .ok_or(DecodeError::Malformed("a replica identity is none of d, n, f, i"))?;
+            .ok_or(DecodeError::Malformed("the replica identity is not one of d, n, f, i"))?;
         let count = cursor.u16("a relation's column count")?;
         let body = Self { oid, schema, table, identity, count, body: *cursor };
         for column in body.columns() {
@@ -236,7 +236,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message<'_>, DecodeError> {
             let kind = match cursor.u8("a delete's tuple kind")? {
                 b'K' => RelationIdentity::Key,
                 b'O' => RelationIdentity::Row,
-                _ => return Err(DecodeError::Malformed("a delete has neither a key nor a row")),
+                _ => return Err(DecodeError::Malformed("the kind of a delete's tuple is not one of K, O")),
             };
             Message::Delete { relation, kind, old: Tuple::read(&mut cursor)? }
         }
@@ -285,7 +285,7 @@ fn update<'a>(cursor: &mut Cursor<'a>) -> Result<Message<'a>, DecodeError> {
         }
         b'K' => RelationIdentity::Key,
         b'O' => RelationIdentity::Row,
-        _ => return Err(DecodeError::Malformed("an update's tuple is none of K, O, N")),
+        _ => return Err(DecodeError::Malformed("the kind of an update's tuple is not one of K, O, N")),
     };
     let old = Tuple::read(cursor)?;
     old.skip(cursor)?;
@@ -308,7 +308,7 @@ fn expect_tag(cursor: &mut Cursor<'_>, tag: u8) -> Result<(), DecodeError> {
     if cursor.u8("a tuple's tag")? == tag {
         Ok(())
     } else {
-        Err(DecodeError::Malformed("a new row does not begin with N"))
+        Err(DecodeError::Malformed("the kind of a new row's tuple is not N"))
     }
 }
 

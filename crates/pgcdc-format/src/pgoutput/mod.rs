@@ -28,7 +28,7 @@ pub use tuple::{Tuple, TupleValue, Values};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The message ended in the middle of a field, which the text names.
-    #[error("message ends inside {0}")]
+    #[error("the message ends inside {0}")]
     Truncated(&'static str),
     /// A message tag that protocol version 1 does not have, such as `S` (stream start) of version 2.
     #[error("unknown message tag 0x{0:02x}")]

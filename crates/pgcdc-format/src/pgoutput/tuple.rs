@@ -136,7 +136,7 @@ impl<'a> Values<'a> {
             b'u' => TupleValue::Unchanged,
             b't' => TupleValue::Text(self.sized()?),
             b'b' => TupleValue::Binary(self.sized()?),
-            _ => return Err(DecodeError::Malformed("a column is of no known kind (n, u, t, b)")),
+            _ => return Err(DecodeError::Malformed("the kind of a column is not one of n, u, t, b")),
         })
     }
 

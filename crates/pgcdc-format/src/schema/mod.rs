@@ -12,7 +12,7 @@
 //! | `default` | where set | a value in the payload's form |
 //! | `field` | in a struct | the field's name |
 //!
-//! The keys stand in this order in what Connect writes, and so here.
+//! Connect writes the keys in this order, and so does this module.
 //!
 //! `model` is a schema that is built once for a table and rendered. `pgcdc-transform` has a model of its own for schemas of
 //! records under way, which are shared, hashed and compared for each record. Both have their types and logical types from

@@ -42,7 +42,7 @@ pub(super) struct DateTime {
     pub(super) time: Time,
 }
 
-/// Reads the bytes that are left. Each method steps over what it returns, and every unexpected byte is the same error.
+/// Reads a text from its beginning. Each method steps over the bytes that it reads, and every unexpected byte gives the same error.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {

@@ -31,7 +31,6 @@ pub enum FailureMode {
 pub struct Failures(Arc<Counts>);
 
 /// The counts behind all clones.
-/// One column's count.
 #[derive(Debug, Default)]
 struct Counts {
     /// The sum over all columns.
@@ -40,6 +39,7 @@ struct Counts {
     columns: Mutex<BTreeMap<(String, String), Arc<Count>>>,
 }
 
+/// One column's count.
 #[derive(Debug, Default)]
 struct Count {
     /// How many values could not be converted.

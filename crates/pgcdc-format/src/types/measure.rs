@@ -64,7 +64,7 @@ pub(super) fn type_name(column: &Column) -> &str {
     }
 }
 
-/// Length and scale where the column itself has no modifier: for a domain those of the type below it.
+/// Length and scale of a column without a modifier of its own: a domain has those of the type below it.
 fn defaults(pg_type: &PgType) -> (i32, i32) {
     match &pg_type.kind {
         TypeKind::Domain { base, typmod: -1 } => defaults(base),
@@ -73,7 +73,7 @@ fn defaults(pg_type: &PgType) -> (i32, i32) {
     }
 }
 
-/// The precision, or where there is none the width of the longest value.
+/// The precision of a type, or for a type without precision the width of its longest value.
 fn length(pg_type: &PgType, typmod: i32) -> i32 {
     match precision(pg_type, typmod) {
         0 => 131_089,

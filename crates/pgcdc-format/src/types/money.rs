@@ -1,8 +1,8 @@
 //! `money`: an amount with a currency sign and grouping commas, for example `-$1,234.56`.
 //!
-//! The server prints it as `lc_monetary` says, so that one text may mean two amounts. Every session of pgcdc sets `lc_monetary=C`. Then
-//! there are always two digits behind the point, whatever the database's own setting: with a setting of no digits (yen) `$12.34` is
-//! 1234. The amount is in smallest units, 64 bits.
+//! The server prints an amount as `lc_monetary` says, so one text may mean two amounts. Every session of pgcdc sets
+//! `lc_monetary=C`. Then the text always has two digits behind the point. How many digits there really are is the database's own
+//! setting: where it has none (yen), `$12.34` means 1234. The server stores smallest units in 64 bits.
 //!
 //! With `precise` the amount is rounded to `money.fraction.digits`. Source: PostgreSQL manual, "Monetary Types"; Debezium's
 //! `money.fraction.digits`.

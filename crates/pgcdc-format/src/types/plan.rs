@@ -231,7 +231,7 @@ fn of_shape(type_oid: u32) -> Option<(Family, Schema)> {
     Some((Family::Shape(shape), schema))
 }
 
-/// A type of an extension, known by its name in whatever schema: citext, isn, ltree, hstore, PostGIS, pgvector.
+/// A type of an extension, known by its name, in any schema: citext, isn, ltree, hstore, PostGIS, pgvector.
 fn of_extension(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
     if base.kind != TypeKind::Base {
         return None;

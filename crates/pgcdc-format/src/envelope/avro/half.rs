@@ -48,7 +48,7 @@ impl AvroHalf {
     /// When there is no schema in the text, or Avro has no form for it.
     pub(in crate::envelope) fn of_head(head: &[u8], options: &AvroOptions) -> Result<Self, AvroError> {
         const OPEN: &[u8] = br#"{"schema":"#;
-        let text = head.strip_prefix(OPEN).ok_or(AvroError::Schema("there is none"))?;
+        let text = head.strip_prefix(OPEN).ok_or(AvroError::Schema("it is missing"))?;
         let mut schemas = serde_json::Deserializer::from_slice(text).into_iter::<serde_json::Value>();
         let json = schemas.next().and_then(Result::ok).ok_or(AvroError::Schema("it is not JSON"))?;
         let converter = Converter::new(read_schema(&json)?, options)?;

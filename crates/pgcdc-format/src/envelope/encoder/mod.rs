@@ -256,7 +256,7 @@ impl RelationEncoder {
         Ok(1)
     }
 
-    /// Appends the one record of a change that keeps its key.
+    /// Appends the record of a change that keeps its key.
     #[inline]
     fn record(
         &self,
@@ -270,8 +270,8 @@ impl RelationEncoder {
         Ok(())
     }
 
-    /// Appends the records of an update with an old row: one `u`, or delete and create when the key changed. `parts` are
-    /// those of the `u`.
+    /// Appends the records of an update with an old row: one `u`, or a delete and a create when the key changed. `parts` are the
+    /// parts of the `u`.
     fn update(
         &self,
         old: RowRef<'_>,

@@ -89,10 +89,11 @@ pub(super) enum Family {
 }
 
 impl Family {
-    /// Appends the JSON of a value that is not null.
+    /// Appends the JSON of a value that Debezium reads through its JDBC driver, in snapshots and in lists. The driver converts
+    /// some dates differently.
     ///
     /// # Errors
-    /// When the text is not of the type's output format, or the value has no form. `out` may then hold a part of the value.
+    /// As [`append`](Self::append).
     pub(super) fn append_from_driver(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::Date(form) => form.append_from_driver(text, out),
@@ -105,7 +106,10 @@ impl Family {
         }
     }
 
-    /// Appends the JSON of a value.
+    /// Appends the JSON of a value that is not null.
+    ///
+    /// # Errors
+    /// When the text is not of the type's output format, or the value has no form. `out` may then hold a part of the value.
     pub(super) fn append(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         match self {
             Self::Bool => {

@@ -12,9 +12,9 @@ pub(in crate::types) enum Reform {
     Constant(Box<[u8]>),
     /// The hash of the text, cut to this many digits.
     Hash(HashMask, usize),
-    /// At most so many UTF-16 units from a text's beginning.
+    /// At most this many UTF-16 units from the beginning of a text.
     Cut(usize),
-    /// At most so many bytes from the beginning.
+    /// At most this many bytes from the beginning.
     CutBytes(usize),
 }
 
