@@ -264,8 +264,8 @@ impl Decimal {
         {
             return None;
         }
-        // Base 256, least significant first. Numbers are as long as those of a `numeric` column, so schoolbook arithmetic is fast
-        // enough.
+        // Base 256, least significant first. The time of schoolbook arithmetic grows with the square of the length, which only
+        // numbers of thousands of digits feel.
         let mut bytes: Vec<u8> = vec![0];
         for digit in digits() {
             let mut carry = u32::from(digit - b'0');

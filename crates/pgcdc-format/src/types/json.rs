@@ -79,7 +79,7 @@ fn escape<const SURROGATES: bool>(text: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(block);
             rest = after;
         } else if long == 0 {
-            // Byte i moves up by one for each mark up to its own; the backslashes are there already.
+            // Each byte moves up by the number of marks at or before it; the backslashes stand in the gaps already.
             let places = (short >> 7).wrapping_mul(LOW).wrapping_add(0x0706_0504_0302_0100);
             // Written to their final place: reading bytes back at once as one word stalls the processor.
             out.extend_from_slice(&[b'\\'; 16]);

@@ -163,7 +163,7 @@ mod tests {
     fn known_digests() {
         assert_eq!(hash("MD5", "", true, "abc"), "900150983cd24fb0d6963f7d28e17f72");
         assert_eq!(hash("sha-1", "a", true, "bc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
-        // What Debezium wrote for sel_mask/md5.
+        // Debezium's own output for `sel_mask/md5`.
         assert_eq!(hash("MD5", "x", false, "visible"), "460c7f8a59d05a9a2d7a20e120ae5f14");
         assert_eq!(hash("MD5", "x", false, "é😀long text"), "0b37650d789ddd7cbdf0503b908a5732");
     }
