@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::{AvroError, AvroOptions, AvroSchema, Schema, put_bytes, put_long, read_schema};
+use crate::java::{java_hash, java_order};
 use crate::schema::Kind;
-use crate::types::{java_hash, java_order};
 
 /// Turns JSON payloads of one Connect schema into Avro.
 ///

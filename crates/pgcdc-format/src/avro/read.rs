@@ -6,8 +6,8 @@
 use serde_json::Value;
 
 use super::AvroError;
+use crate::java::{append_f32, append_f64};
 use crate::schema::{Kind, Schema, Type};
-use crate::types::{append_f32, append_f64};
 
 /// Reads a Connect schema from the JSON form that `JsonConverter` gives it. Keys that it does not know are ignored, and so is a
 /// name without characters.

@@ -19,8 +19,8 @@ use serde_json::Value;
 
 use super::names::{self, FullName};
 use super::{AvroError, AvroOptions, Schema};
+use crate::json::write_inner_json_string;
 use crate::schema::{Kind, Logical};
-use crate::types::write_inner_json_string;
 
 /// The namespace of the names that schemas without a name get: `ConnectDefault`, `ConnectDefault2`, …, and `MapEntry`.
 const NAMESPACE: &str = "io.confluent.connect.avro";

@@ -6,8 +6,8 @@
 use super::header::HeaderForm;
 use super::options::{EnvelopeOptions, TablePlan};
 use super::row::{KeyParts, RowEncoder};
+use crate::json::write_json_string;
 use crate::schema::Schema;
-use crate::types::write_json_string;
 
 /// A table's key, with everything but its values rendered.
 #[derive(Clone, Debug)]

@@ -25,7 +25,8 @@ use super::schemas::{
 use super::source::SourceTemplate;
 use super::transaction_block::append_block;
 use crate::avro::{AvroError, AvroSchema};
-use crate::types::{BinaryMode, write_json_string};
+use crate::json::write_json_string;
+use crate::types::BinaryMode;
 
 /// The kind of a record that no table's change makes. Each has schemas of its own, so each needs numbers of its own in Avro.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@
 
 use super::options::EnvelopeOptions;
 use super::row::RowEncoder;
-use crate::types::write_json_string;
+use crate::json::write_json_string;
 
 /// The values that `source.snapshot` may have, as the schema lists them (`io.debezium.data.Enum`).
 pub(super) const SNAPSHOT_VALUES: &str =

@@ -17,7 +17,7 @@ use pgcdc_event::{Snapshot, TableName};
 
 use super::context::Context;
 use super::options::EnvelopeOptions;
-use crate::types::write_json_string;
+use crate::json::write_json_string;
 
 /// The value of `source.version`: the Debezium release whose form these records have.
 pub(super) const DEBEZIUM_VERSION: &str = "3.7.0.Final";

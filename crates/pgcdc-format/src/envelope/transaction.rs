@@ -17,7 +17,7 @@ use super::message::{MessageEncoder, MessageKind, wrapped};
 use super::schemas::{TRANSACTION_KEY_SCHEMA, TRANSACTION_VALUE_SCHEMA};
 use super::transaction_block::{append_id, number};
 use crate::avro::AvroError;
-use crate::types::write_json_string;
+use crate::json::write_json_string;
 
 impl MessageEncoder {
     /// Appends the record of a transaction's begin. `context` has the transaction's id, its commit time, and as `lsn` the position

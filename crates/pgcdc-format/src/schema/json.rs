@@ -3,7 +3,7 @@
 //! where there is one, and [`Attributes::end`].
 
 use super::types::Type;
-use crate::types::write_json_string;
+use crate::json::write_json_string;
 
 /// Appends `{"type":"…"`, with which the JSON of every schema begins. The object stays open.
 ///

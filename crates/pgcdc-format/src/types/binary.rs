@@ -6,8 +6,8 @@
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use super::fault::Fault;
-use super::json::append_base64;
 use super::options::BinaryMode;
+use crate::json::append_base64;
 
 /// How bytes are written: always a JSON string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

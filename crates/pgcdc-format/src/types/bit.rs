@@ -7,7 +7,7 @@
 //! | `000000000` | none | `""` |
 
 use super::fault::Fault;
-use super::json::write_base64;
+use crate::json::write_base64;
 
 const BAD: Fault = Fault::Bad("not a bit string");
 

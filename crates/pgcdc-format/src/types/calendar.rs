@@ -12,8 +12,8 @@
 //! Source: PostgreSQL manual, "Date/Time Output" (DateStyle ISO, TimeZone UTC).
 
 use super::fault::Fault;
-use super::json::write_int;
 use crate::civil;
+use crate::json::write_int;
 
 const BAD: Fault = Fault::Bad("not a date or time of the ISO style");
 

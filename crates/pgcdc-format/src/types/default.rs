@@ -18,10 +18,10 @@ use pgcdc_event::{Column, PgType, TypeKind};
 
 use super::family::Family;
 use super::fault::Fault;
-use super::json::write_json_string;
-use super::number::{append_f32, append_f64};
 use super::numeric::{Numeric, without_exponent};
 use super::oid;
+use crate::java::{append_f32, append_f64};
+use crate::json::write_json_string;
 
 /// Functions that are called without parentheses.
 const CLOCK_WORDS: [&str; 5] =

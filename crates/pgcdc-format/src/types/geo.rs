@@ -18,8 +18,8 @@
 
 use super::binary::nibble;
 use super::fault::Fault;
-use super::json::{write_base64, write_int};
-use super::number::append_f64;
+use crate::java::append_f64;
+use crate::json::{write_base64, write_int};
 
 const BAD: Fault = Fault::Bad("not a geometric value");
 

@@ -12,9 +12,9 @@
 //! Source: PostgreSQL manual, "Interval Output"; Debezium's `interval.handling.mode`.
 
 use super::fault::Fault;
-use super::json::write_int;
 use super::options::{IntervalMode, TimePrecision, TypeOptions};
 use super::temporal::append_precision;
+use crate::json::write_int;
 
 /// How an interval is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

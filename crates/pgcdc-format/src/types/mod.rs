@@ -7,8 +7,8 @@
 //! | `float4`, `float8` | float, double | `number` |
 //! | `numeric(p,s)`, `money` | bytes (`Decimal`) | `numeric`, `money` |
 //! | `numeric` | struct (`VariableScaleDecimal`) | `numeric` |
-//! | `text`, `varchar`, `char`, `citext`, `inet`, ranges, … | string | `json` |
-//! | `uuid`, `json`, `xml`, `ltree`, enums, … | string (`Uuid`, `Json`, `Xml`, `Ltree`, `Enum`, …) | `json` |
+//! | `text`, `varchar`, `char`, `citext`, `inet`, ranges, … | string | `family` |
+//! | `uuid`, `json`, `xml`, `ltree`, enums, … | string (`Uuid`, `Json`, `Xml`, `Ltree`, `Enum`, …) | `family` |
 //! | `bytea` | bytes | `binary` |
 //! | `bit(n)`, `varbit` | bytes (`Bits`) | `bit` |
 //! | `date` | int32 (`Date`) | `temporal` |
@@ -24,7 +24,7 @@
 //! on the row: family, precision, schema, default. For a row [`Codec::append`] then only reads text and appends bytes.
 //!
 //! Reading order: `options`; `plan` (which family a type belongs to) with `oid` and `logical` (its schema); `family` (one match per
-//! value) with what families are made of; then a file per group of types, as the table says, with `digits` and `calendar` below
+//! value) with what families are made of; then a file per group of types, as the table says, with `calendar` below
 //! them; the replacements of a value: `default`, `unavailable`, `failures`; masks and cuts: `shaping`, with `mask` and `measure`.
 //! `avro` is the binary form.
 //!
@@ -38,19 +38,16 @@ mod binary;
 mod bit;
 mod calendar;
 mod default;
-mod digits;
 mod failures;
 mod family;
 mod fault;
 mod geo;
 mod hstore;
 mod interval;
-mod json;
 mod logical;
 mod mask;
 mod measure;
 mod money;
-mod name_uuid;
 mod number;
 mod numeric;
 mod oid;
@@ -71,15 +68,14 @@ mod tests;
 pub(crate) use avro::AvroCodec;
 pub(crate) use failures::ColumnFailures;
 pub use failures::{FailedColumn, FailureMode, Failures};
-pub(crate) use hstore::{java_hash, java_order};
-pub(crate) use json::write_inner_json_string;
-pub use json::{write_json_escaped, write_json_string};
 pub use mask::HashMask;
-pub use number::{append_f32, append_f64};
 pub use options::{
     BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };
 pub use shaping::{Shaping, source_type_name};
+
+pub use crate::java::{append_f32, append_f64};
+pub use crate::json::{write_json_escaped, write_json_string};
 
 use pgcdc_event::Column;
 

@@ -8,10 +8,10 @@
 //! `money.fraction.digits`.
 
 use super::fault::Fault;
-use super::json::{write_base64, write_int};
-use super::number::append_f64;
 use super::numeric::{Numeric, shortest};
 use super::options::{DecimalFormat, DecimalMode, TypeOptions};
+use crate::java::append_f64;
+use crate::json::{write_base64, write_int};
 
 /// How money is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

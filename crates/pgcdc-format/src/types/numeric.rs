@@ -12,10 +12,10 @@
 //! Source: Debezium's documentation of the PostgreSQL connector, "Decimal types" (`decimal.handling.mode`).
 
 use super::fault::Fault;
-use super::json::{write_base64, write_int};
-use super::number::append_f64;
 use super::options::{DecimalFormat, DecimalMode};
 use crate::avro::put_bytes;
+use crate::java::append_f64;
+use crate::json::{write_base64, write_int};
 
 /// The largest power of ten that an exponent in a default expression may ask for. A larger one would fill memory with zeros.
 const LONGEST: i64 = 20_000;

@@ -17,8 +17,8 @@
 
 use super::calendar::{Date, DateTime, Time};
 use super::fault::Fault;
-use super::json::write_int;
 use super::options::TimePrecision;
+use crate::json::write_int;
 
 /// The two infinities of dates and timestamps.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,11 +15,11 @@
 
 use super::binary::BinaryForm;
 use super::family::Family;
-use super::json::{base64_json, write_int, write_json_string};
-use super::name_uuid::name_uuid;
 use super::numeric::Numeric;
 use super::options::BinaryMode;
 use super::temporal::DateForm;
+use crate::java::name_uuid;
+use crate::json::{base64_json, write_int, write_json_string};
 
 /// The JSON of the placeholder for a type; `None` where Debezium writes null. `base_name` is the type's name below all domains, `_int4`
 /// for an array of `int4`.

@@ -9,9 +9,9 @@
 //! Source: pgvector's documentation; Debezium's documentation, "pgvector types".
 
 use super::fault::Fault;
-use super::hstore::java_order;
-use super::json::write_int;
-use super::number::{append_f64, append_float4};
+use super::number::append_float4;
+use crate::java::{append_f64, java_order};
+use crate::json::write_int;
 
 const BAD: Fault = Fault::Bad("not a vector");
 

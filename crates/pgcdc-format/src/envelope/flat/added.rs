@@ -12,8 +12,8 @@ use crate::envelope::error::EncodeError;
 use crate::envelope::options::EnvelopeOptions;
 use crate::envelope::row::RowEncoder;
 use crate::envelope::schemas::SNAPSHOT_VALUES;
+use crate::json::write_json_string;
 use crate::schema::Schema;
-use crate::types::write_json_string;
 
 /// A field that the transform adds to a row, or a header that it adds to a record.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::envelope::context::Context;
 use crate::envelope::error::EncodeError;
 use crate::envelope::options::EnvelopeOptions;
 use crate::envelope::row::{KeyParts, RowEncoder};
-use crate::types::write_json_string;
+use crate::json::write_json_string;
 
 /// A table's flattened form, compiled.
 #[derive(Clone, Debug)]

@@ -10,7 +10,8 @@
 use pgcdc_event::{Column, Relation};
 
 use crate::envelope::options::{EnvelopeOptions, TablePlan};
-use crate::types::{Codec, Shaping, write_json_string};
+use crate::json::write_json_string;
+use crate::types::{Codec, Shaping};
 
 /// One column, compiled.
 #[derive(Clone, Debug)]

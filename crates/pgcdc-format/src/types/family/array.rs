@@ -11,8 +11,8 @@
 //! Source: PostgreSQL manual, "Array Input and Output Syntax".
 
 use super::Family;
+use crate::json::write_json_string;
 use crate::types::fault::Fault;
-use crate::types::json::write_json_string;
 
 const BAD: Fault = Fault::Bad("not an array");
 

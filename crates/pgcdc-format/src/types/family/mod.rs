@@ -18,12 +18,12 @@ use super::fault::Fault;
 use super::geo::Shape;
 use super::hstore;
 use super::interval::IntervalForm;
-use super::json::write_json_string;
 use super::money::MoneyForm;
 use super::number::{append_float4, append_float8, append_int};
 use super::numeric::Numeric;
 use super::temporal::{self, DateForm, TimeForm, TimeUnit};
 use super::vector;
+use crate::json::write_json_string;
 
 /// The form of a column's values. See the table in `types/mod.rs` for the types that have each of them.
 #[derive(Clone, Debug)]

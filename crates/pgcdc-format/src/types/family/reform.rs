@@ -1,11 +1,11 @@
 //! The change that a mask or a cut makes to a value, after the value's own family has written it.
 
 use super::Family;
+use crate::json::{base64_json, write_json_string};
 use crate::types::fault::Fault;
-use crate::types::json::{base64_json, write_json_string};
 use crate::types::mask::HashMask;
 
-/// How a rule changes a value: the part of a [`Shaping`] that is needed for each row.
+/// How a rule changes a value: the part of a [`Shaping`](crate::types::Shaping) that is needed for each row.
 #[derive(Clone, Debug)]
 pub(in crate::types) enum Reform {
     /// This JSON in place of any value.

@@ -155,14 +155,14 @@ const fn to_escape<const SURROGATES: bool>(word: u64) -> (u64, u64) {
 }
 
 /// Appends `bytes` as a JSON string of standard base64, Connect's form of `bytes`.
-pub(super) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     append_base64(bytes, &STANDARD, out);
     out.push(b'"');
 }
 
 /// Appends base64 without quotes. The buffer grows once and is written in place.
-pub(super) fn append_base64(bytes: &[u8], engine: &impl base64::Engine, out: &mut Vec<u8>) {
+pub(crate) fn append_base64(bytes: &[u8], engine: &impl base64::Engine, out: &mut Vec<u8>) {
     let start = out.len();
     let length = base64::encoded_len(bytes.len(), true).unwrap_or(0);
     out.resize(start + length, 0);
@@ -171,14 +171,14 @@ pub(super) fn append_base64(bytes: &[u8], engine: &impl base64::Engine, out: &mu
 }
 
 /// Standard base64 of `bytes` as a JSON string of its own, for values that are made once for a column.
-pub(super) fn base64_json(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn base64_json(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     write_base64(bytes, &mut out);
     out
 }
 
 /// Appends an integer's decimal digits.
-pub(super) fn write_int(value: impl itoa::Integer, out: &mut Vec<u8>) {
+pub(crate) fn write_int(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 

@@ -6,7 +6,7 @@
 use md5::{Digest, Md5};
 
 /// The version 3 UUID that Java's `UUID.nameUUIDFromBytes` makes of a name.
-pub(super) fn name_uuid(name: &[u8]) -> String {
+pub(crate) fn name_uuid(name: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut bytes: [u8; 16] = Md5::digest(name).into();
     bytes[6] = bytes[6] & 0x0f | 0x30;

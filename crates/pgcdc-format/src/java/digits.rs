@@ -3,22 +3,22 @@
 //! This spares most floating point numbers the way through their value: the digits that Postgres prints are the ones that Java
 //! prints, and only their arrangement differs.
 
-use super::json::write_int;
+use crate::json::write_int;
 
 /// A decimal number taken apart: `0.d₁d₂d₃… × 10^point`, with d₁ and the last digit not zero.
-pub(super) struct Digits {
+pub(crate) struct Digits {
     negative: bool,
     /// The digits as ASCII; the first `count` of them are in use. A double has at most 17.
     digits: [u8; 17],
     /// How many digits count; none for zero.
-    pub(super) count: usize,
+    pub(crate) count: usize,
     /// Where the point stands, counted from the first digit.
     point: i32,
 }
 
 impl Digits {
     /// Reads `[-]digits[.digits][e[±]digits]`; `None` for any other text, and for more than 17 digits that count.
-    pub(super) fn read(text: &[u8]) -> Option<Self> {
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let (negative, rest) = match text.split_first()? {
             (b'-', rest) => (true, rest),
             _ => (false, text),
@@ -66,13 +66,13 @@ impl Digits {
 
     /// Whether Java prints these shortest digits, too: not for the smallest numbers, where it prints two digits at least, and not for the
     /// largest. `single`: the number is a float, not a double.
-    pub(super) fn are_javas(&self, single: bool) -> bool {
+    pub(crate) fn are_javas(&self, single: bool) -> bool {
         let (smallest, largest, longest) = if single { (-36, 7, 9) } else { (-300, 15, 17) };
         self.count <= longest && (smallest..=largest).contains(&self.point)
     }
 
     /// Appends the number as Java does: plain from 10⁻³ up to 10⁷, else with an exponent, and always with a digit behind the point.
-    pub(super) fn write_java(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_java(&self, out: &mut Vec<u8>) {
         if self.negative {
             out.push(b'-');
         }
