@@ -1,9 +1,9 @@
 //! Seeds that a real server wrote, changed at random and put into every parser. A parser may answer with an error or a value; it
 //! must never panic, and never take memory out of proportion.
 //!
-//! The corpus is in `fuzz/`: messages of pgoutput and columns' texts, in hexadecimal digits, one on each line. Each target runs for
-//! as many seconds as `PGCDC_FUZZ_SECONDS` says, by default one; `cargo xtask fuzz` runs them for long. An input that fails is printed in
-//! hexadecimal digits: it belongs into the corpus, as a line of its own.
+//! The corpus is in `fuzz/`: messages of pgoutput and columns' texts, in hexadecimal digits, one on each line. Each target
+//! runs for as many seconds as `PGCDC_FUZZ_SECONDS` says, by default one; `cargo xtask fuzz` runs them for long. An input
+//! that fails is printed in hexadecimal digits: it belongs into the corpus, as a line of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

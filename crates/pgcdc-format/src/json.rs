@@ -59,8 +59,8 @@ pub fn write_json_escaped(text: &[u8], out: &mut Vec<u8>) {
     escape::<true>(text, out);
 }
 
-/// Appends a JSON string as Jackson writes it when JSON is made as text and not as bytes: characters beyond the basic plane stay as they
-/// are. Such JSON is the content of another string (`hstore` as JSON, an Avro schema).
+/// Appends a JSON string as Jackson writes it when JSON is made as text and not as bytes: characters beyond the basic plane
+/// stay as they are. Such JSON is the content of another string (`hstore` as JSON, an Avro schema).
 pub(crate) fn write_inner_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     escape::<false>(text, out);

@@ -10,8 +10,8 @@
 //! | 3 | [`envelope`] | a change of a row | the key and value of one to three Kafka records |
 //! | 4 | [`decode`] | a Kafka record | a change, for sinks |
 //!
-//! [`schema`] and [`avro`] are the two schema languages of step 3. [`names`], [`civil`], `json` (JSON text, appended) and `java` (Java's
-//! own ways that show in records) serve several steps.
+//! [`schema`] and [`avro`] are the two schema languages of step 3. [`names`], [`civil`], `json` (JSON text, appended) and
+//! `java` (Java's own ways that show in records) serve several steps.
 //!
 //! Numbers on the wire of Postgres are big-endian, and times count microseconds from 2000-01-01. All times that this crate
 //! hands out count from 1970-01-01 UTC; each field says in which unit.

@@ -1,7 +1,8 @@
 //! The table: each metric's field, name, kind and help, in one group for each part that counts.
 //!
-//! To add a metric, add a line to a group: it becomes a field of the handles, a family of the registry, and a row of [`TABLE`]. Names
-//! follow Prometheus' rules: `pgcdc_`, the thing, its unit in full (`_bytes`, `_seconds`), and `_total` for a counter.
+//! To add a metric, add a line to a group: it becomes a field of the handles, a family of the registry, and a row of
+//! [`TABLE`]. Names follow Prometheus' rules: `pgcdc_`, the thing, its unit in full (`_bytes`, `_seconds`), and `_total` for
+//! a counter.
 
 use prometheus_client::encoding::EncodeMetric;
 use prometheus_client::metrics::TypedMetric;

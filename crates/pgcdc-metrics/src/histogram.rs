@@ -8,8 +8,8 @@ use std::time::Duration;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::{MetricType, TypedMetric};
 
-/// The buckets' upper bounds in microseconds: 100 µs to 5 minutes, each about twice the one before. One more bucket has the longer
-/// durations. A change of them breaks the comparison with values that Prometheus stored before.
+/// The buckets' upper bounds in microseconds: 100 µs to 5 minutes, each about twice the one before. One more bucket has the
+/// longer durations. A change of them breaks the comparison with values that Prometheus stored before.
 const BOUNDS_US: [u64; 19] = [
     100,
     250,
@@ -62,7 +62,8 @@ impl Seconds {
         self.observe_many(took, 1);
     }
 
-    /// Adds `count` durations of about this length at the cost of one: for instance of all transactions that one acknowledgement covers.
+    /// Adds `count` durations of about this length at the cost of one: for instance of all transactions that one
+    /// acknowledgement covers.
     pub fn observe_many(&self, took: Duration, count: u64) {
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS_US.partition_point(|&bound| bound < took);

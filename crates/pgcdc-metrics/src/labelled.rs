@@ -1,7 +1,7 @@
 //! Counters that tell a connector's counts apart by further labels: its rows by table and operation, its restarts by reason.
 //!
-//! Each combination of labels is a time series of its own, which Prometheus keeps for weeks. So a label's values must be few: tables
-//! and reasons, never keys or messages.
+//! Each combination of labels is a time series of its own, which Prometheus keeps for weeks. So a label's values must be
+//! few: tables and reasons, never keys or messages.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -47,8 +47,8 @@ pub use reference::reference;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::{MetricType, TypedMetric, counter, gauge};
 
-/// Counts upwards from 0. `inc`, `inc_by` and `get` take and give whole numbers. A restart of the process begins at 0 again, which
-/// Prometheus expects.
+/// Counts upwards from 0. `inc`, `inc_by` and `get` take and give whole numbers. A restart of the process begins at 0 again,
+/// which Prometheus expects.
 pub type Counter = counter::Counter;
 
 /// A whole number that rises and falls. Values beyond `i64::MAX` are kept as that number, since the client has no larger ones.
@@ -158,7 +158,8 @@ impl Registry {
         self.0.consumer.handles(sink)
     }
 
-    /// Drops the values of a connector that is gone, so that they are no longer written. Handles that are still held count on, unseen.
+    /// Drops the values of a connector that is gone, so that they are no longer written. Handles that are still held count
+    /// on, unseen.
     pub fn forget_capture(&self, connector: &str) {
         self.0.capture.forget(connector);
         self.0.producer.forget(connector);
@@ -170,8 +171,8 @@ impl Registry {
         self.0.consumer.forget(sink);
     }
 
-    /// Writes all values as OpenMetrics text, for a `/metrics` endpoint. Its content type is [`CONTENT_TYPE`]. Counting goes on meanwhile, so
-    /// two values of one text may differ by what happened between them.
+    /// Writes all values as OpenMetrics text, for a `/metrics` endpoint. Its content type is [`CONTENT_TYPE`]. Counting goes
+    /// on meanwhile, so two values of one text may differ by what happened between them.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();

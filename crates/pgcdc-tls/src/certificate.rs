@@ -117,9 +117,9 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Whether the certificate may sign others: it is of X.509 v3, says that it is an authority's, may sign certificates, and has no
-    /// name constraints, which this check cannot apply. `below` is how many authorities stand between it and the server's
-    /// certificate; a certificate may limit that number.
+    /// Whether the certificate may sign others: it is of X.509 v3, says that it is an authority's, may sign certificates,
+    /// and has no name constraints, which this check cannot apply. `below` is how many authorities stand between it and the
+    /// server's certificate; a certificate may limit that number.
     fn may_vouch(&self, below: usize) -> bool {
         let tbs = &self.inner.tbs_certificate;
         let Ok(Some((_, constraints))) = tbs.get::<BasicConstraints>() else { return false };
@@ -133,8 +133,8 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Whether a chain of signatures leads from a certificate over `others` to one of the `roots`. This is for certificates that rustls'
-/// own check refuses for their form.
+/// Whether a chain of signatures leads from a certificate over `others` to one of the `roots`. This is for certificates that
+/// rustls' own check refuses for their form.
 ///
 /// A certificate that is itself among the roots is trusted, whoever signed it. Each certificate of the chain must be valid `now`.
 pub(super) fn is_vouched_for(

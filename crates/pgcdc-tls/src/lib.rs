@@ -1,9 +1,9 @@
-//! TLS for connections to Postgres and Kafka, by rustls: the check of a server's certificate, and the client's own certificate and
-//! key, in every form that users have.
+//! TLS for connections to Postgres and Kafka, by rustls: the check of a server's certificate, and the client's own
+//! certificate and key, in every form that users have.
 //!
-//! rustls is stricter than OpenSSL and Java about the form of a certificate. A user who moves from them has files that worked for
-//! years. So a certificate is accepted here when OpenSSL and Java accept it. The checks of who signed it, for whom, and until when
-//! stay the same:
+//! rustls is stricter than OpenSSL and Java about the form of a certificate. A user who moves from them has files that
+//! worked for years. So a certificate is accepted here when OpenSSL and Java accept it. The checks of who signed it, for
+//! whom, and until when stay the same:
 //!
 //! | a server's certificate | rustls alone | OpenSSL, Java, here |
 //! |---|---|---|

@@ -1,12 +1,12 @@
 //! The check of the server's certificate.
 //!
-//! rustls' own check comes first. It insists on X.509 v3, on alternative names, and that a server's certificate is not an authority's;
-//! libpq and Java do not. `openssl x509 -req`, which PostgreSQL's manual recommends, makes certificates of version 1;
-//! `openssl req -x509` makes a certificate that is its own authority.
+//! rustls' own check comes first. It insists on X.509 v3, on alternative names, and that a server's certificate is not an
+//! authority's; libpq and Java do not. `openssl x509 -req`, which PostgreSQL's manual recommends, makes certificates of
+//! version 1; `openssl req -x509` makes a certificate that is its own authority.
 //!
-//! When rustls refuses a certificate, this module checks it once more, but only if its form is unusual in this way, or if it is itself
-//! among the roots. Then it checks what rustls would: signatures, dates, purposes, which authorities may sign. The name is always compared
-//! here, since libpq looks at the common name, too.
+//! When rustls refuses a certificate, this module checks it once more, but only if its form is unusual in this way, or if it
+//! is itself among the roots. Then it checks what rustls would: signatures, dates, purposes, which authorities may sign. The
+//! name is always compared here, since libpq looks at the common name, too.
 
 use std::sync::Arc;
 
@@ -176,8 +176,8 @@ impl Verifier {
         is_vouched_for(certificate, &others, &roots, &self.algorithms, now)
     }
 
-    /// Checks that the server holds the key of its certificate: it has signed the handshake. `most` is how many algorithms of the scheme are
-    /// tried. rustls' own function for this reads certificates of version 3 only.
+    /// Checks that the server holds the key of its certificate: it has signed the handshake. `most` is how many algorithms
+    /// of the scheme are tried. rustls' own function for this reads certificates of version 3 only.
     fn check_signature(
         &self,
         message: &[u8],

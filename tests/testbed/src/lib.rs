@@ -1,9 +1,9 @@
 //! Starts and stops the real services that end-to-end tests, benchmarks and the demo run against.
 //!
-//! What it is: PostgreSQL, Apache Kafka, Apache Cassandra, Redis and a schema registry as native processes on 127.0.0.1, each in a
-//! directory of its own, stopped by process id. Beside them the tools tests need: an HTTP endpoint that records and can be
-//! told to fail, a TCP proxy that cuts and holds connections, and a guard around child processes.
-//! What it is not: a mock. Nothing here imitates a service, and nothing of it ships in the product.
+//! What it is: PostgreSQL, Apache Kafka, Apache Cassandra, Redis and a schema registry as native processes on 127.0.0.1,
+//! each in a directory of its own, stopped by process id. Beside them the tools tests need: an HTTP endpoint that records
+//! and can be told to fail, a TCP proxy that cuts and holds connections, and a guard around child processes. What it is not:
+//! a mock. Nothing here imitates a service, and nothing of it ships in the product.
 //!
 //! ```no_run
 //! use pgcdc_testbed::{Kafka, KafkaOptions, Postgres, PostgresOptions, Scratch};

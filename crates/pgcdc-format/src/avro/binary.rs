@@ -1,8 +1,8 @@
 //! Avro's binary encoding of numbers, texts and bytes.
 //!
-//! Source: the Avro specification, "Binary encoding". A number is written in zigzag form, so that numbers near zero are short
-//! whatever their sign: 0, -1, 1, -2 become 0, 1, 2, 3. Then seven bits go into each byte, the lowest first, and the high bit says
-//! that another byte follows.
+//! Source: the Avro specification, "Binary encoding". A number is written in zigzag form, so that numbers near zero are
+//! short whatever their sign: 0, -1, 1, -2 become 0, 1, 2, 3. Then seven bits go into each byte, the lowest first, and the
+//! high bit says that another byte follows.
 //!
 //! | number | bytes |
 //! |---|---|

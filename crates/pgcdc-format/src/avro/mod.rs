@@ -40,8 +40,8 @@ use crate::schema::Schema;
 /// The properties of the Avro converter that change schemas or values. The default is the converter's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvroOptions {
-    /// `connect.meta.data`: Avro schemas carry the names, versions and parameters of Connect's schemas (`connect.name`, …), so that
-    /// a reader can restore them.
+    /// `connect.meta.data`: Avro schemas carry the names, versions and parameters of Connect's schemas (`connect.name`, …),
+    /// so that a reader can restore them.
     pub meta_data: bool,
     /// `scrub.invalid.names`: characters that Avro does not allow in a name become `_`. Without it such a name is an error.
     pub scrub_names: bool,

@@ -197,7 +197,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Appends the beginning of a record's definition. Its namespace is written only where it differs from the namespace around it.
+    /// Appends the beginning of a record's definition. Its namespace is written only where it differs from the namespace
+    /// around it.
     fn open_record(&mut self, name: &FullName, space: Option<&str>) {
         self.raw("{\"type\":\"record\",\"name\":");
         self.string(&name.name);

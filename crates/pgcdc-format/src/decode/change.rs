@@ -18,8 +18,8 @@ pub enum Form {
     Tombstone,
 }
 
-/// Where and when a change happened, as far as the record says so. Every field may be absent: a row alone has only the fields that
-/// `add.fields` names, and other connectors than Postgres' write other blocks.
+/// Where and when a change happened, as far as the record says so. Every field may be absent: a row alone has only the
+/// fields that `add.fields` names, and other connectors than Postgres' write other blocks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Source<'a> {
     /// Position of the change in the WAL. Several changes may share it, as the rows of one `COPY` do.

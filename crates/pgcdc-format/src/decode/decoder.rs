@@ -41,8 +41,8 @@ impl Decoder {
     /// becomes a row of one field without a name.
     ///
     /// # Errors
-    /// When the key or the value is not JSON of one of the known forms. The error begins with `record key` or `record value`, says
-    /// at which byte, and never quotes the row's values.
+    /// When the key or the value is not JSON of one of the known forms. The error begins with `record key` or `record
+    /// value`, says at which byte, and never quotes the row's values.
     ///
     /// ```
     /// use pgcdc_format::decode::{Decoder, Form};
@@ -89,7 +89,8 @@ fn wraps_a_value(schema: Option<&Schema>, payload: &str) -> bool {
 /// Reads the payload of a text, with its schema where it has one. `wraps` says whether schema and payload are a wrapper; if they
 /// are not, the whole text is the payload.
 ///
-/// A known schema is tried first. When its payload cannot be read the text is scanned in full, so that the error is the right one.
+/// A known schema is tried first. When its payload cannot be read the text is scanned in full, so that the error is the
+/// right one.
 fn unwrapped<'a, T>(
     memory: &mut SchemaMemory,
     bytes: &'a [u8],

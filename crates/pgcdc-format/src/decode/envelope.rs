@@ -41,8 +41,8 @@ enum Member<T> {
 /// and a row alone rarely has columns of these names.
 ///
 /// # Errors
-/// When the object is an envelope with an unknown operation, with a `before` or `after` that is not an object, or without the `after`
-/// that a create, update or read needs. Also when the text is not JSON.
+/// When the object is an envelope with an unknown operation, with a `before` or `after` that is not an object, or without
+/// the `after` that a create, update or read needs. Also when the text is not JSON.
 pub(super) fn envelope<'a>(
     scanner: &mut Scanner<'a>,
     schema: &Option<Arc<RowSchema>>,

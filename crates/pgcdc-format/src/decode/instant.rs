@@ -146,8 +146,8 @@ pub fn iso_instant_us(text: &str) -> Option<i64> {
     days.checked_mul(86_400_000_000)?.checked_add(clock_us)?.checked_sub(i64::from(offset) * 1_000_000)
 }
 
-/// Splits `10:34:56+02:00` into the clock's text and the offset in seconds. A text without an offset is at UTC; the inner `None` is
-/// a malformed offset.
+/// Splits `10:34:56+02:00` into the clock's text and the offset in seconds. A text without an offset is at UTC; the inner
+/// `None` is a malformed offset.
 fn split_offset(text: &str) -> (&str, Option<i32>) {
     if let Some(clock) = text.strip_suffix(['Z', 'z']) {
         return (clock, Some(0));

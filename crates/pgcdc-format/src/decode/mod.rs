@@ -18,9 +18,9 @@
 //! # Ok::<(), pgcdc_format::decode::Error>(())
 //! ```
 //!
-//! Reading order: `change` is the result and `decoder` the entry, which tells an `envelope` from a row alone. `scan` reads JSON text,
-//! `json` and `parse` borrowed values, `row` rows, `semantic` the meaning that a schema gives them; `memory` recognises a schema by
-//! its bytes; `instant` reads times and decimals, and `sequence` the order of transactions.
+//! Reading order: `change` is the result and `decoder` the entry, which tells an `envelope` from a row alone. `scan` reads
+//! JSON text, `json` and `parse` borrowed values, `row` rows, `semantic` the meaning that a schema gives them; `memory`
+//! recognises a schema by its bytes; `instant` reads times and decimals, and `sequence` the order of transactions.
 //!
 //! Source: Debezium's documentation of the PostgreSQL connector, "Data change events", and "New Record State Extraction";
 //! recordings of Debezium 3.7 (`decode/golden.jsonl`).

@@ -1,5 +1,5 @@
-//! JSON values read from text. Arrays and objects are read one level at a time: an element that is an array stays text until it is
-//! asked for its own elements.
+//! JSON values read from text. Arrays and objects are read one level at a time: an element that is an array stays text until
+//! it is asked for its own elements.
 
 use std::borrow::Cow;
 

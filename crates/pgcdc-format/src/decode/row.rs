@@ -127,8 +127,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The text that Debezium writes for a TOASTed value that the change did not touch (`unavailable.value.placeholder`), in the form of
-/// each column type. A sink must leave such a column as it is.
+/// The text that Debezium writes for a TOASTed value that the change did not touch (`unavailable.value.placeholder`), in the
+/// form of each column type. A sink must leave such a column as it is.
 ///
 /// | type of the column | form |
 /// |---|---|

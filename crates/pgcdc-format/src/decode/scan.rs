@@ -146,8 +146,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads an object: calls `member` with each name, while the scanner stands before the value. `member` has to read or step over
-    /// exactly that value.
+    /// Reads an object: calls `member` with each name, while the scanner stands before the value. `member` has to read or
+    /// step over exactly that value.
     pub(super) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Error>,

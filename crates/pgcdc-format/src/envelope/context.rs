@@ -2,8 +2,8 @@
 
 use pgcdc_event::{Lsn, Snapshot};
 
-/// Where and when a change happened, and when it is encoded. The stream or the snapshot fills it for each change; the default is a
-/// streamed change of which nothing is known.
+/// Where and when a change happened, and when it is encoded. The stream or the snapshot fills it for each change; the
+/// default is a streamed change of which nothing is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Context<'a> {
     /// Position of the change in the WAL: `source.lsn`, and the second number of `source.sequence`.
@@ -29,8 +29,8 @@ pub struct Context<'a> {
     pub ordinal: Option<Ordinal>,
 }
 
-/// A change's numbers within its transaction, both counted from 1 (`provide.transaction.metadata`). A consumer compares them with the
-/// counts in the transaction's `END` record, and so knows when it has all changes.
+/// A change's numbers within its transaction, both counted from 1 (`provide.transaction.metadata`). A consumer compares them
+/// with the counts in the transaction's `END` record, and so knows when it has all changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ordinal {
     /// Its number among all changes of the transaction (`total_order`).

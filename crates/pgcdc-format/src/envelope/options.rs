@@ -76,8 +76,8 @@ impl EnvelopeOptions {
     }
 }
 
-/// The connector's decisions about one table, beyond the facts of its relation. The connector makes one for each version of a table,
-/// together with its [`RelationEncoder`](super::RelationEncoder).
+/// The connector's decisions about one table, beyond the facts of its relation. The connector makes one for each version of
+/// a table, together with its [`RelationEncoder`](super::RelationEncoder).
 #[derive(Clone, Debug)]
 pub struct TablePlan {
     /// The topic's number in the output's table of topics: a record carries it in place of the name.

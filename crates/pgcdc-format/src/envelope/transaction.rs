@@ -20,8 +20,8 @@ use crate::avro::AvroError;
 use crate::json::write_json_string;
 
 impl MessageEncoder {
-    /// Appends the record of a transaction's begin. `context` has the transaction's id, its commit time, and as `lsn` the position
-    /// that is part of the transaction's id in the record.
+    /// Appends the record of a transaction's begin. `context` has the transaction's id, its commit time, and as `lsn` the
+    /// position that is part of the transaction's id in the record.
     ///
     /// # Errors
     /// When the record has no form in Avro.

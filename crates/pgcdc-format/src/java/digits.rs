@@ -64,14 +64,15 @@ impl Digits {
         (any && at == rest.len()).then_some(read)
     }
 
-    /// Whether Java prints these shortest digits, too: not for the smallest numbers, where it prints two digits at least, and not for the
-    /// largest. `single`: the number is a float, not a double.
+    /// Whether Java prints these shortest digits, too: not for the smallest numbers, where it prints two digits at least,
+    /// and not for the largest. `single`: the number is a float, not a double.
     pub(crate) fn are_javas(&self, single: bool) -> bool {
         let (smallest, largest, longest) = if single { (-36, 7, 9) } else { (-300, 15, 17) };
         self.count <= longest && (smallest..=largest).contains(&self.point)
     }
 
-    /// Appends the number as Java does: plain from 10⁻³ up to 10⁷, else with an exponent, and always with a digit behind the point.
+    /// Appends the number as Java does: plain from 10⁻³ up to 10⁷, else with an exponent, and always with a digit behind the
+    /// point.
     pub(crate) fn write_java(&self, out: &mut Vec<u8>) {
         if self.negative {
             out.push(b'-');

@@ -1,5 +1,5 @@
-//! Java's own ways that show in records: how it writes floating point numbers, in which order it lists a map, how it makes a UUID of
-//! a name.
+//! Java's own ways that show in records: how it writes floating point numbers, in which order it lists a map, how it makes a
+//! UUID of a name.
 //!
 //! Debezium and Connect leave these to Java's library, so records that must be the same byte for byte follow its source.
 

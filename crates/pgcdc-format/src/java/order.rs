@@ -3,8 +3,8 @@
 /// Sorts entries with distinct keys into the order in which a `java.util.HashMap` of this initial capacity gives them once it has
 /// grown to hold them: by bucket, and within one bucket by insertion.
 ///
-/// The number of buckets is a power of two, and doubles while more than three quarters of them would be in use. The bucket is the lower
-/// bits of the hash, after its upper half was mixed into the lower.
+/// The number of buckets is a power of two, and doubles while more than three quarters of them would be in use. The bucket
+/// is the lower bits of the hash, after its upper half was mixed into the lower.
 pub(crate) fn java_order<T>(entries: &mut [T], capacity: usize, hash: impl Fn(&T) -> u32) {
     let mut buckets = capacity.next_power_of_two();
     while entries.len() > buckets * 3 / 4 {

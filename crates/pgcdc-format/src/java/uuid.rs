@@ -1,7 +1,7 @@
 //! Java's `UUID.nameUUIDFromBytes`, with which Debezium makes a UUID of its placeholder.
 //!
-//! The UUID is the MD5 hash of the name, with the version 3 in the upper half of byte 6 and the variant in the two upper bits of byte 8.
-//! Unlike RFC 9562's version 3, no namespace is hashed before the name.
+//! The UUID is the MD5 hash of the name, with the version 3 in the upper half of byte 6 and the variant in the two upper
+//! bits of byte 8. Unlike RFC 9562's version 3, no namespace is hashed before the name.
 
 use md5::{Digest, Md5};
 

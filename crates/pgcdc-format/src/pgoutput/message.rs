@@ -1,5 +1,5 @@
-//! The messages and their layouts. In the tables `u8`, `u16`, `u32` and `u64` are unsigned and big-endian, `i32` and `i64` signed,
-//! and `text` is UTF-8 with a zero byte at its end. Each message begins with its tag, one byte.
+//! The messages and their layouts. In the tables `u8`, `u16`, `u32` and `u64` are unsigned and big-endian, `i32` and `i64`
+//! signed, and `text` is UTF-8 with a zero byte at its end. Each message begins with its tag, one byte.
 //!
 //! | tag | message | fields after the tag |
 //! |---|---|---|

@@ -264,8 +264,8 @@ fn float<T: std::str::FromStr>(text: &[u8]) -> Result<T, Fault> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(BAD)
 }
 
-/// Turns the JSON string at the end of `out`, which has no escapes, into Avro's string. A short one is not moved: its length takes the
-/// place of the opening quote.
+/// Turns the JSON string at the end of `out`, which has no escapes, into Avro's string. A short one is not moved: its length
+/// takes the place of the opening quote.
 #[inline]
 fn unquote(start: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
     let length = out.len().checked_sub(start + 2).ok_or(Fault::Bad("not a string"))?;

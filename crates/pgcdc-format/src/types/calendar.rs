@@ -42,7 +42,8 @@ pub(super) struct DateTime {
     pub(super) time: Time,
 }
 
-/// Reads a text from its beginning. Each method steps over the bytes that it reads, and every unexpected byte gives the same error.
+/// Reads a text from its beginning. Each method steps over the bytes that it reads, and every unexpected byte gives the same
+/// error.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {

@@ -1,7 +1,7 @@
 //! Values that cannot be converted: how they are treated, and how many each column has had.
 //!
-//! Such values are rare but come in floods: one `'NaN'` in a job's code makes thousands of rows fail. So a failure costs two atomic
-//! additions, and a warning is due only when a column's count has grown tenfold.
+//! Such values are rare but come in floods: one `'NaN'` in a job's code makes thousands of rows fail. So a failure costs two
+//! atomic additions, and a warning is due only when a column's count has grown tenfold.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

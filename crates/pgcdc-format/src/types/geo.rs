@@ -9,9 +9,9 @@
 //! | `lseg`, `path` | `[(0,0),(1,0)]`, `((0,0),(1,0))` when closed | `Geometry` of a line string |
 //! | PostGIS `geometry`, `geography` | EWKB in hexadecimal digits | the same bytes, and its SRID |
 //!
-//! A `Geometry` is `{"wkb":…,"srid":…,"extensions":…}`; `extensions` names the Postgres type, and of a path whether it is closed.
-//! WKB ("well-known binary") is a byte for the byte order, 4 bytes for the type, then counts and coordinates as doubles. EWKB adds the
-//! number of the spatial reference system (SRID) where a bit of the type says so.
+//! A `Geometry` is `{"wkb":…,"srid":…,"extensions":…}`; `extensions` names the Postgres type, and of a path whether it is
+//! closed. WKB ("well-known binary") is a byte for the byte order, 4 bytes for the type, then counts and coordinates as
+//! doubles. EWKB adds the number of the spatial reference system (SRID) where a bit of the type says so.
 //!
 //! Source: PostgreSQL manual, "Geometric Types"; Debezium's documentation, "PostgreSQL point types" and "PostGIS types"; OGC
 //! Simple Feature Access, "Well-known Binary".

@@ -1,7 +1,7 @@
 //! The schemas of Connect's and Debezium's logical types.
 //!
-//! Each function returns a required schema, unless it says otherwise; [`Codec`](super::Codec) makes it optional for a nullable column.
-//! All structured times have optional fields only, since an infinite value has none of them.
+//! Each function returns a required schema, unless it says otherwise; [`Codec`](super::Codec) makes it optional for a
+//! nullable column. All structured times have optional fields only, since an infinite value has none of them.
 //!
 //! Source: Debezium's documentation of the PostgreSQL connector, "Data type mappings", and the recordings.
 
@@ -32,8 +32,8 @@ pub(super) fn binary_schema(options: &TypeOptions) -> Schema {
     }
 }
 
-/// The schema of a bit string of `length` bits: a boolean for one bit, else `Bits` with its length. `varbit` without a length has the
-/// largest 32-bit number there.
+/// The schema of a bit string of `length` bits: a boolean for one bit, else `Bits` with its length. `varbit` without a
+/// length has the largest 32-bit number there.
 pub(super) fn bits_schema(length: i32) -> Schema {
     if length > 1 {
         Schema::bytes().named("io.debezium.data.Bits", 1).with_parameter("length", length.to_string())
@@ -163,8 +163,8 @@ pub(super) fn point_schema() -> Schema {
     .with_doc("Geometry (POINT)")
 }
 
-/// A shape as WKB, with `extensions` that name its Postgres type. Optional whatever the column is, as are the two below: Debezium's
-/// builders say so.
+/// A shape as WKB, with `extensions` that name its Postgres type. Optional whatever the column is, as are the two below:
+/// Debezium's builders say so.
 pub(super) fn geometry_schema() -> Schema {
     Schema::structure([
         ("wkb", Schema::bytes()),

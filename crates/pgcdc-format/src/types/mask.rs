@@ -9,7 +9,8 @@
 //! | `74` and 2 bytes, or `7c` and 8 bytes | a string, and its length in bytes, big-endian |
 //! | the rest | the text in Java's "modified UTF-8" |
 //!
-//! Source: Debezium's documentation, `column.mask.hash.hashAlgorithm.with.salt.salt`; Java's "Object Serialization Stream Protocol".
+//! Source: Debezium's documentation, `column.mask.hash.hashAlgorithm.with.salt.salt`; Java's "Object Serialization Stream
+//! Protocol".
 
 use sha2::Digest;
 
@@ -119,8 +120,8 @@ impl HashMask {
     }
 }
 
-/// A text as `ObjectOutputStream.writeObject` writes it. Modified UTF-8 writes a NUL in two bytes, and a character beyond the basic
-/// plane as two surrogates of three bytes each.
+/// A text as `ObjectOutputStream.writeObject` writes it. Modified UTF-8 writes a NUL in two bytes, and a character beyond
+/// the basic plane as two surrogates of three bytes each.
 fn serialized(text: &[u8]) -> Vec<u8> {
     let mut units = Vec::with_capacity(text.len());
     for unit in String::from_utf8_lossy(text).encode_utf16() {

@@ -1,5 +1,5 @@
-//! A type's name, length and scale as Debezium gets them from its JDBC driver. `column.propagate.source.type` shows them, and they
-//! decide whether a column can be truncated.
+//! A type's name, length and scale as Debezium gets them from its JDBC driver. `column.propagate.source.type` shows them,
+//! and they decide whether a column can be truncated.
 //!
 //! | type | length | scale |
 //! |---|---|---|

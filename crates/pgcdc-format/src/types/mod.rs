@@ -20,13 +20,14 @@
 //! | `point`, `box`, `geometry`, … | struct (`Point`, `Geometry`, …) | `geo` |
 //! | `vector`, `halfvec`, `sparsevec` | array or struct | `vector` |
 //!
-//! [`Codec::compile`] looks at a column once, when its table's `Relation` message arrives, and settles everything that does not depend
-//! on the row: family, precision, schema, default. For a row [`Codec::append`] then only reads text and appends bytes.
+//! [`Codec::compile`] looks at a column once, when its table's `Relation` message arrives, and settles everything that does
+//! not depend on the row: family, precision, schema, default. For a row [`Codec::append`] then only reads text and appends
+//! bytes.
 //!
-//! Reading order: `options`; `plan` (which family a type belongs to) with `oid` and `logical` (its schema); `family` (one match per
-//! value) with what families are made of; then a file per group of types, as the table says, with `calendar` below
-//! them; the replacements of a value: `default`, `unavailable`, `failures`; masks and cuts: `shaping`, with `mask` and `measure`.
-//! `avro` is the binary form.
+//! Reading order: `options`; `plan` (which family a type belongs to) with `oid` and `logical` (its schema); `family` (one
+//! match per value) with what families are made of; then a file per group of types, as the table says, with `calendar` below
+//! them; the replacements of a value: `default`, `unavailable`, `failures`; masks and cuts: `shaping`, with `mask` and
+//! `measure`. `avro` is the binary form.
 //!
 //! The codecs rely on these settings of the session, which pgcdc fixes: DateStyle ISO, IntervalStyle postgres, TimeZone UTC,
 //! bytea_output hex, lc_monetary C, UTF-8.

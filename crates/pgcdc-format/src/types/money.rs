@@ -73,8 +73,8 @@ impl MoneyForm {
     }
 }
 
-/// Reads an amount as `lc_monetary=C` prints it into its sign and its smallest units. Any other form is refused, since in it a comma
-/// may be the decimal point.
+/// Reads an amount as `lc_monetary=C` prints it into its sign and its smallest units. Any other form is refused, since in it
+/// a comma may be the decimal point.
 fn read(text: &[u8]) -> Option<(bool, i128)> {
     let (negative, text) = match text.strip_prefix(b"-") {
         Some(rest) => (true, rest),

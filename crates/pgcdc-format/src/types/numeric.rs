@@ -55,8 +55,8 @@ impl Numeric {
     /// Appends a value, which may be NaN or an infinity.
     ///
     /// # Errors
-    /// When the text is not a number, when the value has no form, and when it has more digits behind the point than the column's scale: it
-    /// was written before the column was altered.
+    /// When the text is not a number, when the value has no form, and when it has more digits behind the point than the
+    /// column's scale: it was written before the column was altered.
     pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         if let b"NaN" | b"Infinity" | b"-Infinity" = text {
             let word: &[u8] = match (self, text) {
@@ -169,8 +169,8 @@ impl<'a> Number<'a> {
         self.with_unscaled(pad, |bytes| write_base64(bytes, out));
     }
 
-    /// Calls `write` with the unscaled integer in big-endian two's complement, as short as possible. Up to 38 digits fit into 128 bits,
-    /// which covers nearly all numbers.
+    /// Calls `write` with the unscaled integer in big-endian two's complement, as short as possible. Up to 38 digits fit
+    /// into 128 bits, which covers nearly all numbers.
     fn with_unscaled(self, pad: u32, write: impl FnOnce(&[u8])) {
         if self.whole.len() + self.fraction.len() + pad as usize <= 38 {
             let mut value = 0i128;

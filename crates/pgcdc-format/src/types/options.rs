@@ -62,8 +62,8 @@ pub enum TimePrecision {
     Structured,
 }
 
-/// `binary.handling.mode`: how `bytea`, and types that Debezium does not know, are written. In JSON the first two look the same; only
-/// the schema differs.
+/// `binary.handling.mode`: how `bytea`, and types that Debezium does not know, are written. In JSON the first two look the
+/// same; only the schema differs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BinaryMode {
     /// `bytes`: Connect's bytes, which are base64 in JSON.
@@ -97,8 +97,8 @@ pub enum HstoreMode {
     Map,
 }
 
-/// The connector properties that decide how a value is written. The default is Debezium's; keys and values of a record may differ in
-/// `decimal_format` and `replace_null_with_default`, which belong to their converters.
+/// The connector properties that decide how a value is written. The default is Debezium's; keys and values of a record may
+/// differ in `decimal_format` and `replace_null_with_default`, which belong to their converters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeOptions {
     /// `decimal.handling.mode`.

@@ -47,8 +47,8 @@ pub(super) fn of_column(column: &Column, options: &TypeOptions) -> Option<Plan> 
     Some(Plan { family, schema, fallback, base_name: base.name.clone() })
 }
 
-/// The type below all domains, and its modifier. The column's own modifier counts first, then that of the outermost domain that has
-/// one: Postgres allows a modifier at one place only.
+/// The type below all domains, and its modifier. The column's own modifier counts first, then that of the outermost domain
+/// that has one: Postgres allows a modifier at one place only.
 pub(super) fn below_domains(pg_type: &PgType, typmod: i32) -> (&PgType, i32) {
     let (mut pg_type, mut typmod) = (pg_type, typmod);
     while let TypeKind::Domain { base, typmod: inner } = &pg_type.kind {
@@ -70,7 +70,16 @@ fn unknown(base: &PgType, options: &TypeOptions) -> Option<(Family, Schema)> {
     options.include_unknown.then(|| (Family::Unknown(BinaryForm(options.binary)), binary_schema(options)))
 }
 
-/// The family and schema of an array. Debezium's lists follow other rules than single values in several places, named below.
+/// The family and schema of an array; `None` when records leave it out. Debezium's lists follow other rules than single values:
+///
+/// | element | the list |
+/// |---|---|
+/// | `money`, `name`, `interval`, `varbit`, `xml`, `point`, `refcursor` | left out |
+/// | `bit` | null: Debezium gives it the schema of a single value |
+/// | Postgres' other geometric types | null: Debezium cannot convert them in a list |
+/// | an enum | of its labels; below a domain, the schema lists no labels |
+/// | an unknown type | bytes, with `include.unknown.datatypes` |
+/// | any other | of its own form; null is allowed for most elements |
 fn of_array(base: &PgType, element: &PgType, typmod: i32, options: &TypeOptions) -> Option<(Family, Schema)> {
     let list = |family, items: Schema| {
         // `pg_type.typdelim`: the types here whose elements are not separated by commas.

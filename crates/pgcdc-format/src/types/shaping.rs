@@ -36,8 +36,8 @@ pub enum Shaping {
     Propagate,
 }
 
-/// The name of a column's type as Debezium's JDBC driver has it, which `datatype.propagate.source.type` matches behind the table's
-/// name: `serial` for an `int4` with a sequence, else the type's own name.
+/// The name of a column's type as Debezium's JDBC driver has it, which `datatype.propagate.source.type` matches behind the
+/// table's name: `serial` for an `int4` with a sequence, else the type's own name.
 #[must_use]
 pub fn source_type_name(column: &Column) -> &str {
     super::measure::type_name(column)

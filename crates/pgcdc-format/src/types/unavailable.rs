@@ -21,8 +21,8 @@ use super::temporal::DateForm;
 use crate::java::name_uuid;
 use crate::json::{base64_json, write_int, write_json_string};
 
-/// The JSON of the placeholder for a type; `None` where Debezium writes null. `base_name` is the type's name below all domains, `_int4`
-/// for an array of `int4`.
+/// The JSON of the placeholder for a type; `None` where Debezium writes null. `base_name` is the type's name below all
+/// domains, `_int4` for an array of `int4`.
 pub(super) fn json(family: &Family, base_name: &str, placeholder: &[u8]) -> Option<Vec<u8>> {
     let as_text = String::from_utf8_lossy(placeholder);
     let text = || {

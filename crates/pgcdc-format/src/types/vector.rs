@@ -33,8 +33,8 @@ pub(super) fn append_vector(text: &[u8], single: bool, out: &mut Vec<u8>) -> Res
     Ok(())
 }
 
-/// Appends a sparse vector as a struct. Connect writes a map whose keys are not text as a list of pairs, in the order of the `HashMap`
-/// that Debezium made with this many entries as its capacity.
+/// Appends a sparse vector as a struct. Connect writes a map whose keys are not text as a list of pairs, in the order of the
+/// `HashMap` that Debezium made with this many entries as its capacity.
 pub(super) fn append_sparse(text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let slash = memchr::memrchr(b'/', text).ok_or(BAD)?;
     let inner = text[..slash].strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).ok_or(BAD)?;

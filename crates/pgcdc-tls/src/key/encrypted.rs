@@ -70,8 +70,8 @@ pub(super) fn pkcs8(
     Ok(PrivatePkcs8KeyDer::from(plain).into())
 }
 
-/// Decrypts bytes by the scheme that an `AlgorithmIdentifier` names. All schemes pad to whole blocks, by which a wrong password is
-/// noticed nearly always.
+/// Decrypts bytes by the scheme that an `AlgorithmIdentifier` names. All schemes pad to whole blocks, by which a wrong
+/// password is noticed nearly always.
 pub(super) fn decrypt(algorithm: Tlv<'_>, data: &[u8], password: &str) -> Result<Vec<u8>, Failure> {
     let mut parts = algorithm.inside(SEQUENCE).ok_or(Failure::Malformed)?;
     let scheme = parts.next().and_then(|scheme| scheme.bytes(OBJECT)).ok_or(Failure::Malformed)?;
@@ -214,7 +214,8 @@ pub(super) fn traditional(
     Ok(plain)
 }
 
-/// OpenSSL's `EVP_BytesToKey` by MD5 with one round: each block of the key is the hash of the block before, the password and the salt.
+/// OpenSSL's `EVP_BytesToKey` by MD5 with one round: each block of the key is the hash of the block before, the password and
+/// the salt.
 fn bytes_to_key(password: &str, salt: &[u8], length: usize) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(length + 16);
     let mut last: Vec<u8> = Vec::new();

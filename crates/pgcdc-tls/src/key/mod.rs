@@ -33,11 +33,12 @@ use crate::files::{certificates_of, is_pem, read};
 pub use self::form::{Identity, Properties};
 pub use self::pkcs12::{Store, identity_of_store, store};
 
-/// Reads the files of a client's certificate and key; `None` when neither is named. A PKCS#12 file in place of the key has both, and
-/// then the certificate's property is ignored.
+/// Reads the files of a client's certificate and key; `None` when neither is named. A PKCS#12 file in place of the key has
+/// both, and then the certificate's property is ignored.
 ///
 /// # Errors
-/// When only one of the two is named, a file cannot be read, its password is missing or wrong, or the key is not the certificate's.
+/// When only one of the two is named, a file cannot be read, its password is missing or wrong, or the key is not the
+/// certificate's.
 ///
 /// ```
 /// use std::path::Path;
@@ -108,8 +109,8 @@ pub fn certified(names: &Properties, (chain, key): Identity) -> Result<Certified
     Ok(CertifiedKey::new(chain, key))
 }
 
-/// Reads a private key as PEM or DER, encrypted or not. `path` is where the bytes came from. The password is not looked at when the key is
-/// not encrypted.
+/// Reads a private key as PEM or DER, encrypted or not. `path` is where the bytes came from. The password is not looked at
+/// when the key is not encrypted.
 ///
 /// # Errors
 /// When the bytes are not a private key, or its password is missing or wrong.

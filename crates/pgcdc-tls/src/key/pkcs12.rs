@@ -6,8 +6,8 @@
 //!                         └ encryptedData ─ bag: a certificate …
 //! ```
 //!
-//! A safe is a list of bags, plain or encrypted. The file's checksum (MAC) is not looked at: a damaged file does not parse, and a wrong
-//! password shows when a safe is decrypted.
+//! A safe is a list of bags, plain or encrypted. The file's checksum (MAC) is not looked at: a damaged file does not parse,
+//! and a wrong password shows when a safe is decrypted.
 //!
 //! Source: RFC 7292.
 

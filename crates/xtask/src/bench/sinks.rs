@@ -233,7 +233,8 @@ impl<'a> Bench<'a> {
             format!("type = \"cassandra\"\ncontact_points = [\"{node}\"]\nkeyspace = \"{keyspace}\"");
         let (first, last) = (1, i64::from(self.options.rows));
         let phase = self.sink(program, &format!("cassandra_{round}"), &section, |_| {
-            // When the topic's last row is in the store, all rows are, but for some of the last two batches (16,000 rows at most).
+            // When the topic's last row is in the store, all rows are, but for some of the last two batches (16,000 rows at
+            // most).
             Ok(if store.has(&keyspace, last)? { 2 } else { u64::from(store.has(&keyspace, first)?) })
         })?;
         let there = store.count(&keyspace)?;

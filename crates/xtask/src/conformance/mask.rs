@@ -50,8 +50,8 @@ pub(super) fn mask(text: &str, made_anew: &[String]) -> String {
 /// A part of the name that Debezium gives the collection of a logical message: Java's text of an object, with its address.
 const MESSAGE_ID: &str = "$LogicalDecodingMessageId@";
 
-/// Takes the addresses of logical messages out of `data_collections`, and puts these collections last, since their place depends on
-/// the address.
+/// Takes the addresses of logical messages out of `data_collections`, and puts these collections last, since their place
+/// depends on the address.
 fn without_addresses(text: &str) -> String {
     const LIST: &str = "\"data_collections\":[{";
     let Some(start) = text.find(LIST).map(|at| at + LIST.len()) else { return text.to_owned() };

@@ -1,5 +1,5 @@
-//! `pending.toml`: the variants that pgcdc does not pass yet, each with its reason. The list must be true: a variant that passes has
-//! to leave it.
+//! `pending.toml`: the variants that pgcdc does not pass yet, each with its reason. The list must be true: a variant that
+//! passes has to leave it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

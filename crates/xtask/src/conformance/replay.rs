@@ -1,4 +1,5 @@
-//! Runs a scenario through `pgcdc stream --stdout` and compares with the recording. Variants that can share a database run at once.
+//! Runs a scenario through `pgcdc stream --stdout` and compares with the recording. Variants that can share a database run
+//! at once.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -144,8 +145,8 @@ fn drive(
     Ok(())
 }
 
-/// Waits for heartbeats until nothing differs: they come with time alone, so the slot's position does not tell that they were written.
-/// (A line that is half written is not an error yet.)
+/// Waits for heartbeats until nothing differs: they come with time alone, so the slot's position does not tell that they
+/// were written. (A line that is half written is not an error yet.)
 fn await_heartbeats(scenario: &Scenario, run: &mut Running<'_>) {
     if matches!(run.variant.property("heartbeat.interval.ms"), "" | "0") {
         return;

@@ -1,8 +1,8 @@
 //! Envelopes in Avro, written straight from rows: the way of nearly all records of a connector with Avro.
 //!
-//! The fields come in the order of the schema that `envelope/schemas.rs` renders, each in the form that `avro/mod.rs` lists. An optional
-//! field begins with its branch: 0 for null and 2 for a value, except that `source.snapshot` has a default and its branches are the
-//! other way round.
+//! The fields come in the order of the schema that `envelope/schemas.rs` renders, each in the form that `avro/mod.rs` lists.
+//! An optional field begins with its branch: 0 for null and 2 for a value, except that `source.snapshot` has a default and
+//! its branches are the other way round.
 
 use pgcdc_event::{Snapshot, TableName};
 
@@ -173,8 +173,8 @@ impl Direct {
     }
 }
 
-/// Appends `source.sequence`: the text `["last commit","lsn"]`. It has at most 47 bytes, so its length always takes one byte, which is
-/// filled in at the end.
+/// Appends `source.sequence`: the text `["last commit","lsn"]`. It has at most 47 bytes, so its length always takes one
+/// byte, which is filled in at the end.
 fn append_sequence(context: &Context<'_>, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     out.push(2);

@@ -1,8 +1,8 @@
 //! Where the values of `add.fields` and `add.headers` come from.
 //!
 //! A name without a block is looked for in the order of Debezium's transform: the envelope's own `op` and times; the
-//! `transaction` block (`id`, `total_order`, `data_collection_order`); the `source` block. A name with a block that the block does not
-//! have falls back to the envelope's own fields.
+//! `transaction` block (`id`, `total_order`, `data_collection_order`); the `source` block. A name with a block that the
+//! block does not have falls back to the envelope's own fields.
 
 use pgcdc_event::{Operation, Snapshot, TableName};
 

@@ -153,8 +153,8 @@ trait ByShape<'a>: Iterator<Item = &'a Schema> + Sized {
 
 impl<'a, I: Iterator<Item = &'a Schema>> ByShape<'a> for I {}
 
-/// Whether each value of schema `a` has the same bytes under schema `b`: names and documentation do not matter, but whether null is
-/// allowed and whether there is a default do.
+/// Whether each value of schema `a` has the same bytes under schema `b`: names and documentation do not matter, but whether
+/// null is allowed and whether there is a default do.
 fn same_shape(a: &Schema, b: &Schema) -> bool {
     a.optional == b.optional
         && a.default.is_some() == b.default.is_some()

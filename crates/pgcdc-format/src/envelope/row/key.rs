@@ -2,8 +2,8 @@
 
 use crate::envelope::error::EncodeError;
 
-/// The encoded values of a row's key columns, gathered while the row is written. The order of the row differs from that of the key,
-/// so each value has a slot. The memory is kept from row to row.
+/// The encoded values of a row's key columns, gathered while the row is written. The order of the row differs from that of
+/// the key, so each value has a slot. The memory is kept from row to row.
 #[derive(Clone, Debug, Default)]
 pub(in crate::envelope) struct KeyParts {
     /// The values, in the order of the row.

@@ -1,8 +1,8 @@
 //! Labels that were added to an enum after its table's encoder was compiled.
 //!
-//! The server sends no message for `ALTER TYPE … ADD VALUE`, and the schema of an enum column lists all labels. So each row's labels
-//! are compared with the known ones, which costs a few comparisons for each enum column. Columns of a domain over an enum, and
-//! arrays of enums, are not looked at.
+//! The server sends no message for `ALTER TYPE … ADD VALUE`, and the schema of an enum column lists all labels. So each
+//! row's labels are compared with the known ones, which costs a few comparisons for each enum column. Columns of a domain
+//! over an enum, and arrays of enums, are not looked at.
 
 use pgcdc_event::{Relation, TypeKind};
 

@@ -43,8 +43,8 @@ pub(super) struct Table<'a> {
 }
 
 impl ColumnPlan {
-    /// Compiles column `at` of the table. `first` says that no column before it is part of the value; it is cleared when this column
-    /// is.
+    /// Compiles column `at` of the table. `first` says that no column before it is part of the value; it is cleared when
+    /// this column is.
     pub(super) fn compile(table: &Table<'_>, at: usize, column: &Column, first: &mut bool) -> Self {
         let included = table.plan.included.get(at).copied().unwrap_or(true);
         let shaping = table.plan.shaping.get(at).and_then(Option::as_deref);

@@ -1,5 +1,5 @@
-//! A row as the server sent it, from the stream or from a snapshot. Both have the same text form for each type, so an encoder need not
-//! know which it has, except for a few dates.
+//! A row as the server sent it, from the stream or from a snapshot. Both have the same text form for each type, so an
+//! encoder need not know which it has, except for a few dates.
 
 use crate::pgoutput::{DecodeError, Tuple, TupleValue, Values};
 

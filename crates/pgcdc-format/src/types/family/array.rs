@@ -113,8 +113,8 @@ impl ArrayForm {
     }
 }
 
-/// Reads up to the closing quote; returns the element and the text behind it. An element without escapes is borrowed, any other is put
-/// into `scratch`.
+/// Reads up to the closing quote; returns the element and the text behind it. An element without escapes is borrowed, any
+/// other is put into `scratch`.
 fn quoted<'a: 's, 's>(text: &'a [u8], scratch: &'s mut Vec<u8>) -> Result<(&'s [u8], &'a [u8]), Fault> {
     let stop = memchr::memchr2(b'"', b'\\', text).ok_or(BAD)?;
     if text[stop] == b'"' {

@@ -70,7 +70,8 @@ impl Reform {
     }
 }
 
-/// Appends the first `most` UTF-16 units of a text as JSON. A cut within a surrogate pair leaves half of it, written as an escape.
+/// Appends the first `most` UTF-16 units of a text as JSON. A cut within a surrogate pair leaves half of it, written as an
+/// escape.
 fn write_first_units(text: &str, most: usize, out: &mut Vec<u8>) {
     let mut units = 0;
     let cut = text.char_indices().find(|(_, character)| {
