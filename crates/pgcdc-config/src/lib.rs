@@ -3,7 +3,7 @@
 //! - A [`Document`] holds flat properties as they were written in JSON, `.properties` or a Kubernetes resource, each with its
 //!   [`Place`]. A [`PropertyTable`] says which properties there are. A [`Reader`] gives typed values and gathers every
 //!   [`Mistake`], so that one [`ConfigError`] names all of them.
-//! - A [`Section`] does the same for a table of a TOML file.
+//! - A [`Section`] does the same for a table of a [`TomlFile`].
 //! - [`substitute`] and [`substitute_url`] replace references to Kafka Connect's config providers: `${env:NAME}`,
 //!   `${file:/path:key}`, `${file:/path}` and `${dir:/path:file}`. So a password need not be in the configuration, nor in
 //!   the list of processes.
@@ -41,6 +41,7 @@ mod reader;
 mod section;
 mod strimzi;
 mod text;
+mod toml_file;
 
 pub use document::{Document, Entry, Place};
 pub use mistake::{ConfigError, Mistake, Warning};
@@ -52,3 +53,4 @@ pub use providers::{Environment, Unresolved, substitute, substitute_url};
 pub use reader::Reader;
 pub use section::{Section, did_you_mean, parse_duration};
 pub use text::decode;
+pub use toml_file::{TomlFile, TomlTable};

@@ -5,7 +5,8 @@ use std::fmt;
 pub struct Mistake {
     /// File and line, `--set`, or the name of whatever handed the configuration in.
     pub place: String,
-    /// The property; empty for a mistake about the file as a whole.
+    /// The property; empty for a mistake about the file as a whole. Of a TOML file it is the key within its table, which the
+    /// message names.
     pub key: String,
     /// What is wrong, in Debezium's words where it has some.
     pub message: String,
@@ -17,7 +18,8 @@ pub struct Mistake {
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)?;
-        if !self.key.is_empty() && !self.message.contains(&format!("'{}'", self.key)) {
+        let quoted = [format!("'{}'", self.key), format!("\"{}\"", self.key)];
+        if !self.key.is_empty() && !quoted.iter().any(|key| self.message.contains(key)) {
             write!(f, ": {}", self.key)?;
         }
         write!(f, ": {}", self.message)?;

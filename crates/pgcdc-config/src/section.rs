@@ -3,38 +3,43 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use toml::{Table, Value};
+use toml::Value;
 
+use crate::mistake::Mistake;
 use crate::nearest::{Reach, nearest};
+use crate::toml_file::TomlTable;
 
 /// A table that is being read.
 ///
 /// Each accessor notes its key as known. It answers `None` when the key is missing or has a wrong value; a mistake then goes
-/// to the list, with the section's place in front. [`Section::finish`] adds the keys that no accessor asked for.
+/// to the list, with file and line. [`Section::finish`] adds the keys that no accessor asked for.
 ///
 /// ```
-/// use pgcdc_config::Section;
+/// use pgcdc_config::{Section, TomlFile};
 ///
-/// let table = "url = \"http://h\"\ntimout = \"5s\"".parse().expect("TOML");
+/// let file = TomlFile::parse("s.toml", "url = \"http://h\"\ntimout = \"5s\"")?;
 /// let mut mistakes = Vec::new();
-/// let mut section = Section::new("[[sink]] \"s\": ", &table, &mut mistakes);
+/// let mut section = Section::new("[[sink]] \"s\": ", file.root(), &mut mistakes);
 /// assert_eq!(section.text("url").as_deref(), Some("http://h"));
 /// assert_eq!(section.optional_duration("timeout"), None);
 /// section.finish();
-/// assert_eq!(mistakes, ["[[sink]] \"s\": unknown key \"timout\"; did you mean \"timeout\"?"]);
+/// let text = "s.toml:2: [[sink]] \"s\": unknown key \"timout\"; did you mean \"timeout\"?";
+/// assert_eq!(mistakes[0].to_string(), text);
+/// # Ok::<(), pgcdc_config::ConfigError>(())
 /// ```
 #[derive(Debug)]
 pub struct Section<'t, 'm> {
-    place: String,
-    table: &'t Table,
+    /// What messages call the table.
+    label: String,
+    table: TomlTable<'t>,
     known: Vec<&'static str>,
-    mistakes: &'m mut Vec<String>,
+    mistakes: &'m mut Vec<Mistake>,
 }
 
 impl<'t, 'm> Section<'t, 'm> {
-    /// Reads `table`. Mistakes begin with `place`, such as `[kafka] `, and are added to `mistakes`.
-    pub fn new(place: &str, table: &'t Table, mistakes: &'m mut Vec<String>) -> Self {
-        Self { place: place.to_owned(), table, known: Vec::new(), mistakes }
+    /// Reads `table`. Messages begin with `label`, such as `[kafka] `, and mistakes are added to `mistakes`.
+    pub fn new(label: &str, table: TomlTable<'t>, mistakes: &'m mut Vec<Mistake>) -> Self {
+        Self { label: label.to_owned(), table, known: Vec::new(), mistakes }
     }
 
     /// The keys that were asked for so far. A test of a table of documented keys compares them.
@@ -43,9 +48,15 @@ impl<'t, 'm> Section<'t, 'm> {
         &self.known
     }
 
-    /// Notes a mistake of this section.
+    /// Notes a mistake of this section as a whole.
     pub fn mistake(&mut self, what: &str) {
-        self.mistakes.push(format!("{}{what}", self.place));
+        self.mistake_at("", what);
+    }
+
+    /// Notes a mistake of a key, at the key's line; at the section's when the key is missing. `what` names the key.
+    pub fn mistake_at(&mut self, key: &str, what: &str) {
+        let (place, message) = (self.table.place_of(key), format!("{}{what}", self.label));
+        self.mistakes.push(Mistake { place, key: key.to_owned(), message, remedy: None });
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'t Value> {
@@ -56,13 +67,13 @@ impl<'t, 'm> Section<'t, 'm> {
     fn required(&mut self, key: &'static str) -> Option<&'t Value> {
         let value = self.get(key);
         if value.is_none() {
-            self.mistake(&format!("{key:?} is missing"));
+            self.mistake_at(key, &format!("{key:?} is missing"));
         }
         value
     }
 
     fn wrong_type(&mut self, key: &str, wanted: &str, value: &Value) {
-        self.mistake(&format!("{key:?} must be {wanted}, not {}", value.type_str()));
+        self.mistake_at(key, &format!("{key:?} must be {wanted}, not {}", value.type_str()));
     }
 
     fn as_text(&mut self, key: &str, value: &Value) -> Option<String> {
@@ -117,11 +128,8 @@ impl<'t, 'm> Section<'t, 'm> {
         match value.as_integer() {
             Some(number) if range.contains(&number) => Some(number),
             Some(number) => {
-                self.mistake(&format!(
-                    "{key:?} must be within {} and {}, not {number}",
-                    range.start(),
-                    range.end()
-                ));
+                let (from, to) = (range.start(), range.end());
+                self.mistake_at(key, &format!("{key:?} must be within {from} and {to}, not {number}"));
                 None
             }
             None => {
@@ -142,7 +150,7 @@ impl<'t, 'm> Section<'t, 'm> {
         };
         for wrong in numbers.iter().filter(|number| !range.contains(number)) {
             let (from, to) = (range.start(), range.end());
-            self.mistake(&format!("{key:?} must have numbers within {from} and {to}, not {wrong}"));
+            self.mistake_at(key, &format!("{key:?} must have numbers within {from} and {to}, not {wrong}"));
         }
         Some(numbers)
     }
@@ -157,7 +165,7 @@ impl<'t, 'm> Section<'t, 'm> {
         let text = self.optional_text(key)?;
         let duration = parse_duration(&text);
         if duration.is_none() {
-            self.mistake(&format!("{key:?} must be a duration such as \"500ms\", \"10s\", \"10m\", \"2h\" or \"1d\", not {text:?}"));
+            self.mistake_at(key, &format!("{key:?} must be a duration such as \"500ms\", \"10s\", \"10m\", \"2h\" or \"1d\", not {text:?}"));
         }
         duration
     }
@@ -168,27 +176,23 @@ impl<'t, 'm> Section<'t, 'm> {
     }
 
     /// A required table.
-    pub fn section(&mut self, key: &'static str) -> Option<&'t Table> {
+    pub fn section(&mut self, key: &'static str) -> Option<TomlTable<'t>> {
         match self.get(key) {
-            Some(Value::Table(table)) => Some(table),
-            Some(other) => {
-                self.wrong_type(key, "a table", other);
-                None
-            }
-            None => {
-                self.mistake(&format!("the table [{key}] is missing"));
-                None
-            }
+            Some(Value::Table(_)) => {}
+            Some(other) => self.wrong_type(key, "a table", other),
+            None => self.mistake(&format!("the table [{key}] is missing")),
         }
+        self.table.inner(key)
     }
 
     /// A list of tables (`[[key]]`), empty when the key is missing.
-    pub fn sections(&mut self, key: &'static str) -> Option<Vec<&'t Table>> {
-        let Some(value) = self.get(key) else { return Some(Vec::new()) };
-        let tables =
-            value.as_array().and_then(|array| array.iter().map(Value::as_table).collect::<Option<Vec<_>>>());
+    pub fn sections(&mut self, key: &'static str) -> Option<Vec<TomlTable<'t>>> {
+        if self.get(key).is_none() {
+            return Some(Vec::new());
+        }
+        let tables = self.table.list(key);
         if tables.is_none() {
-            self.mistake(&format!("{key:?} must be a list of tables: write [[{key}]]"));
+            self.mistake_at(key, &format!("{key:?} must be a list of tables: write [[{key}]]"));
         }
         tables
     }
@@ -196,12 +200,12 @@ impl<'t, 'm> Section<'t, 'm> {
     /// Reads an optional table within this one with `read`; its unknown keys are mistakes too.
     pub fn inner<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> Option<T> {
         let value = self.get(key)?;
-        let Value::Table(table) = value else {
+        let Some(table) = self.table.inner(key) else {
             self.wrong_type(key, "a table", value);
             return None;
         };
-        let place = format!("{}{key}: ", self.place);
-        let mut inner = Section::new(&place, table, self.mistakes);
+        let label = format!("{}{key}: ", self.label);
+        let mut inner = Section::new(&label, table, self.mistakes);
         let result = read(&mut inner);
         inner.finish();
         Some(result)
@@ -210,9 +214,11 @@ impl<'t, 'm> Section<'t, 'm> {
     /// Ends the reading: keys that no accessor asked for are mistakes, each with the nearest known key.
     pub fn finish(mut self) {
         let table = self.table;
-        for key in table.keys().filter(|key| !self.known.contains(&key.as_str())).collect::<Vec<_>>() {
+        let unknown: Vec<&String> =
+            table.entries().map(|(key, _)| key).filter(|key| !self.known.contains(&key.as_str())).collect();
+        for key in unknown {
             let hint = did_you_mean(key, &self.known);
-            self.mistake(&format!("unknown key {key:?}{hint}"));
+            self.mistake_at(key, &format!("unknown key {key:?}{hint}"));
         }
     }
 }

@@ -84,6 +84,13 @@ impl From<&Error> for pgcdc_lifecycle::Failure {
     }
 }
 
+/// The mistakes of a configuration, one a line.
+impl From<pgcdc_config::ConfigError> for Error {
+    fn from(error: pgcdc_config::ConfigError) -> Self {
+        Self::configuration(error.to_string())
+    }
+}
+
 impl From<pgcdc_kafka::Error> for Error {
     fn from(error: pgcdc_kafka::Error) -> Self {
         let kind = match () {

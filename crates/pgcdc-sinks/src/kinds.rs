@@ -49,7 +49,7 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use pgcdc_config::Section;
+    use pgcdc_config::{Section, TomlFile};
 
     use super::*;
 
@@ -57,8 +57,8 @@ mod tests {
     #[test]
     fn the_table_has_the_keys_that_are_read() {
         for kind in KINDS {
-            let (table, mut mistakes) = (toml::Table::new(), Vec::new());
-            let mut section = Section::new("", &table, &mut mistakes);
+            let (file, mut mistakes) = (TomlFile::default(), Vec::new());
+            let mut section = Section::new("", file.root(), &mut mistakes);
             let _ = (kind.parse)(&mut section);
             let read: BTreeSet<&str> = section.known().iter().copied().collect();
             let described: BTreeSet<&str> =
@@ -69,8 +69,9 @@ mod tests {
             }
             // A key without a default is missed, and no other one.
             for key in kind.keys.iter().filter(|key| !key.name.contains('.')) {
-                let missed =
-                    mistakes.iter().any(|mistake| mistake.starts_with(&format!("{:?} is missing", key.name)));
+                let missed = mistakes
+                    .iter()
+                    .any(|mistake| mistake.message.starts_with(&format!("{:?} is missing", key.name)));
                 assert_eq!(missed, key.default == "required", "{}: {}", kind.name, key.name);
             }
         }

@@ -65,7 +65,7 @@ impl Tls {
                 Some(Self { client: Arc::new(client), verify_hostname })
             }
             Err(mistake) => {
-                section.mistake(&format!("tls: {mistake}"));
+                section.mistake_at("tls", &format!("tls: {mistake}"));
                 None
             }
         }
@@ -212,14 +212,16 @@ fn is_name(error: &rustls::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pgcdc_config::TomlFile;
+
     use super::*;
 
     #[track_caller]
     fn check(text: &str, expect: &str) {
-        let table: toml::Table = text.parse().expect("TOML");
+        let file = TomlFile::parse("s.toml", text).expect("TOML");
         let mut mistakes = Vec::new();
-        Tls::parse(&mut Section::new("s: ", &table, &mut mistakes), &[]);
-        assert!(mistakes.first().is_some_and(|mistake| mistake.contains(expect)), "{mistakes:?}");
+        Tls::parse(&mut Section::new("s: ", file.root(), &mut mistakes), &[]);
+        assert!(mistakes.first().is_some_and(|mistake| mistake.message.contains(expect)), "{mistakes:?}");
     }
 
     #[test]

@@ -97,13 +97,16 @@ impl CassandraConfig {
     pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {
         let contact_points = section.texts("contact_points");
         if contact_points.as_ref().is_some_and(Vec::is_empty) {
-            section.mistake("\"contact_points\" must name at least one node as \"host:port\"");
+            section.mistake_at(
+                "contact_points",
+                "\"contact_points\" must name at least one node as \"host:port\"",
+            );
         }
         let keyspace = section.text("keyspace");
         let table = section.optional_text("table");
         for (key, name) in [("keyspace", &keyspace), ("table", &table)] {
             if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > 48 || name.contains('"')) {
-                section.mistake(&format!("{key:?} must have 1 to 48 characters and no quotes"));
+                section.mistake_at(key, &format!("{key:?} must have 1 to 48 characters and no quotes"));
             }
         }
         let create = section.flag("create");
@@ -113,7 +116,10 @@ impl CassandraConfig {
             let found = CONSISTENCIES.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
             if found.is_none() {
                 let known: Vec<&str> = CONSISTENCIES.iter().map(|(name, _)| *name).collect();
-                section.mistake(&format!("unknown \"consistency\" {text:?}; known are {}", known.join(", ")));
+                section.mistake_at(
+                    "consistency",
+                    &format!("unknown \"consistency\" {text:?}; known are {}", known.join(", ")),
+                );
             }
             found.map(|(_, consistency)| *consistency)
         });
@@ -121,7 +127,7 @@ impl CassandraConfig {
         let username = section.optional_text("username");
         let password = section.optional_text("password").map(Secret::new);
         if username.is_some() != password.is_some() {
-            section.mistake("\"username\" and \"password\" go together");
+            section.mistake_at("username", "\"username\" and \"password\" go together");
         }
         // The driver connects to addresses; a certificate may have the names that the file gives the nodes.
         let names = contact_points

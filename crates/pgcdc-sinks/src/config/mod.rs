@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pgcdc_config::{Environment, Provided, Section, did_you_mean};
+use pgcdc_config::{ConfigError, Environment, Mistake, Provided, Section, TomlFile, TomlTable, did_you_mean};
 use pgcdc_kafka::ClientProperties;
 
 use crate::kinds::{self, KINDS};
@@ -77,47 +77,38 @@ impl Config {
     }
 
     fn parse_with(text: &str, file: &str, env: Environment<'_>) -> Result<Self> {
-        // The error's own Display quotes the line, which may hold a password.
-        let mut table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-            let line = e
-                .span()
-                .map_or(1, |span| 1 + text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
-            Error::configuration(format!("{file}:{line}: not TOML: {}", e.message().replace('\n', ", ")))
-        })?;
+        let mut file = TomlFile::parse(file, text)?;
         let mut mistakes = Vec::new();
-        let provided = Provided::resolve(&mut table, env, &mut mistakes);
-        let config = parse(&table, &mut mistakes);
+        let provided = Provided::resolve(&mut file, env, &mut mistakes);
+        let config = parse(file.root(), &mut mistakes);
         match config {
             Some(config) if mistakes.is_empty() => Ok(config),
-            _ => Err(Error::configuration(
-                mistakes
-                    .iter()
-                    .map(|mistake| format!("{file}: {}", provided.hide(mistake)))
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            )),
+            _ => {
+                for mistake in &mut mistakes {
+                    mistake.message = provided.hide(&mistake.message);
+                }
+                Err(ConfigError::new(mistakes).into())
+            }
         }
     }
 }
 
-fn parse(table: &toml::Table, mistakes: &mut Vec<String>) -> Option<Config> {
+fn parse(table: TomlTable<'_>, mistakes: &mut Vec<Mistake>) -> Option<Config> {
     let mut root = Section::new("", table, mistakes);
     let kafka = root.section("kafka");
     let sinks = root.sections("sink");
+    if sinks.as_ref().is_some_and(Vec::is_empty) {
+        root.mistake("there is no [[sink]]");
+    }
     root.finish();
     let kafka = kafka.and_then(|table| parse_kafka(table, mistakes));
-    let sinks = match sinks {
-        Some(tables) if !tables.is_empty() => tables,
-        Some(_) => {
-            mistakes.push("there is no [[sink]]".to_owned());
-            Vec::new()
-        }
-        None => Vec::new(),
-    };
+    let sinks = sinks.unwrap_or_default();
     let mut names = BTreeSet::new();
-    for name in sinks.iter().filter_map(|table| table.get("name")?.as_str()) {
+    for sink in &sinks {
+        let Some(name) = sink.get("name").and_then(toml::Value::as_str) else { continue };
         if !names.insert(name) {
-            mistakes.push(format!("two sinks have the name {name:?}: names must be unique"));
+            let message = format!("two sinks have the name {name:?}: names must be unique");
+            Section::new("", *sink, mistakes).mistake_at("name", &message);
         }
     }
     let sinks = sinks.into_iter().enumerate();
@@ -126,55 +117,67 @@ fn parse(table: &toml::Table, mistakes: &mut Vec<String>) -> Option<Config> {
     Some(Config { kafka, group_id, sinks: parsed })
 }
 
-fn parse_kafka(table: &toml::Table, mistakes: &mut Vec<String>) -> Option<(ClientProperties, String)> {
-    let mut properties = Vec::new();
-    for (name, value) in flatten("", table) {
+/// Reads `[kafka]`: properties of Kafka's clients, and `group.id`.
+fn parse_kafka(table: TomlTable<'_>, mistakes: &mut Vec<Mistake>) -> Option<(ClientProperties, String)> {
+    let mut section = Section::new("[kafka] ", table, mistakes);
+    let mut properties: Vec<(String, String)> = Vec::new();
+    for (key, name, value) in flatten(table) {
         match value {
             toml::Value::String(text) => properties.push((name, text.clone())),
             toml::Value::Integer(number) => properties.push((name, number.to_string())),
             toml::Value::Boolean(flag) => properties.push((name, flag.to_string())),
-            other => mistakes.push(format!(
-                "[kafka] {name:?} must be a text, a number or a boolean, not {}",
-                other.type_str()
-            )),
+            other => {
+                let wrong = other.type_str();
+                let message = format!("{name:?} must be a text, a number or a boolean, not {wrong}");
+                section.mistake_at(key, &message);
+            }
         }
     }
     let value_of =
         |wanted: &str| properties.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
     for required in ["bootstrap.servers", "group.id"] {
         if value_of(required).is_none_or(|value| value.trim().is_empty()) {
-            mistakes.push(format!("[kafka] {required:?} is missing"));
+            section.mistake_at(required, &format!("{required:?} is missing"));
         }
     }
     let group_id = value_of("group.id");
     match ClientProperties::parse(properties) {
         Ok(client) => group_id.map(|group_id| (client, group_id)),
         Err(error) => {
-            mistakes.extend(error.to_string().lines().map(|part| format!("[kafka] {part}")));
+            for part in error.to_string().lines() {
+                // The message quotes the property; a table of it, for a name with dots, has the line, too.
+                let named =
+                    flatten(table).into_iter().find(|(_, name, _)| part.contains(&format!("{name:?}")));
+                section.mistake_at(named.map_or("", |(key, _, _)| key), part);
+            }
             None
         }
     }
 }
 
-/// `a.b = 1` is a table within a table to TOML; to Kafka it is a name.
-fn flatten<'t>(prefix: &str, table: &'t toml::Table) -> Vec<(String, &'t toml::Value)> {
+/// The properties with their values, and the key of the table in which each stands: `a.b = 1` is a table within a table to
+/// TOML; to Kafka it is a name.
+fn flatten(table: TomlTable<'_>) -> Vec<(&str, String, &toml::Value)> {
     let mut flat = Vec::new();
-    for (name, value) in table {
-        let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        match value {
-            toml::Value::Table(inner) => flat.extend(flatten(&name, inner)),
-            value => flat.push((name, value)),
+    for (key, value) in table.entries() {
+        match table.inner(key) {
+            Some(inner) => {
+                let inner = flatten(inner).into_iter();
+                flat.extend(inner.map(|(_, name, value)| (key.as_str(), format!("{key}.{name}"), value)));
+            }
+            None => flat.push((key.as_str(), key.clone(), value)),
         }
     }
     flat
 }
 
-fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Option<SinkConfig> {
-    let place = match table.get("name").and_then(toml::Value::as_str) {
+/// Reads a `[[sink]]`, the one at this position of the list. Its store's own keys are read by the store's row of [`KINDS`].
+fn parse_sink(at: usize, table: TomlTable<'_>, mistakes: &mut Vec<Mistake>) -> Option<SinkConfig> {
+    let label = match table.get("name").and_then(toml::Value::as_str) {
         Some(name) => format!("[[sink]] {name:?}: "),
         None => format!("[[sink]] number {}: ", at + 1),
     };
-    let mut section = Section::new(&place, table, mistakes);
+    let mut section = Section::new(&label, table, mistakes);
     let name = parse_name(&mut section);
     let topics = parse_topics(&mut section);
     let batch_max = section.inner("batch", |batch| batch.optional_number("max", 1..=10_000));
@@ -187,7 +190,7 @@ fn parse_sink(at: usize, table: &toml::Table, mistakes: &mut Vec<String>) -> Opt
     let Some(kind) = kinds::kind(&kind) else {
         let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         let near = did_you_mean(&kind, &known);
-        section.mistake(&format!("unknown type {kind:?}{near}; known are {}", known.join(", ")));
+        section.mistake_at("type", &format!("unknown type {kind:?}{near}; known are {}", known.join(", ")));
         return None; // its other keys are those of an unknown type
     };
     let store = (kind.parse)(&mut section);
@@ -208,7 +211,7 @@ fn parse_name(section: &mut Section<'_, '_>) -> Option<String> {
     let name = section.text("name")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() || !name.chars().all(plain) {
-        section.mistake("\"name\" must consist of the characters a-z A-Z 0-9 . _ -, since it becomes part of the group id");
+        section.mistake_at("name", "\"name\" must consist of the characters a-z A-Z 0-9 . _ -, since it becomes part of the group id");
     }
     Some(name)
 }
@@ -216,10 +219,10 @@ fn parse_name(section: &mut Section<'_, '_>) -> Option<String> {
 fn parse_topics(section: &mut Section<'_, '_>) -> Option<Vec<String>> {
     let topics = section.texts("topics")?;
     if topics.is_empty() || topics.iter().any(String::is_empty) {
-        section.mistake("\"topics\" must name at least one topic");
+        section.mistake_at("topics", "\"topics\" must name at least one topic");
     }
     if let Some(name) = topics.iter().find(|topic| topic.starts_with('^')) {
-        section.mistake(&format!(
+        section.mistake_at("topics", &format!(
             "\"topics\" takes names: {name:?} would be a regular expression, and one that also matches the sink's own dead letter topics"
         ));
     }
@@ -231,7 +234,10 @@ fn parse_new_history(section: &mut Section<'_, '_>) -> NewHistory {
         None | Some("stop") => NewHistory::Stop,
         Some("continue") => NewHistory::Continue,
         Some(other) => {
-            section.mistake(&format!("\"new_history\" must be \"stop\" or \"continue\", not {other:?}"));
+            section.mistake_at(
+                "new_history",
+                &format!("\"new_history\" must be \"stop\" or \"continue\", not {other:?}"),
+            );
             NewHistory::Stop
         }
     }

@@ -56,7 +56,7 @@ impl HttpConfig {
             let valid =
                 Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
             if !valid {
-                section.mistake("\"url\" is not of the form http://host:port/path or https://…");
+                section.mistake_at("url", "\"url\" is not of the form http://host:port/path or https://…");
             }
         }
         let method = section.optional_text("method").and_then(|text| match text.as_str() {
@@ -64,7 +64,8 @@ impl HttpConfig {
             "PUT" => Some(Method::PUT),
             "PATCH" => Some(Method::PATCH),
             other => {
-                section.mistake(&format!("\"method\" must be POST, PUT or PATCH, not {other:?}"));
+                section
+                    .mistake_at("method", &format!("\"method\" must be POST, PUT or PATCH, not {other:?}"));
                 None
             }
         });
@@ -80,16 +81,19 @@ impl HttpConfig {
                         .filter(|text| valid && reqwest::header::HeaderValue::try_from(*text).is_ok())
                     {
                         Some(text) => headers.push((name.clone(), Secret::new(text))),
-                        None => section
-                            .mistake(&format!("\"headers\": {name:?} is not a header with a text as value")),
+                        None => section.mistake_at(
+                            "headers",
+                            &format!("\"headers\": {name:?} is not a header with a text as value"),
+                        ),
                     }
                 }
             }
-            Some(other) => section.mistake(&format!("\"headers\" must be a table, not {}", other.type_str())),
+            Some(other) => section
+                .mistake_at("headers", &format!("\"headers\" must be a table, not {}", other.type_str())),
         }
         let tls = Tls::parse(section, &[]);
         if tls.is_some() && url.as_deref().is_some_and(|url| !url.starts_with("https:")) {
-            section.mistake("\"tls\" needs a \"url\" that begins with https://");
+            section.mistake_at("tls", "\"tls\" needs a \"url\" that begins with https://");
         }
         let statuses = Statuses::parse(section);
         Some(Self {

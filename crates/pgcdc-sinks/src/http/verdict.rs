@@ -41,9 +41,10 @@ impl Statuses {
         let retry = section.numbers("retry_status", 300..=599).unwrap_or_default();
         let reject = section.numbers("reject_status", 300..=599).unwrap_or_default();
         for both in retry.iter().filter(|status| reject.contains(status)) {
-            section.mistake(&format!(
-                "{both} is in \"retry_status\" and in \"reject_status\": take it out of one"
-            ));
+            section.mistake_at(
+                "retry_status",
+                &format!("{both} is in \"retry_status\" and in \"reject_status\": take it out of one"),
+            );
         }
         let mut statuses = Self::default();
         statuses.reject.extend(reject.iter().filter_map(|status| u16::try_from(*status).ok()));
@@ -80,6 +81,8 @@ pub(super) fn hint(status: StatusCode) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use pgcdc_config::TomlFile;
+
     use super::*;
 
     #[test]
@@ -100,13 +103,13 @@ mod tests {
     #[test]
     fn lists_move_a_status() {
         let read = |text: &str| {
-            let table: toml::Table = text.parse().expect("TOML");
+            let file = TomlFile::parse("s.toml", text).expect("TOML");
             let mut mistakes = Vec::new();
-            let statuses = Statuses::parse(&mut Section::new("", &table, &mut mistakes));
+            let statuses = Statuses::parse(&mut Section::new("", file.root(), &mut mistakes));
             (statuses, mistakes)
         };
         let (statuses, mistakes) = read("retry_status = [409, 400]\nreject_status = [404, 302]");
-        assert_eq!(mistakes, Vec::<String>::new());
+        assert_eq!(mistakes, []);
         let of = |status| statuses.verdict(StatusCode::from_u16(status).expect("a status"));
         assert_eq!([409, 400, 401].map(of), [Verdict::Wait; 3]);
         assert_eq!([404, 302, 422].map(of), [Verdict::Rejected; 3]);
@@ -120,7 +123,7 @@ mod tests {
             ("reject_status = 404", "\"reject_status\" must be a list of whole numbers, not integer"),
         ] {
             let (_, mistakes) = read(text);
-            assert!(mistakes.len() == 1 && mistakes[0].contains(expect), "{mistakes:?}");
+            assert!(mistakes.len() == 1 && mistakes[0].message.contains(expect), "{mistakes:?}");
         }
     }
 }

@@ -57,14 +57,15 @@ impl RedisConfig {
         let url = section.text("url");
         // Neither the URL nor the client's error is shown: both may hold the password.
         if url.as_deref().is_some_and(|url| !is_redis_url(url)) {
-            section.mistake(&format!(
+            section.mistake_at("url", &format!(
                 "\"url\" is not a Redis URL such as redis://user:password@127.0.0.1:6379/0; known schemes are {}",
                 SCHEMES.join(", ")
             ));
         }
         let tls = Tls::parse(section, &[]);
         if tls.is_some() && url.as_deref().is_some_and(|url| !is_encrypted(url)) {
-            section.mistake(
+            section.mistake_at(
+                "tls",
                 "\"tls\" needs a \"url\" that begins with rediss://, rediss-cluster:// or rediss-sentinel://",
             );
         }
@@ -72,12 +73,12 @@ impl RedisConfig {
             let (key, member, score) = (board.text("key"), board.text("member"), board.text("score"));
             let (window, time) = (board.duration("window"), board.text("time"));
             if key.as_deref() == Some("") {
-                board.mistake("\"key\" must not be empty");
+                board.mistake_at("key", "\"key\" must not be empty");
             }
             Some(Leaderboard { key: key?, member: member?, score: score?, window: window?, time: time? })
         });
         if section.raw("leaderboard").is_none() {
-            section.mistake("\"leaderboard\" is missing: leaderboard = { key = …, member = …, score = …, window = \"10m\", time = … } is what a redis sink can do");
+            section.mistake_at("leaderboard", "\"leaderboard\" is missing: leaderboard = { key = …, member = …, score = …, window = \"10m\", time = … } is what a redis sink can do");
         }
         Some(Self { url: Secret::new(url?), tls, leaderboard: leaderboard.flatten()? })
     }
