@@ -20,6 +20,7 @@ pub(crate) struct Beginnings<'s> {
 }
 
 impl<'s> Beginnings<'s> {
+    /// For one membership; topics' ids are asked for once in it.
     pub(crate) fn new(kafka: &'s ClientProperties) -> Self {
         Self { kafka, ids: HashMap::new() }
     }
@@ -69,6 +70,7 @@ impl<'s> Beginnings<'s> {
         Ok((Start::Beginning, history))
     }
 
+    /// A topic's id, which another topic of the same name does not have; `None` where the broker is too old to tell.
     async fn id(&mut self, topic: &str) -> Result<Option<String>> {
         if let Some(id) = self.ids.get(topic) {
             return Ok(id.clone());

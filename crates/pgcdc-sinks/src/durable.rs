@@ -1,4 +1,8 @@
 //! From durable in the store to committed in Kafka: batches that a sink has accepted wait here until they are durable.
+//!
+//! Offsets rise: a batch is reported only when all batches before it are durable. A sink may make a later batch durable
+//! first, or half of one; neither is reported before its time. What is reported is committed by the consumer, at its next
+//! poll.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,13 +26,16 @@ pub(crate) struct Taken {
 /// What one membership's workers tell of their batches. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Durable {
+    /// Where the consumer reads what it may commit.
     progress: Progress,
+    /// Counts batches when they are durable, not when they are accepted.
     metrics: SinkMetrics,
     /// Accepted batches of each partition that are not durable yet, in order.
     waiting: Arc<Mutex<HashMap<Partition, VecDeque<Taken>>>>,
 }
 
 impl Durable {
+    /// Of one membership: what another one had in hand comes again.
     pub(crate) fn new(progress: Progress, metrics: SinkMetrics) -> Self {
         Self { progress, metrics, waiting: Arc::default() }
     }

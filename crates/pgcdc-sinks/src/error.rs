@@ -3,6 +3,14 @@
 use std::fmt;
 
 /// A mistake in the configuration, or a failure that no retry mends.
+///
+/// ```
+/// use pgcdc_sinks::Config;
+///
+/// let error = Config::parse("[kafka]\n\"group.id\" = \"g\"", "s.toml").expect_err("there is no sink");
+/// assert!(error.is_configuration() && !error.is_transient());
+/// assert!(error.to_string().contains("s.toml:1: [kafka] \"bootstrap.servers\" is missing"));
+/// ```
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
@@ -11,10 +19,14 @@ pub struct Error {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    /// The user, in the configuration: exit code 2.
     Configuration,
+    /// Time: the runner starts the sink again.
     Transient,
+    /// A person, in the store or in Kafka: the sink has ended.
     Fatal,
 }
 

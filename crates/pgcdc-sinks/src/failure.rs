@@ -7,10 +7,24 @@ use pgcdc_lifecycle::Failure;
 
 /// A failure of the store, as opposed to one of a record ([`Rejected`](crate::Rejected)).
 ///
+/// Its kind decides what the driver does:
+///
+/// | kind | what follows |
+/// |---|---|
+/// | [`transient`](Self::transient) | a pause, and the same batch again; nothing is committed meanwhile |
+/// | [`diverged`](Self::diverged) | the sink leaves its group, joins it anew, and asks [`Sink::resume`](crate::Sink::resume) |
+/// | [`fatal`](Self::fatal) | the sink ends; other sinks of the file go on |
+///
+/// The text goes into logs and into the sink's state, so it holds no secret and no value of a row.
+///
 /// ```
+/// use std::time::Duration;
 /// use pgcdc_sinks::SinkError;
+///
 /// let error = SinkError::transient("the disk is full").with_hint("free some space");
 /// assert_eq!(error.to_string(), "the disk is full");
+/// let busy = SinkError::transient("too many requests").retry_after(Some(Duration::from_secs(5)));
+/// assert_eq!(busy.to_string(), "too many requests");
 /// ```
 #[derive(Debug)]
 pub struct SinkError {
@@ -21,6 +35,7 @@ pub struct SinkError {
     pub(crate) progressed: bool,
 }
 
+/// What the driver does about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SinkErrorKind {
     Transient,

@@ -39,7 +39,7 @@ pub const KINDS: &[Kind] = &[
     },
 ];
 
-/// The row of a name.
+/// The row of a name; `None` for a store that this build does not know, since its feature is off or there is no such store.
 #[must_use]
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)

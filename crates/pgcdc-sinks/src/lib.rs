@@ -11,6 +11,14 @@
 //! To add a store, write a folder with its configuration and its [`Sink`], and add a row to [`kinds`]. What a sink must keep to
 //! stands at the trait.
 //!
+//! | to | begin at |
+//! |---|---|
+//! | run the sinks of a file | [`Config::read`] and [`run`] |
+//! | watch or pause one of them | [`Config::runners`], [`Runner::control`] |
+//! | run a sink of your own | [`Sink`], [`Plan`], [`Runner::new`] |
+//! | know which of two changes is later | [`order`] |
+//! | know what happens to a failed batch | [`driver`] |
+//!
 //! **Consumer groups.** Every sink has a group of its own, `<group.id>-<sink name>`. So it keeps its own progress, and gets all
 //! records of its topics although other sinks of the file read the same topics. A store that is down stops its own sink only.
 //! Several processes with the same file share the partitions.

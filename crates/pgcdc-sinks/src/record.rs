@@ -7,6 +7,18 @@ use crate::order::Order;
 
 /// One change, with its place in the partition. It need not be a record of Kafka: a view's row has a position, a key and a
 /// change, too.
+///
+/// ```
+/// use pgcdc_sinks::decode::Decoder;
+/// use pgcdc_sinks::{Message, Record};
+///
+/// let message = Message::new(7, Some(br#"{"id":1}"#), Some(br#"{"id":1,"name":"Ann"}"#));
+/// let change = Decoder::default().decode(message.key(), message.value()).expect("a change");
+/// let record = Record::of(&message, change);
+/// let row = record.change.after.as_ref().expect("a row");
+/// assert_eq!(row.field("name").and_then(|field| field.value.as_str().map(str::to_owned)).as_deref(), Some("Ann"));
+/// assert_eq!((record.position, record.key), (7, Some(&br#"{"id":1}"#[..])));
+/// ```
 #[derive(Debug)]
 pub struct Record<'a> {
     /// Where it stands in its partition: the offset of the Kafka record that it comes from. Positions never fall from one

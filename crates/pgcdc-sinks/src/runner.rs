@@ -28,6 +28,22 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The first sink's failure that no retry mends, once all sinks have ended.
+///
+/// ```no_run
+/// use pgcdc_sinks::{Config, run};
+/// use tokio_util::sync::CancellationToken;
+/// # async fn example() -> Result<(), pgcdc_sinks::Error> {
+/// let shutdown = CancellationToken::new();
+/// let stop = shutdown.clone();
+/// tokio::spawn(async move {
+///     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+///     stop.cancel();
+/// });
+/// let mut config = Config::read("sinks.toml".as_ref())?;
+/// config.sinks.retain(|sink| sink.name != "top"); // all but one of the file
+/// run(config, shutdown).await
+/// # }
+/// ```
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<()> {
     run_all(config.runners(), shutdown).await
 }
@@ -63,6 +79,17 @@ pub async fn run_all(runners: Vec<Runner>, shutdown: CancellationToken) -> Resul
 ///
 /// # Errors
 /// The first failure that no retry mends.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use pgcdc_sinks::{ClientProperties, Plan, Sink, run_with};
+/// use tokio_util::sync::CancellationToken;
+/// # async fn example(sink: Arc<dyn Sink>) -> Result<(), Box<dyn std::error::Error>> {
+/// let kafka = ClientProperties::parse([("bootstrap.servers", "127.0.0.1:9092")])?;
+/// let plan = Plan::new("mine", ["shop.public.users"]);
+/// run_with(sink, plan, kafka, "shop-mine", CancellationToken::new()).await?;
+/// # Ok(()) }
+/// ```
 pub async fn run_with(
     sink: Arc<dyn Sink>,
     plan: Plan,
@@ -91,19 +118,29 @@ impl Config {
 }
 
 /// How a sink is run, whatever its store.
+///
+/// ```
+/// use std::time::Duration;
+/// use pgcdc_sinks::Plan;
+///
+/// let plan = Plan { batch_max: 2000, max_dead_letters: Some(0), ..Plan::new("mine", ["shop.public.users"]) };
+/// assert_eq!((plan.retry_initial, plan.retry_max), (Duration::from_millis(200), Duration::from_secs(30)));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Its name, for logs and dead letters.
     pub name: String,
     /// The topics it reads.
     pub topics: Vec<String>,
-    /// How many records it gets in one batch at most.
+    /// How many records it gets in one batch at most. A batch is smaller when fewer records are there: nothing waits for a batch
+    /// to fill.
     pub batch_max: usize,
-    /// First wait between two tries, doubled after each failure.
+    /// First wait between two tries at most, doubled after each failure. The wait itself is random below it.
     pub retry_initial: Duration,
-    /// Longest wait between two tries.
+    /// Longest wait between two tries. A sink that ran longer than this before its membership failed begins with the first wait
+    /// again.
     pub retry_max: Duration,
-    /// How many records in a row may become dead letters; the next one ends the sink.
+    /// How many records of a partition in a row may become dead letters; the next one ends the sink. `None`: any number.
     pub max_dead_letters: Option<u64>,
     /// What it does when the source's positions begin anew.
     pub new_history: NewHistory,
@@ -172,17 +209,35 @@ enum Source {
 pub struct Runner {
     source: Source,
     plan: Plan,
+    /// Properties of the clients, `group.id` among them.
     kafka: ClientProperties,
+    /// The consumer group, for the log.
     group: String,
+    /// Counters; of no registry unless [`with_metrics`](Self::with_metrics) says otherwise.
     metrics: (SinkMetrics, ConsumerMetrics),
+    /// Tells the state to those who watch `control`'s.
     reporter: Arc<Reporter>,
+    /// The handle of which [`control`](Self::control) gives clones.
     control: Control,
 }
 
 /// Watches and pauses a sink from outside. Clones control the same sink.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pgcdc_sinks::{ClientProperties, Plan, Runner, Sink};
+/// # fn example(sink: Arc<dyn Sink>, kafka: ClientProperties) {
+/// let runner = Runner::new(sink, Plan::new("mine", ["shop.public.users"]), kafka, "shop-mine");
+/// let control = runner.control();
+/// control.pause(); // before it runs: it begins paused, and joins no group
+/// println!("{}", control.status().now());
+/// control.resume();
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Control {
     status: Status,
+    /// Whether the sink is to pause.
     pause: watch::Sender<bool>,
 }
 
@@ -253,6 +308,7 @@ impl Runner {
         result
     }
 
+    /// Opens the store, works until the end, and closes the store, which gets [`CLOSE_LIMIT`] for that.
     async fn open_and_work(&self, orders: Orders) -> Result<()> {
         let outage = Outage::reporting(Arc::clone(&self.reporter));
         let Some(sink) = self.open(&orders, &outage).await? else { return Ok(()) };

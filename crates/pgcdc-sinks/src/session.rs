@@ -1,4 +1,11 @@
 //! One membership in the consumer group, from joining to leaving: a worker for each partition, and the sink's flushes.
+//!
+//! ```text
+//!   Kafka ──Assigned──▶ Sink::resume ──▶ a worker for each partition ──▶ Durable ──▶ offsets committed
+//!         ──Revoked───▶ workers end their call in progress ──▶ last flush ──▶ Sink::released ──▶ partitions given back
+//! ```
+//!
+//! The consumer's thread waits for the answer to each event, and does not poll meanwhile. So every answer has a time limit.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -30,12 +37,15 @@ const LAST_FLUSH: Duration = Duration::from_secs(15);
 /// Why a membership ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
+    /// Told to stop: the sink ends.
     Stopped,
+    /// Told to pause: the sink joins again when the pause is over.
     Paused,
 }
 
 /// What a membership works with.
 pub(crate) struct Session<'s> {
+    /// Calls the sink. Each partition gets a clone.
     pub(crate) driver: &'s Driver,
     pub(crate) topics: &'s [String],
     pub(crate) batch_max: usize,
@@ -80,7 +90,9 @@ impl Session<'_> {
 struct Membership<'s> {
     session: &'s Session<'s>,
     beginnings: Beginnings<'s>,
+    /// Where workers tell of their batches.
     durable: Durable,
+    /// The partitions that this process has.
     workers: HashMap<Partition, Worker>,
     /// Where workers and the flusher report a failure.
     failed: mpsc::Sender<Error>,
@@ -90,6 +102,10 @@ struct Membership<'s> {
 }
 
 impl Membership<'_> {
+    /// Answers events until the membership is to end.
+    ///
+    /// # Errors
+    /// The first failure of a worker, of a flush or of the membership.
     async fn attend(
         &mut self,
         mut events: mpsc::Receiver<Event>,
@@ -217,6 +233,7 @@ impl Flusher {
     }
 }
 
+/// Flushes at each interval if accepted batches wait; the flusher's work.
 async fn flush_regularly(
     driver: &Driver,
     durable: &Durable,
@@ -258,6 +275,7 @@ async fn resume(
     asked.map_err(late)?.map(Some)
 }
 
+/// Asks the sink where one partition begins, again after each failure. There is no limit here: [`resume`] has it.
 async fn ask(driver: &Driver, partition: &Partition) -> Result<Start> {
     let mut backoff = Backoff::new(driver.retry_initial, driver.retry_max.min(Duration::from_secs(10)));
     loop {

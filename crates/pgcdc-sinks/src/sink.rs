@@ -31,6 +31,17 @@ use tokio::time::Instant;
 use crate::{Batch, SinkError};
 
 /// What became of a batch that was handed to [`Sink::write`].
+///
+/// ```
+/// use pgcdc_sinks::{Outcome, Rejected};
+///
+/// assert!(Outcome::durable().rejected().is_empty());
+///
+/// // Two records are in the store; the third can never be, and goes to the dead letter topic.
+/// let reason = "column \"age\": this text cannot become int".to_owned();
+/// let outcome = Outcome::Durable { rejected: vec![Rejected { position: 42, reason }] };
+/// assert_eq!(outcome.rejected()[0].position, 42);
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All records are durable in the store, but for the rejected ones. So is everything of the partition that was accepted
@@ -128,10 +139,19 @@ pub struct Rejected {
 /// ```
 #[async_trait]
 pub trait Sink: Send + Sync + fmt::Debug {
-    /// Whether the store can be reached and is what the configuration says.
+    /// Whether the store can be reached and is what the configuration says. It is for programs that ask before they start; the
+    /// [`Runner`](crate::Runner) does not call it, since a store that is away now may be there at the first write.
+    ///
+    /// # Errors
+    /// When the store does not answer, with what a person can do.
     async fn check(&self) -> Result<(), SinkError>;
 
-    /// Where a partition that was just assigned begins.
+    /// Where a partition that was just assigned begins. A sink that stores offsets answers with its own, or with
+    /// [`Start::Beginning`] when it has none; any other sink leaves it to the consumer group.
+    ///
+    /// # Errors
+    /// When the store does not answer. It is asked again, for a minute at most or a third of `max.poll.interval.ms`; then the
+    /// sink leaves its group and joins it anew.
     async fn resume(&self, _partition: &Partition) -> Result<Start, SinkError> {
         Ok(Start::Committed)
     }

@@ -10,6 +10,9 @@ use pgcdc_config::Section;
 use crate::{Sink, SinkError};
 
 /// What a `[[sink]]` table says of its store, checked: it opens the store.
+///
+/// Reading the configuration ([`Kind::parse`]) touches nothing outside of the file, so that `pgcdc sink --check` needs no
+/// store. Opening connects. The runner opens a store again and again while it is away, so a sink may start before its store.
 #[async_trait]
 pub trait Store: Any + fmt::Debug + Send + Sync {
     /// Opens the store.
@@ -20,6 +23,12 @@ pub trait Store: Any + fmt::Debug + Send + Sync {
 }
 
 /// A kind of store: what `type = "…"` may say. All of them stand in [`KINDS`](crate::kinds::KINDS).
+///
+/// ```
+/// let http = pgcdc_sinks::kinds::kind("http").expect("a store of this build");
+/// let timeout = http.keys.iter().find(|key| key.name == "timeout").expect("it has a timeout");
+/// assert_eq!((timeout.value, timeout.default), ("duration", "10s"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
     /// The word behind `type`.
@@ -41,7 +50,7 @@ pub struct Key {
     pub name: &'static str,
     /// The type of its value: text, texts, number, numbers, duration, boolean, table, secret.
     pub value: &'static str,
-    /// What counts when it is not set; empty when that is nothing, `required` when it must be set.
+    /// The value when the key is not set: empty when there is none, `required` when the key must be set.
     pub default: &'static str,
     /// What it does.
     pub about: &'static str,

@@ -30,13 +30,16 @@ pub(crate) const TLS: Key = key(
 );
 
 /// How connections to a store are encrypted, ready for use.
+///
+/// Certificates are checked against the system's authorities, or only against `ca` when it is set. `Debug` shows neither keys
+/// nor certificates.
 #[derive(Clone)]
 pub struct Tls {
     client: Arc<ClientConfig>,
     verify_hostname: bool,
 }
 
-/// What the table says.
+/// What the table says, before files are read.
 #[derive(Default)]
 struct Keys {
     ca: Option<String>,
@@ -71,6 +74,7 @@ impl Tls {
         }
     }
 
+    /// The settings of rustls, which all clients of the stores take.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.client)
     }
@@ -87,6 +91,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// Reads the files and puts the settings together. The error names the key, and never quotes a file's content.
 fn build(keys: &Keys, names: &[String]) -> Result<ClientConfig, String> {
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(keys)?), provider())
         .build()
@@ -116,6 +121,7 @@ fn build(keys: &Keys, names: &[String]) -> Result<ClientConfig, String> {
     }
 }
 
+/// The authorities that a server's certificate may come from.
 fn roots(keys: &Keys) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let Some(ca) = &keys.ca else {
@@ -125,11 +131,12 @@ fn roots(keys: &Keys) -> Result<RootCertStore, String> {
     for certificate in certificates("ca", ca)? {
         roots
             .add(certificate)
-            .map_err(|e| format!("\"ca\" holds a certificate that is none of an authority: {e}"))?;
+            .map_err(|e| format!("\"ca\" holds a certificate that is not one of an authority: {e}"))?;
     }
     Ok(roots)
 }
 
+/// The certificates of a PEM; at least one.
 fn certificates(key: &str, text: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let pem = pem_of(key, text)?;
     let found = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
@@ -150,7 +157,10 @@ fn pem_of(key: &str, text: &str) -> Result<Vec<u8>, String> {
 /// Checks a server's certificate, its name too unless that is switched off.
 #[derive(Debug)]
 struct Verifier {
+    /// The ordinary check.
     inner: Arc<WebPkiServerVerifier>,
+    /// Names that are right beside the host that is connected to: a driver that connects to an address of a node must accept the
+    /// name under which the configuration has the node.
     names: Vec<ServerName<'static>>,
     verify_hostname: bool,
 }
@@ -201,6 +211,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Whether only the name in the certificate is wrong.
 fn is_name(error: &rustls::Error) -> bool {
     matches!(
         error,

@@ -76,7 +76,7 @@ impl CloudEventsWriter {
         for item in metadata_source.split(',').map(str::trim).filter(|item| !item.is_empty()) {
             let wrong = || {
                 Fault::argument(format!(
-                    "metadata.source: {item:?} is not built in; write value or header, and id, type or dataSchemaName with :generate or :header"
+                    "metadata.source: {item:?} is unknown; write value or header, and id, type or dataSchemaName followed by :generate or :header"
                 ))
             };
             let Some((field, from)) = item.split_once(':') else {

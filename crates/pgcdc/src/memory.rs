@@ -1,12 +1,14 @@
 //! glibc's allocator, told where large pieces go.
 #![expect(unsafe_code, reason = "a call of the C library, with what it relies on")]
 
-/// Rows of more than this are in memory alone, as capture counts.
+/// A row of more bytes than this is in memory alone: capture reads no other one meanwhile.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE: i32 = 4 << 20;
 
-/// Pieces of more than 4 MiB go back to the system when they are freed. By default glibc raises that limit, up to 32 MiB,
-/// each time such a piece is freed, and then each thread keeps some of the size of its largest row.
+/// Makes glibc give pieces of more than 4 MiB back to the system when they are freed.
+///
+/// By default glibc raises that limit, up to 32 MiB, each time such a piece is freed. Each thread then keeps pieces as large as
+/// its largest row, so one large row would leave the process large for good.
 pub(crate) fn give_large_pieces_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it has no preconditions; no other thread runs yet.

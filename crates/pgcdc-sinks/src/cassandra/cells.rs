@@ -14,7 +14,7 @@ impl Cells {
         Self(Vec::with_capacity(bytes))
     }
 
-    /// The place of the next value.
+    /// A writer of the next value, behind the ones before.
     pub(super) fn next(&mut self) -> CellWriter<'_> {
         CellWriter::new(&mut self.0)
     }
@@ -25,7 +25,7 @@ impl Cells {
         self.0.extend_from_slice(&timestamp.to_be_bytes());
     }
 
-    /// In bytes.
+    /// The length of all values, in bytes.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

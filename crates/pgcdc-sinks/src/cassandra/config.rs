@@ -49,6 +49,16 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// What the file says of a Cassandra sink.
+///
+/// ```toml
+/// [[sink]]
+/// name = "events"
+/// type = "cassandra"
+/// topics = ["shop.public.events"]
+/// contact_points = ["10.0.0.1:9042", "10.0.0.2:9042"]
+/// keyspace = "shop"
+/// create = true
+/// ```
 #[derive(Clone, Debug)]
 pub struct CassandraConfig {
     /// `contact_points`: `host:port` of some nodes.
@@ -94,6 +104,7 @@ const CONSISTENCIES: &[(&str, Consistency)] = &[
 ];
 
 impl CassandraConfig {
+    /// Reads the keys of a `[[sink]]`; `None` when a required one is missing. Mistakes are noted in the section.
     pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {
         let contact_points = section.texts("contact_points");
         if contact_points.as_ref().is_some_and(Vec::is_empty) {

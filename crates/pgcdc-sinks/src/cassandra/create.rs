@@ -1,4 +1,4 @@
-//! The table that a first record asks for.
+//! Makes a table from the first record of a topic, with `create = true`.
 //!
 //! With a Connect schema the types are exact. Without one only JSON's own kinds are known, and no type comes from what
 //! one value looks like: whole numbers → `bigint`, others → `double` (Debezium writes a point in these), booleans →
@@ -15,7 +15,7 @@ use pgcdc_format::decode::{Change, Field, Json, Semantic};
 /// The comment of tables made here.
 pub(super) const COMMENT: &str = "made by pgcdc";
 
-/// `CREATE TABLE`, or why it cannot be said.
+/// The `CREATE TABLE` statement, or the reason why the record does not say enough for one.
 pub(super) fn create_table(keyspace: &str, table: &str, change: &Change<'_>) -> Result<String, String> {
     let row = change.after.as_ref().ok_or("the table is to be made from a row, and this record has none")?;
     let key = change.key.as_ref().ok_or("the record has no key, and a table needs one")?;
@@ -43,7 +43,7 @@ pub(super) fn create_table(keyspace: &str, table: &str, change: &Change<'_>) -> 
     ))
 }
 
-/// What a person should know whose table is made from a record without a schema; `None` when the record has one.
+/// The warning for a table that is made from a record without a schema; `None` when the record has one.
 pub(super) fn without_schema(change: &Change<'_>) -> Option<&'static str> {
     let row = change.after.as_ref()?;
     let guessed = row.fields().any(|field| field.semantic.is_none() && !field.name.starts_with("__"));
@@ -56,7 +56,7 @@ pub(super) fn without_schema(change: &Change<'_>) -> Option<&'static str> {
     )
 }
 
-/// Whether a column can be made for a field. Those that `add.fields` adds are not the table's.
+/// Whether a column can be made for a field. Fields that `add.fields` adds (`__op`, say) are not columns of the source.
 pub(super) fn says_its_type(field: &Field<'_, '_>) -> bool {
     !field.name.starts_with("__") && (field.semantic.is_some() || !field.value.is_null())
 }

@@ -25,6 +25,7 @@ type Sent = Result<(usize, Vec<Rejected>), SinkError>;
 pub(super) struct Flight<'s> {
     session: &'s Session,
     under_way: FuturesUnordered<BoxFuture<'s, Sent>>,
+    /// How many rows the requests have that are under way.
     rows: usize,
     rejected: Vec<Rejected>,
 }
@@ -70,6 +71,8 @@ impl<'s> Flight<'s> {
     }
 }
 
+/// Sends a request. When the server refuses rows that came together, each of them is sent again by itself, so that the one at
+/// fault is found; all of them can be repeated.
 async fn send(session: &Session, request: Request) -> Sent {
     let count = request.len();
     let mut refused = None;
@@ -95,11 +98,15 @@ async fn send(session: &Session, request: Request) -> Sent {
     if let Some((reason, target)) = refused.filter(|_| rejected.is_empty())
         && !target.is_solitary.swap(true, Relaxed)
     {
-        tracing::warn!(reason, "rows are taken one by one only: they go by themselves from now on");
+        tracing::warn!(
+            reason,
+            "the server refuses these rows together and takes each by itself; they are sent one by one from now on"
+        );
     }
     Ok((count, rejected))
 }
 
+/// Sends several statements as one unlogged batch.
 async fn together(session: &Session, request: &[Statement]) -> Result<(), ExecutionError> {
     let prepared = request.iter().map(|one| BatchStatement::PreparedStatement(one.prepared().clone()));
     let mut batch = Batch::new_with_statements(BatchType::Unlogged, prepared.collect());

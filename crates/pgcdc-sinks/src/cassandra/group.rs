@@ -77,7 +77,9 @@ impl<'w> Requests<'w> {
 
 /// Groups items of the same place, up to a number of items and [`BYTES`].
 struct Groups<K, T> {
+    /// Items that a group has at most.
     most: usize,
+    /// Groups that still take items, each with its bytes.
     open: HashMap<K, (usize, Vec<T>)>,
 }
 

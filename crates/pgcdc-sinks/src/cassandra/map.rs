@@ -1,5 +1,22 @@
 //! A JSON value in the target column's CQL type, written as the protocol has it: by the driver's own serialization, without
 //! a copy of it in between.
+//!
+//! The target's type decides; the schema of the record (its *semantic*) says how the value is to be read:
+//!
+//! | column | takes |
+//! |---|---|
+//! | `text`, `ascii` | any value, in its JSON form; a decimal in digits |
+//! | `boolean` | a boolean, or the texts `true` and `false` |
+//! | `tinyint` … `bigint` | a whole number that fits, or a text or a decimal of one |
+//! | `float`, `double` | a number, or a text of one, `NaN` and infinities among them |
+//! | `decimal`, `varint` | a decimal; `varint` only without digits after the point |
+//! | `timestamp`, `date`, `time` | Debezium's and Connect's forms; microseconds of a `timestamp` are cut off |
+//! | `uuid`, `timeuuid`, `inet` | a text of one; of `inet` the part before `/` |
+//! | `blob` | base64, where the schema says bytes or there is no schema; any other text as its UTF-8 |
+//! | `list`, `set`, `map` | an array or an object; nulls within a list fit no type, within a map they are left out |
+//!
+//! A value that does not fit makes a dead letter of its record: nothing is wrapped or shortened to make it fit, except the
+//! microseconds above, and a number in a `float` column: it loses digits, and one beyond 3.4e38 becomes infinite.
 
 use std::borrow::Cow;
 
@@ -33,6 +50,7 @@ pub(super) fn write_cql(
     })
 }
 
+/// Whether a column takes numbers; then base64 in its place is most likely a `numeric` without a schema.
 fn is_number(target: &ColumnType<'_>) -> bool {
     use NativeType as N;
     matches!(
@@ -43,6 +61,7 @@ fn is_number(target: &ColumnType<'_>) -> bool {
     )
 }
 
+/// A value's kind, for messages. They name no values.
 fn describe(value: &Json<'_>) -> &'static str {
     match value {
         Json::Null => "null",
@@ -54,6 +73,7 @@ fn describe(value: &Json<'_>) -> &'static str {
     }
 }
 
+/// A column's type, for messages.
 fn name_of(target: &ColumnType<'_>) -> String {
     match target {
         ColumnType::Native(native) => format!("{native:?}").to_lowercase(),
@@ -106,6 +126,7 @@ fn write(
     builder.finish().ok().map(drop)
 }
 
+/// Writes a value of a simple type; `None` when it does not fit.
 fn write_native(
     value: &Json<'_>,
     semantic: Option<&Semantic>,
@@ -166,6 +187,7 @@ fn write_native(
     }
 }
 
+/// A value as a text. A decimal comes as base64 or as a struct, so it is decoded first.
 fn text<'v>(value: &'v Json<'_>, semantic: Option<&Semantic>) -> Option<Cow<'v, str>> {
     match semantic {
         Some(Semantic::Decimal(_) | Semantic::VariableScaleDecimal) => {
@@ -175,6 +197,7 @@ fn text<'v>(value: &'v Json<'_>, semantic: Option<&Semantic>) -> Option<Cow<'v, 
     }
 }
 
+/// A value as a whole number of 64 bits; `None` where it has a fraction, or is larger.
 fn whole(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<i64> {
     match (value, semantic) {
         (_, Some(Semantic::Decimal(_) | Semantic::VariableScaleDecimal)) => {
@@ -186,6 +209,7 @@ fn whole(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<i64> {
     }
 }
 
+/// A value as the nearest double.
 fn double(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<f64> {
     match (value, semantic) {
         (_, Some(Semantic::Decimal(_) | Semantic::VariableScaleDecimal)) => {

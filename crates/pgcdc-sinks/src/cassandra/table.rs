@@ -29,7 +29,9 @@ pub(super) struct Target {
     pub(super) grows: bool,
     /// Bytes of the previous row's values: the room that the next row gets.
     row_bytes: AtomicUsize,
+    /// `INSERT … USING TIMESTAMP ?`, the timestamp last.
     pub(super) upsert: PreparedStatement,
+    /// `DELETE … USING TIMESTAMP ? WHERE` the whole primary key; the timestamp first.
     pub(super) delete: PreparedStatement,
 }
 
@@ -169,6 +171,7 @@ impl Shape {
 
 /// A record's statement, ready to be executed.
 pub(super) struct Statement {
+    /// The record's position, for a rejection.
     pub(super) position: i64,
     pub(super) target: Arc<Target>,
     pub(super) is_upsert: bool,

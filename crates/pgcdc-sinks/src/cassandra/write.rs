@@ -32,7 +32,7 @@ const PIECE: usize = 250;
 /// and types for no longer than this.
 const SCHEMA_AGE: Duration = Duration::from_secs(10);
 
-/// A Cassandra sink.
+/// A Cassandra sink: rows of a topic in a table, the latest change of each row.
 pub struct Cassandra {
     session: Session,
     config: CassandraConfig,
@@ -41,7 +41,9 @@ pub struct Cassandra {
     targets: tokio::sync::Mutex<HashMap<String, Arc<Target>>>,
     /// The schema with which `targets` were last compared.
     compared: std::sync::Mutex<Weak<ClusterState>>,
+    /// Chooses the timestamp of each record.
     clock: Clock,
+    /// Warns once about records that do not say their order.
     advice: Advice,
 }
 
@@ -204,6 +206,7 @@ impl Cassandra {
         flight.land().await
     }
 
+    /// Turns records into statements. A record that changes no row (a logical message, a tombstone behind a delete) gives none.
     async fn convert(
         &self,
         partition: &Partition,
@@ -287,6 +290,7 @@ impl Cassandra {
         });
     }
 
+    /// Forgets all tables, after a failure: one of them may have been changed or be gone.
     async fn forget_targets(&self) {
         self.targets.lock().await.clear();
     }

@@ -1,4 +1,8 @@
 //! The configuration file: TOML, every mistake in one answer.
+//!
+//! Reading has three steps: the text becomes values with their lines ([`TomlFile`]), references to secrets are replaced
+//! ([`Provided`]), and each table is read key by key ([`Section`]). A provided value is never shown, not even in a mistake
+//! about it.
 
 mod reference;
 #[cfg(test)]
@@ -20,6 +24,28 @@ use crate::{Error, Result};
 pub use reference::reference;
 
 /// What a configuration file says, checked without touching the world.
+///
+/// ```
+/// use pgcdc_sinks::Config;
+///
+/// let text = r#"
+/// [kafka]
+/// "bootstrap.servers" = "127.0.0.1:9092"
+/// "group.id" = "shop"
+///
+/// [[sink]]
+/// name = "api"
+/// type = "http"
+/// topics = ["shop.public.users"]
+/// url = "http://127.0.0.1:5000/api"
+/// "#;
+/// let config = Config::parse(text, "sinks.toml")?;
+/// assert_eq!((config.group_id.as_str(), config.sinks[0].batch_max), ("shop", 500));
+///
+/// let error = Config::parse(&text.replace("topics", "topisc"), "sinks.toml").expect_err("a mistake");
+/// assert!(error.to_string().contains("sinks.toml:9: [[sink]] \"api\": unknown key \"topisc\""));
+/// # Ok::<(), pgcdc_sinks::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Properties of the Kafka clients.
@@ -30,7 +56,7 @@ pub struct Config {
     pub sinks: Vec<SinkConfig>,
 }
 
-/// One `[[sink]]`.
+/// One `[[sink]]`: what every sink has, and the store.
 #[derive(Clone, Debug)]
 pub struct SinkConfig {
     /// Its name: unique in the file, part of the group id and of dead letters.
@@ -39,7 +65,8 @@ pub struct SinkConfig {
     pub topics: Vec<String>,
     /// How many records go to the store in one batch at most (`batch.max`; the default is the [`Kind`](crate::Kind)'s).
     pub batch_max: usize,
-    /// Longest wait between two tries (`retry.max`, default 30 s).
+    /// Longest wait between two tries (`retry.max`, default 30 s). Each wait is drawn at random below its limit, so that many
+    /// partitions that failed together do not come back together.
     pub retry_max: Duration,
     /// First wait, doubled after each failure (`retry.initial`, default 200 ms).
     pub retry_initial: Duration,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::kinds::KINDS;
 use crate::store::{Key, key};
 
+/// What stands before the tables.
 const HEAD: &str = "
 # Sinks
 
@@ -70,7 +71,12 @@ const SINK: &[Key] = &[
     ),
 ];
 
-/// The part of CONFIGURATION.md about sinks, as Markdown.
+/// The part of CONFIGURATION.md about sinks, as Markdown. A test compares it with the page, so the page cannot be stale.
+///
+/// ```
+/// let page = pgcdc_sinks::reference();
+/// assert!(page.contains("| `max_dead_letters` | number |"));
+/// ```
 #[must_use]
 pub fn reference() -> String {
     let mut page = HEAD.to_owned();
@@ -83,6 +89,7 @@ pub fn reference() -> String {
     page
 }
 
+/// A heading with its table of keys.
 fn section(title: &str, about: &str, keys: &[Key], page: &mut String) {
     let _ =
         write!(page, "\n## {title}\n\n{about}| key | type | default | what it does |\n|---|---|---|---|\n");

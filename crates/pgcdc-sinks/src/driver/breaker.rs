@@ -14,7 +14,9 @@ use std::time::Duration;
 use pgcdc_metrics::Gauge;
 use tokio::time::Instant;
 
+/// Failures in a row, of all partitions together.
 const FAILURES_TO_OPEN: u32 = 5;
+/// The pause after the breaker opened; it doubles with each probe that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Short, so that a store that is back is found soon; one request in this time is no burden to it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -22,6 +24,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const PROBE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Shared by all writers of one sink. Takes the time as an argument, so that it can be tested.
+///
+/// ```
+/// use pgcdc_sinks::driver::{Admission, Breaker};
+/// use tokio::time::Instant;
+///
+/// let (breaker, now) = (Breaker::default(), Instant::now());
+/// for _ in 0..5 {
+///     assert_eq!(breaker.admit(now), Admission::Go);
+///     breaker.failed(now);
+/// }
+/// let Admission::Wait(pause) = breaker.admit(now) else { panic!("it is open") };
+/// assert_eq!(breaker.admit(now + pause), Admission::Go, "one call tries the store");
+/// breaker.succeeded();
+/// assert_eq!(breaker.admit(now), Admission::Go);
+/// ```
 #[derive(Debug, Default)]
 pub struct Breaker {
     state: Mutex<State>,
@@ -31,8 +48,11 @@ pub struct Breaker {
 
 #[derive(Debug)]
 enum State {
+    /// Calls go; so many failed in a row.
     Closed { failures: u32 },
+    /// No call goes until then.
     Open { until: Instant, pause: Duration },
+    /// One call tries the store since then; the others wait for its result.
     HalfOpen { since: Instant, pause: Duration },
 }
 

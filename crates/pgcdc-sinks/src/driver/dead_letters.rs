@@ -25,7 +25,9 @@ use crate::Error;
 /// When these headers make a record too large for the broker, its letter has no value, or if need be neither key, value nor
 /// headers of the record. `__pgcdc.error.omitted` says so; topic and offset say where the whole record is.
 pub struct DeadLetters {
+    /// The sink's name, for the headers.
     sink: String,
+    /// How to reach Kafka, for making topics.
     client: ClientProperties,
     sender: DeadLetterSender,
     /// Topics that are known to exist.
@@ -88,6 +90,7 @@ impl Rejections for DeadLetters {
 }
 
 impl DeadLetters {
+    /// Writes a letter, a smaller one each time the broker refuses its size, and one without time where it refuses the time.
     async fn ensure_and_send(
         &self,
         topic: &str,
@@ -138,6 +141,7 @@ impl Kept {
     }
 }
 
+/// How much of the record is in its letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     Everything,
@@ -159,6 +163,7 @@ impl Content {
 }
 
 impl DeadLetters {
+    /// Writes one letter with what is to be kept of the record.
     async fn try_send(
         &self,
         topic: &str,

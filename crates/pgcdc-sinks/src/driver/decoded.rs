@@ -14,7 +14,9 @@ const PIECE: usize = 200;
 /// Consecutive messages of one partition, decoded.
 #[derive(Debug)]
 pub struct Decoded<'a> {
+    /// The messages as they were read, malformed ones among them.
     pub(super) messages: &'a [Message],
+    /// The changes that are to be written.
     pub(super) records: Vec<Record<'a>>,
     /// Messages that are no change events: they become dead letters.
     pub(super) malformed: Vec<Rejected>,

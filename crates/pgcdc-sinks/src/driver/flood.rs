@@ -9,10 +9,15 @@ use pgcdc_kafka::consumer::{Message, Partition};
 const LOUD: u64 = 100;
 
 /// Counts the dead letters of each partition that follow each other without a record between them that was written.
+///
+/// A wrong column type or a wrong URL makes a dead letter of every record; the topic would be gone through in minutes, and every
+/// record would have to be brought back by hand. So the hundredth in a row is an error in the log, and `max_dead_letters` ends
+/// the sink before more are written.
 #[derive(Debug, Default)]
 pub struct Flood {
     /// `max_dead_letters`: this many in a row are taken; the next one ends the sink.
     limit: Option<u64>,
+    /// By partition, since batches of different partitions are written at the same time.
     in_a_row: Mutex<HashMap<Partition, u64>>,
 }
 
@@ -58,6 +63,7 @@ impl Flood {
         flows
     }
 
+    /// What the dead letter means that is this many in a row.
     fn flow(&self, row: u64) -> Flow {
         match self.limit {
             Some(limit) if row > limit => Flow::End(limit),

@@ -26,10 +26,14 @@ pub struct Outage {
     reporter: Option<Arc<Reporter>>,
 }
 
+/// An outage under way.
 #[derive(Debug)]
 struct State {
+    /// When it began.
     since: Instant,
+    /// When the log had its last line about it.
     told: Instant,
+    /// The reasons that were told.
     reasons: Vec<String>,
     /// Who waits. The outage is over when nobody is left.
     waiting: HashSet<Option<Partition>>,

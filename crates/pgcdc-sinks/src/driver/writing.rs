@@ -1,4 +1,8 @@
 //! The driver: calls the sink until it has the batch.
+//!
+//! One turn for a batch: wait until the breaker lets a call through, call the sink, and act on the answer. A failure is
+//! noted in four places: the breaker (which calls go), the back-off (how long this partition waits), the outage (what people
+//! are told), and the metrics.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -82,6 +86,7 @@ impl Driver {
         written
     }
 
+    /// The turns of [`write`](Self::write). A malformed message becomes a dead letter before the sink sees the batch.
     async fn write_batch(
         &self,
         partition: &Partition,
@@ -247,6 +252,7 @@ impl Driver {
         }
     }
 
+    /// The pauses of one batch, or of one dead letter: they begin anew with the next.
     pub(super) fn backoff(&self) -> Backoff {
         Backoff::new(self.retry_initial, self.retry_max)
     }

@@ -32,6 +32,16 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// What the file says of an HTTP sink.
+///
+/// ```toml
+/// [[sink]]
+/// name = "api"
+/// type = "http"
+/// topics = ["shop.public.users"]
+/// url = "https://api.example.com/changes"
+/// headers = { Authorization = "Bearer ${env:TOKEN}" }
+/// retry_status = [409]
+/// ```
 #[derive(Clone, Debug)]
 pub struct HttpConfig {
     /// `url`. A secret, since it may hold a password or a token.
@@ -50,6 +60,7 @@ pub struct HttpConfig {
 }
 
 impl HttpConfig {
+    /// Reads the keys of a `[[sink]]`; `None` when a required one is missing. Mistakes are noted in the section.
     pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {
         let url = section.text("url");
         if let Some(text) = &url {

@@ -31,7 +31,7 @@ fn of_change(partition: &Partition, record: &Record<'_>) -> Option<String> {
         Operation::Message => "m",
     };
     let rows = [change.before.as_ref(), change.after.as_ref()];
-    // A row alone has fields among its own that a repeat may say otherwise.
+    // A flattened row may have fields that `add.fields` put there, such as `__ts_ms`, and that differ in a repeat.
     let is_plain = change.form == pgcdc_format::decode::Form::Envelope;
     let [before, after] = rows.map(|row| row.filter(|_| is_plain).map_or("", |row| row.text()));
     let mut hash = Sha256::new();

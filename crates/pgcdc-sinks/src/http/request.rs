@@ -31,8 +31,9 @@ const DRAIN_BYTES: usize = 64 * 1024;
 /// How long reading an answer's body may take.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
-/// An HTTP sink.
+/// An HTTP sink: one request for each change, to one URL.
 pub struct Http {
+    /// Keeps connections open between requests, and follows no redirect.
     client: Client,
     config: HttpConfig,
     /// Host and port of the URL, which may be shown.
@@ -81,16 +82,19 @@ impl Http {
         Ok(Self { client, config: config.clone(), host, settled: Mutex::default() })
     }
 
+    /// Whether an earlier try of the same batch delivered or rejected this record.
     fn is_settled(&self, partition: &Partition, position: i64) -> bool {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         settled.get(partition).is_some_and(|positions| positions.contains_key(&position))
     }
 
+    /// How many records of the batch are done. More than before means that the endpoint is not down.
     fn settled_count(&self, partition: &Partition) -> usize {
         let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         settled.get(partition).map_or(0, HashMap::len)
     }
 
+    /// Notes that a record is done: rejected with a reason, or delivered.
     fn settle(&self, partition: &Partition, position: i64, rejected: Option<String>) {
         let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
         settled.entry(partition.clone()).or_default().insert(position, rejected);
@@ -106,7 +110,7 @@ impl Http {
         for record in group {
             let position = record.position;
             if failed.load(Ordering::Relaxed) {
-                break; // another key's record has to be repeated: the batch comes again anyway
+                break; // a request of another key failed: the batch comes again anyway
             }
             if self.is_settled(partition, position) {
                 continue;
@@ -224,7 +228,7 @@ impl Sink for Http {
         let failed = AtomicBool::new(false);
         let sending: Vec<_> =
             groups.into_iter().map(|group| self.send_group(batch.partition, group, &failed)).collect();
-        // After a failure those that are under way are still answered; no new ones begin.
+        // After a failure, requests under way still get their answers; no new ones begin.
         let results: Vec<_> = stream::iter(sending).buffer_unordered(CONCURRENCY).collect().await;
         if let Some(error) = results.into_iter().find_map(Result::err) {
             return Err(error.progressed(self.settled_count(batch.partition) > settled_before));

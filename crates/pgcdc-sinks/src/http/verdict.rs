@@ -12,6 +12,9 @@ use reqwest::StatusCode;
 const REJECT: &[u16] = &[400, 409, 410, 413, 414, 415, 422];
 
 /// Which statuses are a verdict on the record.
+///
+/// By default these are 400, 409, 410, 413, 414, 415 and 422. A status below 300 always means that the record is delivered,
+/// and no list can change that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statuses {
     reject: BTreeSet<u16>,
@@ -52,6 +55,7 @@ impl Statuses {
         statuses
     }
 
+    /// What an answer with this status means.
     pub(super) fn verdict(&self, status: StatusCode) -> Verdict {
         match status {
             _ if status.is_success() => Verdict::Delivered,

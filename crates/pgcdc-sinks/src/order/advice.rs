@@ -7,7 +7,8 @@ use pgcdc_format::decode::Form;
 use super::place::Place;
 use crate::Record;
 
-/// Whether the warning was given.
+/// Whether the warning was given. Once is enough: the form of the records is the connector's configuration, and the same for
+/// all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Advice {
     told: AtomicBool,

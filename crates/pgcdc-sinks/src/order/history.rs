@@ -40,7 +40,9 @@ const SOURCES: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct History {
     policy: NewHistory,
+    /// What the bookmark has.
     saved: Saved,
+    /// The ranks within the transaction under way.
     ties: Ties,
     /// The offset that must come next, or a higher one.
     next: i64,
@@ -234,6 +236,7 @@ impl History {
         Ok(order)
     }
 
+    /// The order of a change, and what follows from it for the history.
     fn order(&mut self, key: Option<&[u8]>, change: &Change<'_>) -> Result<Option<Order>, Fall> {
         if Place::of(change, None).is_none() {
             return Ok(None);
@@ -269,11 +272,12 @@ impl History {
         Ok(Some(Order { position, change: place.change, kind: place.kind, rank }))
     }
 
+    /// Why a change of the source at this index begins another history, if it does.
     fn fall(&self, at: usize, place: &Place, us: Option<i64>) -> Option<Fall> {
         let here = place.position;
         let known = self.saved.sources.get(at)?;
         if known.stream.is_none() && known.snapshot.is_none() {
-            // One that is met for the first time, or the first of all.
+            // A source that is met for the first time, or the first source of all.
             let others = self.saved.sources.iter().map(Known::top).max().unwrap_or(0);
             return (here < others).then_some(Fall::Source { here, known: others });
         }

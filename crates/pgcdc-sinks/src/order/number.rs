@@ -1,6 +1,20 @@
 //! The number of a change, and the forms in which stores compare it.
 
 /// Where a change stands among all changes of its source.
+///
+/// ```
+/// use pgcdc_sinks::order::{Kind, Order};
+///
+/// // Two changes of one transaction that were written before another one committed at 0x500: the second wins.
+/// let tied = |change, rank| Order { position: 0x500, change, kind: Kind::Tied, rank };
+/// let (first, second) = (tied(0x300, 0), tied(0x340, 1));
+/// assert!(first.timestamp(10) < second.timestamp(10));
+///
+/// // A row of a snapshot at 0x500 is older than a change at 0x500.
+/// let read = Order { position: 0x4ff, change: 0x500, kind: Kind::Snapshot, rank: 0 };
+/// let change = Order { position: 0x500, change: 0x500, kind: Kind::Own, rank: 0 };
+/// assert!(read.timestamp(10) < change.timestamp(10));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     /// Rises with every commit.
@@ -46,7 +60,8 @@ impl Order {
         i64::try_from(number).unwrap_or(i64::MAX)
     }
 
-    /// The order as digits that compare as texts do: twenty for the position, twenty more where changes are tied.
+    /// The order as digits that compare as texts do: twenty for the position, twenty more where changes are tied. A text that
+    /// another one begins with is the lower one, so a change of its own is below the tied ones of its position.
     pub fn digits(&self, text: &mut Vec<u8>) {
         use std::io::Write as _;
         // Writing to a Vec does not fail.

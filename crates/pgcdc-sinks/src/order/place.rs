@@ -8,7 +8,9 @@ use super::number::Kind;
 /// Where a record stands, from the record alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
+    /// The number by which changes of different transactions compare, before a base is added.
     pub(crate) position: u64,
+    /// The change's own position.
     pub(crate) change: u64,
     pub(crate) kind: Kind,
     pub(crate) origin: Origin,
@@ -17,7 +19,9 @@ pub(crate) struct Place {
 /// What read the row from the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
+    /// The replication stream.
     Stream,
+    /// A snapshot at the start.
     Snapshot,
     /// Between two transactions of the stream.
     IncrementalSnapshot,

@@ -26,6 +26,15 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// What the file says of a Redis sink.
+///
+/// ```toml
+/// [[sink]]
+/// name = "top"
+/// type = "redis"
+/// topics = ["shop.public.views"]
+/// url = "redis://:${env:REDIS_PASSWORD}@127.0.0.1:6379"
+/// leaderboard = { key = "top_10m", member = "article_id", score = "ms", window = "10m", time = "seen_at" }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
     /// `url`: `redis://[user:password@]host:port[/database]`, also `rediss://`, `redis-cluster://`,
@@ -53,6 +62,7 @@ pub struct Leaderboard {
 }
 
 impl RedisConfig {
+    /// Reads the keys of a `[[sink]]`; `None` when a required one is missing. Mistakes are noted in the section.
     pub(crate) fn parse(section: &mut Section<'_, '_>) -> Option<Self> {
         let url = section.text("url");
         // Neither the URL nor the client's error is shown: both may hold the password.
@@ -84,6 +94,7 @@ impl RedisConfig {
     }
 }
 
+/// The schemes of URLs that the client knows; those with a second `s` are encrypted.
 const SCHEMES: &[&str] = &[
     "redis",
     "rediss",

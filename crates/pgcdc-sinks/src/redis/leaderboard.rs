@@ -32,13 +32,17 @@ const SHORTEST_TICK: Duration = Duration::from_millis(5);
 const STEP: usize = 250;
 /// How many calls wait for their answers while another one is made.
 const STEPS_AHEAD: usize = 3;
+/// How long Redis may take for one command, and for a connection.
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
-/// A Redis sink.
+/// A Redis sink: one leaderboard.
 pub struct Redis {
+    /// One connection for all partitions and for the expiry; commands are sent without waiting for the answers before them.
     client: Client,
     board: Leaderboard,
+    /// The script with the leaderboard's keys.
     step: Arc<Step>,
+    /// What Debezium writes in place of a TOAST value that did not change.
     placeholder: Placeholder,
     /// The offset that Redis should hold for each partition, as this process believes; `None` when it
     /// held nothing.
@@ -46,6 +50,7 @@ pub struct Redis {
     /// What Redis held beside the offset of each partition when it was asked.
     bookmarks: Mutex<HashMap<Partition, String>>,
     advice: Advice,
+    /// Ends the expiry.
     stop: CancellationToken,
 }
 
@@ -104,11 +109,13 @@ impl Redis {
         &self.client
     }
 
+    /// Notes what Redis should hold from now on.
     fn expect(&self, partition: &Partition, offset: Option<i64>) {
         let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
         expected.insert(partition.clone(), offset);
     }
 
+    /// What Redis should hold.
     fn expected(&self, partition: &Partition) -> Option<i64> {
         let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
         expected.get(partition).copied().flatten()

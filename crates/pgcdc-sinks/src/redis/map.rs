@@ -66,6 +66,7 @@ fn row_name(partition: &Partition, key: &Row<'_>, text: &mut Vec<u8>) {
     }
 }
 
+/// What a row adds to its member; `None` when member, score or time is null.
 fn contribution<'r>(
     board: &Leaderboard,
     row: &'r Row<'_>,

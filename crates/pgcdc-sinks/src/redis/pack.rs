@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use crate::order::Order;
 
-/// What a row adds.
+/// What a row adds to the leaderboard.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Contribution<'r> {
     pub(super) time_us: i64,
@@ -13,10 +13,11 @@ pub(super) struct Contribution<'r> {
     pub(super) member: std::borrow::Cow<'r, str>,
 }
 
-/// An array under way.
+/// The array while it is being written.
 #[derive(Debug)]
 pub(super) struct Packed {
     bytes: Vec<u8>,
+    /// How many texts there are: seven for each record.
     texts: u32,
     /// A text whose length is known only when it is there.
     scratch: Vec<u8>,
@@ -69,6 +70,7 @@ impl Packed {
         self.bytes
     }
 
+    /// Adds a text that `write` makes.
     fn scratch(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
@@ -77,6 +79,7 @@ impl Packed {
         self.scratch = scratch;
     }
 
+    /// Adds a text: `fixstr`, `str 8` or `str 32` of MessagePack, by its length.
     fn text(&mut self, text: &[u8]) {
         self.texts += 1;
         match (u8::try_from(text.len()), u32::try_from(text.len())) {

@@ -1,4 +1,9 @@
 //! Calling the script.
+//!
+//! `leaderboard.lua` does everything that must happen at once: it compares the stored offset with the expected one, takes old
+//! rows away, applies the records, and moves the offset. Redis runs a script without another command in between. Its
+//! arguments are the window in microseconds, the field of the partition, the expected and the next offset, the records and the
+//! bookmark; its answer is a word and a number.
 
 use std::time::Duration;
 
@@ -13,7 +18,9 @@ const LUA: &str = include_str!("leaderboard.lua");
 
 /// The script, with the keys it works on.
 pub(super) struct Step {
+    /// Sent by its hash; Redis gets the text when it does not know the hash.
     script: Script,
+    /// The sorted set and its four auxiliary keys.
     keys: Vec<String>,
     window_us: String,
 }
@@ -115,6 +122,7 @@ const ANSWERS: &[(&str, &str)] = &[
     ("CROSSSLOT", "the leaderboard's keys lie in several slots: put {braces} around a part of \"key\""),
 ];
 
+/// A failure of the client as one of the sink: transient, unless the URL or the client's settings are wrong.
 pub(super) fn classify(error: &fred::error::Error) -> SinkError {
     use fred::error::ErrorKind as K;
     let details = error.details();

@@ -1,5 +1,14 @@
 //! The worker of one partition: takes batches from the queue, decodes them and has them written, in order. While one batch is
 //! written, the next one is decoded.
+//!
+//! ```text
+//!   queue ─▶ decode batch 3 ─┐           a batch waits for its turn: with `concurrent_batches` = 1
+//!            write  batch 2 ─┼─▶ in order, that is until the batch before it is written
+//!            done   batch 1 ─┘
+//! ```
+//!
+//! The history of the partition goes from batch to batch, in order, since the order of a record depends on the records
+//! before it ([`order`](crate::order)).
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +33,7 @@ use crate::{Error, Result};
 
 /// A worker of one partition.
 pub(crate) struct Worker {
+    /// Ends it: no new batch is begun, and the call in progress gets the driver's grace.
     pub(crate) stop: CancellationToken,
     pub(crate) task: JoinHandle<()>,
 }
@@ -73,6 +83,7 @@ struct Line<'w> {
     driver: &'w Driver,
     partition: &'w Partition,
     stop: &'w CancellationToken,
+    /// Knows the schemas that it has seen; batches that are decoded at the same time take turns.
     decoder: Mutex<Decoder>,
     /// Counts the records that were read.
     read: Counter,

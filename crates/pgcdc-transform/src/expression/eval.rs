@@ -59,7 +59,7 @@ fn found(node: &Node, record: &Record) -> Result<Found, Fault> {
         Node::Matches(of, pattern) => match value(of)? {
             Value::Null => Value::Null,
             Value::String(text) => Value::Boolean(pattern.matches(&text)),
-            other => return Err(fault(format!("matches is asked of {}", other.class()))),
+            other => return Err(fault(format!("matches needs a text, not {}", other.class()))),
         },
         Node::Not(node) => Value::Boolean(!truth(node)?),
         Node::Minus(node) => arithmetic(Operator::Subtract, &Value::Int64(0), &value(node)?)?,
@@ -118,7 +118,7 @@ fn item(of: &Value, index: &Value) -> Result<Value, Fault> {
             let entry = entries.iter().find(|(known, _)| is_equal(known, key));
             Ok(entry.map_or(Value::Null, |(_, value)| value.clone()))
         }
-        (of, index) => Err(fault(format!("{} has no item by {}", of.class(), index.class()))),
+        (of, index) => Err(fault(format!("{} has no element that {} could name", of.class(), index.class()))),
     }
 }
 
@@ -144,7 +144,7 @@ fn call(of: &Value, method: Method, argument: Option<&Value>) -> Result<Value, F
                 Method::Size => size(text.chars().count()),
             }
         }
-        (other, method) => return Err(fault(format!("{method:?} is asked of {}", other.class()))),
+        (other, method) => return Err(fault(format!("{method:?} cannot be called on {}", other.class()))),
     })
 }
 
@@ -223,7 +223,7 @@ fn is_in(value: &Value, container: &Value) -> Result<bool, Fault> {
         Value::Null => Ok(false),
         Value::Array(items) => Ok(items.iter().any(|item| is_equal(item, value))),
         Value::Map(entries) => Ok(entries.iter().any(|(key, _)| is_equal(key, value))),
-        other => Err(fault(format!("{} holds no items", other.class()))),
+        other => Err(fault(format!("in needs a list or a map on its right, not {}", other.class()))),
     }
 }
 
@@ -234,7 +234,7 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
         return Ok(Value::text(&format!("{}{}", show(left), show(right))));
     }
     let (Some(a), Some(b)) = (number(left), number(right)) else {
-        return Err(fault(format!("{operator:?} is asked of {} and {}", left.class(), right.class())));
+        return Err(fault(format!("{operator:?} does not work on {} and {}", left.class(), right.class())));
     };
     if let (Number::Whole(a), Number::Whole(b)) = (&a, &b) {
         let whole = match operator {

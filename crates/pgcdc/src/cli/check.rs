@@ -18,6 +18,10 @@ pub(crate) struct CheckArgs {
     from: Source,
 }
 
+/// Runs the checks and prints a line for each, with the SQL or the setting that mends what is wrong.
+///
+/// # Errors
+/// When the configuration has a mistake (exit code 2), or a check found an error (exit code 1). Warnings are no error.
 #[expect(clippy::print_stdout, reason = "the findings are this command's output")]
 pub(crate) async fn run(args: CheckArgs) -> anyhow::Result<()> {
     let builder = args.from.builder()?.strict()?;

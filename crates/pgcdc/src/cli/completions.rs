@@ -10,6 +10,7 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
+/// Writes the script to standard output.
 pub(crate) fn run(args: &CompletionsArgs) -> anyhow::Result<()> {
     clap_complete::generate(args.shell, &mut super::Cli::command(), "pgcdc", &mut std::io::stdout());
     Ok(())

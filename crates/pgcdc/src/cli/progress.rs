@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 /// Shows a running capture's counters until it is finished or dropped.
 pub(crate) struct Progress {
+    /// Draws the bar five times a second; `None` where nobody sees it.
     task: Option<JoinHandle<()>>,
     bar: ProgressBar,
 }
@@ -40,6 +41,7 @@ impl Progress {
     }
 }
 
+/// Draws the bar once: rows of the snapshot against the server's estimate, which may be too low, or changes of the stream.
 fn show(bar: &ProgressBar, metrics: &CaptureMetrics) {
     let rows = metrics.snapshot_rows.get();
     let changes = metrics.changes.get();

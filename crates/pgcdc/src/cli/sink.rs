@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listen::Listen;
 
+/// The end of `pgcdc sink --help`: a whole file, and what becomes of a record that a store refuses.
 const EXAMPLES: &str = "\
 Examples:
   pgcdc sink --config sinks.toml
@@ -75,7 +76,10 @@ pub(crate) struct SinkArgs {
     listen: Listen,
 }
 
-/// Runs the sinks of a file until told to stop.
+/// Runs the sinks of a file until told to stop, or only the ones that `--sink` names.
+///
+/// # Errors
+/// A mistake in the file or a name that no sink has (exit code 2); the first failure of a sink, once all have ended (1).
 pub(crate) async fn run(args: SinkArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut config = Config::read(&args.config)?;
     if !args.sink.is_empty() {

@@ -97,6 +97,7 @@ impl Source {
     }
 }
 
+/// Captures until told to stop, until idle with `--until-idle`, or until a failure that no retry mends.
 pub(crate) async fn run(args: StreamArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut builder = args.from.builder()?.shutdown(shutdown);
     if args.strict {
