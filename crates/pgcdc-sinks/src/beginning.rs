@@ -75,7 +75,7 @@ impl<'s> Beginnings<'s> {
         if let Some(id) = self.ids.get(topic) {
             return Ok(id.clone());
         }
-        // The client is needed for this question alone.
+        // No other part of a sink needs an admin client, so it lives only for this question.
         let id = Topics::new(self.kafka)?.id(topic).await?;
         self.ids.insert(topic.to_owned(), id.clone());
         Ok(id)

@@ -84,7 +84,7 @@ impl Durable {
         self.waiting().values().any(|waiting| !waiting.is_empty())
     }
 
-    /// Forgets a partition: what of it is not durable comes again, in this process or another one.
+    /// Forgets a partition: its batches that are not durable are read again, by this process or another one.
     pub(crate) fn forget(&self, partition: &Partition) {
         self.waiting().remove(partition);
     }

@@ -65,7 +65,7 @@ pub async fn run_all(runners: Vec<Runner>, shutdown: CancellationToken) -> Resul
             Ok((name, Err(error))) => (name, error),
             Err(panic) => (String::new(), Error::fatal(format!("a sink's task was cut short: {panic}"))),
         };
-        // The first failure is the caller's to tell, once the others have ended, too.
+        // The caller reports the first failure, when all sinks have ended; until then the log has it.
         if !sinks.is_empty() || result.is_err() {
             let (running, hint) = (sinks.len(), error.hint().unwrap_or_default());
             tracing::error!(sink = %name, error = %error.in_full(), hint, running, "a sink has failed and ended; the others go on, and the exit code will say that one failed");

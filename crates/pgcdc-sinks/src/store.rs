@@ -13,6 +13,35 @@ use crate::{Sink, SinkError};
 ///
 /// Reading the configuration ([`Kind::parse`]) touches nothing outside of the file, so that `pgcdc sink --check` needs no
 /// store. Opening connects. The runner opens a store again and again while it is away, so a sink may start before its store.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pgcdc_sinks::{Batch, Outcome, Sink, SinkError, Store, async_trait};
+///
+/// #[derive(Debug)]
+/// struct FolderConfig { path: std::path::PathBuf }
+///
+/// #[derive(Debug)]
+/// struct Folder;
+///
+/// #[async_trait]
+/// impl Store for FolderConfig {
+///     async fn open(&self) -> Result<Arc<dyn Sink>, SinkError> {
+///         std::fs::create_dir_all(&self.path)
+///             .map_err(|error| SinkError::transient(format!("cannot make the folder: {error}")))?;
+///         Ok(Arc::new(Folder))
+///     }
+/// }
+/// # #[async_trait]
+/// # impl Sink for Folder {
+/// #     async fn check(&self) -> Result<(), SinkError> { Ok(()) }
+/// #     async fn write(&self, _: &Batch<'_>) -> Result<Outcome, SinkError> { Ok(Outcome::durable()) }
+/// # }
+/// let missing = FolderConfig { path: "/proc/nowhere".into() };
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+/// let error = runtime.block_on(missing.open()).expect_err("nothing can be made there");
+/// assert!(error.to_string().starts_with("cannot make the folder"));
+/// ```
 #[async_trait]
 pub trait Store: Any + fmt::Debug + Send + Sync {
     /// Opens the store.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::data::{Kind, Logical, Record, Schema, SchemaBuilder, Value};
-use crate::json::{Json, JsonWriter, tree_to_value};
+use crate::json::{Json, JsonWriter, number_kind, tree_to_value};
 use crate::{Chain, Fault};
 
 /// Runs one transform on one record, both written as text, and returns the record that comes out as text.
@@ -161,16 +161,6 @@ impl Types<'_> {
             }
         }
         Ok(builder.build())
-    }
-}
-
-fn number_kind(digits: &str) -> Kind {
-    if digits.parse::<i32>().is_ok() {
-        Kind::Int32
-    } else if digits.parse::<i64>().is_ok() {
-        Kind::Int64
-    } else {
-        Kind::Float64
     }
 }
 

@@ -14,7 +14,8 @@ pub(crate) fn give_large_pieces_back() {
     // SAFETY: it has no preconditions; no other thread runs yet.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
-        // With a limit that is set this one is no longer raised along with it: what is free on top of the heap.
+        // Free memory at the top of the heap goes back beyond this. glibc would raise it together with the limit above, but
+        // not once that limit is set.
         libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * LARGE);
     }
 }

@@ -106,7 +106,7 @@ fn write(
             let elements = value.elements()?;
             builder.append_bytes(&i32::try_from(elements.len()).ok()?.to_be_bytes());
             for element in &elements {
-                // Collections of CQL hold no nulls: one that comes fits no type.
+                // A collection of CQL cannot hold a null, so an array with one does not fit.
                 write(element, inner, of, builder.make_sub_writer())?;
             }
         }

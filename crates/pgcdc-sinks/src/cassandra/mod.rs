@@ -2,8 +2,8 @@
 //!
 //! Every statement says `USING TIMESTAMP`, and the timestamp is the change's place in the order of commits
 //! ([`order`](crate::order)): `max(source.sequence[0], source.lsn)`, shifted by ten bits, and in these bits the rank of a
-//! change among those of its row that one transaction made before another one committed (24,576 of them; a later one
-//! has the last rank, too). So the latest change of a row wins whatever the order in which statements arrive, and replays
+//! change among those of its row that one transaction made before another one committed (24,576 of them; later changes
+//! share the last rank). So the latest change of a row wins whatever the order in which statements arrive, and replays
 //! change nothing; a batch's statements therefore run all at once. Snapshot rows are just below the first change that
 //! the snapshot did not see. A delete wins a tie, which only the two halves of a changed primary key make, and these are
 //! different rows. On ScyllaDB, which takes no timestamp of the far future, positions are not shifted, and there are 24

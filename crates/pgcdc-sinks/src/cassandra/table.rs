@@ -86,7 +86,7 @@ impl Target {
             ColumnType::Collection { frozen, .. } | ColumnType::UserDefinedType { frozen, .. } => !frozen,
             _ => false,
         };
-        // Of a keyspace of tablets the driver learns where rows lie from the answers to single statements alone.
+        // In a keyspace of tablets the driver learns where rows lie only from the answers to single statements, not to batches.
         let has_tablets = state.get_keyspace(keyspace).is_some_and(|keyspace| keyspace.tablet_based);
         let is_solitary = AtomicBool::new(
             has_tablets || found.columns.values().any(|column| has_cells_within(&column.typ)),
@@ -185,7 +185,7 @@ impl Statement {
 
     /// Its size in a mutation, in bytes, or somewhat more.
     pub(super) fn weight(&self) -> usize {
-        // A timestamp, a time to live and a time of deletion; four more bytes are the value's length.
+        // Timestamp, time to live and time of deletion. The four bytes of a value's length are in `values` already.
         const CELL: usize = 16;
         let cells = if self.is_upsert { self.target.columns.len() } else { self.target.keys };
         self.values.len() + cells * CELL

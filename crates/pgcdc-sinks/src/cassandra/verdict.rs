@@ -65,7 +65,7 @@ fn of_code(code: &DbError, message: &str) -> Blame {
             Blame::Store(SinkError::transient(what).with_hint("change the guardrail in cassandra.yaml"))
         }
         DbError::Invalid => Blame::Unsure(format!("Cassandra refuses the row: {message}")),
-        // A mutation above half a segment of the commit log.
+        // The row is larger than half a segment of Cassandra's commit log.
         _ if message.contains("too large for the maximum size") => {
             Blame::Record(format!("Cassandra refuses the row: {message}"))
         }

@@ -153,7 +153,7 @@ impl Cassandra {
         let load = || Target::load(&self.session, keyspace, name, self.config.consistency);
         let mut found = load().await;
         if !matches!(found, Ok(Some(_))) {
-            // The table may be younger than what the driver knows, or have changed, or be gone.
+            // The driver's schema may be older than the table, or the table has changed or is gone: read the schema anew.
             let refreshed = self.session.refresh_metadata().await;
             refreshed.map_err(|e| SinkError::transient(format!("cannot read Cassandra's schema: {e}")))?;
             found = load().await;
@@ -216,7 +216,7 @@ impl Cassandra {
         let mut statements = Vec::with_capacity(records.len());
         let mut hand = self.clock.look(partition);
         let mut places = Vec::new();
-        // The table of the record before: mostly that of the next one, too.
+        // The last record's table, since most records of a batch go to the same table.
         let mut last: Option<(&str, Arc<Target>)> = None;
         for record in records {
             let position = record.position;
@@ -275,7 +275,7 @@ impl Cassandra {
             if std::ptr::eq(compared.as_ptr(), Arc::as_ptr(&state)) {
                 return;
             }
-            // A weak reference keeps the address taken, so that another state cannot be at the same one.
+            // While the weak reference lives no other state can have the same address, so comparing addresses is enough.
             *compared = Arc::downgrade(&state);
         }
         let keyspace = state.get_keyspace(&self.config.keyspace);

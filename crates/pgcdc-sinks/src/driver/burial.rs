@@ -73,7 +73,7 @@ impl Driver {
         stop: &CancellationToken,
     ) -> Result<bool, Error> {
         let (offset, mut backoff) = (message.offset, self.backoff());
-        // Only the call in progress has a grace, not each of the many that may follow.
+        // After a stop only the call in progress gets its few seconds. Many dead letters may follow; they are not begun.
         while !stop.is_cancelled() {
             let sent = within_grace(self.rejections.send(partition, message, reason), stop).await;
             let Some(sent) = sent else { return Ok(false) };
@@ -83,7 +83,7 @@ impl Driver {
                 tracing::warn!(sink = %self.name, %partition, offset, reason, "record sent to the dead letters");
                 return Ok(true);
             };
-            // A topic that cannot be written says nothing about the record: without the dead letter it would be lost.
+            // The record must not be skipped because its dead letter cannot be written: it would be lost.
             if error.is_configuration() {
                 return Err(error);
             }

@@ -208,7 +208,7 @@ impl Driver {
             Some(partition) => format!("sink {:?}, {partition}: {error}", self.name),
             None => format!("sink {:?}: {error}", self.name),
         };
-        // Every admitted call reports its result: the other partitions wait for a probe's.
+        // Every call that the breaker admitted must report its result: the other partitions wait while it may be the probe.
         match error.kind {
             SinkErrorKind::Fatal => {
                 self.breaker.failed(now);

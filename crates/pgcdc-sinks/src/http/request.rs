@@ -54,8 +54,23 @@ impl Http {
     ///
     /// # Errors
     /// When TLS cannot be set up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pgcdc_sinks::http::{Http, HttpConfig, Statuses};
+    ///
+    /// let config = HttpConfig {
+    ///     url: pgcdc_event::Secret::new("http://127.0.0.1:5000/api"),
+    ///     method: reqwest::Method::POST,
+    ///     timeout: Duration::from_secs(10),
+    ///     headers: Vec::new(),
+    ///     tls: None,
+    ///     statuses: Statuses::default(),
+    /// };
+    /// assert!(Http::open(&config).is_ok());
+    /// ```
     pub fn open(config: &HttpConfig) -> Result<Self, SinkError> {
-        // The first to install it wins; any other provider serves as well.
+        // Only the first call in a process has an effect. A provider that another library installed serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
@@ -139,7 +154,7 @@ impl Http {
             .header("X-Pgcdc-Topic", &*partition.topic)
             .header("X-Pgcdc-Partition", partition.id)
             .header("X-Pgcdc-Offset", position);
-        // A header takes only visible ASCII and opaque bytes; a key with others goes without.
+        // A header cannot hold control characters; a record whose key has some is sent without this header.
         let key = record.change.key.as_ref().map(|key| key.text()).filter(|key| key.len() <= KEY_BYTES);
         if let Some(key) = key.and_then(|key| HeaderValue::from_str(key).ok()) {
             request = request.header("X-Pgcdc-Key", key);

@@ -20,6 +20,13 @@ use super::place::{Origin, Place};
 use super::ties::Ties;
 
 /// `new_history`: what a sink does when the source's positions begin anew.
+///
+/// ```
+/// use pgcdc_sinks::{NewHistory, Plan};
+///
+/// let plan = Plan { new_history: NewHistory::Continue, ..Plan::new("mine", ["shop.public.users"]) };
+/// assert_ne!(plan.new_history, NewHistory::default(), "by default a sink stops");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NewHistory {
     /// Stops before the first such record and says what can be done.
@@ -46,7 +53,7 @@ pub(crate) struct History {
     ties: Ties,
     /// The offset that must come next, or a higher one.
     next: i64,
-    /// The source of the record before, as an index: mostly that of the next one, too.
+    /// The index of the last record's source, tried first: most topics have one source.
     last: usize,
 }
 
@@ -146,7 +153,7 @@ impl fmt::Display for Fall {
 }
 
 impl Known {
-    /// The highest number that one of its changes was given.
+    /// The highest number that a change of this source was given.
     fn top(&self) -> u64 {
         let highest = self.stream.iter().chain(&self.snapshot).map(|mark| mark.at).max().unwrap_or(0);
         self.base.saturating_add(highest)
@@ -200,7 +207,7 @@ impl Known {
 }
 
 impl History {
-    /// Goes on from a bookmark; from nothing when there is none, or one that is not ours.
+    /// Goes on from a bookmark. Without one, or with a text that is not one of ours, the history begins empty.
     pub(crate) fn resume(bookmark: Option<&str>, policy: NewHistory) -> Self {
         let saved: Saved = bookmark.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let (position, rank) = saved.tied;

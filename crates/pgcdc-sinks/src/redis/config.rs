@@ -120,7 +120,7 @@ impl Leaderboard {
     /// The sorted set and its auxiliary keys, all in one slot of a cluster.
     pub(super) fn keys(&self) -> Vec<String> {
         let key = &self.key;
-        // Redis hashes what is between the first braces, if there is something.
+        // In a cluster Redis chooses the slot by the text between the first braces, if that is not empty.
         let tagged = key.find('{').is_some_and(|open| key[open..].find('}').is_some_and(|close| close > 1));
         let base = if tagged { key.clone() } else { format!("{{{key}}}") };
         let auxiliary =

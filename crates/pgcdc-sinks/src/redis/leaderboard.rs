@@ -61,7 +61,7 @@ impl fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// Connects, and begins to let old rows leave.
+    /// Connects, and starts the task that takes old rows out of the board.
     ///
     /// # Errors
     /// Transient while Redis does not answer.
@@ -144,7 +144,7 @@ impl Redis {
     }
 }
 
-/// Lets old rows leave while nothing arrives. Ends with the sink.
+/// Takes rows out of the board as they leave the window, also while no record arrives. Ends with the sink.
 async fn expire(client: Client, step: Arc<Step>, stop: CancellationToken) {
     let mut failed = false;
     loop {
@@ -154,7 +154,7 @@ async fn expire(client: Client, step: Arc<Step>, stop: CancellationToken) {
                 // The script takes a bounded number of rows at a time: zero means that more are due.
                 next.unwrap_or(LONGEST_TICK).clamp(SHORTEST_TICK, LONGEST_TICK)
             }
-            // The writer reports a trouble that lasts; here one line for each outage is enough.
+            // A failing `write` reports the outage in full; this task logs one line for each outage.
             Err(error) => {
                 if !std::mem::replace(&mut failed, true) {
                     tracing::warn!(error = %error, "old rows cannot leave the leaderboard now");

@@ -30,7 +30,7 @@ pub(super) struct Step {
 pub(super) enum Answer {
     /// Done.
     Done,
-    /// Redis holds this offset instead of the expected one; -1 is none.
+    /// Redis holds this offset instead of the expected one; -1 means that it holds no offset.
     Diverged(i64),
 }
 
@@ -49,7 +49,7 @@ impl Step {
         self.keys.last().map_or("", String::as_str)
     }
 
-    /// Lets old rows leave; returns how long until the next one has to, `None` when there is none.
+    /// Takes rows out that left the window; returns how long until the next row leaves, `None` when the board is empty.
     pub(super) async fn expire(&self, client: &Client) -> Result<Option<Duration>, SinkError> {
         let arguments = vec![self.window_us.as_str().into(), "".into(), "-1".into(), "-1".into()];
         let (_, wait) = self.call(client, arguments).await?;
@@ -57,7 +57,7 @@ impl Step {
     }
 
     /// Applies records, packed, and moves the offset from `expected` (or from nothing) to `next`, where an empty `bookmark`
-    /// leaves that of before.
+    /// leaves the stored bookmark as it is.
     pub(super) async fn apply(
         &self,
         client: &Client,

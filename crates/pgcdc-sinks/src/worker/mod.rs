@@ -60,7 +60,7 @@ pub(crate) fn spawn(
         });
         let what = || format!("sink {:?}: the worker of {partition}", driver.name);
         if let Err(error) = unless_it_panics(work, what).await {
-            // One failure ends the session; those of other partitions add nothing.
+            // The first failure ends the session; failures of other partitions behind it change nothing.
             let _ = failed.try_send(error);
         }
     });
@@ -158,7 +158,7 @@ impl Line<'_> {
                 let (pass, next) = oneshot::channel();
                 let history = (std::mem::replace(&mut handed_on, next), pass);
                 under_way.push_back(self.bring(messages, history, before, done));
-                // One batch more than are written: it is decoded meanwhile.
+                // One batch more than `at_once` is under way: it is decoded while the others are written.
                 if under_way.len() <= at_once {
                     continue;
                 }
@@ -166,7 +166,7 @@ impl Line<'_> {
             let Some(brought) = under_way.next().await else { return Ok(()) };
             let ended = brought.map_or_else(|error| Some(Err(error)), |brought| brought.report(&report));
             if let Some(ended) = ended {
-                // The batches behind it do not count any more, but calls of the store in progress have their grace.
+                // The batches behind it are not reported any more, but calls of the store in progress get their few seconds to end.
                 self.stop.cancel();
                 while under_way.next().await.is_some() {}
                 return ended;
@@ -183,7 +183,7 @@ impl Line<'_> {
         done: oneshot::Sender<()>,
     ) -> Result<Brought> {
         let mut batch = Decoded::gradually(&messages, &self.decoder).await;
-        // Without a history, the batch before this one was the last.
+        // The batch before this one passed no history on: it was the last to be written.
         let Ok(mut history) = history.await else { return Ok(Brought::stopped()) };
         let fallen = batch.mark(&mut history);
         let bookmark = batch.bookmark().to_owned();

@@ -145,7 +145,7 @@ impl Schema {
         self.0.parameters.as_ref()
     }
 
-    /// The logical type, if its name is that of one of Connect's.
+    /// The logical type, if the schema has the name of one of Connect's logical types.
     #[must_use]
     pub fn logical(&self) -> Option<Logical> {
         self.0.logical

@@ -12,7 +12,7 @@ impl Struct {
     /// A struct whose fields are all null.
     ///
     /// # Errors
-    /// When the schema is not that of a struct.
+    /// When the schema is of another kind than a struct.
     pub fn new(schema: Schema) -> Result<Self, Fault> {
         if schema.kind() != Kind::Struct {
             return Err(Fault::data(format!("Not a struct schema: {schema}")));

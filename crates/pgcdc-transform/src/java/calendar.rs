@@ -132,7 +132,8 @@ fn julian(days: i64) -> (i64, i64, i64) {
 
 #[test]
 fn the_julian_calendar_ends_where_java_ends_it() {
-    // `new SimpleDateFormat("yyyy-MM-dd")`, UTC: the days before and of the change, a leap day, the first of January 1.
+    // From `new SimpleDateFormat("yyyy-MM-dd")` in UTC: the last Julian and the first Gregorian day, a Julian leap day, and days
+    // around the beginning of the year 1.
     for (days, date) in [
         (-141_428, (1582, 10, 4)),
         (-141_427, (1582, 10, 15)),

@@ -14,5 +14,6 @@ mod write;
 pub use payload::DecimalFormat;
 pub use read::JsonReader;
 pub use tree::Json;
+pub(crate) use tree::number_kind;
 pub(crate) use typed::tree_to_value;
 pub use write::JsonWriter;

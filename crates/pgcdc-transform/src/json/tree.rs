@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::scan::{DEEPEST, Scanner};
 use crate::Fault;
+use crate::data::Kind;
 
 /// JSON without a schema: the text of a schema, or of a column.
 ///
@@ -93,5 +94,17 @@ impl Json {
     #[must_use]
     pub fn as_str(&self) -> Option<&Arc<str>> {
         if let Self::String(text) = self { Some(text) } else { None }
+    }
+}
+
+/// Jackson's types of numbers: those with a point or an exponent are doubles, and so are those beyond 64 bits as
+/// far as the schema goes.
+pub(crate) fn number_kind(digits: &str) -> Kind {
+    if digits.parse::<i32>().is_ok() {
+        Kind::Int32
+    } else if digits.parse::<i64>().is_ok() {
+        Kind::Int64
+    } else {
+        Kind::Float64
     }
 }

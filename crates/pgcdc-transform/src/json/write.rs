@@ -73,7 +73,7 @@ impl JsonWriter {
         self.render(schema)
     }
 
-    /// A schema's JSON, from the ones written before if it is there.
+    /// A schema's JSON, made once and then remembered: schemas are long, and every record has the same few.
     fn render(&self, schema: &Schema) -> Result<Arc<[u8]>, Fault> {
         let mut rendered = self.rendered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = rendered.get(schema) {

@@ -24,6 +24,8 @@
 //! | `field.name.adjustment.mode` | `none` | `avro` or `avro_unicode` for the field names of that JSON |
 //! | `table.op.invalid.behavior` | `warn` | `fatal` stops at an update; `warn` and `error` drop it |
 //!
+//! A routed value that `route.topic.regex` does not match is the topic itself.
+//!
 //! Deletes and tombstones are dropped, so that a program may delete the row at once. A record that is no change event
 //! passes. A null in the routed column is an error, and so is a payload column that the table does not have.
 //!
@@ -121,7 +123,7 @@ pub(super) fn build(options: &mut Options<'_>) -> Built {
     let route_by = named("route.by.field", "aggregatetype");
     let replacement = named("route.topic.replacement", "outbox.event.${routedByValue}");
     let regex = named("route.topic.regex", "(?<routedByValue>.*)");
-    // Options of the tracing transform, which does nothing without a tracer.
+    // Options of Debezium's tracing, which has no effect there either unless a tracer is set up.
     for name in ["tracing.span.context.field", "tracing.operation.name", "tracing.with.context.field.only"] {
         named(name, "");
     }

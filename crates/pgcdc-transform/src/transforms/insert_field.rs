@@ -12,7 +12,7 @@
 //! | `replace.null.with.default` | `true` | whether null fields of the record are replaced by their defaults |
 //!
 //! At least one field must be named. A `!` at the end of a name makes the field required, a `?` optional; optional is the
-//! default. A required field is an error where its value is missing.
+//! default. A required field without a value is an error when the converter writes the record.
 //!
 //! Debezium's records have no timestamp of their own, so `timestamp.field` is useful only behind a transform that sets
 //! one, such as [`event_router`](super::event_router). A tombstone passes. A field of the name is an error with a schema,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::Fault;
 use crate::data::{Decimal, Kind, Schema, SchemaBuilder, Struct, Value};
-use crate::json::Json;
+use crate::json::{Json, number_kind};
 use pgcdc_format::names::NameAdjustment;
 
 /// How JSON that has no counterpart in a schema is treated.
@@ -139,18 +139,6 @@ impl JsonPayload {
             }
             Json::Object(_) => self.value(json, schema)?,
         })
-    }
-}
-
-/// Jackson's types of numbers: those with a point or an exponent are doubles, and so are those beyond 64 bits as
-/// far as the schema goes.
-fn number_kind(digits: &str) -> Kind {
-    if digits.parse::<i32>().is_ok() {
-        Kind::Int32
-    } else if digits.parse::<i64>().is_ok() {
-        Kind::Int64
-    } else {
-        Kind::Float64
     }
 }
 

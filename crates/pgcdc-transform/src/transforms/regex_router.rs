@@ -9,7 +9,7 @@
 //!
 //! A topic that the expression does not match keeps its name. A group that the expression does not have is an error at
 //! the first record. Tombstones are renamed like all other records. See [`Pattern`](crate::java::Pattern) for what is
-//! different between Java's expressions and the ones that run here.
+//! different between Java's expressions and the expressions of this program.
 //!
 //! ```
 //! use pgcdc_transform::try_on;

@@ -8,9 +8,9 @@
 //! | `include.list` | all tables | rules for the fields to convert |
 //! | `exclude.list` | none | rules for the fields to leave alone; only one of the two lists may be set |
 //!
-//! A rule is `source:<table>[:<field>]`, `topic:<topic>[:<field>]` or `<table or topic>[:<field>]`. The prefix holds for
-//! the rules behind it, too, and Debezium accepts it only once. Of several rules for a record the one of its topic comes
-//! first. A field may begin with `before.`, `after.` or `source.`; without that it means `before` and `after`. The block
+//! A rule is `source:<table>[:<field>]`, `topic:<topic>[:<field>]` or `<table or topic>[:<field>]`. A prefix holds for the
+//! rules behind it, too, and only the first rule of a list may have three parts. Of several rules for a record the one of its
+//! topic comes first. A field may begin with `before.`, `after.` or `source.`; without that it means `before` and `after`. The block
 //! `source` is converted only where a rule names one of its fields.
 //!
 //! What is done to a value depends on the schema of its column:
@@ -151,7 +151,7 @@ fn is_rule(item: &str, first: bool) -> bool {
     (most - 1..=most).contains(&parts.len()) && parts.iter().all(fits)
 }
 
-/// Reads the rules, and puts together the ones of one topic or table.
+/// Reads the rules. Rules of one topic or table are put together.
 fn rules(items: &[String]) -> Vec<Rule> {
     let mut found: Vec<Rule> = Vec::new();
     // A prefix holds for the items behind it, too.

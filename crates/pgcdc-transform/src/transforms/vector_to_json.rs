@@ -11,8 +11,7 @@
 //! The new field has the schema `io.debezium.data.Json`. Nested structs are searched, so change events and rows both work.
 //! Null and tombstones pass. A value that is no struct is an error.
 //!
-//! Where Debezium writes the entries of a sparse vector in the order of a hash map, here they are in the order of their
-//! dimensions.
+//! The entries of a sparse vector are in the order of their dimensions.
 //!
 //! ```
 //! use pgcdc_transform::try_on;
