@@ -98,10 +98,11 @@ impl<'t> TomlTable<'t> {
         place(self.file, self.lines)
     }
 
-    /// `file:line` of a key; the table's place when it does not have the key.
+    /// `file:line` of a key; the table's place when it does not have the key. A name with dots, such as `retry.max`, may be a
+    /// key of a table within this one.
     #[must_use]
     pub fn place_of(&self, key: &str) -> String {
-        let lines = self.lines.map(|lines| lines.keys.get(key).unwrap_or(lines));
+        let lines = self.lines.map(|lines| lines.find(key).unwrap_or(lines));
         place(self.file, lines)
     }
 }
@@ -126,6 +127,14 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// A key of this table, or by a name with dots, of a table within it.
+    fn find(&self, key: &str) -> Option<&Self> {
+        self.keys.get(key).or_else(|| {
+            let (table, key) = key.split_once('.')?;
+            self.keys.get(table)?.find(key)
+        })
+    }
+
     fn of_table(table: &DeTable<'_>, line: usize, starts: &Starts) -> Self {
         let key = |(name, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
             let name: &toml::Spanned<std::borrow::Cow<'_, str>> = name;
@@ -179,6 +188,10 @@ mod tests {
         assert_eq!(sinks.iter().map(TomlTable::place).collect::<Vec<_>>(), ["s.toml:5", "s.toml:10"]);
         assert_eq!(sinks[0].inner("board").expect("a table").place_of("key"), "s.toml:8");
         assert_eq!(sinks[1].inner("retry").expect("a table").place_of("max"), "s.toml:11");
+        assert_eq!(
+            (sinks[1].place_of("retry.max"), sinks[1].place_of("retry.min")),
+            ("s.toml:11".into(), "s.toml:10".into())
+        );
         assert!(root.list("kafka").is_none() && root.inner("sink").is_none());
     }
 

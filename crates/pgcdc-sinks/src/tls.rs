@@ -68,7 +68,7 @@ impl Tls {
                 Some(Self { client: Arc::new(client), verify_hostname })
             }
             Err(mistake) => {
-                section.mistake_at("tls", &format!("tls: {mistake}"));
+                section.mistake_at("tls", &format!("\"tls\": {mistake}"));
                 None
             }
         }
@@ -239,7 +239,7 @@ mod tests {
     fn mistakes() {
         check(
             "tls = { ca = \"/nowhere/ca.pem\" }",
-            "s: tls: \"ca\": cannot read \"/nowhere/ca.pem\": No such file",
+            "s: \"tls\": \"ca\": cannot read \"/nowhere/ca.pem\": No such file",
         );
         check("tls = { ca = \"-----BEGIN x\" }", "\"ca\" holds no certificate in PEM");
         check("tls = { certificate = \"/x\" }", "\"certificate\" and \"key\" go together");

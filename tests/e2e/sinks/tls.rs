@@ -152,7 +152,7 @@ fn a_file_that_is_missing_is_a_mistake_with_its_place() {
     let finished = pgcdc_in(&[], &["sink", "--check", "--config", &file.to_string_lossy()]);
     assert_eq!(finished.code, 2, "{}", finished.text());
     for part in [
-        "\"events\": tls: \"ca\": cannot read \"/nowhere/ca.pem\"",
+        "\"events\": \"tls\": \"ca\": cannot read \"/nowhere/ca.pem\"",
         "the environment has no NOPE",
         "export NOPE",
     ] {

@@ -148,7 +148,7 @@ fn parse(table: TomlTable<'_>, mistakes: &mut Vec<Mistake>) -> Option<Config> {
 fn parse_kafka(table: TomlTable<'_>, mistakes: &mut Vec<Mistake>) -> Option<(ClientProperties, String)> {
     let mut section = Section::new("[kafka] ", table, mistakes);
     let mut properties: Vec<(String, String)> = Vec::new();
-    for (key, name, value) in flatten(table) {
+    for (name, value) in flatten(table) {
         match value {
             toml::Value::String(text) => properties.push((name, text.clone())),
             toml::Value::Integer(number) => properties.push((name, number.to_string())),
@@ -156,7 +156,7 @@ fn parse_kafka(table: TomlTable<'_>, mistakes: &mut Vec<Mistake>) -> Option<(Cli
             other => {
                 let wrong = other.type_str();
                 let message = format!("{name:?} must be a text, a number or a boolean, not {wrong}");
-                section.mistake_at(key, &message);
+                section.mistake_at(&name, &message);
             }
         }
     }
@@ -172,27 +172,25 @@ fn parse_kafka(table: TomlTable<'_>, mistakes: &mut Vec<Mistake>) -> Option<(Cli
         Ok(client) => group_id.map(|group_id| (client, group_id)),
         Err(error) => {
             for part in error.to_string().lines() {
-                // The message quotes the property; a table of it, for a name with dots, has the line, too.
-                let named =
-                    flatten(table).into_iter().find(|(_, name, _)| part.contains(&format!("{name:?}")));
-                section.mistake_at(named.map_or("", |(key, _, _)| key), part);
+                // The message quotes the property, and behind it perhaps another one that is meant.
+                let names = flatten(table).into_iter().map(|(name, _)| name);
+                let named = names.filter_map(|name| Some((part.find(&format!("{name:?}"))?, name))).min();
+                section.mistake_at(named.as_ref().map_or("", |(_, name)| name), part);
             }
             None
         }
     }
 }
 
-/// The properties with their values, and the key of the table in which each stands: `a.b = 1` is a table within a table to
-/// TOML; to Kafka it is a name.
-fn flatten(table: TomlTable<'_>) -> Vec<(&str, String, &toml::Value)> {
+/// The properties with their values: `a.b = 1` is a table within a table to TOML; to Kafka it is a name.
+fn flatten(table: TomlTable<'_>) -> Vec<(String, &toml::Value)> {
     let mut flat = Vec::new();
     for (key, value) in table.entries() {
         match table.inner(key) {
             Some(inner) => {
-                let inner = flatten(inner).into_iter();
-                flat.extend(inner.map(|(_, name, value)| (key.as_str(), format!("{key}.{name}"), value)));
+                flat.extend(flatten(inner).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
             }
-            None => flat.push((key.as_str(), key.clone(), value)),
+            None => flat.push((key.clone(), value)),
         }
     }
     flat
@@ -217,7 +215,8 @@ fn parse_sink(at: usize, table: TomlTable<'_>, mistakes: &mut Vec<Mistake>) -> O
     let Some(kind) = kinds::kind(&kind) else {
         let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         let near = did_you_mean(&kind, &known);
-        section.mistake_at("type", &format!("unknown type {kind:?}{near}; known are {}", known.join(", ")));
+        section
+            .mistake_at("type", &format!("unknown \"type\" {kind:?}{near}; known are {}", known.join(", ")));
         return None; // its other keys are those of an unknown type
     };
     let store = (kind.parse)(&mut section);

@@ -120,7 +120,7 @@ impl DateFormat {
                 }
             }
         }
-        Some(reading.millis())
+        reading.millis()
     }
 }
 
@@ -260,7 +260,8 @@ impl Reading {
     }
 
     /// The moment. A day of the year counts only where neither month nor day is there.
-    fn millis(&self) -> i64 {
+    /// `None` when it is further away than 64 bits of milliseconds reach.
+    fn millis(&self) -> Option<i64> {
         let year = self.year.unwrap_or(1970);
         let year = if self.before_christ { 1 - year } else { year };
         let days = match (self.day_of_year, self.month, self.day) {
@@ -269,8 +270,8 @@ impl Reading {
         };
         let hour =
             self.hour.unwrap_or_else(|| self.half_hour.unwrap_or(0) + if self.afternoon { 12 } else { 0 });
-        let minutes = days * 1440 + hour * 60 + self.minute - self.offset_minutes;
-        (minutes * 60 + self.second) * 1000 + self.milli
+        let minutes = i128::from(days * 1440 + hour * 60 + self.minute - self.offset_minutes);
+        i64::try_from((minutes * 60 + i128::from(self.second)) * 1000 + i128::from(self.milli)).ok()
     }
 }
 
@@ -280,7 +281,7 @@ const fn in_century(two_digits: i64) -> i64 {
     if year < CENTURY_START { year + 100 } else { year }
 }
 
-/// Reads a number: its value, its width in digits, and the text behind it.
+/// Reads a number: its value, its width in digits, and the text behind it. Java keeps the lower 32 bits of the value.
 fn digits(text: &str, exact: Option<usize>) -> Option<(i64, usize, &str)> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let sign = text.len() - unsigned.len();
@@ -290,7 +291,8 @@ fn digits(text: &str, exact: Option<usize>) -> Option<(i64, usize, &str)> {
         return None;
     }
     let (number, rest) = text.split_at(sign + width);
-    Some((number.parse().ok()?, width, rest))
+    let number: i64 = number.parse().ok()?;
+    Some((i64::from(number as i32), width, rest))
 }
 
 /// Reads one of these names, in any case: its position, and the text behind it.
@@ -340,4 +342,16 @@ fn signed_offset(text: &str, form: usize) -> Option<(i64, &str)> {
         rest = &rest[2..];
     }
     (hours < 24 && minutes < 60).then_some((sign * (hours * 60 + minutes), rest))
+}
+
+#[test]
+fn a_year_that_no_number_of_milliseconds_reaches_is_not_read() {
+    let format = DateFormat::compile("yyyy-MM-dd").expect("a pattern");
+    assert_eq!(format.parse("1970-01-02"), Some(86_400_000));
+    assert!(format.parse("292270000-01-01").is_some());
+    for text in ["292280000-01-01", "999999999-12-31", "2147483647-01-01"] {
+        assert_eq!(format.parse(text), None, "{text}");
+    }
+    // 2^32 + 1970: Java takes the lower half.
+    assert_eq!(format.parse("4294969266-01-01"), Some(0));
 }
