@@ -69,11 +69,12 @@ pub struct CaptureBuilder {
 impl Capture {
     /// Captures tables of a database.
     ///
-    /// `url` is a PostgreSQL connection URL as psql takes it. Each table is `schema.table`, or
-    /// `table` for one in the schema `public`; patterns are not understood here. Without any name
-    /// every table of the database is captured. All settings have their defaults: the slot is
-    /// `pgcdc`, the publication `pgcdc_pub` is made for these tables, and the first start takes a
-    /// snapshot.
+    /// `url` is a PostgreSQL connection URL with libpq's parameters. What it leaves out comes from
+    /// the environment variables of psql (`PGUSER`, `PGPASSWORD`, …); without any user it is
+    /// `postgres`. Each table is `schema.table`, or `table` for one in the schema `public`;
+    /// patterns are not understood here. Without any name every table of the database is captured.
+    /// All settings have their defaults: the slot is `pgcdc`, the publication `pgcdc_pub` is made
+    /// for these tables, and the first start takes a snapshot.
     ///
     /// [`from_url`](Self::from_url) changes single settings. A second capture of the same database
     /// needs it: with a `slot.name`, a `publication.name` and a `name` of its own.
@@ -110,8 +111,8 @@ impl Capture {
 
     /// Captures a URL's tables, with further properties.
     ///
-    /// As [`builder`](Self::builder); `overrides` are pairs of a Debezium property and its value.
-    /// The environment may complete the URL, as `PGPASSWORD` and its like do for psql.
+    /// As [`builder`](Self::builder); one name in each element of `tables`. `overrides` are pairs
+    /// of a Debezium property and its value, which win over the URL.
     ///
     /// # Errors
     /// A configuration error when the URL is not a PostgreSQL URL, or a property is wrong.

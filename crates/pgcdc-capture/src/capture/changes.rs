@@ -118,23 +118,34 @@ impl Changes {
     /// acknowledges the one before. With it only [`Acknowledger::acknowledge`] and
     /// [`confirm`](Self::confirm) do: take the [`receipt`](Self::receipt) after each change.
     ///
+    /// A program that gathers a batch must not wait for ever until it is full. At the end of a
+    /// snapshot, and before a row of more than 4 MiB, the capture waits until everything that it
+    /// has handed out is acknowledged, and sends nothing more before. So store what there is when
+    /// nothing comes for a while:
+    ///
     /// ```no_run
     /// # async fn example() -> Result<(), pgcdc_capture::Error> {
     /// # async fn store(batch: &[pgcdc_event::ChangeEvent]) {}
     /// # use pgcdc_capture::Capture;
     /// # let builder = Capture::builder("postgres://postgres@localhost/shop", &["public.users"])?;
+    /// use std::time::Duration;
     /// let mut changes = builder.changes()?.by_receipt();
     /// let acknowledger = changes.acknowledger();
     /// let mut batch = Vec::new();
-    /// while let Some(change) = changes.next().await {
-    ///     batch.push(change);
-    ///     if batch.len() == 100 {
+    /// loop {
+    ///     let next = tokio::time::timeout(Duration::from_millis(100), changes.next()).await;
+    ///     let (quiet, ended) = (next.is_err(), matches!(next, Ok(None)));
+    ///     batch.extend(next.ok().flatten());
+    ///     if !batch.is_empty() && (batch.len() == 100 || quiet || ended) {
     ///         store(&batch).await;
     ///         acknowledger.acknowledge(changes.receipt());
     ///         batch.clear();
     ///     }
+    ///     if ended {
+    ///         return changes.finished().await;
+    ///     }
     /// }
-    /// # Ok(()) }
+    /// # }
     /// ```
     #[must_use]
     pub fn by_receipt(mut self) -> Self {

@@ -9,6 +9,10 @@
 //! The way back is one number, `taken`: how many events the reader has processed since the channel
 //! was made. It outlives an attempt: after a failure a new sending end is attached to the same
 //! reader.
+//!
+//! The capture sometimes waits until `taken` has caught up with what was sent: at the end of a
+//! snapshot and before a large row. A reader that acknowledges by hand, and waits for more changes
+//! before it does, then waits for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

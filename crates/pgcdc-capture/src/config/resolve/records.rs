@@ -12,14 +12,23 @@ use crate::config::value_types;
 /// each other, so they are read together. The fields are those of
 /// [`Settings`](crate::config::Settings).
 pub(super) struct Records {
+    /// How values are written.
     pub(super) types: TypeOptions,
+    /// The form in which the encoder writes keys.
     pub(super) key_converter: Converter,
+    /// The form in which the encoder writes values.
     pub(super) value_converter: Converter,
+    /// What keys become in the end.
     pub(super) key_format: Format,
+    /// What values become in the end.
     pub(super) value_format: Format,
+    /// What headers become.
     pub(super) header_format: HeaderFormat,
+    /// The transform that the encoder does itself.
     pub(super) unwrap: Option<Unwrap>,
+    /// The chain behind the encoder.
     pub(super) transforms: Option<Transforms>,
+    /// Settings of transforms that nothing reads.
     pub(super) warnings: Vec<Warning>,
 }
 
