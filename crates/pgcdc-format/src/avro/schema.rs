@@ -378,10 +378,10 @@ impl Writer<'_> {
                     if at > 0 {
                         self.raw(",");
                     }
-                    let name = names::field(name, self.options.scrub_names)?.into_owned();
-                    self.string(&name);
+                    let written = names::field(name, self.options.scrub_names)?;
+                    self.string(&written);
                     self.raw(":");
-                    self.default_value(&schema.kind, values.get(&name).unwrap_or(&Value::Null))?;
+                    self.default_value(&schema.kind, values.get(&**name).unwrap_or(&Value::Null))?;
                 }
                 self.raw("}");
             }
@@ -401,5 +401,19 @@ const fn primitive_word(kind: &Kind) -> &'static str {
         Kind::Boolean => "boolean",
         Kind::String => "string",
         _ => "bytes",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_structs_default_keeps_its_values_when_names_are_scrubbed() {
+        let point = Schema::structure([("a-b", Schema::int32())]).with_name("P").with_default(r#"{"a-b":7}"#);
+        let row = Schema::structure([("p", point)]).with_name("R");
+        let options = AvroOptions { scrub_names: true, meta_data: false, ..AvroOptions::default() };
+        let avro = AvroSchema::of(&row, &options).unwrap();
+        assert!(avro.text().contains(r#""default":{"a_b":7}"#), "{}", avro.text());
     }
 }

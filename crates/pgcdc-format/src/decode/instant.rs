@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::json::Json;
 use super::semantic::{Semantic, Unit};
 use crate::civil;
+use crate::types::{big_endian, decimal_digits, negate, shortest};
 
 /// Microseconds since 1970-01-01 UTC of a value that means a point in time.
 ///
@@ -67,7 +68,7 @@ fn guess_unit(number: i64) -> Unit {
 /// Nanoseconds since midnight of a value that means a time of day: below 86,400,000,000,000.
 ///
 /// A time with an offset is moved to UTC. A number counts the unit of its meaning, without one microseconds. The end of a day,
-/// 24:00, is midnight as text, and `None` as a number.
+/// 24:00, is midnight.
 ///
 /// ```
 /// use pgcdc_format::decode::{Json, time_of_day_ns};
@@ -93,7 +94,10 @@ pub fn time_of_day_ns(value: &Json<'_>, semantic: Option<&Semantic>) -> Option<i
         }
         _ => return None,
     };
-    (0..DAY).contains(&nanos).then_some(nanos)
+    match nanos {
+        DAY => Some(0),
+        nanos => (0..DAY).contains(&nanos).then_some(nanos),
+    }
 }
 
 /// Days since 1970-01-01 of a value that means a date. A timestamp gives the day on which it lies at UTC; a time behind a date in
@@ -264,37 +268,13 @@ impl Decimal {
         {
             return None;
         }
-        // Base 256, least significant first. The time of schoolbook arithmetic grows with the square of the length, which only
-        // numbers of thousands of digits feel.
-        let mut bytes: Vec<u8> = vec![0];
-        for digit in digits() {
-            let mut carry = u32::from(digit - b'0');
-            for byte in &mut bytes {
-                let next = u32::from(*byte) * 10 + carry;
-                *byte = (next & 0xFF) as u8;
-                carry = next >> 8;
-            }
-            if carry > 0 {
-                bytes.push(u8::try_from(carry).ok()?);
-            }
-        }
-        bytes.push(0); // room for the sign
+        let mut bytes = big_endian(digits());
         if negative {
-            let mut carry = true;
-            for byte in &mut bytes {
-                let (next, overflow) = (!*byte).overflowing_add(u8::from(carry));
-                *byte = next;
-                carry = overflow;
-            }
+            negate(&mut bytes);
         }
-        bytes.reverse();
-        let redundant =
-            |b: &[u8]| b.len() > 1 && ((b[0] == 0 && b[1] < 0x80) || (b[0] == 0xFF && b[1] >= 0x80));
-        while redundant(&bytes) {
-            bytes.remove(0);
-        }
+        let unscaled = shortest(&bytes).to_vec();
         let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
-        Self { unscaled: bytes, scale }.within_limits()
+        Self { unscaled, scale }.within_limits()
     }
 
     /// Refuses a number far beyond Postgres' own limits, which are 131,072 digits before the point and 16,383 after it. A
@@ -303,58 +283,31 @@ impl Decimal {
         (self.scale.unsigned_abs() <= 200_000 && self.unscaled.len() <= MAX_DIGITS / 2).then_some(self)
     }
 
-    /// A double near the number, for stores without decimals. More than about 300 digits are beyond a double's range.
+    /// The nearest double, for stores without decimals; an infinity beyond the range of doubles.
     #[must_use]
     pub fn to_f64(&self) -> f64 {
-        let negative = self.unscaled.first().is_some_and(|b| b & 0x80 != 0);
-        let mut value = if negative { -1.0 } else { 0.0 };
-        for byte in &self.unscaled {
-            value = value * 256.0 + f64::from(*byte);
-        }
-        if self.scale >= 0 { value / 10f64.powi(self.scale) } else { value * 10f64.powi(-self.scale) }
+        self.to_string().parse().unwrap_or(f64::NAN)
     }
 }
 
 impl std::fmt::Display for Decimal {
     /// Plain digits, no exponent: `-12.50`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let negative = self.unscaled.first().is_some_and(|b| b & 0x80 != 0);
-        // Magnitude in base 256, then repeated division by ten.
-        let mut magnitude = self.unscaled.clone();
-        if negative {
-            let mut carry = true;
-            for byte in magnitude.iter_mut().rev() {
-                let (next, overflow) = (!*byte).overflowing_add(u8::from(carry));
-                *byte = next;
-                carry = overflow;
-            }
-        }
-        let mut digits = Vec::new();
-        while magnitude.iter().any(|b| *b != 0) {
-            let mut rest = 0_u32;
-            for byte in &mut magnitude {
-                let value = rest << 8 | u32::from(*byte);
-                *byte = (value / 10) as u8;
-                rest = value % 10;
-            }
-            digits.push(b'0' + (rest as u8));
-        }
-        if self.scale < 0 && !digits.is_empty() {
-            let zeros = self.scale.unsigned_abs() as usize;
-            digits.splice(0..0, std::iter::repeat_n(b'0', zeros));
-        }
+        let (negative, mut digits) = decimal_digits(&self.unscaled);
         let scale = usize::try_from(self.scale).unwrap_or(0);
-        while digits.len() <= scale {
-            digits.push(b'0');
+        if self.scale < 0 && digits != "0" {
+            digits.push_str(&"0".repeat(self.scale.unsigned_abs() as usize));
         }
         if negative {
             f.write_str("-")?;
         }
-        for (at, digit) in digits.iter().enumerate().rev() {
-            write!(f, "{}", char::from(*digit))?;
-            if at == scale && at > 0 {
-                f.write_str(".")?;
-            }
+        let zeros = (scale + 1).saturating_sub(digits.len());
+        let digits = "0".repeat(zeros) + &digits;
+        let (whole, fraction) = digits.split_at(digits.len() - scale);
+        f.write_str(whole)?;
+        if scale > 0 {
+            f.write_str(".")?;
+            f.write_str(fraction)?;
         }
         Ok(())
     }

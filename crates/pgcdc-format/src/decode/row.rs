@@ -13,6 +13,8 @@ use super::error::Error;
 use super::json::Json;
 use super::scan::Scanner;
 use super::semantic::{RowSchema, Semantic};
+use crate::java::name_uuid;
+use crate::json::write_json_string;
 
 /// A row or a key. Two rows are equal when text, fields and meanings are.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,8 +170,12 @@ impl Placeholder {
     /// The forms of a placeholder. The text must be the source connector's; [`default`](Self::default) is Debezium's own.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        let quoted = serde_json::Value::from(text).to_string();
-        let bytes: Vec<String> = text.bytes().map(|b| b.to_string()).collect();
+        // As the encoder escapes it, since arrays and objects are compared as they were written.
+        let mut quoted = Vec::new();
+        write_json_string(text.as_bytes(), &mut quoted);
+        let quoted = String::from_utf8_lossy(&quoted);
+        // Java's bytes have a sign.
+        let bytes: Vec<String> = text.bytes().map(|b| (b as i8).to_string()).collect();
         Self {
             base64: STANDARD.encode(text),
             base64_url: URL_SAFE.encode(text),
@@ -177,8 +183,7 @@ impl Placeholder {
             arrays: vec![
                 format!("[{quoted}]"),
                 format!("[{}]", bytes.join(",")),
-                // For an array of UUIDs Debezium writes one UUID made of the text (version 3, no namespace).
-                r#"["b68a35a7-17ad-35b3-af2a-ae46edb4545a"]"#.to_owned(),
+                format!("[\"{}\"]", name_uuid(text.as_bytes())),
             ],
             map: format!("{{{quoted}:{quoted}}}"),
             text: text.to_owned(),

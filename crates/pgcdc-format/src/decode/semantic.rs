@@ -109,7 +109,7 @@ pub(super) struct Schema {
 impl Schema {
     /// Reads the JSON of a record's schema; `None` for a null schema.
     ///
-    /// The schema of an envelope is recognised by its fields `op` and `source`. Then the fields are those of `after`, which
+    /// The schema of an envelope is recognised as its value is: by a text `op` and a struct `source`. Then the fields are those of `after`, which
     /// `before` has, too.
     ///
     /// # Errors
@@ -125,7 +125,9 @@ impl Schema {
         }
         let fields = value.get("fields").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let named = |name: &str| fields.iter().find(|f| f.get("field").and_then(Value::as_str) == Some(name));
-        let envelope = named("op").is_some() && named("source").is_some();
+        let of_type =
+            |name, kind| named(name).is_some_and(|f| f.get("type").and_then(Value::as_str) == Some(kind));
+        let envelope = of_type("op", "string") && of_type("source", "struct");
         let row = if envelope { named("after").or_else(|| named("before")) } else { Some(&value) };
         Ok(Some(Self { row: row.map(row_schema).transpose()?.map(Arc::new), scalar: None }))
     }

@@ -297,3 +297,82 @@ proptest! {
         let _ = time_of_day_ns(&Json::String(text.into()), None);
     }
 }
+
+/// The placeholder of each type as the encoder writes it, for a text of one's own.
+#[test]
+fn a_placeholder_of_ones_own_is_recognised_in_each_form() {
+    use crate::types::{Codec, HstoreMode, TypeOptions};
+    use pgcdc_event::{Column, PgType, TypeKind};
+    use std::sync::Arc;
+    let text = "é \"mine\" 😀";
+    let pg_type =
+        |oid, name: &str, kind| PgType { oid, schema: "pg_catalog".into(), name: name.into(), kind };
+    let array = |oid, name: &str| {
+        let element = Arc::new(pg_type(oid, name, TypeKind::Base));
+        pg_type(1, &format!("_{name}"), TypeKind::Array(element))
+    };
+    let types = [
+        pg_type(25, "text", TypeKind::Base),
+        pg_type(17, "bytea", TypeKind::Base),
+        pg_type(16_400, "hstore", TypeKind::Base),
+        array(25, "text"),
+        array(23, "int4"),
+        array(2950, "uuid"),
+    ];
+    for (pg_type, hstore) in
+        types.into_iter().flat_map(|t| [HstoreMode::Json, HstoreMode::Map].map(|mode| (t.clone(), mode)))
+    {
+        let options = TypeOptions { unavailable_placeholder: text.into(), hstore, ..TypeOptions::default() };
+        let column = Column {
+            name: "c".into(),
+            pg_type: Arc::new(pg_type),
+            typmod: -1,
+            not_null: false,
+            default: None,
+            key_position: None,
+            in_identity: false,
+            generated: false,
+            comment: None,
+        };
+        let mut json = Vec::new();
+        Codec::compile(&column, &options).expect("a known type").append_unavailable(&mut json);
+        let json = String::from_utf8(json).expect("JSON");
+        assert!(Placeholder::new(text).is(&Json::parse(&json).expect("JSON")), "{json}");
+    }
+}
+
+#[test]
+fn a_row_with_columns_named_as_an_envelopes_keeps_its_schema() {
+    let record = br#"{"schema":{"type":"struct","fields":[{"type":"string","optional":true,"field":"op"},
+        {"type":"string","optional":true,"field":"source"},
+        {"type":"int32","optional":true,"name":"io.debezium.time.Date","version":1,"field":"d"}],
+        "optional":false},"payload":{"op":"x","source":"s","d":5}}"#;
+    let mut decoder = Decoder::default();
+    let change = decoder.decode(None, Some(record)).expect("a row");
+    let row = change.after.expect("a row");
+    assert_eq!(row.field("d").and_then(|field| field.semantic), Some(&Semantic::Date));
+}
+
+#[test]
+fn decimals_become_the_nearest_double() {
+    let zeros = "0".repeat(400);
+    for text in ["0.1", "-12.50", "123456789012345678.123456789", "0", "-0.001"] {
+        assert_eq!(Decimal::from_text(text).map(|d| d.to_f64()), text.parse().ok(), "{text}");
+    }
+    assert_eq!(Decimal::from_text(&format!("1.{zeros}")).map(|d| d.to_f64()), Some(1.0));
+    assert_eq!(Decimal::from_text(&format!("-1{zeros}")).map(|d| d.to_f64()), Some(f64::NEG_INFINITY));
+}
+
+#[test]
+fn the_longest_decimals_take_no_minutes() {
+    let text = format!("-{}.{}", "7".repeat(131_072), "3".repeat(16_383));
+    assert_eq!(Decimal::from_text(&text).expect("a number").to_string(), text);
+}
+
+#[test]
+fn the_end_of_a_day_is_midnight() {
+    let micros = Semantic::Time(Unit::Micro);
+    assert_eq!(time_of_day_ns(&Json::Number("86400000000"), Some(&micros)), Some(0));
+    assert_eq!(time_of_day_ns(&Json::String("24:00:00".into()), None), Some(0));
+    assert_eq!(time_of_day_ns(&Json::Number("86400000001"), Some(&micros)), None);
+}

@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::civil;
 use crate::schema::{Kind, Logical, Schema};
+use crate::types::decimal_digits;
 
 /// Milliseconds of a day.
 const MILLIS_PER_DAY: i64 = 86_400_000;
@@ -92,8 +93,7 @@ fn moment(millis: i64) -> String {
 fn decimal(json: &[u8], scale: u32) -> Option<String> {
     let text = serde_json::from_slice::<String>(json).ok()?;
     let bytes = STANDARD.decode(text).ok()?;
-    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
-    let digits = magnitude(&bytes, negative);
+    let (negative, digits) = decimal_digits(&bytes);
     let sign = if negative { "-" } else { "" };
     let scale = scale as usize;
     // Java writes an exponent for numbers below a millionth.
@@ -109,40 +109,6 @@ fn decimal(json: &[u8], scale: u32) -> Option<String> {
     let padded = format!("{digits:0>width$}", width = scale + 1);
     let (whole, fraction) = padded.split_at(padded.len() - scale);
     Some(format!("{sign}{whole}.{fraction}"))
-}
-
-/// The decimal digits of a number in two's complement, without its sign.
-fn magnitude(bytes: &[u8], negative: bool) -> String {
-    let mut digits = vec![0u8];
-    for &byte in bytes {
-        // For a negative number: the complement, to which one is added at the end.
-        let mut carry = u32::from(if negative { !byte } else { byte });
-        for digit in &mut digits {
-            carry += u32::from(*digit) << 8;
-            *digit = (carry % 10) as u8;
-            carry /= 10;
-        }
-        while carry > 0 {
-            digits.push((carry % 10) as u8);
-            carry /= 10;
-        }
-    }
-    if negative {
-        for at in 0.. {
-            match digits.get_mut(at) {
-                Some(9) => digits[at] = 0,
-                Some(digit) => {
-                    *digit += 1;
-                    break;
-                }
-                None => {
-                    digits.push(1);
-                    break;
-                }
-            }
-        }
-    }
-    digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ pub(crate) use avro::AvroCodec;
 pub(crate) use failures::ColumnFailures;
 pub use failures::{FailedColumn, FailureMode, Failures};
 pub use mask::HashMask;
+pub(crate) use numeric::{big_endian, decimal_digits, negate, shortest};
 pub use options::{
     BinaryMode, DecimalFormat, DecimalMode, HstoreMode, IntervalMode, TimePrecision, TypeOptions,
 };

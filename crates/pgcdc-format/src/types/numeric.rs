@@ -229,7 +229,7 @@ impl<'a> Number<'a> {
 }
 
 /// The magnitude of a decimal integer as big-endian bytes, with a zero byte in front that has room for a sign bit.
-fn big_endian(digits: impl Iterator<Item = u8>) -> Vec<u8> {
+pub(crate) fn big_endian(digits: impl Iterator<Item = u8>) -> Vec<u8> {
     let mut limbs: Vec<u32> = Vec::new(); // little end first
     let mut push = |multiplier: u32, add: u32| {
         let mut carry = u64::from(add);
@@ -258,7 +258,7 @@ fn big_endian(digits: impl Iterator<Item = u8>) -> Vec<u8> {
 }
 
 /// Two's complement negation in place.
-fn negate(bytes: &mut [u8]) {
+pub(crate) fn negate(bytes: &mut [u8]) {
     let mut carry = true;
     for byte in bytes.iter_mut().rev() {
         let (value, more) = (!*byte).overflowing_add(u8::from(carry));
@@ -267,8 +267,39 @@ fn negate(bytes: &mut [u8]) {
     }
 }
 
+/// The sign and the decimal digits of a big-endian number in two's complement, without leading zeros.
+pub(crate) fn decimal_digits(bytes: &[u8]) -> (bool, String) {
+    const LIMB: u64 = 1_000_000_000;
+    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    let mut magnitude = bytes.to_vec();
+    if negative {
+        negate(&mut magnitude);
+    }
+    let mut limbs = vec![0_u32]; // nine digits each, little end first
+    let (head, words) = magnitude.split_at(magnitude.len() % 4);
+    for word in std::iter::once(head).chain(words.chunks_exact(4)) {
+        let mut carry = word.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        for limb in &mut limbs {
+            let value = (u64::from(*limb) << (8 * word.len())) + carry;
+            *limb = (value % LIMB) as u32;
+            carry = value / LIMB;
+        }
+        while carry > 0 {
+            limbs.push((carry % LIMB) as u32);
+            carry /= LIMB;
+        }
+    }
+    let mut digits = String::with_capacity(limbs.len() * 9);
+    for limb in limbs.iter().rev() {
+        digits.push_str(&format!("{limb:09}"));
+    }
+    let zeros = digits.bytes().take_while(|&digit| digit == b'0').count().min(digits.len() - 1);
+    digits.drain(..zeros);
+    (negative, digits)
+}
+
 /// The shortest two's complement form: Java's `BigInteger.toByteArray`.
-pub(super) fn shortest(bytes: &[u8]) -> &[u8] {
+pub(crate) fn shortest(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [first, second, ..] = rest {
         let sign = if second & 0x80 == 0 { 0 } else { 0xff };

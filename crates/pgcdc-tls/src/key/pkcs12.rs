@@ -29,12 +29,20 @@ const ENCRYPTED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 
 const BAG: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x0a, 0x01];
 
 /// The contents of a PKCS#12 file. A file may have certificates alone: then it is a trust store.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Store {
     /// The private key, as PKCS#8 in DER and not encrypted. If the file has several, the last one.
     pub key: Option<Vec<u8>>,
     /// All certificates, in the file's order.
     pub certificates: Vec<CertificateDer<'static>>,
+}
+
+/// Without the key.
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = self.key.as_ref().map(|_| "hidden");
+        f.debug_struct("Store").field("key", &key).field("certificates", &self.certificates.len()).finish()
+    }
 }
 
 /// Reads a PKCS#12 file. `path` is where the bytes came from.
@@ -176,4 +184,15 @@ fn bag(bag: Tlv<'_>, password: &str, found: &mut Store) -> Result<(), Failure> {
         _ => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_hides_the_key() {
+        let store = Store { key: Some(vec![123, 45]), certificates: Vec::new() };
+        assert_eq!(format!("{store:?}"), r#"Store { key: Some("hidden"), certificates: 0 }"#);
+    }
 }

@@ -76,8 +76,9 @@ impl Added {
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         if let Origin::Column { before, at } = self.origin {
-            return match if before { parts.before } else { parts.after } {
-                Some(state) => row.append_column(at, state, out),
+            let (state, fallback) = if before { (parts.before, None) } else { (parts.after, parts.fallback) };
+            return match state {
+                Some(state) => row.append_column(at, state, fallback, out),
                 None => {
                     out.extend_from_slice(b"null");
                     Ok(())

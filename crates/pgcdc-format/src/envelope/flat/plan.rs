@@ -107,6 +107,7 @@ impl FlatPlan {
         row.append(state, parts.fallback, out, key)?;
         // The row's closing brace: more fields follow.
         out.pop();
+        let more = out.len();
         if self.delete.rewrites() {
             out.extend_from_slice(if deleted {
                 br#","__deleted":"true""#
@@ -117,6 +118,10 @@ impl FlatPlan {
         for added in &self.fields {
             out.extend_from_slice(&added.fragment);
             added.append(row, parts, out)?;
+        }
+        // A row of which no column is included: no comma before the first added field.
+        if out[more - 1] == b'{' && out.get(more) == Some(&b',') {
+            out.remove(more);
         }
         out.push(b'}');
         out.extend_from_slice(self.tail);
@@ -153,18 +158,19 @@ impl FlatPlan {
 /// Renders `{"schema":…,"payload":`. `deleted`: whether the rows have the field `__deleted`.
 fn schema_head(row: &RowEncoder, name: &str, optional: bool, deleted: bool, fields: &[Added]) -> Vec<u8> {
     let mut out = br#"{"schema":{"type":"struct","fields":["#.to_vec();
-    for (at, (name, schema)) in row.fields().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
+    for (name, schema) in row.fields() {
         schema.append_json(Some(name), &mut out);
+        out.push(b',');
     }
     if deleted {
-        out.extend_from_slice(br#",{"type":"string","optional":true,"field":"__deleted"}"#);
+        out.extend_from_slice(br#"{"type":"string","optional":true,"field":"__deleted"},"#);
     }
     for field in fields {
-        out.push(b',');
         out.extend_from_slice(&field.schema);
+        out.push(b',');
+    }
+    if out.last() == Some(&b',') {
+        out.pop();
     }
     out.extend_from_slice(br#"],"optional":"#);
     out.extend_from_slice(if optional { b"true" } else { b"false" });

@@ -146,14 +146,16 @@ impl RowEncoder {
         Ok(())
     }
 
-    /// Appends one column of a row; null stays null, even for a column with a default.
+    /// Appends one column of a row; null stays null, even for a column with a default. `fallback` as in
+    /// [`append`](Self::append).
     pub(in crate::envelope) fn append_column(
         &self,
         at: usize,
         row: RowRef<'_>,
+        fallback: Option<RowRef<'_>>,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let value = row.values().nth(at).transpose()?.unwrap_or(TupleValue::Null);
+        let value = row.merged(fallback).nth(at).transpose()?.unwrap_or(TupleValue::Null);
         match (self.columns.get(at), value) {
             (_, TupleValue::Null) => out.extend_from_slice(b"null"),
             (Some(plan), value) => {
