@@ -144,31 +144,52 @@ pub(super) fn is_vouched_for(
     algorithms: &WebPkiSupportedAlgorithms,
     now: UnixTime,
 ) -> bool {
+    Search { others, roots, algorithms, now, left: Search::MOST_CHECKS }.reaches_a_root(0, certificate)
+}
+
+/// The search for a chain of signatures.
+struct Search<'a, 'c> {
+    /// The certificates that the server showed beside its own.
+    others: &'a [Certificate<'c>],
+    roots: &'a [Certificate<'c>],
+    algorithms: &'a WebPkiSupportedAlgorithms,
+    now: UnixTime,
+    /// How many signatures may still be checked.
+    left: u32,
+}
+
+impl Search<'_, '_> {
     /// The longest chain of authorities that is followed.
-    const MOST: usize = 6;
-    fn step(
-        below: usize,
-        at: &Certificate<'_>,
-        others: &[Certificate<'_>],
-        roots: &[Certificate<'_>],
-        algorithms: &WebPkiSupportedAlgorithms,
-        now: UnixTime,
-    ) -> bool {
-        if !at.is_valid_at(now) || below > MOST {
+    const MOST_AUTHORITIES: usize = 6;
+    /// The most signatures that are checked. A hostile server may show many authorities of one name and key: each of them has
+    /// signed each other one, and without this limit all orders of them would be tried.
+    const MOST_CHECKS: u32 = 100;
+
+    /// Whether a chain leads from `at` to a root. `below` is how many authorities stand between it and the server's certificate.
+    fn reaches_a_root(&mut self, below: usize, at: &Certificate<'_>) -> bool {
+        if !at.is_valid_at(self.now) || below > Self::MOST_AUTHORITIES {
             return false;
         }
-        let by_root = |root: &Certificate<'_>| {
-            root.der == at.der || (root.is_valid_at(now) && at.is_signed_by(root, algorithms))
-        };
-        roots.iter().any(by_root)
+        let (others, roots) = (self.others, self.roots);
+        roots
+            .iter()
+            .any(|root| root.der == at.der || (root.is_valid_at(self.now) && self.has_signed(root, at)))
             || others.iter().any(|other| {
                 other.der != at.der
                     && other.may_vouch(below)
-                    && at.is_signed_by(other, algorithms)
-                    && step(below + 1, other, others, roots, algorithms, now)
+                    && self.has_signed(other, at)
+                    && self.reaches_a_root(below + 1, other)
             })
     }
-    step(0, certificate, others, roots, algorithms, now)
+
+    /// Whether the holder of `issuer` has signed `at`; false when too many signatures were checked already.
+    fn has_signed(&mut self, issuer: &Certificate<'_>, at: &Certificate<'_>) -> bool {
+        if at.inner.tbs_certificate.issuer != issuer.inner.tbs_certificate.subject || self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        at.is_signed_by(issuer, self.algorithms)
+    }
 }
 
 /// The content of an `AlgorithmIdentifier` without its tag and length, the form that rustls has.
@@ -177,4 +198,27 @@ fn contents(algorithm: &x509_cert::spki::AlgorithmIdentifierOwned) -> Option<Vec
     let mut reader = SliceReader::new(&der).ok()?;
     let header = Header::decode(&mut reader).ok()?;
     reader.read_slice(header.length).ok().map(<[u8]>::to_vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Eight authorities of one name and one key, none of which is trusted: more than 7⁶ chains lead nowhere.
+    #[test]
+    fn many_authorities_of_one_name_cost_few_checks() {
+        let pem = include_bytes!("same_name.pem");
+        let ders = crate::certificates_of("test", pem, Path::new("same_name.pem")).unwrap();
+        let all: Vec<_> = ders.iter().map(|der| Certificate::parse(der).unwrap()).collect();
+        let algorithms = rustls::crypto::ring::default_provider().signature_verification_algorithms;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_800_000_000));
+        let mut search =
+            Search { others: &all[1..], roots: &[], algorithms: &algorithms, now, left: Search::MOST_CHECKS };
+        assert!(!search.reaches_a_root(0, &all[0]));
+        assert_eq!(search.left, 0);
+        assert!(is_vouched_for(&all[0], &all[1..], &all[7..], &algorithms, now), "one of them is a root");
+    }
 }
