@@ -2,10 +2,12 @@
 
 mod check;
 mod check_publication;
+mod format;
 mod listen;
 mod mistakes;
 mod registrations;
 mod secrets;
+mod slot;
 
 use std::sync::LazyLock;
 

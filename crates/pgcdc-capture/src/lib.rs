@@ -59,6 +59,7 @@ mod offsets;
 mod output;
 mod postgres;
 pub mod preflight;
+pub mod slots;
 mod snapshot;
 mod stream;
 
@@ -81,6 +82,7 @@ mod tolerance;
 
 pub use capture::{Acknowledger, Capture, CaptureBuilder, Changes, Receipt};
 pub use error::{Error, Result};
+pub use output::{Lines, StdoutFormat};
 /// What a capture is doing, for anybody who watches it.
 pub use pgcdc_lifecycle as status;
 pub use pgcdc_lifecycle::{Failure, Retry, State, Status};

@@ -29,11 +29,12 @@ pub(crate) fn write(text: &str) {
     let _ = stderr().write_all(text.as_bytes());
 }
 
+/// Whether an output may have colours: a terminal shows it, and `NO_COLOR` is not set.
+pub(crate) fn in_colour(is_terminal: bool) -> bool {
+    is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Colours a word when somebody sees it in colour; the meaning never depends on it.
 pub(crate) fn paint(code: &str, word: &str) -> String {
-    if stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) {
-        format!("\x1b[{code}m{word}\x1b[0m")
-    } else {
-        word.to_owned()
-    }
+    if in_colour(stderr().is_terminal()) { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
 }

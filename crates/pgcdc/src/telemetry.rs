@@ -5,6 +5,8 @@ use std::io::{IsTerminal, stderr};
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
+use crate::printer;
+
 /// `--log-format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -21,9 +23,7 @@ pub(crate) fn start(format: LogFormat) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match format {
         LogFormat::Text => {
-            let color =
-                stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            builder.with_ansi(color).with_target(false).init();
+            builder.with_ansi(printer::in_colour(stderr().is_terminal())).with_target(false).init();
         }
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }

@@ -22,7 +22,7 @@ use crate::kafka::{KafkaOutput, OffsetTopic};
 use crate::lane::{Outlet, channel};
 use crate::meters::Meters;
 use crate::offsets::OffsetStore;
-use crate::output::{Output, StdoutOutput};
+use crate::output::{Output, Renderer, StdoutFormat, StdoutOutput};
 use crate::{Error, Result};
 
 /// The topic for offsets when neither `offset.storage.topic` nor a file is configured. It is the
@@ -249,6 +249,14 @@ impl CaptureBuilder {
     /// # Errors
     /// A configuration error when a converter writes Avro, which is not text.
     pub fn to_stdout(self) -> Result<Capture> {
+        self.to_stdout_as(StdoutFormat::default())
+    }
+
+    /// Writes records to standard output, as [`to_stdout`](Self::to_stdout), in another format.
+    ///
+    /// # Errors
+    /// As [`to_stdout`](Self::to_stdout).
+    pub fn to_stdout_as(self, format: StdoutFormat) -> Result<Capture> {
         for (half, format) in [("key", &self.settings.key_format), ("value", &self.settings.value_format)] {
             if format.avro().is_some() {
                 return Err(Error::configuration(format!("{half}.converter writes Avro, which standard output cannot show"))
@@ -256,10 +264,9 @@ impl CaptureBuilder {
             }
         }
         let store = local_offsets(&self.settings);
-        let context = context_headers(&self.settings);
-        let binary = self.settings.key_format.is_binary() || self.settings.value_format.is_binary();
+        let renderer = Renderer::new(&self.settings, format);
         self.start(store, move |_| {
-            Ok(Outlet::Records(Output::Stdout(Box::new(StdoutOutput::new(&context, binary)?))))
+            Ok(Outlet::Records(Output::Stdout(Box::new(StdoutOutput::new(renderer.clone())?))))
         })
     }
 

@@ -16,7 +16,8 @@ use crate::ledger::Sequence;
 use crate::{Error, Result};
 
 pub(crate) use sent::Sent;
-pub(crate) use stdout::StdoutOutput;
+pub use stdout::{Lines, StdoutFormat};
+pub(crate) use stdout::{Renderer, StdoutOutput};
 
 /// An output for records. Every call returns at once; what is durable comes from
 /// [`poll`](Destination::poll).

@@ -1,8 +1,12 @@
-//! Records to standard output, as JSON lines.
+//! Records to standard output, as JSON lines or as lines for people.
 //!
 //! ```text
 //!  send ─▶ open chunk ─▶ writer's thread: render, write, flush ─▶ report ─▶ poll
 //! ```
+
+mod escape;
+mod lines;
+mod pretty;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -11,7 +15,10 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use pgcdc_event::{Record, RecordBatch, TopicId};
-use pgcdc_format::types::write_json_string;
+
+pub use self::lines::{Lines, StdoutFormat};
+
+pub(crate) use self::lines::Renderer;
 
 use crate::ledger::Sequence;
 use crate::output::Sent;
@@ -26,8 +33,7 @@ const WAITING: usize = 4 << 20;
 /// Chunks that are kept for their memory.
 const SPARE: usize = 8;
 
-/// Records as JSON lines: `{"topic","partition":null,"key","value","headers"}`. Key and value are
-/// the text that would be in Kafka; bytes that are not UTF-8, which only some converters write, are
+/// Records as [`Lines`]. In JSON, bytes that are not UTF-8, which only some converters write, are
 /// shown as `hex:00ff`. A record counts as delivered once it was written and flushed.
 ///
 /// A thread of its own writes, since a pipe that nobody reads would otherwise hold up the stream's
@@ -45,13 +51,18 @@ pub(crate) struct StdoutOutput {
     waiting: usize,
     /// Empty chunks that came back.
     spare: Vec<Chunk>,
-    /// Names by number.
-    topics: Vec<String>,
-    /// By a topic's number, the beginning of its lines up to `"partition":`. Shared with the
-    /// chunks; copied when a topic is added.
-    heads: Arc<Vec<Vec<u8>>>,
+    /// The topics by their number. Shared with the chunks; copied when a topic is added.
+    topics: Arc<Vec<Topic>>,
     /// Numbers by name.
     ids: HashMap<String, TopicId>,
+}
+
+/// A topic that was made known.
+#[derive(Clone, Debug)]
+struct Topic {
+    name: String,
+    /// The beginning of its lines, up to `"partition":`.
+    head: Vec<u8>,
 }
 
 /// Some records that are written in one go.
@@ -61,18 +72,13 @@ struct Chunk {
     batch: RecordBatch,
     /// The number of each record, in the same order.
     sequences: Vec<Sequence>,
-    /// The beginnings of lines, by the topic's number.
-    heads: Arc<Vec<Vec<u8>>>,
+    /// The topics by their number.
+    topics: Arc<Vec<Topic>>,
 }
 
 impl StdoutOutput {
-    /// Starts the writer's thread. `context` are the headers that all records have; `binary` says
-    /// whether keys or values may be other than text.
-    pub(crate) fn new(context: &[(String, String)], binary: bool) -> Result<Self> {
-        let mut rendered = Vec::new();
-        for (name, value) in context {
-            header(name, Some(value.as_bytes()), &mut rendered);
-        }
+    /// Starts the writer's thread.
+    pub(crate) fn new(mut renderer: Renderer) -> Result<Self> {
         let (writer, chunks) = channel::<Chunk>();
         let (reports, written) = channel();
         thread::Builder::new()
@@ -82,7 +88,7 @@ impl StdoutOutput {
                 for chunk in chunks {
                     lines.clear();
                     lines.shrink_to(1 << 20);
-                    chunk.render(&rendered, binary, &mut lines);
+                    renderer.render(&chunk.batch, &chunk.topics, &mut lines);
                     let mut out = io::stdout().lock();
                     let done = out.write_all(&lines).and_then(|()| out.flush());
                     let failed = done.is_err();
@@ -100,8 +106,7 @@ impl StdoutOutput {
             open: Chunk::default(),
             waiting: 0,
             spare: Vec::new(),
-            topics: Vec::new(),
-            heads: Arc::default(),
+            topics: Arc::default(),
             ids: HashMap::new(),
         })
     }
@@ -118,7 +123,7 @@ impl StdoutOutput {
         if self.waiting > 0 && self.waiting + bytes > WAITING {
             return Ok(false);
         }
-        self.open.heads = Arc::clone(&self.heads);
+        self.open.topics = Arc::clone(&self.topics);
         let next = self.spare.pop().unwrap_or_default();
         if self.writer.send(std::mem::replace(&mut self.open, next)).is_err() {
             // Why it ended is in its last report.
@@ -136,19 +141,15 @@ impl StdoutOutput {
         if let Some(id) = self.ids.get(name) {
             return *id;
         }
-        let mut head = br#"{"topic":"#.to_vec();
-        write_json_string(name.as_bytes(), &mut head);
-        head.extend_from_slice(br#","partition":"#);
         let id = TopicId(u32::try_from(self.topics.len()).unwrap_or(u32::MAX));
-        Arc::make_mut(&mut self.heads).push(head);
-        self.topics.push(name.to_owned());
+        Arc::make_mut(&mut self.topics).push(Topic { name: name.to_owned(), head: lines::head(name) });
         self.ids.insert(name.to_owned(), id);
         id
     }
 
     /// The name of a topic that has a number.
     pub(crate) fn name(&self, id: TopicId) -> Option<&str> {
-        self.topics.get(id.0 as usize).map(String::as_str)
+        self.topics.get(id.0 as usize).map(|topic| topic.name.as_str())
     }
 
     /// Copies a record into the open chunk.
@@ -181,98 +182,9 @@ impl StdoutOutput {
     }
 }
 
-impl Chunk {
-    /// Appends the chunk's records as lines. `context` holds the constant headers, with commas
-    /// between them.
-    fn render(&self, context: &[u8], binary: bool, out: &mut Vec<u8>) {
-        let text = if binary { text_or_hex } else { text };
-        for record in self.batch.iter() {
-            let head = self.heads.get(record.topic.0 as usize);
-            out.extend_from_slice(head.map_or(b"", Vec::as_slice));
-            match record.partition {
-                Some(partition) => out.extend_from_slice(partition.to_string().as_bytes()),
-                None => out.extend_from_slice(b"null"),
-            }
-            out.extend_from_slice(br#","key":"#);
-            text(record.key, out);
-            out.extend_from_slice(br#","value":"#);
-            text(record.value, out);
-            out.extend_from_slice(br#","headers":["#);
-            let mut count = 0;
-            for (name, value) in record.headers() {
-                if record.context_at == Some(count) {
-                    comma(out);
-                    out.extend_from_slice(context);
-                }
-                header(name, value, out);
-                count += 1;
-            }
-            if record.context_at == Some(count) && !context.is_empty() {
-                comma(out);
-                out.extend_from_slice(context);
-            }
-            out.extend_from_slice(b"]}\n");
-        }
-    }
-}
-
-/// Appends bytes as a JSON string, or `null`.
-fn text(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
-    match bytes {
-        Some(bytes) => write_json_string(bytes, out),
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-/// As [`text`]; bytes that are not UTF-8 as `"hex:…"`.
-fn text_or_hex(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
-    match bytes {
-        Some(bytes) if std::str::from_utf8(bytes).is_err() => {
-            out.extend_from_slice(b"\"hex:");
-            for byte in bytes {
-                let digit =
-                    |four: u8| char::from_digit(u32::from(four), 16).map_or(b'0', |digit| digit as u8);
-                out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-            }
-            out.push(b'"');
-        }
-        other => text(other, out),
-    }
-}
-
-/// Appends a comma, when a header stands before.
-fn comma(out: &mut Vec<u8>) {
-    if out.last() == Some(&b']') {
-        out.push(b',');
-    }
-}
-
-/// Appends `["name","value"]`, with a comma when another header stands before it.
-fn header(name: &str, value: Option<&[u8]>, out: &mut Vec<u8>) {
-    comma(out);
-    out.push(b'[');
-    write_json_string(name.as_bytes(), out);
-    out.push(b',');
-    text(value, out);
-    out.push(b']');
-}
-
-/// A pipe that its reader has closed is the normal end (`pgcdc stream --stdout | head`); anything
-/// else is a failure.
 fn write_error(error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Error::closed("standard output was closed");
     }
     Error::fatal(format!("standard output cannot be written: {error}"))
-}
-
-#[test]
-fn bytes_that_are_no_text_stand_in_hex() {
-    let shown = |bytes: &[u8]| {
-        let mut out = Vec::new();
-        text_or_hex(Some(bytes), &mut out);
-        String::from_utf8(out).expect("JSON is UTF-8")
-    };
-    assert_eq!(shown(b"a\"b"), r#""a\"b""#);
-    assert_eq!(shown(&[0, 0xff]), r#""hex:00ff""#);
 }

@@ -50,7 +50,8 @@ pub(crate) use replication::{Replication, Wal};
 pub(crate) use rows::{Piece, RowReader};
 pub(crate) use server::{current_position, identify as identify_server};
 pub(crate) use slot::{
-    ExportedSlot, NewSlot, SlotState, drop_if_idle, drop_when_free, inspect as inspect_slot,
+    ExportedSlot, NewSlot, ServerSlot, SlotState, all as server_slots, drop_if_idle, drop_when_free,
+    inspect as inspect_slot,
 };
 pub(crate) use sql_session::Row;
 

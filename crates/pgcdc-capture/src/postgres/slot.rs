@@ -11,7 +11,7 @@ use std::time::Duration;
 use pgcdc_event::Lsn;
 
 use super::server::POSITION;
-use super::{Query, Replication, quote_identifier, quote_literal};
+use super::{Query, Replication, Row, quote_identifier, quote_literal};
 use crate::position::{Mismatch, SlotPosition};
 use crate::{Error, Result};
 
@@ -56,33 +56,68 @@ impl SlotState {
     }
 }
 
+/// A slot with its name, and with what only newer servers say of it.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerSlot {
+    pub(crate) name: String,
+    /// PostgreSQL 14 and later.
+    pub(crate) two_phase: Option<bool>,
+    /// PostgreSQL 17 and later.
+    pub(crate) failover: Option<bool>,
+    pub(crate) state: SlotState,
+}
+
 /// Looks a slot up; `None` when there is no slot of this name.
 ///
 /// # Errors
 /// Those of the query.
 pub(crate) async fn inspect(query: &Query, name: &str) -> Result<Option<SlotState>> {
+    let named = format!("slot_name = {}", quote_literal(name));
+    let slots = look(query, "look up the replication slot", &named).await?;
+    Ok(slots.into_iter().next().map(|slot| slot.state))
+}
+
+/// All slots of the server, of every kind and database, by their names.
+///
+/// # Errors
+/// Those of the query.
+pub(crate) async fn all(query: &Query) -> Result<Vec<ServerSlot>> {
+    look(query, "list the replication slots", "true").await
+}
+
+/// The slots for which a condition on `pg_replication_slots` holds.
+async fn look(query: &Query, what: &str, condition: &str) -> Result<Vec<ServerSlot>> {
     let sql = format!(
         "SELECT plugin, slot_type, database, active_pid, confirmed_flush_lsn, wal_status, restart_lsn,
                 COALESCE(to_jsonb(s) ->> 'invalidation_reason',
                          CASE WHEN to_jsonb(s) ->> 'conflicting' = 'true' THEN 'rows_removed' END),
-                pg_wal_lsn_diff({POSITION}, restart_lsn)::bigint
-         FROM pg_replication_slots s WHERE slot_name = {}",
-        quote_literal(name)
+                pg_wal_lsn_diff({POSITION}, restart_lsn)::bigint,
+                slot_name, to_jsonb(s) ->> 'two_phase', to_jsonb(s) ->> 'failover'
+         FROM pg_replication_slots s WHERE {condition} ORDER BY slot_name"
     );
-    let rows = query.rows("look up the replication slot", &sql).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
+    let rows = query.rows(what, &sql).await?;
+    Ok(rows.iter().map(server_slot).collect())
+}
+
+fn server_slot(row: &Row) -> ServerSlot {
     let text = |at: usize| row.get(at).map(str::to_owned);
-    Ok(Some(SlotState {
-        plugin: text(0).unwrap_or_default(),
-        kind: text(1).unwrap_or_default(),
-        database: text(2).unwrap_or_default(),
-        active_pid: row.get(3).and_then(|pid| pid.parse().ok()),
-        confirmed: row.get(4).and_then(|lsn| lsn.parse().ok()),
-        wal_status: text(5),
-        restart: row.get(6).and_then(|lsn| lsn.parse().ok()),
-        invalidation: text(7),
-        retained_bytes: row.get(8).and_then(|bytes| bytes.parse().ok()),
-    }))
+    let flag = |at: usize| row.get(at).and_then(|flag| flag.parse().ok());
+    ServerSlot {
+        name: text(9).unwrap_or_default(),
+        two_phase: flag(10),
+        failover: flag(11),
+        state: SlotState {
+            plugin: text(0).unwrap_or_default(),
+            kind: text(1).unwrap_or_default(),
+            database: text(2).unwrap_or_default(),
+            active_pid: row.get(3).and_then(|pid| pid.parse().ok()),
+            confirmed: row.get(4).and_then(|lsn| lsn.parse().ok()),
+            wal_status: text(5),
+            restart: row.get(6).and_then(|lsn| lsn.parse().ok()),
+            invalidation: text(7),
+            retained_bytes: row.get(8).and_then(|bytes| bytes.parse().ok()),
+        },
+    }
 }
 
 /// A slot that was made just now, with the snapshot that the server exported for it. The snapshot

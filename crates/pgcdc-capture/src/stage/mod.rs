@@ -259,7 +259,7 @@ fn unwritable(topic: &str, fault: &Fault) -> Error {
 mod tests {
     use super::*;
     use crate::config::Document;
-    use crate::output::StdoutOutput;
+    use crate::output::{Renderer, StdoutOutput};
 
     fn settings(transforms: &[(&str, &str)]) -> Settings {
         let mut config = serde_json::json!({
@@ -304,7 +304,7 @@ mod tests {
             ("predicates", "gone"),
             ("predicates.gone.type", "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone"),
         ]);
-        let mut output = Output::Stdout(Box::new(StdoutOutput::new(&[], false).unwrap()));
+        let mut output = Output::Stdout(Box::new(StdoutOutput::new(Renderer::default()).unwrap()));
         let topic = output.topic("s.t");
         let mut stage = stage(&settings).expect("a chain is configured");
         for _ in 0..2 {
@@ -328,7 +328,7 @@ mod tests {
             ("transforms", "cast"),
             ("transforms.cast.type", "org.apache.kafka.connect.transforms.TimestampRouter"),
         ]);
-        let mut output = Output::Stdout(Box::new(StdoutOutput::new(&[], false).unwrap()));
+        let mut output = Output::Stdout(Box::new(StdoutOutput::new(Renderer::default()).unwrap()));
         let topic = output.topic("s.t");
         let mut stage = stage(&settings).expect("a chain is configured");
         let error = stage.run(&mut batch(topic), &mut output).await.unwrap_err().to_string();
@@ -350,7 +350,7 @@ mod tests {
             ("value.converter", "org.apache.kafka.connect.converters.ByteArrayConverter"),
         ];
         let settings = settings(&config);
-        let mut output = Output::Stdout(Box::new(StdoutOutput::new(&[], false).unwrap()));
+        let mut output = Output::Stdout(Box::new(StdoutOutput::new(Renderer::default()).unwrap()));
         let topic = output.topic("s.t");
         let mut stage = stage(&settings).expect("a chain is configured");
         // The converter fails since the row is not bytes; the tombstone fails in the transform.

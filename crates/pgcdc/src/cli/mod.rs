@@ -2,9 +2,11 @@
 
 mod check;
 mod completions;
+mod format;
 mod listen;
 mod progress;
 mod sink;
+mod slot;
 mod stream;
 
 use std::process::ExitCode;
@@ -38,6 +40,8 @@ enum Command {
     Sink(sink::SinkArgs),
     /// Say what stands in the way of capture, and the SQL that mends it.
     Check(check::CheckArgs),
+    /// List, drop and advance the replication slots of a server.
+    Slot(slot::SlotArgs),
     /// Print a shell's completions.
     Completions(completions::CompletionsArgs),
 }
@@ -70,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Stream(args) => stream::run(args, shutdown).await,
             Command::Sink(args) => sink::run(args, shutdown).await,
             Command::Check(args) => check::run(args).await,
+            Command::Slot(args) => slot::run(args).await,
             Command::Completions(_) => Ok(()),
         }
     });

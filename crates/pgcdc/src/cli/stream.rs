@@ -1,3 +1,4 @@
+use std::io::{IsTerminal as _, stdout};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use pgcdc_capture::{Capture, CaptureBuilder};
 use pgcdc_watch::Kind;
 use tokio_util::sync::CancellationToken;
 
+use super::format::Format;
 use super::listen::Listen;
 use super::progress::Progress;
 
@@ -16,7 +18,7 @@ Examples:
   pgcdc stream --config connector.properties --set snapshot.mode=no_data --set slot.name=other
   pgcdc stream --source postgres://postgres@localhost/shop --tables public.users,public.orders --stdout
   pgcdc stream --source 'postgres://me:${env:PGPASSWORD}@db/shop' --tables public.users --stdout
-  pgcdc stream --config connector.json --stdout --until-idle 5 | jq .value
+  pgcdc stream --config connector.json --stdout --format plain --until-idle 5 | jq .value.after
   pgcdc stream --config connector.json --listen 127.0.0.1:9464    (then: curl 127.0.0.1:9464/readyz)
 
 FILE is a Debezium registration, {\"name\":…,\"config\":{…}} or the flat map, as JSON or .properties;
@@ -32,9 +34,13 @@ pub(crate) struct StreamArgs {
     #[command(flatten)]
     pub(crate) from: Source,
 
-    /// Write JSON lines to standard output in place of Kafka; flushed lines are acknowledged.
+    /// Write to standard output in place of Kafka: JSON lines, or on a terminal lines for people. Flushed lines are acknowledged.
     #[arg(long)]
     stdout: bool,
+
+    /// What the lines of --stdout have.
+    #[arg(long, value_enum, requires = "stdout")]
+    format: Option<Format>,
 
     /// Take properties that nobody knows for mistakes, in place of a warning.
     #[arg(long)]
@@ -75,7 +81,13 @@ pub(crate) struct Source {
 impl Source {
     /// Reads and checks everything; touches no service.
     pub(crate) fn builder(&self) -> anyhow::Result<CaptureBuilder> {
-        let mut overrides = Vec::new();
+        self.builder_over(&[])
+    }
+
+    /// As [`builder`](Self::builder), with further properties: over the file's, below those of `--set`.
+    pub(crate) fn builder_over(&self, over: &[(&str, &str)]) -> anyhow::Result<CaptureBuilder> {
+        let mut overrides: Vec<(String, String)> =
+            over.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         for argument in &self.set {
             let pair = parse_override(argument)
                 .map_err(|error| super::usage(error.to_string(), "write --set key=value"))?;
@@ -99,20 +111,29 @@ impl Source {
 
 /// Captures until told to stop, until idle with `--until-idle`, or until a failure that no retry mends.
 pub(crate) async fn run(args: StreamArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let mut builder = args.from.builder()?.shutdown(shutdown);
     if args.strict {
-        builder = builder.strict()?;
+        args.from.builder()?.strict()?;
     }
+    let format = args.stdout.then(|| Format::or_default(args.format));
+    let builder = format.map_or_else(|| args.from.builder(), |format| format.builder(&args.from));
+    let mut builder = builder?.shutdown(shutdown);
     if let Some(quiet) = args.until_idle {
         builder = builder.until_idle(quiet);
     }
     let listening = args.listen.start().await?;
     let name = builder.settings().name.clone();
     let builder = builder.registry(listening.registry().clone());
-    let mut capture = if args.stdout { builder.to_stdout()? } else { builder.to_kafka()? };
+    let mut capture = match format {
+        Some(format) => builder.to_stdout_as(format.of_stdout())?,
+        None => builder.to_kafka()?,
+    };
     listening.add(Kind::Connector, &name, capture.status());
-    let progress = Progress::start(capture.metrics());
+    // A bar and lines on the same terminal would overwrite each other.
+    let shows_lines = args.stdout && stdout().is_terminal();
+    let progress = (!shows_lines).then(|| Progress::start(capture.metrics()));
     let result = capture.finished().await;
-    progress.finish();
+    if let Some(progress) = progress {
+        progress.finish();
+    }
     Ok(result?)
 }
