@@ -19,9 +19,9 @@
 //!
 //! **Within one transaction**, all changes that were written before another transaction committed get the same number: they are
 //! *tied*. Among tied changes their own positions decide ([`Order::change`]), which Redis keeps beside the number. A timestamp of Cassandra has no
-//! room for both, so tied changes of one row get rising ranks there ([`ties`]).
+//! room for both, so tied changes of one row get rising ranks there (`ties`).
 //!
-//! **When the numbers fall**, another database writes to the topic, or the database was restored: [`history`] notices that.
+//! **When the numbers fall**, another database writes to the topic, or the database was restored: `history` notices that.
 //!
 //! **Not promised**, since records do not tell it: two rows that swap their keys within one transaction. The delete of the second
 //! row's old key comes after the create of the first row under that key; Debezium's records have the same order.

@@ -5,7 +5,7 @@
 //! | class | option | default | meaning |
 //! |---|---|---|---|
 //! | `InsertHeader` | `header` | required | the header's name |
-//! | `InsertHeader` | `value.literal` | required | its value, read as [`literal::parse`](crate::literal::parse) reads it |
+//! | `InsertHeader` | `value.literal` | required | its value, read as [`literal::parse`] reads it |
 //! | `DropHeaders` | `headers` | required | the names of the headers to remove, between commas |
 //!
 //! A literal gets the smallest type that holds it: `7` is a header of type `int8`, and `7000` one of type `int16`. Every

@@ -8,7 +8,7 @@
 //! | `replacement` | required | the new name, with `$1` or `${name}` for the groups of the expression |
 //!
 //! A topic that the expression does not match keeps its name. A group that the expression does not have is an error at
-//! the first record. Tombstones are renamed like all other records. See [`Pattern`](crate::java::Pattern) for what is
+//! the first record. Tombstones are renamed like all other records. See [`Pattern`] for what is
 //! different between Java's expressions and the expressions of this program.
 //!
 //! ```
