@@ -20,7 +20,7 @@ use pgcdc_testbed::{Kafka, KafkaOptions, Postgres, PostgresOptions, Scratch};
 
 pub(crate) use database::{Connector, Database};
 pub(crate) use reader::{Reader, Record};
-pub(crate) use run::{Finished, pgcdc, pgcdc_in, sink, stop, stream, streaming, wait_streaming};
+pub(crate) use run::{Finished, pgcdc, pgcdc_in, serve, sink, stop, stream, streaming, wait_streaming};
 pub(crate) use session::Session;
 
 /// Long enough for anything that should happen, on a machine that others use too.

@@ -11,6 +11,7 @@ mod brokers;
 mod capture;
 mod chaos;
 mod cli;
+mod connect;
 mod connections;
 mod oracle;
 mod sinks;

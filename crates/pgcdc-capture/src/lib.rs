@@ -82,6 +82,7 @@ mod tolerance;
 
 pub use capture::{Acknowledger, Capture, CaptureBuilder, Changes, Receipt};
 pub use error::{Error, Result};
+pub use offsets::StoredOffsets;
 pub use output::{Lines, StdoutFormat};
 /// What a capture is doing, for anybody who watches it.
 pub use pgcdc_lifecycle as status;

@@ -149,6 +149,10 @@ impl OffsetTopic {
         match *self {}
     }
 
+    pub(crate) async fn read_all(&self) -> Result<Vec<(String, Value)>> {
+        match *self {}
+    }
+
     pub(crate) async fn make(&self) -> Result<()> {
         match *self {}
     }
@@ -163,7 +167,7 @@ impl OffsetTopic {
 pub(crate) enum OffsetTopicWriter {}
 
 impl OffsetTopicWriter {
-    pub(crate) async fn put(&mut self, _key: &str, _value: &str) -> Result<()> {
+    pub(crate) async fn put(&mut self, _key: &str, _value: Option<&str>) -> Result<()> {
         match *self {}
     }
 }

@@ -80,6 +80,18 @@ impl CompactedWriter {
     /// # Errors
     /// When the brokers cannot be reached for a minute, or refuse it. The writer must not be used again then.
     pub async fn write(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        self.send(key, Some(value)).await
+    }
+
+    /// Takes a key away: writes a tombstone, which is durable when this returns.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn delete(&mut self, key: &[u8]) -> Result<()> {
+        self.send(key, None).await
+    }
+
+    async fn send(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<()> {
         const LIMIT: Duration = Duration::from_secs(60);
         let end = Instant::now() + LIMIT;
         let (mut delivered, mut sent) = (Vec::new(), false);

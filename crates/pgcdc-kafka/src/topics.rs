@@ -308,6 +308,25 @@ pub async fn describe(client: &ClientProperties, topic: &str) -> Result<Option<D
     Topics::new(client)?.describe(topic).await
 }
 
+/// Asks the brokers for the cluster's id; `None` when none of them knows it.
+///
+/// # Errors
+/// When librdkafka does not accept the properties, or no broker answers.
+pub async fn cluster_id(client: &ClientProperties) -> Result<Option<String>> {
+    crate::check_access(client).await?;
+    let (properties, logging) = (client.connection(), client.logging());
+    blocking(move || {
+        let consumer: BaseConsumer<Logging> = properties
+            .config()
+            .create_with_context(logging)
+            .map_err(|e| Error::client("make a client", e))?;
+        // The id comes with the first metadata.
+        consumer.fetch_metadata(None, LIMIT).map_err(|e| Error::client("read the metadata", e))?;
+        Ok(consumer.client().fetch_cluster_id(LIMIT))
+    })
+    .await
+}
+
 /// As [`Topics::describe`], over a consumer.
 pub(crate) fn describe_with<C: rdkafka::consumer::ConsumerContext>(
     consumer: &BaseConsumer<C>,

@@ -35,8 +35,12 @@ const EDGES: &[(&str, &[&str])] = &[
         "pgcdc-sinks",
         &["pgcdc-config", "pgcdc-event", "pgcdc-format", "pgcdc-kafka", "pgcdc-lifecycle", "pgcdc-metrics"],
     ),
+    (
+        "pgcdc-connect",
+        &["pgcdc-capture", "pgcdc-config", "pgcdc-kafka", "pgcdc-lifecycle", "pgcdc-sinks", "pgcdc-watch"],
+    ),
     ("pgcdc-watch", &["pgcdc-event", "pgcdc-lifecycle", "pgcdc-metrics"]),
-    ("pgcdc", &["pgcdc-capture", "pgcdc-event", "pgcdc-sinks", "pgcdc-watch"]),
+    ("pgcdc", &["pgcdc-capture", "pgcdc-connect", "pgcdc-event", "pgcdc-sinks", "pgcdc-watch"]),
     ("pgcdc-testbed", &[]),
     ("xtask", &["pgcdc-testbed"]),
 ];

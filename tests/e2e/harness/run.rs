@@ -56,6 +56,19 @@ fn start(subcommand: &str, config: &Path, args: &[&str]) -> Process {
     Process::spawn(command, dir.join(format!("stderr-{}", next()))).expect("pgcdc starts")
 }
 
+/// Starts `pgcdc serve ARGS` in `dir`, and waits until it listens.
+#[track_caller]
+pub(crate) fn serve(dir: &Path, args: &[&str]) -> Process {
+    let mut command = Command::new(BINARY);
+    command.arg("serve").arg("--dir").arg(dir.join("state")).args(args).env("NO_COLOR", "1");
+    command.stdout(File::create(dir.join("stdout")).expect("standard output's file"));
+    let mut process = Process::spawn(command, dir.join(format!("stderr-{}", next()))).expect("pgcdc starts");
+    if let Err(error) = process.wait_for_stderr("listens on", LONG) {
+        panic!("{error:#}");
+    }
+    process
+}
+
 /// How a command ended, and what it said.
 #[derive(Debug)]
 pub(crate) struct Finished {

@@ -51,6 +51,8 @@ mod watchdog;
 pub use cassandra::{Cassandra, CassandraOptions, CassandraTls};
 pub use certificates::Authority;
 pub use clusters::{CassandraRing, ClusterOptions, KafkaCluster};
+/// One HTTP request to a port of this machine, JSON in and out: the status and the body.
+pub use connect::rest::request;
 pub use connect::{Connect, ConnectOptions};
 pub use fault_proxy::FaultProxy;
 pub use http_receiver::{HttpReceiver, Request, Response};

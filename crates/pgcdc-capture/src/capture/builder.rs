@@ -18,17 +18,12 @@ use super::handle::Capture;
 use crate::config::{Settings, from_source};
 use crate::connector::Connector;
 use crate::context_headers::context_headers;
-use crate::kafka::{KafkaOutput, OffsetTopic};
+use crate::kafka::KafkaOutput;
 use crate::lane::{Outlet, channel};
 use crate::meters::Meters;
 use crate::offsets::OffsetStore;
 use crate::output::{Output, Renderer, StdoutFormat, StdoutOutput};
 use crate::{Error, Result};
-
-/// The topic for offsets when neither `offset.storage.topic` nor a file is configured. It is the
-/// name in the `connect-distributed.properties` that Kafka ships, so that a connector which moves
-/// over from Kafka Connect finds its offsets.
-const DEFAULT_OFFSET_TOPIC: &str = "connect-offsets";
 
 /// Says what to capture and where to, then starts.
 ///
@@ -107,6 +102,12 @@ impl Capture {
     /// ```
     pub fn from_file(path: &Path, overrides: &[(String, String)]) -> Result<CaptureBuilder> {
         Ok(CaptureBuilder::new(Settings::load(path, overrides).map_err(configuration)?))
+    }
+
+    /// Captures what settings say that are read and checked already; see [`Settings::from_document`].
+    #[must_use]
+    pub fn from_settings(settings: Settings) -> CaptureBuilder {
+        CaptureBuilder::new(settings)
     }
 
     /// Captures a URL's tables, with further properties.
@@ -232,7 +233,7 @@ impl CaptureBuilder {
         let context = context_headers(&self.settings);
         // The first producer is made here, so that mistakes show before anything is started.
         let mut first = Some(KafkaOutput::new(&self.settings, context.clone())?);
-        let store = kafka_offsets(&self.settings)?;
+        let store = OffsetStore::beside_kafka(&self.settings)?;
         self.start(store, move |settings| {
             let output = match first.take() {
                 Some(output) => output,
@@ -351,16 +352,6 @@ fn run(connector: &Connector, make_outlet: impl FnMut(&Settings) -> Result<Outle
 fn full_names(tables: &[String]) -> Vec<String> {
     let full = |name: &str| if name.contains('.') { name.to_owned() } else { format!("public.{name}") };
     tables.iter().map(|name| full(name.trim())).collect()
-}
-
-/// Where offsets are kept when records go to Kafka: in the configured file, else in a topic.
-fn kafka_offsets(settings: &Settings) -> Result<OffsetStore> {
-    let Settings { name, topic, offsets, .. } = settings;
-    if let Some(file) = &offsets.file {
-        return Ok(OffsetStore::file(name, &topic.prefix, file.clone()));
-    }
-    let place = offsets.topic.clone().unwrap_or_else(|| DEFAULT_OFFSET_TOPIC.to_owned());
-    Ok(OffsetStore::topic(name, &topic.prefix, OffsetTopic::new(settings, place)?))
 }
 
 /// Where offsets are kept without Kafka: in the configured file, else in a file of our own. The

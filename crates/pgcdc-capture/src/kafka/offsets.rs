@@ -48,6 +48,14 @@ impl OffsetTopic {
         Ok(map.get(key.as_bytes()).and_then(Option::as_ref).and_then(|value| json(value)))
     }
 
+    /// All keys that have a value, with their last values; those that are no JSON are left out.
+    pub(crate) async fn read_all(&self) -> Result<Vec<(String, Value)>> {
+        let map = read_compacted(&self.properties, &self.name).await.map_err(kafka_error)?;
+        let pairs =
+            map.into_iter().filter_map(|(key, value)| Some((String::from_utf8(key).ok()?, json(&value?)?)));
+        Ok(pairs.collect())
+    }
+
     /// Makes the topic if it is missing: one partition, compacted.
     pub(crate) async fn make(&self) -> Result<()> {
         let mut spec = TopicSpec::new(&self.name);
@@ -75,8 +83,8 @@ pub(crate) struct OffsetTopicWriter {
 }
 
 impl OffsetTopicWriter {
-    /// Writes a value; durable when this returns. After a failure the next call connects anew.
-    pub(crate) async fn put(&mut self, key: &str, value: &str) -> Result<()> {
+    /// Writes a value, or a tombstone for none; durable when this returns. After a failure the next call connects anew.
+    pub(crate) async fn put(&mut self, key: &str, value: Option<&str>) -> Result<()> {
         let mut writer = match self.open.take() {
             Some(writer) => writer,
             None => {
@@ -84,7 +92,11 @@ impl OffsetTopicWriter {
                 CompactedWriter::new(&self.topic.properties, &self.topic.name).map_err(kafka_error)?
             }
         };
-        writer.write(key.as_bytes(), value.as_bytes()).await.map_err(kafka_error)?;
+        let written = match value {
+            Some(value) => writer.write(key.as_bytes(), value.as_bytes()).await,
+            None => writer.delete(key.as_bytes()).await,
+        };
+        written.map_err(kafka_error)?;
         self.open = Some(writer);
         Ok(())
     }

@@ -217,7 +217,7 @@ impl TransactionalOutput {
         if !producer.is_known(target) {
             return Ok(Sent::Full);
         }
-        let sent = producer.send_beside(target, key.as_bytes(), value.as_bytes());
+        let sent = producer.send_beside(target, key.as_bytes(), Some(value.as_bytes()));
         sent.map(Sent::from).map_err(kafka_error)
     }
 

@@ -34,14 +34,14 @@ pub(super) fn read_file(path: &Path) -> Result<BTreeMap<String, Value>> {
     }
 }
 
-/// Sets one member of the file. The file is replaced as a whole, so that a crash leaves the old one
+/// Sets members of the file, or takes away members without a value. The file is replaced as a whole, so that a crash leaves the old one
 /// or the new one. Processes that share the file take turns by a lock on `<file>.lock`, and each
 /// keeps what the others wrote. Blocks: call it on a thread for that.
 ///
 /// # Errors
 /// Transient when the lock is not to be had within ten seconds; fatal when the file cannot be
 /// written.
-pub(super) fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
+pub(super) fn change_file(path: &Path, changes: Vec<(String, Option<Value>)>) -> Result<()> {
     let failed = |error: std::io::Error| {
         Error::fatal(format!("offset.storage.file.filename: {} cannot be written: {error}", path.display()))
     };
@@ -64,7 +64,12 @@ pub(super) fn write_file(path: &Path, key: &str, value: Value) -> Result<()> {
         }
     }
     let mut all = read_file(path)?;
-    all.insert(key.to_owned(), value);
+    for (key, value) in changes {
+        match value {
+            Some(value) => all.insert(key, value),
+            None => all.remove(&key),
+        };
+    }
     let write = || -> std::io::Result<()> {
         let temporary = beside(path, &format!(".tmp{}", std::process::id()));
         let mut file = std::fs::File::create(&temporary)?;
@@ -114,7 +119,7 @@ mod tests {
                 scope.spawn(move || {
                     for n in 0..20 {
                         let key = key(&format!("c{connector}"), "p");
-                        write_file(path, &key, offset(n).to_json(0)).expect("written");
+                        change_file(path, vec![(key, Some(offset(n).to_json(0)))]).expect("written");
                     }
                 });
             }

@@ -13,19 +13,27 @@
 mod bound;
 mod file;
 mod form;
+mod stored;
 mod taken_over;
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use self::file::{read_file, write_file};
+use self::file::{change_file, read_file};
+use crate::config::Settings;
 use crate::kafka::{OffsetTopic, OffsetTopicWriter};
 use crate::{Error, Result};
 
 pub(crate) use bound::{Bound, Pauses};
 pub(crate) use form::{Home, Offset};
+pub use stored::StoredOffsets;
 pub(crate) use taken_over::{TakenOver, Takeover};
+
+/// The topic for offsets when neither `offset.storage.topic` nor a file is configured. It is the
+/// name in the `connect-distributed.properties` that Kafka ships, so that a connector which moves
+/// over from Kafka Connect finds its offsets.
+const DEFAULT_OFFSET_TOPIC: &str = "connect-offsets";
 
 /// Where one connector's offsets are kept. Cheap to clone; nothing is connected to before the first
 /// read or write.
@@ -50,6 +58,16 @@ enum Place {
 }
 
 impl OffsetStore {
+    /// The store when records go to Kafka: the configured file, else a topic.
+    pub(crate) fn beside_kafka(settings: &Settings) -> Result<Self> {
+        let Settings { name, topic, offsets, .. } = settings;
+        if let Some(file) = &offsets.file {
+            return Ok(Self::file(name, &topic.prefix, file.clone()));
+        }
+        let place = offsets.topic.clone().unwrap_or_else(|| DEFAULT_OFFSET_TOPIC.to_owned());
+        Ok(Self::topic(name, &topic.prefix, OffsetTopic::new(settings, place)?))
+    }
+
     /// In a compacted topic, which is made when it is missing. `name` is the connector's, `server`
     /// its topic prefix.
     pub(crate) fn topic(name: &str, server: &str, topic: OffsetTopic) -> Self {
@@ -177,14 +195,15 @@ impl OffsetWriter {
             Place::Nowhere => Ok(()),
             Place::File(path) => {
                 let path = path.clone();
-                let written = tokio::task::spawn_blocking(move || write_file(&path, &key, value)).await;
+                let written =
+                    tokio::task::spawn_blocking(move || change_file(&path, vec![(key, Some(value))])).await;
                 written.map_err(|error| {
                     Error::transient("the thread that writes offsets has ended").with_source(error)
                 })?
             }
             Place::Topic(topic) => {
                 let writer = self.topic.get_or_insert_with(|| Box::new(topic.writer()));
-                writer.put(&key, &value.to_string()).await
+                writer.put(&key, Some(&value.to_string())).await
             }
         }
     }

@@ -20,6 +20,14 @@ use crate::Result;
 use crate::config::Settings;
 use crate::postgres::{CapturedTable, Query, captured_tables};
 
+/// Logs in to the database, as Debezium does when it validates a configuration.
+///
+/// # Errors
+/// When no server can be reached, or it does not let the user in.
+pub async fn log_in(settings: &Settings) -> Result<()> {
+    Query::connect(&settings.connection).await.map(|_| ())
+}
+
 /// Looks at everything that capture with these settings needs: the configuration itself, the
 /// database, Kafka, and the schema registries. The findings come in this order. A part that cannot
 /// be reached is a finding, and the others are looked at nevertheless.

@@ -248,8 +248,8 @@ impl Producer {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub fn send_beside(&mut self, topic: &Topic, key: &[u8], value: &[u8]) -> Result<Sent> {
-        let (placement, key, value) = (Placement::default(), Some(key), Some(value));
+    pub fn send_beside(&mut self, topic: &Topic, key: &[u8], value: Option<&[u8]>) -> Result<Sent> {
+        let (placement, key) = (Placement::default(), Some(key));
         match (&mut self.client, &topic.0) {
             (Client::Direct { producer, .. }, Target::Direct(topic)) => {
                 producer.send(*topic, placement, key, value, &HeaderBytes::new(), 0)

@@ -5,6 +5,7 @@ mod completions;
 mod format;
 mod listen;
 mod progress;
+mod serve;
 mod sink;
 mod slot;
 mod stream;
@@ -38,6 +39,8 @@ enum Command {
     Stream(stream::StreamArgs),
     /// Take changes from Kafka into Cassandra, Redis or an HTTP endpoint.
     Sink(sink::SinkArgs),
+    /// Answer Kafka Connect's REST interface and run its Postgres connectors.
+    Serve(serve::ServeArgs),
     /// Say what stands in the way of capture, and the SQL that mends it.
     Check(check::CheckArgs),
     /// List, drop and advance the replication slots of a server.
@@ -73,6 +76,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         match command {
             Command::Stream(args) => stream::run(args, shutdown).await,
             Command::Sink(args) => sink::run(args, shutdown).await,
+            Command::Serve(args) => serve::run(args, shutdown).await,
             Command::Check(args) => check::run(args).await,
             Command::Slot(args) => slot::run(args).await,
             Command::Completions(_) => Ok(()),

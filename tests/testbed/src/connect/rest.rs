@@ -13,7 +13,11 @@ use serde_json::Value;
 /// Connect answers slowly while it starts a connector or rebalances; its own limit is 90 s.
 const LIMIT: Duration = Duration::from_secs(95);
 
-pub(crate) fn request(port: u16, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
+/// Asks once. A body that is no JSON comes as a text.
+///
+/// # Errors
+/// When nobody answers, or not in HTTP.
+pub fn request(port: u16, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let what = || format!("{method} http://{address}{path}");
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).with_context(what)?;
