@@ -2,6 +2,7 @@
 
 mod check;
 mod check_publication;
+mod connector;
 mod format;
 mod listen;
 mod mistakes;

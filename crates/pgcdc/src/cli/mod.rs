@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod connector;
 mod format;
 mod listen;
 mod progress;
@@ -45,6 +46,8 @@ enum Command {
     Check(check::CheckArgs),
     /// List, drop and advance the replication slots of a server.
     Slot(slot::SlotArgs),
+    /// List, pause, resume, stop, restart and delete the connectors of a Kafka Connect worker.
+    Connector(connector::ConnectorArgs),
     /// Print a shell's completions.
     Completions(completions::CompletionsArgs),
 }
@@ -79,6 +82,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Serve(args) => serve::run(args, shutdown).await,
             Command::Check(args) => check::run(args).await,
             Command::Slot(args) => slot::run(args).await,
+            Command::Connector(args) => connector::run(args).await,
             Command::Completions(_) => Ok(()),
         }
     });
