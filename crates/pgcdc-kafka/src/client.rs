@@ -1,9 +1,13 @@
 //! The properties of a Kafka client: from what a user wrote to librdkafka's configuration.
+//!
+//! ```text what a user wrote ─▶ Java's names translated ─▶ stores read ─▶ each value tried on librdkafka ─▶ ClientProperties ├▶
+//! our own producer: Options └▶ librdkafka: ClientConfig ``` Every mistake is found before anything is connected, and all of
+//! them are told at once. A value is tried on librdkafka also where our own producer will run: topics and offsets of the same
+//! connector may need it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use pgcdc_config::Reach;
 use rdkafka::ClientConfig;
@@ -15,6 +19,7 @@ use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use crate::java::{self, Translation};
 use crate::known::{LIBRDKAFKA, is_secret};
+use crate::let_in::LetIn;
 use crate::security::token::Tokens;
 use crate::security::{self, jaas, stores};
 use crate::{Error, Result};
@@ -32,27 +37,12 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone, Default)]
 pub struct ClientProperties {
+    /// Names and values as librdkafka has them, in the order of the names. Java's names are gone here.
     entries: BTreeMap<String, String>,
+    /// Sentences about properties that were left out, for the user.
     warnings: Vec<String>,
     /// Shared with clones.
     let_in: LetIn,
-}
-
-/// Whether a broker has ever let a client with the same properties in. Then the properties are right, and a broker that hangs up
-/// is only away.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LetIn(Arc<AtomicBool>);
-
-impl LetIn {
-    /// Notes that a broker has let a client in.
-    pub(crate) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether that has happened.
-    pub(crate) fn ever(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl ClientProperties {
@@ -196,6 +186,9 @@ impl ClientProperties {
     }
 
     /// The configuration for a client of librdkafka.
+    ///
+    /// TCP keepalive is on unless the user set `socket.keepalive.enable`: a firewall that forgets a quiet connection tells
+    /// nobody. Properties that only our own connections have, such as `sasl.oauthbearer.token.file`, are left out.
     #[must_use]
     pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
@@ -211,6 +204,9 @@ impl ClientProperties {
     }
 
     /// What a client of librdkafka's is made with: it logs, and gets tokens.
+    ///
+    /// A mistake in the properties of tokens is kept, and told when librdkafka asks for the first token: this method has no
+    /// error.
     pub(crate) fn logging(&self) -> Logging {
         let mechanism = self.get("sasl.mechanisms").or_else(|| self.get("sasl.mechanism"));
         let by_tokens = mechanism.is_some_and(|mechanism| mechanism.eq_ignore_ascii_case("OAUTHBEARER"));
@@ -222,6 +218,7 @@ impl ClientProperties {
     /// log in.
     #[must_use]
     pub fn connection(&self) -> Self {
+        /// Properties of the connection. Those of a producer, such as `acks`, would be refused by a consumer.
         const SHARED: &[&str] = &[
             "bootstrap.servers",
             "metadata.broker.list",
@@ -234,6 +231,7 @@ impl ClientProperties {
             "enable.ssl.certificate.verification",
             "connections.max.idle.ms",
         ];
+        /// What their names begin with, where a whole family counts.
         const PREFIXES: &[&str] = &["ssl.", "sasl.", "socket.", "reconnect.", "https.", "enable.sasl."];
         let shared =
             |name: &str| SHARED.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
@@ -292,10 +290,12 @@ fn is_left_out(error: &KafkaError) -> bool {
     matches!(error, KafkaError::ClientConfig(_, description, ..) if description.contains("at build time") || description.contains("in this build"))
 }
 
+/// Whether librdkafka refused a property's name, not its value.
 const fn is_unknown(error: &KafkaError) -> bool {
     matches!(error, KafkaError::ClientConfig(rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..))
 }
 
+/// The line about a name that no client has, with the nearest name that one has.
 fn unknown_property(name: &str) -> String {
     match nearest(name) {
         Some(known) => format!("unknown property {name:?}; did you mean {known:?}?"),
@@ -303,6 +303,7 @@ fn unknown_property(name: &str) -> String {
     }
 }
 
+/// librdkafka's name that is most like this one; `None` when none is near.
 fn nearest(name: &str) -> Option<&'static str> {
     pgcdc_config::nearest(name, LIBRDKAFKA.iter().copied(), Reach::Wide)
 }

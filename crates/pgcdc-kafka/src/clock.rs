@@ -1,4 +1,6 @@
 //! The time of day, as Kafka's protocol and tokens have it.
+//!
+//! Records have their time from here when the source gives none.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

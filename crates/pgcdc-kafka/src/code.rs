@@ -2,6 +2,9 @@
 //!
 //! Sources: Kafka's documentation, "Protocol Guide", error codes (zero and up, and -1); and librdkafka's `rdkafka.h` for
 //! numbers below -1, which a client uses for errors that it found by itself.
+//!
+//! Codes travel as numbers. Those that pgcdc decides by have names; the names and texts are librdkafka's, so that an error
+//! reads the same whichever client met it, and a test compares them all.
 
 use std::fmt;
 

@@ -1,4 +1,10 @@
 //! A small compacted topic, read and written as a map from key to last value. Kafka Connect keeps offsets and configuration so.
+//!
+//! A compacted topic keeps at least the last record of each key, so a map that is read from its beginning is complete. Older
+//! records of a key may still be there; the last one counts, and one without a value deletes the key.
+//!
+//! Reading assigns the partitions by hand and joins no consumer group: nothing is committed, and any number of readers may
+//! read.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -60,8 +66,11 @@ pub async fn read_compacted_settled(
 /// Writes records into a compacted topic, one after the other, over one connection.
 #[derive(Debug)]
 pub struct CompactedWriter {
+    /// Ours or librdkafka's, set up for one record at a time.
     producer: Box<Producer>,
+    /// The topic, as the producer knows it.
     topic: Topic,
+    /// The topic's name, for errors.
     name: String,
 }
 

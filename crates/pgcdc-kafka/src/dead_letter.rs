@@ -1,5 +1,8 @@
 //! Sends one record at a time and waits until it is durable. Dead letters come so seldom that their producer is made only for
 //! the first one.
+//!
+//! The producer is librdkafka's and idempotent: a repetition inside of it is not seen in the topic. Records go to the partition
+//! of their key, by Java's formula, so the dead letters of a row stay in order.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,10 +21,15 @@ const ROOM_LIMIT: Duration = Duration::from_secs(30);
 /// One record for a [`DeadLetterSender`].
 #[derive(Debug)]
 pub struct DeadLetter<'a> {
+    /// The dead letter topic.
     topic: &'a str,
+    /// The key of the record that was refused; null where it had none.
     key: Option<&'a [u8]>,
+    /// Its value; null for a tombstone.
     value: Option<&'a [u8]>,
+    /// Its time, in milliseconds since 1970; now when it is `None`.
     timestamp_ms: Option<i64>,
+    /// Its headers, and behind them those that say why it is here.
     headers: OwnedHeaders,
 }
 
@@ -73,7 +81,9 @@ impl<'a> DeadLetter<'a> {
 /// # }
 /// ```
 pub struct DeadLetterSender {
+    /// What the producer is made with.
     configuration: ClientConfig,
+    /// Logs, and gets tokens.
     logging: Logging,
     /// Made with the first record, since an idle producer keeps a thread busy. Made anew when it reports that it cannot go on.
     producer: Mutex<Option<FutureProducer<Logging>>>,
@@ -105,6 +115,9 @@ impl DeadLetterSender {
     /// # Errors
     /// When the producer cannot be made, its queue is full for half a minute, or the record is not delivered. Call
     /// [`renew_if_broken`](Self::renew_if_broken) then.
+    ///
+    /// # Cancel safety A record whose future is dropped may be written all the same: a dead letter may come twice, and is never
+    /// lost.
     pub async fn send(&self, letter: DeadLetter<'_>) -> Result<()> {
         let DeadLetter { topic, key, value, timestamp_ms, headers } = letter;
         let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).headers(headers);
@@ -135,6 +148,7 @@ impl DeadLetterSender {
         Ok(made)
     }
 
+    /// The producer, once one was needed.
     fn lock(&self) -> MutexGuard<'_, Option<FutureProducer<Logging>>> {
         self.producer.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,10 @@
 //! Errors of Kafka clients and brokers, with the three questions that callers ask: does waiting help, was another client
 //! faster, is the client of any use still?
+//!
+//! ```text configuration ─▶ a person edits a file (exit code 2) denied ─▶ a person changes a right, a password, a certificate:
+//! the hint says which transient ─▶ the caller waits and tries again fenced ─▶ another instance runs: the caller ends fatal ─▶
+//! this client is of no use: the caller makes another one ``` Errors of librdkafka and of our own producer have the same codes
+//! and the same words, so a log reads alike for both.
 
 use std::fmt;
 
@@ -20,6 +25,7 @@ use crate::Code;
 /// ```
 pub struct Error(Box<Kind>);
 
+/// What happened. Callers see it by the methods of [`Error`] only, so kinds may change.
 #[derive(Debug)]
 enum Kind {
     /// A mistake in what the user wrote.
@@ -115,6 +121,9 @@ impl Error {
     }
 
     /// Whether the same call may succeed later without anybody's help.
+    ///
+    /// Errors of a broker are judged by their code. A code that nobody has judged counts as permanent: a person who sees an
+    /// error that would have passed loses less than one who waits for a retry that can never succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match &*self.0 {
@@ -126,12 +135,16 @@ impl Error {
     }
 
     /// Whether another client with the same `transactional.id` or `group.instance.id` took this one's place.
+    ///
+    /// A producer is fenced by `PRODUCER_FENCED`, or by `INVALID_PRODUCER_EPOCH` from brokers before 2.7 (KIP-588).
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         matches!(&*self.0, Kind::Client { fenced: true, .. })
     }
 
     /// Whether the client that reported this can not be used any more.
+    ///
+    /// Another client with the same properties may well work: capture makes one when the error is not fenced and not permanent.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         matches!(&*self.0, Kind::Client { fatal: true, .. })

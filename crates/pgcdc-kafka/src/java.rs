@@ -2,6 +2,11 @@
 //!
 //! Users arrive with files of Kafka Connect workers, and with `producer.override.*`: their names are Java's. Each name that differs
 //! has a row here; every other name is passed on as it is.
+//!
+//! A name is in one of four groups: it has another name in librdkafka; it changes nothing that anybody could see; it has no
+//! counterpart, and a warning says so; or it would change what the client does, and is refused with the remedy. Names that
+//! librdkafka alone has are passed on, so a file may mix both. A property that neither knows is an error with the nearest name
+//! (a warning where Java would ignore it).
 
 /// How a Java property is translated.
 pub(crate) enum Translation {

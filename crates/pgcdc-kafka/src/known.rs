@@ -1,5 +1,8 @@
 //! librdkafka's property names, from its `CONFIGURATION.md` (2.12.1): a misspelt name is compared with them. Whether a property
 //! is accepted is decided by librdkafka itself, not by this list.
+//!
+//! The list is for suggestions only, so a name that is missing here costs a hint and nothing else. Names that may hold a secret
+//! are told by their words: an error never shows their values.
 
 /// All names, in alphabetical order.
 pub(crate) const LIBRDKAFKA: &[&str] = &[

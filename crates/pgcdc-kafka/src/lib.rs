@@ -37,6 +37,7 @@ mod dead_letter;
 mod error;
 mod java;
 mod known;
+mod let_in;
 mod native;
 pub mod producer;
 mod security;

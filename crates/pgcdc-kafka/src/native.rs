@@ -3,6 +3,10 @@
 //!
 //! Producing by a topic's name costs a copy of the name for each record and, in librdkafka, a search through the list of all
 //! topics that the producer knows: with a thousand tables as much as everything else together.
+//!
+//! What each call relies on stands beside it. In short: a topic's handle is destroyed before its client, since it holds the
+//! client; a message that was read without a copy keeps its consumer alive; headers belong to whoever made them until a produce
+//! call that succeeds takes them; and an event's contents are read before the event is destroyed.
 #![expect(unsafe_code, reason = "calls of librdkafka, each with what it relies on")]
 
 use std::any::Any;
@@ -95,7 +99,9 @@ impl Drop for Headers {
 
 /// A topic's handle, which belongs to one producer.
 pub(crate) struct TopicHandle {
+    /// librdkafka's object. It counts its references and is let go in `drop`.
     handle: NonNull<rd_kafka_topic_t>,
+    /// The topic's name.
     name: String,
     /// The client must outlive the handle.
     client: Arc<BaseProducer<Reports>>,

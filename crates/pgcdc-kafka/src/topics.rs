@@ -1,4 +1,14 @@
 //! Topics: whether one exists, how many partitions it has, and how it is created.
+//!
+//! | question | asked how | when the brokers do not answer | |---|---|---| | is a topic there, with how many partitions? |
+//! metadata; the answer of all topics is used for ten seconds | an error after 30 s | | its id | `DescribeTopics` (KIP-516) |
+//! an error after 10 s; `None` before Kafka 2.8 | | make it | `CreateTopics`, up to 250 topics a request | an error after 30 s
+//! | | the largest batch that it takes | `DescribeConfigs` | nothing is known, which is no error: a batch that is too large is
+//! split |
+//!
+//! A topic that somebody else makes at the same moment counts as made. A user without the right to create topics gets the
+//! `kafka-acls` line that grants it. librdkafka's admin client asks; a wrong password or certificate is found before, since
+//! librdkafka takes it for brokers that are away.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -59,10 +69,13 @@ pub struct Description {
 
 /// Lists, describes and creates topics, all over one admin client.
 pub struct Topics {
+    /// librdkafka's client for topics; shared with the threads that wait for it.
     admin: Arc<AdminClient<Logging>>,
+    /// The properties, for errors that name the user.
     client: ClientProperties,
     /// Set once the brokers let the client in, or are away.
     let_in: OnceCell<()>,
+    /// Gets tokens for the client.
     logging: Logging,
     /// When the admin client's token expires, in milliseconds since 1970; zero before it has one. Only for OAUTHBEARER.
     token_expires: Mutex<i64>,

@@ -1,4 +1,8 @@
 //! The member, and its thread that polls librdkafka.
+//!
+//! librdkafka is polled by one thread, which does three things in turn: it hands records to their partitions' queues, pauses a
+//! partition whose queue is full, and commits what is durable, twice a second and when a partition is given back. Workers never
+//! touch librdkafka, so no store can keep the member from its polls, and with them from its place in the group.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,7 +43,9 @@ const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
 /// A running member; dropping it leaves the group without a last commit.
 #[derive(Debug)]
 pub struct Member {
+    /// Set to end the member's thread, which looks at it between two polls.
     stop: Arc<AtomicBool>,
+    /// The thread that polls; `None` once it was joined.
     thread: Option<std::thread::JoinHandle<()>>,
     /// Where the owner reports what is durable.
     pub progress: Progress,

@@ -1,4 +1,7 @@
 //! One record as it was read, and the partition that it came from.
+//!
+//! A record is read without a copy: it holds librdkafka's message, and through it the fetch response that it came in. So a
+//! record that is kept for long keeps a whole response in memory. A clone has a copy of its own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +35,7 @@ pub struct Message {
     pub offset: i64,
     /// Milliseconds since 1970-01-01, as the topic defines them.
     pub timestamp_ms: Option<i64>,
+    /// The bytes, where librdkafka has them or as a copy.
     content: Content,
 }
 
@@ -48,6 +52,7 @@ enum Content {
 }
 
 impl Clone for Content {
+    /// Copies the bytes: librdkafka's message has one owner.
     fn clone(&self) -> Self {
         match self {
             Self::Own { key, value, headers } => {
@@ -114,6 +119,7 @@ impl Message {
     }
 }
 
+/// Copies a record's headers. A null value and an empty one stay apart.
 fn headers_of(message: &BorrowedMessage<'_>) -> Headers {
     let headers = message.headers().map(|headers| {
         headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()

@@ -1,4 +1,8 @@
 //! Up to where a store has each partition's records: what the member may commit.
+//!
+//! Workers report here, on their own threads, and the thread that polls commits. An offset never goes back: a report that is
+//! older than one before is left out. A commit that fails is repeated with the next report, since what is committed may always
+//! be less than what is durable, never more.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +12,7 @@ use super::message::Partition;
 /// Up to where each partition's records are durable in the store, and so may be committed.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
+    /// For each partition of the assignment how far it is; shared with the thread that polls, which commits it.
     durable: Arc<Mutex<HashMap<Partition, Durable>>>,
 }
 
@@ -18,6 +23,7 @@ struct Durable {
     next: i64,
     /// What the owner wants to be told when the partition is next assigned.
     bookmark: String,
+    /// Whether it was handed to the thread that commits.
     is_committed: bool,
 }
 
@@ -51,6 +57,7 @@ impl Progress {
         map.retain(|partition, _| !partitions.contains(partition));
     }
 
+    /// Nothing panics while the lock is held, so a poisoned one has sound contents.
     fn lock(&self) -> MutexGuard<'_, HashMap<Partition, Durable>> {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,8 @@
 //! A partition's queue between the thread that reads from Kafka and the worker that writes to a store: bounded in records and
 //! bytes.
+//!
+//! A full queue pauses its partition only: the thread that reads goes on with the others. Bytes are counted where records go in
+//! and out, so the two ends need no lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +19,9 @@ const QUEUE_BYTES: usize = 16 * 1024 * 1024;
 /// The receiving end of one partition's queue. Ends when the member stops reading the partition.
 #[derive(Debug)]
 pub struct Records {
+    /// The records, bounded in number.
     queue: mpsc::Receiver<Message>,
+    /// Bytes of the records in it; both ends have it.
     bytes: Arc<AtomicUsize>,
 }
 
@@ -43,6 +48,7 @@ impl Records {
         batch
     }
 
+    /// Counts down the bytes of records that were taken out.
     fn taken(&self, batch: &[Message]) {
         let size = batch.iter().map(Message::size).sum();
         self.bytes.fetch_sub(size, Ordering::Relaxed);
@@ -60,6 +66,7 @@ pub fn queue(capacity: usize) -> (QueueSender, Records) {
 /// The sending end of [`queue`].
 #[derive(Debug)]
 pub struct QueueSender {
+    /// Where records go in.
     sender: mpsc::Sender<Message>,
     bytes: Arc<AtomicUsize>,
 }

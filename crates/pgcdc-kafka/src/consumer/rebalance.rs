@@ -1,4 +1,12 @@
 //! The rebalance callback: it runs on the polling thread, inside of `poll`, and waits for the owner's answer.
+//!
+//! librdkafka calls back on the thread that polls, and goes on with the rebalance when the callback returns. So what must be
+//! done before another member gets a partition is done inside: records that were handed out are finished, and their offsets
+//! committed. A callback that took longer than `max.poll.interval.ms` would cost the member its place in the group.
+//!
+//! Under the cooperative protocol (KIP-429) only the partitions that move are revoked, and the others go on meanwhile. A member
+//! that was thrown out of its group is told that its partitions are lost: then nothing is committed, since others have them
+//! already.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +32,9 @@ const WATERMARK_LIMIT: Duration = Duration::from_secs(30);
 
 /// One assigned partition.
 pub(super) struct Slot {
+    /// Which partition it is.
     pub(super) partition: Partition,
+    /// Where its records go, until they are taken.
     pub(super) queue: QueueSender,
     /// Records that are not in the queue yet: they were gathered, so that the worker is woken once for many, or did not fit, or
     /// librdkafka had them in hand when the partition was paused.
@@ -35,19 +45,25 @@ pub(super) struct Slot {
 
 /// What the polling thread and the callback share.
 pub(super) struct Context {
+    /// Logs, and gets tokens.
     pub(super) logging: Logging,
+    /// Where assignments and errors are told.
     pub(super) events: mpsc::Sender<Event>,
+    /// What may be committed.
     pub(super) progress: Progress,
     /// Used by the polling thread only, inside and outside of the callback. Never locked across `poll`, which calls back.
     pub(super) slots: Mutex<Vec<Slot>>,
+    /// The member is to leave its group: a rebalance waits for nobody any more.
     pub(super) stop: Arc<AtomicBool>,
 }
 
 impl Context {
+    /// The partitions of the assignment.
     pub(super) fn slots(&self) -> MutexGuard<'_, Vec<Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the member is to leave its group.
     pub(super) fn stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }

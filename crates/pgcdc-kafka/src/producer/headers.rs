@@ -1,5 +1,9 @@
 //! A record's headers in the form that each client takes. Most records have only the stream's constant headers, which are
 //! therefore encoded once.
+//!
+//! Context headers (`openlineage`, connector and task, and the like) are the same for every record of a stream. In our own
+//! producer's form they are bytes that are copied into the record; in librdkafka's they are a list that is cloned, since a
+//! produce call takes it.
 
 use pgcdc_event::Record;
 
@@ -9,7 +13,9 @@ use super::librdkafka::Headers;
 /// The headers of a stream's records, in our own producer's form: the bytes of the protocol.
 #[derive(Debug)]
 pub(super) struct DirectHeaders {
+    /// For records that get no headers.
     none: HeaderBytes,
+    /// The headers that every record gets.
     constant: HeaderBytes,
     /// Room for the headers of one record that has more than the constant ones.
     mixed: HeaderBytes,
@@ -43,6 +49,7 @@ impl DirectHeaders {
 /// The headers of a stream's records, in librdkafka's form.
 #[derive(Debug)]
 pub(super) struct LibrdkafkaHeaders {
+    /// The headers that every record gets: name and value.
     context: Vec<(String, String)>,
     /// The context as librdkafka's list; copied for each record that has no headers of its own.
     constant: Headers,

@@ -43,9 +43,11 @@ pub(super) struct Look {
 pub(super) struct Linger {
     /// Records that had been handed over when all was last sent, and when that was.
     sent: u64,
+    /// When batches were sent last.
     sent_at: Instant,
     /// Records handed over and delivered at the last look, and since when these counts are the same.
     seen: (u64, u64),
+    /// Since when the oldest record waits.
     since: Instant,
     /// When all was last sent, or more records became durable after that.
     moved: Instant,

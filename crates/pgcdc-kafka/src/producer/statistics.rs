@@ -1,4 +1,6 @@
 //! Figures of a producer, for metrics.
+//!
+//! They only grow, but for `queued_bytes`, and begin at zero with each producer: a connector that makes a new one adds them up.
 
 /// What a producer has done since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

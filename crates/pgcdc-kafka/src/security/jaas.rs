@@ -1,10 +1,18 @@
 //! `sasl.jaas.config`: the login module's options, as properties.
+//!
+//! Java's form is `module control name="value" … ;`, for instance `org.apache.kafka.common.security.scram.ScramLoginModule
+//! required username="u" password="p";`. The module's class says which mechanism it is for, and is checked against
+//! `sasl.mechanism` by the broker only. Values are quoted or bare; in quotes `\"` is a quote and `\\` a backslash. One module
+//! is taken: Kafka's clients refuse several, too (KIP-85).
+//!
+//! The text holds a password, so no error shows any of it.
 
 /// Reads a JAAS configuration of one login module. Gives properties under librdkafka's names, or this crate's own.
 ///
 /// # Errors
 /// Says what is not supported, without any value.
 pub(crate) fn properties(value: &str) -> Result<Vec<(&'static str, String)>, String> {
+    /// What errors call the property.
     const NAME: &str = "property \"sasl.jaas.config\"";
     let (class, options) = parse(value).ok_or_else(|| {
         format!("{NAME} is not of the form: <module class> required username=\"…\" password=\"…\";")

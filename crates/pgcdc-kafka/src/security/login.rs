@@ -1,4 +1,11 @@
 //! SASL: which mechanism, and the messages of a login. Kafka carries them in `SaslAuthenticate` requests.
+//!
+//! | mechanism | messages of the client | source | |---|---|---| | PLAIN | `\0user\0password` | RFC 4616 | | SCRAM-SHA-256,
+//! SCRAM-SHA-512 | a random text; a proof that it knows the password | RFC 5802, RFC 7677 | | OAUTHBEARER | a token; an empty
+//! message when it is refused, to hear the error | RFC 7628 |
+//!
+//! PLAIN shows the password to whoever listens, so use it with TLS. SCRAM shows neither side's secret, and the client checks
+//! that the broker knows the password as well.
 
 use std::sync::Arc;
 
@@ -15,6 +22,7 @@ use crate::{ClientProperties, Error, Result};
 #[derive(Clone, Debug)]
 pub(crate) struct Login(Mechanism);
 
+/// What each mechanism needs.
 #[derive(Clone, Debug)]
 enum Mechanism {
     Plain { user: String, password: Secret },
@@ -111,6 +119,7 @@ fn nonce() -> Result<String> {
 #[derive(Debug)]
 pub(crate) struct Session(Step);
 
+/// How far a login is, and what the next message needs.
 #[derive(Debug)]
 enum Step {
     Plain {

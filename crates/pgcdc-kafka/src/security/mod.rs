@@ -115,6 +115,7 @@ enum Protocol {
     SaslSsl,
 }
 
+/// Reads `security.protocol`, in any case; PLAINTEXT when it is not set.
 fn protocol(properties: &ClientProperties) -> Result<Protocol> {
     let value = properties.get("security.protocol").unwrap_or("PLAINTEXT");
     Ok(match value.to_ascii_uppercase().as_str() {

@@ -1,4 +1,9 @@
 //! SCRAM (RFC 5802) with SHA-256 or SHA-512, as Kafka has it: names and passwords are UTF-8 as they stand, without SASLprep.
+//!
+//! ```text client: n,,n=user,r=nonce broker: r=nonce+its own, s=salt, i=rounds client: c=biws, r=both, p=proof broker:
+//! v=signature ``` The proof and the signature come from the same stretched password, so each side knows that the other has it.
+//! A broker that asks for fewer than 4,096 rounds is refused (RFC 7677 asks for that many), and so is a nonce that does not
+//! begin with ours.
 
 use std::num::NonZeroU32;
 
@@ -20,6 +25,7 @@ pub(super) enum Hash {
 }
 
 impl Hash {
+    /// Its keyed hash.
     fn hmac(self) -> hmac::Algorithm {
         match self {
             Self::Sha256 => hmac::HMAC_SHA256,
@@ -27,6 +33,7 @@ impl Hash {
         }
     }
 
+    /// The hash itself.
     fn digest(self) -> &'static digest::Algorithm {
         match self {
             Self::Sha256 => &digest::SHA256,
@@ -34,6 +41,7 @@ impl Hash {
         }
     }
 
+    /// How a password is stretched with it.
     fn pbkdf2(self) -> pbkdf2::Algorithm {
         match self {
             Self::Sha256 => pbkdf2::PBKDF2_HMAC_SHA256,
@@ -45,8 +53,11 @@ impl Hash {
 /// One login: [`first`](Self::first), then [`last`](Self::last), then [`verify`](Self::verify).
 #[derive(Debug)]
 pub(super) struct Scram {
+    /// Which of the two mechanisms it is.
     hash: Hash,
+    /// The password, in UTF-8. It is not normalised further (SASLprep), as in Kafka's own clients.
     password: Secret,
+    /// The client's random text, which the broker's answer must begin with.
     nonce: String,
     /// The first message without its header.
     bare: String,

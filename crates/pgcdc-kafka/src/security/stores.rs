@@ -1,6 +1,12 @@
 //! Java's key stores and trust stores, as librdkafka's and our own properties have them.
 //!
 //! Java names a store's file, type and password; what the file really is decides here, as it does in Java since version 9.
+//!
+//! | the file | as a trust store | as a key store | |---|---|---| | PKCS#12 | its certificates become `ssl.ca.pem` |
+//! `ssl.keystore.location` stays, and is read by pgcdc-tls | | PEM | `ssl.ca.location` | certificates and key become
+//! `ssl.certificate.*` and `ssl.key.*` | | JKS, JCEKS | refused, with the `keytool` line that converts it | the same |
+//!
+//! The type that a property names is not believed, since Java does not believe it either.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +38,7 @@ pub(crate) fn translate(entries: &mut BTreeMap<String, String>) -> Result<(), Ve
     if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }
 
+/// Translates the trust store: whom the client believes.
 fn trust(entries: &mut BTreeMap<String, String>) -> Result<(), String> {
     let password = entries.remove("ssl.truststore.password").map(Secret::new);
     entries.remove("ssl.truststore.type");
@@ -54,6 +61,7 @@ fn trust(entries: &mut BTreeMap<String, String>) -> Result<(), String> {
     Ok(())
 }
 
+/// Translates the key store: who the client is.
 fn keys(entries: &mut BTreeMap<String, String>) -> Result<(), String> {
     entries.remove("ssl.keystore.type");
     let Some(location) = entries.get("ssl.keystore.location").cloned() else { return Ok(()) };
@@ -84,6 +92,7 @@ fn refuse_jks(property: &str, bytes: &[u8], path: &Path) -> Result<(), String> {
     ))
 }
 
+/// The error's text with its remedy.
 fn with_hint(error: pgcdc_tls::Error) -> String {
     let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("property {error}{hint}")

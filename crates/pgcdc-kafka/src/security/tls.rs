@@ -1,4 +1,13 @@
 //! TLS by rustls, from the `ssl.*` properties.
+//!
+//! | property | what it says | |---|---| | `ssl.ca.location`, `ssl.ca.pem` | authorities that are believed: a file, a
+//! directory, or the text itself; else the system's | | `ssl.certificate.*` with `ssl.key.*`, or `ssl.keystore.location` | who
+//! the client is, where the broker asks (`ssl.client.auth`) | | `ssl.endpoint.identification.algorithm` | `https` compares the
+//! host's name with the certificate's; `none` does not | | `enable.ssl.certificate.verification` | `false` believes everybody,
+//! for tests only |
+//!
+//! Versions are TLS 1.2 and 1.3. A broker looks at a client's certificate after the handshake of TLS 1.3 is over for the
+//! client, so its refusal comes as an alert in place of the first answer.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,11 +40,15 @@ const STORE: Properties = Properties {
 /// What every connection's handshake needs. Files are read once.
 #[derive(Debug)]
 pub(crate) struct Tls {
+    /// The cryptography: ring.
     provider: Arc<CryptoProvider>,
+    /// What of a broker's certificate is looked at: all, all but its name, nothing.
     check: Check,
+    /// Authorities that are believed.
     roots: Vec<CertificateDer<'static>>,
     /// Whether the web's public authorities are trusted: no other is named, and this machine names none.
     public: bool,
+    /// The client's own certificate and key; `None` when it shows none.
     identity: Option<Arc<SingleCertAndKey>>,
 }
 

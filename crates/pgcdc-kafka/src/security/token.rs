@@ -1,6 +1,12 @@
 //! Tokens for OAUTHBEARER: from a token endpoint (client credentials), a file, a command, or the properties themselves.
 //!
 //! Sources: RFC 6749, 4.4 (client credentials); RFC 7628 (SASL); KIP-768 (Kafka's own properties).
+//!
+//! | what happens | what follows | |---|---| | the endpoint cannot be reached, or answers 429 or 5xx | tried again, as a broker
+//! that is away | | it answers otherwise without a token, or its certificate is not trusted | the error has the remedy | | a
+//! file is missing, or a command fails | the error names it |
+//!
+//! The last two end a client that was never let in, and are borne with for five minutes by one that was.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,7 +19,7 @@ use pgcdc_event::Secret;
 
 use super::tls::Tls;
 use crate::clock::now_ms;
-use crate::{ClientProperties, Error, Result};
+use crate::{ClientProperties, Code, Error, Result};
 
 /// How long a token endpoint or a command may take.
 const LIMIT: Duration = Duration::from_secs(8);
@@ -33,24 +39,35 @@ pub(crate) struct Token {
 
 /// Where tokens come from.
 pub(crate) struct Tokens {
+    /// Where the next token is asked for.
     source: Source,
     /// Key-value pairs for the broker, each followed by a byte 1.
     extensions: String,
 }
 
+/// Where tokens come from. A token is asked for at each login, and none is kept.
 enum Source {
+    /// The property itself (`sasl.oauthbearer.token`), for a token that lives as long as the process.
     Fixed(Secret),
+    /// A file that something else keeps fresh, as Kubernetes does with a projected token.
     File(PathBuf),
+    /// A command of the shell's that prints a token, for managed services with a tool of their own.
     Program(String),
+    /// A server that gives tokens for a client's name and secret.
     Endpoint(Box<Endpoint>),
     /// An unsigned token for this user, which only brokers for development take.
     Unsecured(String),
 }
 
+/// A server of tokens, asked by the client credentials grant.
 struct Endpoint {
+    /// Where it is, `https://…` as a rule.
     url: String,
+    /// The client's name.
     client: String,
+    /// The client's secret; both go into the request's `Authorization` header.
     secret: Secret,
+    /// What the token is to be good for, as far as the endpoint asks.
     scope: Option<String>,
     http: reqwest::Client,
 }
@@ -143,6 +160,10 @@ impl Tokens {
     }
 }
 
+/// Reads a token from a file.
+///
+/// # Errors When the file cannot be read. A client that was let in before tries again, since the file may be about to be
+/// replaced.
 fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| {
         Error::configuration(format!("sasl.oauthbearer.token.file: cannot read {}: {error}", path.display()))
@@ -186,6 +207,7 @@ fn output(command: &str) -> std::io::Result<Output> {
 }
 
 impl Endpoint {
+    /// Reads what the endpoint needs.
     fn new(url: &str, properties: &ClientProperties) -> Result<Self> {
         let needed = |name: &str| {
             properties.get(name).map(str::to_owned).ok_or_else(|| {
@@ -233,9 +255,16 @@ impl Endpoint {
         let away = |error: reqwest::Error| {
             let mut text = format!("no token from {}: {error}", self.url);
             let mut cause = std::error::Error::source(&error);
+            let mut distrusted = false;
             while let Some(inner) = cause {
                 text = format!("{text}: {inner}");
+                distrusted |= is_distrust(inner);
                 cause = inner.source();
+            }
+            if distrusted {
+                let hint = "name the authority of the endpoint's certificate in https.ca.location (PEM); without it the \
+                            system's authorities are trusted";
+                return Error::denied(text, Some(Code::SSL), hint);
             }
             Error::other(text, true)
         };
@@ -256,6 +285,14 @@ impl Endpoint {
         };
         Ok(token(text, json["expires_in"].as_u64().map(Duration::from_secs)))
     }
+}
+
+/// Whether a connection failed since the endpoint's certificate is not trusted, which only a person can mend.
+fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let inner = io.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let found = inner.or_else(|| error.downcast_ref::<rustls::Error>());
+    matches!(found, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// A text as the value of a form's field.

@@ -1,6 +1,12 @@
 //! Record batches, written straight into what goes over the wire.
 //!
 //! Source: Kafka's documentation, "Message Format" (record batch, magic 2).
+//!
+//! ```text 0 8 12 16 17 21 23 27 │ offset │ length │ epoch │magic │ CRC │ attributes│ last │ first time, last time, producer
+//! id, epoch, number, count │ records └──────────────── under the check sum ────────────────────────────────────────── ``` The
+//! offset is 0 and the leader's epoch -1: the broker fills both in without another check sum. Times and numbers of records are
+//! differences to the first record's. A record's lengths are zigzag varints, seven bits a byte, so its size is known only once
+//! its parts are: the record is written behind a gap for its length, which is closed when the length has fewer bytes.
 
 use super::compression::Compression;
 
@@ -8,7 +14,9 @@ use super::compression::Compression;
 pub(super) const HEAD: usize = 61;
 /// Where the bytes under the check sum begin: at the attributes.
 const CHECKED: usize = 21;
+/// The format's version: record batches, since Kafka 0.11.
 const MAGIC: u8 = 2;
+/// The attribute of a batch that belongs to a transaction: readers of committed records wait for its end.
 const TRANSACTIONAL: u16 = 0x10;
 /// A batch of more bytes than this holds one huge record.
 const LARGE: usize = 4 << 20;

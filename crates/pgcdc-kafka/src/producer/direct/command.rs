@@ -1,4 +1,7 @@
 //! The messages between the caller's half of the producer and the sending thread.
+//!
+//! Both ways are channels without a bound of their own. What is in them is bounded all the same: the caller's half takes no
+//! record while the bytes of batches that are not durable reach `buffer.memory`, and each event answers a command.
 
 use super::batch::Batch;
 use crate::Error;

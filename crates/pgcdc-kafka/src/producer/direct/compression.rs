@@ -1,6 +1,10 @@
 //! Compression of a batch's records, and back: a batch that is split has to be read again.
 //!
 //! Source: Kafka's documentation, "Message Format" (attributes), and KIP-110 (zstd). Snappy has the frame of snappy-java.
+//!
+//! The records of a batch are compressed as a whole, behind the batch's head, which stays readable. The lower three bits of the
+//! head's attributes name the codec: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd (KIP-110, brokers since 2.1). Brokers keep a batch
+//! as it came unless the topic's `compression.type` names another codec.
 
 use std::io::{Read as _, Write as _};
 
@@ -87,6 +91,7 @@ impl Compression {
     }
 }
 
+/// Writes blocks of snappy in the frame of Java's library (xerial): a magic, two versions, and each block behind its length.
 fn snappy(raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
     out.extend_from_slice(&SNAPPY);
     let mut encoder = snap::raw::Encoder::new();
@@ -100,6 +105,7 @@ fn snappy(raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Reads them; `None` when they are not in that frame.
 fn unsnappy(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut rest = bytes.strip_prefix(&SNAPPY[..])?;
     let mut out = Vec::new();

@@ -6,6 +6,10 @@
 //!                                                                                  └ reader ─▶ News::Answer
 //! ```
 //! A broker may end a session after some time. The writer logs in again before that, between two requests (KIP-368).
+//!
+//! Time limits: 5 s for each address of the host, 8 s for TLS, versions and login together. After that a connection has no
+//! limit of its own; the sender knows what is waited for, and gives it up. Answers with a negative number belong to a login and
+//! go to the writer; all others go to the sender.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::handshake::{self, Broken, Channel, Greeting};
-use super::protocol::Request;
+use super::protocol::{Request, Versions};
 use crate::Error;
 use crate::security::{Security, handshake_failed};
 
@@ -42,16 +46,16 @@ pub(super) enum Segment {
 /// An event of the connection with this number.
 #[derive(Debug)]
 pub(super) enum News {
-    /// It is open: requests are sent.
-    Up(u64),
+    /// It is open: requests are sent, in these versions.
+    Up(u64, Versions),
     /// An answer, without its size.
     Answer(u64, Vec<u8>),
     /// It is lost, which may happen at any time.
     Lost(u64, std::io::Error),
     /// It was lost in a way that also a wrong `security.protocol` would explain, as the error says.
     Doubtful(u64, Error),
-    /// It was refused for a reason that time does not mend.
-    Refused(Error),
+    /// It was refused, or nothing to log in with could be had: a person may have to mend that.
+    Refused(u64, Error),
 }
 
 /// What all connections of a producer have in common.
@@ -59,6 +63,7 @@ pub(super) enum News {
 pub(super) struct Profile {
     /// The `client.id`.
     pub(super) client_id: String,
+    /// TLS and login.
     pub(super) security: Security,
     /// Whether the system probes connections that are not used (`socket.keepalive.enable`).
     pub(super) keepalive: bool,
@@ -68,6 +73,7 @@ pub(super) struct Profile {
 #[derive(Debug)]
 pub(super) struct Connection {
     out: mpsc::UnboundedSender<Vec<Segment>>,
+    /// The task that runs the connection.
     task: AbortHandle,
 }
 
@@ -92,7 +98,11 @@ impl Connection {
             let _ = news.send(match broken {
                 Broken::Network(error) => News::Lost(number, error),
                 Broken::Doubtful(error) => News::Doubtful(number, error),
-                Broken::Refused(error) => News::Refused(error),
+                // An endpoint for tokens that is away is no more than a broker that is away.
+                Broken::NoLogin(error) if error.is_transient() => {
+                    News::Lost(number, std::io::Error::other(error.to_string()))
+                }
+                Broken::Refused(error) | Broken::NoLogin(error) => News::Refused(number, error),
             });
         });
         Self { out, task: task.abort_handle() }
@@ -105,6 +115,7 @@ impl Connection {
 }
 
 /// Runs until the connection is lost.
+/// The task of a connection: whatever ends it is told to the sender by its last [`News`], exactly once.
 async fn run(
     number: u64,
     address: &str,
@@ -162,6 +173,7 @@ async fn encrypt(
     encrypted.map_err(|error| handshake::no_tls(address, error))
 }
 
+/// Does some work until a time, and says that the broker is silent when it is not done then.
 async fn in_time<T>(until: Instant, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
     match tokio::time::timeout_at(until, work).await {
         Ok(done) => done,
@@ -208,13 +220,15 @@ struct Pump<'a> {
 }
 
 impl Pump<'_> {
+    /// Runs both directions until one ends. The first error ends both, since a connection that only reads or only writes is of
+    /// no use.
     async fn run<R, W>(self, reader: R, writer: W, greeting: Greeting) -> Result<(), Broken>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
         let Self { number, address, profile, requests, news } = self;
-        let _ = news.send(News::Up(number));
+        let _ = news.send(News::Up(number, greeting.versions));
         let (logins, answers) = mpsc::unbounded_channel();
         tokio::select! {
             result = read(number, reader, news, &logins) => {
@@ -267,7 +281,14 @@ async fn write<W: AsyncWrite + Unpin>(
         tokio::select! {
             biased;
             () = tokio::time::sleep_until(renewal.unwrap_or_else(Instant::now)), if renewal.is_some() => {
-                greeting = handshake::log_in(&mut relay, profile, address, greeting.authenticate).await?;
+                match handshake::log_in(&mut relay, profile, address, greeting.versions).await {
+                    Ok(again) => greeting = again,
+                    // The session goes on for a moment: a token's file may be there again.
+                    Err(Broken::NoLogin(error)) if greeting.postpone() => {
+                        tracing::debug!(broker = address, %error, "no token to log in again");
+                    }
+                    Err(broken) => return Err(broken),
+                }
             }
             request = requests.recv() => {
                 // The producer is gone, and this task is aborted in a moment.
@@ -286,12 +307,13 @@ async fn write<W: AsyncWrite + Unpin>(
 
 /// Requests and answers of a login while the connection is in use: the reader passes the answers on.
 struct Relay<W> {
+    /// Where requests go.
     writer: W,
     answers: mpsc::UnboundedReceiver<Vec<u8>>,
 }
 
 impl<W: AsyncWrite + Unpin> Channel for Relay<W> {
-    async fn ask(&mut self, request: Request) -> std::io::Result<Vec<u8>> {
+    async fn ask(&mut self, request: &Request) -> std::io::Result<Vec<u8>> {
         self.writer.write_all(&request.bytes).await?;
         self.writer.flush().await?;
         self.answers.recv().await.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())

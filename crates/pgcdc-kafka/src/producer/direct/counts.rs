@@ -1,4 +1,6 @@
 //! What the sending thread has done, for the caller's half.
+//!
+//! The numbers are read for metrics now and then, so they need no order among each other (`Relaxed`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,9 +9,13 @@ use super::super::statistics::Statistics;
 /// Counts since the producer was made. The sending thread writes them.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
+    /// `Produce` requests.
     requests: AtomicU64,
+    /// Batches that are durable.
     batches: AtomicU64,
+    /// Their bytes, compressed.
     bytes: AtomicU64,
+    /// Batches that were sent once more, each time counted.
     retries: AtomicU64,
 }
 

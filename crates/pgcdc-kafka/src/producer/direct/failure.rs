@@ -1,6 +1,12 @@
 //! What a broker's error code means for a producer.
 //!
 //! Source: Kafka's documentation, "Protocol Guide", error codes.
+//!
+//! | codes | meaning | what follows | |---|---|---| | 0, 46 | done, or done before (`DUPLICATE_SEQUENCE_NUMBER`) | the batch is
+//! durable | | 2, 7, 8, 13–15, 19, 20, 41, 51, 89 | a check sum, a time limit, too few replicas, a coordinator that is busy |
+//! the same request again, after a pause | | 3, 5, 6, 9, 16, 56, 72, 74, 75, 100 | the topic, its leader or the coordinator is
+//! elsewhere, or a disk failed | metadata, then the same request again | | all others | rights, sizes, numbers, epochs | an
+//! error; by its [`Code`] the caller knows whether a new producer helps |
 
 use super::options::bootstrap;
 use crate::security::Security;
@@ -25,6 +31,8 @@ pub(super) const UNSUPPORTED_SASL_MECHANISM: i16 = 33;
 pub(super) const ILLEGAL_SASL_STATE: i16 = 34;
 /// The broker refuses a login.
 pub(super) const SASL_AUTHENTICATION_FAILED: i16 = 58;
+/// The broker does not have this version of a request.
+pub(super) const UNSUPPORTED_VERSION: i16 = 35;
 /// The broker does not coordinate transactions yet.
 pub(super) const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 /// Another broker coordinates the transactions of this id.
@@ -33,6 +41,9 @@ pub(super) const NOT_COORDINATOR: i16 = 16;
 pub(super) const CONCURRENT_TRANSACTIONS: i16 = 51;
 /// A partition was not added to a transaction because another one of the request could not be.
 pub(super) const OPERATION_NOT_ATTEMPTED: i16 = 55;
+
+/// The transaction can only be aborted (KIP-890). The next producer does it when it takes over.
+const TRANSACTION_ABORTABLE: i16 = 120;
 
 /// What follows from a broker's error number.
 pub(super) fn outcome(error: i16) -> Outcome {
@@ -50,7 +61,7 @@ pub(super) fn outcome(error: i16) -> Outcome {
 /// The code of a broker's error number; [`Code::Unknown`] where nobody decides by it.
 pub(super) fn code(error: i16) -> Code {
     match error {
-        3 | 100 => Code::UnknownTopicOrPartition,
+        3 | 100 | 103 => Code::UnknownTopicOrPartition,
         5 => Code::LeaderNotAvailable,
         6 => Code::NotLeaderForPartition,
         10 | 18 => Code::MessageSizeTooLarge,
@@ -63,7 +74,7 @@ pub(super) fn code(error: i16) -> Code {
         44 => Code::PolicyViolation,
         45 => Code::OutOfOrderSequenceNumber,
         47 => Code::InvalidProducerEpoch,
-        48 => Code::InvalidTransactionalState,
+        48 | TRANSACTION_ABORTABLE => Code::InvalidTransactionalState,
         49 => Code::InvalidProducerIdMapping,
         50 => Code::InvalidTransactionTimeout,
         53 => Code::TransactionalIdAuthorizationFailed,
@@ -72,6 +83,12 @@ pub(super) fn code(error: i16) -> Code {
         90 => Code::ProducerFenced,
         _ => Code::Unknown,
     }
+}
+
+/// Logs that a broker refuses a client that was let in before, with what a person can do.
+pub(super) fn warn_of_refusal(broker: &str, error: &Error) {
+    let hint = error.hint().unwrap_or_default();
+    tracing::warn!(broker, %error, hint, "the connection to a Kafka broker is refused, and was not before; it is tried again for five minutes");
 }
 
 /// A malformed answer.

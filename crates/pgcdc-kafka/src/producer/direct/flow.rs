@@ -106,6 +106,18 @@ impl Flow {
         }
     }
 
+    /// Notes that the leader does not know the producer any more: the topic was made anew, or the producer has another epoch. One
+    /// batch proves it before others follow.
+    pub(super) const fn on_stranger(&mut self) {
+        match self {
+            Self::Probing | Self::Streaming { in_flight: 1.., .. } => {
+                *self = Self::Draining { in_flight: self.in_flight() };
+            }
+            Self::Streaming { .. } => *self = Self::Idle,
+            Self::Idle | Self::Draining { .. } | Self::Parked { .. } => {}
+        }
+    }
+
     /// Parks a partition whose last batch in flight was answered while it drained. True when it did: the queue is then to be
     /// sent again from its front.
     pub(super) fn park(&mut self, until: Instant) -> bool {
@@ -206,6 +218,15 @@ mod tests {
         assert_eq!(after(Flow::Probing, Flow::on_leader_moved), Flow::Draining { in_flight: 1 });
         assert_eq!(after(streaming(2, now), Flow::on_leader_moved), Flow::Draining { in_flight: 2 });
         assert_eq!(after(streaming(0, now), Flow::on_leader_moved), streaming(0, now));
+    }
+
+    #[test]
+    fn a_leader_that_knows_the_producer_no_more_is_probed() {
+        let now = Instant::now();
+        assert_eq!(after(streaming(0, now), Flow::on_stranger), Flow::Idle);
+        assert_eq!(after(streaming(2, now), Flow::on_stranger), Flow::Draining { in_flight: 2 });
+        assert_eq!(after(Flow::Probing, Flow::on_stranger), Flow::Draining { in_flight: 1 });
+        assert_eq!(after(Flow::Parked { until: now }, Flow::on_stranger), Flow::Parked { until: now });
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! The handshake of a new connection: compares the versions of both sides, then logs in.
 //!
 //! Sources: Kafka's documentation, "Protocol Guide" (SASL authentication sequence), KIP-43, KIP-152, KIP-368.
+//!
+//! ```text TCP (and TLS) ─▶ ApiVersions ─▶ no login: Metadata, empty ─────────────────────────────┐ │ ├─▶ Greeting └──────▶
+//! token, if needed ─▶ SaslHandshake ─▶ SaslAuthenticate* ─┘ ``` What goes wrong is one of four kinds. `Network`: time mends
+//! it. `Doubtful`: the broker hung up where one with another `security.protocol` would, which a broker that stops does as well.
+//! `Refused`: a certificate, a password, a version; the error has the remedy. `NoLogin`: no token can be had.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -9,13 +14,18 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use super::connection::{Profile, read_answer};
-use super::failure::{ILLEGAL_SASL_STATE, SASL_AUTHENTICATION_FAILED, UNSUPPORTED_SASL_MECHANISM};
-use super::protocol::{APIS, Answer, Request, SASL_AUTHENTICATE};
+use super::failure::{
+    ILLEGAL_SASL_STATE, SASL_AUTHENTICATION_FAILED, UNSUPPORTED_SASL_MECHANISM, UNSUPPORTED_VERSION,
+};
+use super::protocol::{API_VERSIONS, Answer, Apart, Head, Request, Version, Versions};
 use crate::security::{Login, Reply, handshake_failed};
 use crate::{Code, Error};
 
 /// The number of the last request of a login; they count down. The sender's own requests have positive numbers.
 const CORRELATION: i32 = -1;
+
+/// The pause before a token is asked for again, while the session goes on.
+const RENEW_AGAIN: Duration = Duration::from_millis(200);
 
 /// Why there is no connection.
 #[derive(Debug)]
@@ -26,6 +36,8 @@ pub(super) enum Broken {
     Doubtful(Error),
     /// The broker, or what it shows, is refused, or it refuses us.
     Refused(Error),
+    /// The client has nothing to log in with: no token can be had. The broker has not been asked yet.
+    NoLogin(Error),
 }
 
 impl From<std::io::Error> for Broken {
@@ -37,23 +49,58 @@ impl From<std::io::Error> for Broken {
 /// What a handshake found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Greeting {
-    /// The version of `SaslAuthenticate` that both sides have.
-    pub(super) authenticate: i16,
+    /// The version of each request that both sides have.
+    pub(super) versions: Versions,
     /// When to log in again; `None` when the session does not end.
     pub(super) renewal: Option<Instant>,
+    /// When the broker ends the session, unless the client has logged in again.
+    pub(super) end: Option<Instant>,
+}
+
+impl Greeting {
+    /// Of a connection that may stay as long as it likes.
+    const fn without_end(versions: Versions) -> Self {
+        Self { versions, renewal: None, end: None }
+    }
+
+    /// Of a session that lasts for so many milliseconds; zero is without end (KIP-368). The client logs in again after eight to nine
+    /// tenths of it, so that connections do not do it all at once.
+    fn of_session(versions: Versions, lifetime_ms: i64) -> Self {
+        let Some(lifetime_ms) = u64::try_from(lifetime_ms).ok().filter(|ms| *ms > 0) else {
+            return Self::without_end(versions);
+        };
+        let (now, lifetime) = (Instant::now(), Duration::from_millis(lifetime_ms));
+        let renewal = lifetime.mul_f64(0.8 + 0.1 * fastrand::f64());
+        Self { versions, renewal: Some(now + renewal), end: Some(now + lifetime) }
+    }
+
+    /// Logs in again a little later, when the session does not end before. False when it does.
+    pub(super) fn postpone(&mut self) -> bool {
+        let later = Instant::now() + RENEW_AGAIN;
+        let in_time = self.end.is_none_or(|end| later < end);
+        if in_time {
+            self.renewal = Some(later);
+        }
+        in_time
+    }
 }
 
 /// Sends a request and waits for its answer, which has no size in front.
 pub(super) trait Channel {
     /// Asks the broker.
-    async fn ask(&mut self, request: Request) -> std::io::Result<Vec<u8>>;
+    async fn ask(&mut self, request: &Request) -> std::io::Result<Vec<u8>>;
+}
+
+/// The head of a request of a handshake.
+const fn head(profile: &Profile) -> Head<'_> {
+    Head { correlation: CORRELATION, client: profile.client_id.as_str() }
 }
 
 /// A connection over which nothing else is sent meanwhile.
 struct Straight<'a, S>(&'a mut S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Channel for Straight<'_, S> {
-    async fn ask(&mut self, request: Request) -> std::io::Result<Vec<u8>> {
+    async fn ask(&mut self, request: &Request) -> std::io::Result<Vec<u8>> {
         self.0.write_all(&request.bytes).await?;
         self.0.flush().await?;
         read_answer(self.0).await
@@ -61,21 +108,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Channel for Straight<'_, S> {
 }
 
 /// Compares versions and logs in.
+///
+/// A broker without a login is sent one more request, an empty `Metadata`: a listener that wants a login answers `ApiVersions`
+/// to everybody, and hangs up only then.
+///
+/// # Errors [`Broken`] says whose fault it is. Nothing is tried again here.
 pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     profile: &Profile,
     broker: &str,
 ) -> Result<Greeting, Broken> {
     let mut channel = Straight(stream);
-    let answer = channel.ask(Request::api_versions(CORRELATION, &profile.client_id)).await;
-    let answer = answer.map_err(|error| hung_up(profile, broker, error))?;
-    let authenticate = check_versions(&answer, broker).map_err(Broken::Refused)?;
+    let versions = compare(&mut channel, profile, broker).await?;
     if profile.security.login.is_some() {
-        return log_in(&mut channel, profile, broker, authenticate).await;
+        return log_in(&mut channel, profile, broker, versions).await;
     }
     // A listener that wants a login tells its versions to everybody, and hangs up at any other request.
-    let probe = Request::metadata(CORRELATION, &profile.client_id, std::iter::empty()).finished();
-    channel.ask(probe).await.map_err(|error| match error.kind() {
+    let probe = Request::metadata(head(profile), versions, std::iter::empty()).finished();
+    channel.ask(&probe).await.map_err(|error| match error.kind() {
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => {
             let protocol = profile.security.protocol();
             Broken::Doubtful(Error::denied(
@@ -89,43 +139,39 @@ pub(super) async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
         }
         _ => Broken::Network(error),
     })?;
-    Ok(Greeting { authenticate, renewal: None })
+    Ok(Greeting::without_end(versions))
 }
 
-/// Compares the broker's versions of each request with ours. Returns the version of `SaslAuthenticate` that both have.
-fn check_versions(answer: &[u8], broker: &str) -> Result<i16, Error> {
-    let mut answer = Answer(answer);
-    let versions = answer.i32().and_then(|_| answer.api_versions());
-    let Some((error, ranges)) = versions else { return Err(not_kafka(broker)) };
-    if error != 0 {
-        return Err(Error::denied(
-            format!("broker {broker} does not tell its versions: error {error}"),
-            Some(Code::UnsupportedVersion),
-            "pgcdc needs Kafka 2.1 or later, or a broker that answers as one",
-        ));
-    }
-    let range = |key: i16| ranges.iter().find(|range| range.0 == key).map(|(_, least, most)| (*least, *most));
-    for (key, name, ours) in APIS {
-        let Some((least, most)) = range(*key) else {
-            return Err(unsupported(broker, name, *ours, "does not have it"));
-        };
-        if !(least..=most).contains(ours) {
-            return Err(unsupported(broker, name, *ours, &format!("takes versions {least} to {most}")));
+/// Asks for the broker's versions, and takes the newest of each request that both sides have.
+async fn compare(channel: &mut impl Channel, profile: &Profile, broker: &str) -> Result<Versions, Broken> {
+    let mut version = API_VERSIONS.newest();
+    loop {
+        let request = Request::api_versions(head(profile), version);
+        let answer = channel.ask(&request).await.map_err(|error| hung_up(profile, broker, error))?;
+        let told = Answer::new(&answer, version).and_then(|(_, answer)| answer.api_versions());
+        let told = told.ok_or_else(|| Broken::Refused(not_kafka(broker)))?;
+        match told.error {
+            0 => return Versions::agree(&told).map_err(|apart| Broken::Refused(unsupported(broker, &apart))),
+            // Every broker has the oldest version, and says so by this error (KIP-511).
+            UNSUPPORTED_VERSION if version != API_VERSIONS.oldest() => version = API_VERSIONS.oldest(),
+            error => {
+                return Err(Broken::Refused(Error::denied(
+                    format!("broker {broker} does not tell its versions: error {error}"),
+                    Some(Code::UnsupportedVersion),
+                    "pgcdc needs Kafka 2.1 or later, or a broker that answers as one",
+                )));
+            }
         }
     }
-    Ok(range(SASL_AUTHENTICATE.0).map_or(SASL_AUTHENTICATE.1, |(_, most)| most.min(SASL_AUTHENTICATE.1)))
 }
 
-fn unsupported(broker: &str, name: &str, ours: i16, theirs: &str) -> Error {
-    Error::denied(
-        format!(
-            "broker {broker} and pgcdc have no version of request {name} in common: pgcdc sends version {ours}, the broker {theirs}"
-        ),
-        Some(Code::UnsupportedVersion),
-        "pgcdc needs Kafka 2.1 or later: update the broker",
-    )
+/// The error of two sides that have no version of a request in common, with both ranges.
+fn unsupported(broker: &str, apart: &Apart) -> Error {
+    let text = format!("broker {broker} and this client have {apart}");
+    Error::denied(text, Some(Code::UnsupportedVersion), apart.hint())
 }
 
+/// The error of an answer that makes no sense: something else listens there.
 fn not_kafka(broker: &str) -> Error {
     Error::denied(
         format!("{broker} answers, and does not speak Kafka's protocol"),
@@ -179,29 +225,29 @@ pub(super) fn no_tls(broker: &str, error: std::io::Error) -> Broken {
 }
 
 /// Logs in, for the first time or again.
+///
+/// The client's part is prepared first: without a token the broker is not bothered. Then `SaslHandshake` names the mechanism,
+/// and messages go to and fro in `SaslAuthenticate` until the mechanism is done (KIP-43, KIP-152). A session that ends is
+/// renewed by the same steps over the same connection (KIP-368).
 pub(super) async fn log_in(
     channel: &mut impl Channel,
     profile: &Profile,
     broker: &str,
-    version: i16,
+    versions: Versions,
 ) -> Result<Greeting, Broken> {
     let Some(login) = &profile.security.login else {
-        return Ok(Greeting { authenticate: version, renewal: None });
+        return Ok(Greeting::without_end(versions));
     };
-    let client = &profile.client_id;
-    let answer = channel.ask(Request::sasl_handshake(CORRELATION, client, login.mechanism())).await?;
-    agree(&answer, login, broker)?;
-    let mut session = match login.begin().await {
-        Ok(session) => session,
-        Err(error) if error.is_transient() => return Err(std::io::Error::other(error.to_string()).into()),
-        Err(error) => return Err(Broken::Refused(error)),
-    };
+    let mut session = login.begin().await.map_err(Broken::NoLogin)?;
+    let request = Request::sasl_handshake(head(profile), login.mechanism());
+    let answer = channel.ask(&request).await?;
+    agree(&answer, request.version(), login, broker)?;
     let mut message = session.first();
     loop {
-        let request = Request::sasl_authenticate(CORRELATION, client, version, &message);
-        let answer = channel.ask(request).await?;
-        let mut answer = Answer(&answer);
-        let parsed = answer.i32().and_then(|_| answer.sasl_authenticate(version));
+        let request = Request::sasl_authenticate(head(profile), versions, &message);
+        let answer = channel.ask(&request).await?;
+        let parsed =
+            Answer::new(&answer, request.version()).and_then(|(_, answer)| answer.sasl_authenticate());
         let Some((error, text, theirs, lifetime)) = parsed else {
             return Err(Broken::Refused(not_kafka(broker)));
         };
@@ -212,8 +258,7 @@ pub(super) async fn log_in(
         match session.answer(theirs) {
             Ok(Reply::Send(next)) => message = next,
             Ok(Reply::Done) => {
-                let renewal = (lifetime > 0).then(|| Instant::now() + renewal(lifetime));
-                return Ok(Greeting { authenticate: version, renewal });
+                return Ok(Greeting::of_session(versions, lifetime));
             }
             Err(why) => {
                 let text = format!(
@@ -228,9 +273,8 @@ pub(super) async fn log_in(
 }
 
 /// Takes in whether the broker has the mechanism.
-fn agree(answer: &[u8], login: &Login, broker: &str) -> Result<(), Broken> {
-    let mut answer = Answer(answer);
-    let parsed = answer.i32().and_then(|_| answer.sasl_handshake());
+fn agree(answer: &[u8], version: Version, login: &Login, broker: &str) -> Result<(), Broken> {
+    let parsed = Answer::new(answer, version).and_then(|(_, answer)| answer.sasl_handshake());
     let (error, mechanisms) = parsed.ok_or_else(|| Broken::Refused(not_kafka(broker)))?;
     let (text, hint) = match error {
         0 => return Ok(()),
@@ -270,11 +314,4 @@ fn denied(login: &Login, broker: &str, error: i16, reason: &str) -> Error {
         None => "is the token for this cluster, and not expired? Its audience and scope must be those of the broker's listener".to_owned(),
     };
     Error::denied(text, Some(code), hint)
-}
-
-/// How long to wait before logging in again, when a session lasts for so many milliseconds: eight to nine tenths of it, so that
-/// connections do not do it all at once.
-fn renewal(lifetime_ms: i64) -> Duration {
-    let lifetime = Duration::from_millis(lifetime_ms.unsigned_abs());
-    lifetime.mul_f64(0.8 + 0.1 * fastrand::f64())
 }

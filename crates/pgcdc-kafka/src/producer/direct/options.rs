@@ -1,24 +1,35 @@
 //! The properties that our own producer knows, and their values.
+//!
+//! A property that changes nothing for this producer, such as `retries`, is known as well: an idempotent producer tries again
+//! until `delivery.timeout.ms` is over, whatever the number. A property that it does not know means librdkafka, with the
+//! property's name in the log, so nothing that a user set is ever lost.
 
 use std::time::Duration;
 
 use super::compression::Compression;
-use crate::client::LetIn;
+use crate::let_in::LetIn;
 use crate::security::{self, Security};
 use crate::{ClientProperties, Error, Result};
 
+/// So long that it does not end.
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// The properties' values.
 #[derive(Debug)]
 pub(super) struct Options {
+    /// `host:port` of each server in `bootstrap.servers`, at least one.
     pub(super) bootstrap: Vec<String>,
+    /// `client.id`, cut to 200 characters; brokers log and count by it.
     pub(super) client_id: String,
     /// The transactional id, and how long a transaction may be open.
     pub(super) transactional: Option<(String, Duration)>,
+    /// Codec and level of `compression.type`; LZ4 when it is not set.
     pub(super) compression: Compression,
+    /// How long a broker may wait for other replicas (`request.timeout.ms`, 30 s).
     pub(super) request_timeout: Duration,
+    /// How long a batch may wait until it is durable (`delivery.timeout.ms`, 300 s); then the producer fails.
     pub(super) delivery_timeout: Duration,
+    /// After so long all topics are asked for again, to find partitions that were added (`metadata.max.age.ms`, 300 s).
     pub(super) metadata_age: Duration,
     /// A connection over which nothing went for so long is closed; `None` for never.
     pub(super) idle: Option<Duration>,
@@ -26,7 +37,9 @@ pub(super) struct Options {
     pub(super) reconnect: (Duration, Duration),
     /// Whether the system probes connections that are not used (`socket.keepalive.enable`).
     pub(super) keepalive: bool,
+    /// TLS and login.
     pub(super) security: Security,
+    /// Whether brokers let this client in before.
     pub(super) let_in: LetIn,
 }
 

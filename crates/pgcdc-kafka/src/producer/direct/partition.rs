@@ -1,4 +1,9 @@
 //! A topic's partitions, each with the batches that wait to be sent and those that are not durable yet.
+//!
+//! ```text queue: durable, behind one │ sent, in flight │ not sent yet `sent` counts the batches left of the last bar that is
+//! not │ │ numbers: done … done + k │ … │ none: a batch gets its first record's number when it is sent first ``` A batch leaves
+//! at the front only, when it is durable and all before it are: so records become durable in their order for the caller,
+//! whatever the order of the answers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,11 +13,17 @@ use super::batch::{Sealed, split};
 use super::compression::Compression;
 use super::flow::Flow;
 
+/// The epoch of a leader that brokers did not tell.
+pub(super) const NO_EPOCH: i32 = -1;
+
 /// A topic that the caller sends to.
 pub(super) struct TopicState {
+    /// Its name.
     pub(super) name: String,
     /// Its partitions by their number, as indexes into `Sender::partitions`. Empty until brokers have told them.
     pub(super) partitions: Vec<usize>,
+    /// Tells it from an earlier topic of the same name (KIP-516); `None` while no broker has told.
+    pub(super) id: Option<u128>,
     /// Bytes of the largest batch that its brokers may take, after they refused a larger one.
     pub(super) most: Option<usize>,
     /// Since when brokers say that they do not know the topic.
@@ -27,6 +38,8 @@ pub(super) struct PartitionState {
     pub(super) number: i32,
     /// The leading broker's id, as far as it is known.
     pub(super) leader: Option<i32>,
+    /// Counts the partition's leaders: metadata with a smaller one is older (KIP-320). [`NO_EPOCH`] while no broker has told.
+    pub(super) epoch: i32,
     /// The id of the broker in whose `ready` list the partition is.
     pub(super) listed: Option<i32>,
     /// Batches that are not durable, in order.
@@ -35,7 +48,9 @@ pub(super) struct PartitionState {
     pub(super) done: u64,
     /// Batches at the front of `queue` that were sent; the rest still has to be.
     pub(super) sent: usize,
+    /// How many batches may be on their way.
     pub(super) flow: Flow,
+    /// Whether it belongs to the open transaction.
     pub(super) membership: Membership,
     /// The sequence number of the next record that is numbered.
     pub(super) sequence: i32,
@@ -96,6 +111,7 @@ impl PartitionState {
             topic,
             number,
             leader: None,
+            epoch: NO_EPOCH,
             listed: None,
             queue: VecDeque::new(),
             done: 0,

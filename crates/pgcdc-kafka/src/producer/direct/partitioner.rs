@@ -1,4 +1,7 @@
 //! Java's choice of a partition: the murmur2 hash of the key.
+//!
+//! A record with a key goes to `(murmur2(key) & 0x7fffffff) % partitions`, as Java's producer does it: the same row goes to the
+//! same partition whoever writes the topic. The number of partitions is part of the formula, so adding some moves keys.
 
 /// The partition of a key in a topic with so many partitions.
 pub(super) fn of_key(key: &[u8], partitions: usize) -> usize {
@@ -7,6 +10,7 @@ pub(super) fn of_key(key: &[u8], partitions: usize) -> usize {
 
 /// Source: Austin Appleby's MurmurHash2, 32 bits, with the seed of Kafka's `Utils.murmur2`.
 fn murmur2(bytes: &[u8]) -> u32 {
+    /// The multiplier of murmur2, as in Kafka's `Utils.murmur2`.
     const M: u32 = 0x5bd1_e995;
     let mut hash = 0x9747_b28c ^ (bytes.len() as u32);
     let mut words = bytes.chunks_exact(4);

@@ -1,9 +1,10 @@
 //! Finds mistakes of the security properties within seconds. Topics and offsets go through librdkafka, which reports a wrong
 //! password or certificate as brokers that are away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::connection::{Profile, probe};
+use super::failure::warn_of_refusal;
 use super::handshake::Broken;
 use super::options::{bootstrap, keepalive};
 use crate::security::{self, Security};
@@ -18,8 +19,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// up is taken to be away once any broker has let the client in.
 ///
 /// # Errors
-/// When a broker refuses the client, or the client the broker, for a reason that time does not mend. A broker that is away is not an
-/// error here.
+/// When a broker refuses the client, or the client the broker, for a reason that time does not mend. After a client with the same
+/// properties was let in, that is a warning for some minutes. A broker that is away is not an error here.
 pub async fn check(properties: &ClientProperties) -> Result<()> {
     if security::why_not(properties).is_some() {
         return Ok(());
@@ -36,7 +37,12 @@ pub async fn check(properties: &ClientProperties) -> Result<()> {
                     properties.let_in().note();
                     return Ok(());
                 }
-                Err(Broken::Refused(error)) => return Err(error),
+                Err(Broken::Refused(error) | Broken::NoLogin(error)) => {
+                    if !properties.let_in().bears_refusal(Instant::now()) {
+                        return Err(error);
+                    }
+                    warn_of_refusal(address, &error);
+                }
                 Err(Broken::Network(error)) => {
                     tracing::debug!(broker = address, %error, "no connection to a Kafka broker");
                 }

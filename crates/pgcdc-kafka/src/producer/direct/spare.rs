@@ -16,7 +16,9 @@ type Handles = Vec<(usize, u32)>;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Spare {
+    /// Memory for batches.
     bytes: Vec<Vec<u8>>,
+    /// Memory for lists of handles.
     handles: Vec<Handles>,
     /// Capacity of all `bytes`.
     capacity: usize,

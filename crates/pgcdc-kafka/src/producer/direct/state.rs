@@ -20,11 +20,13 @@ use super::transactional::Transactional;
 
 /// The sending thread's half of the producer.
 pub(super) struct Sender {
+    /// The properties.
     pub(super) options: Options,
     /// What the caller's half is told.
     pub(super) events: std_mpsc::Sender<Event>,
     /// Bytes of all batches that are not durable, shared with the caller's half.
     pub(super) queued: Arc<AtomicUsize>,
+    /// What was done so far, shared with the caller's half.
     pub(super) counts: Arc<Counts>,
     /// Where connections report; the receiving end is in the sender's loop.
     pub(super) news: mpsc::UnboundedSender<News>,
@@ -32,6 +34,7 @@ pub(super) struct Sender {
     pub(super) topics: Vec<TopicState>,
     /// Indexes into `topics`.
     pub(super) by_name: HashMap<String, usize>,
+    /// The partitions of all topics; other tables name them by their place here, which never changes.
     pub(super) partitions: Vec<PartitionState>,
     /// The first is the server of `bootstrap.servers` in use, with id -1. The brokers that metadata names follow.
     pub(super) brokers: Vec<Broker>,
@@ -39,6 +42,10 @@ pub(super) struct Sender {
     pub(super) profile: Arc<Profile>,
     /// Since when brokers have hung up as if `security.protocol` were wrong. It counts only until a broker has let a client in.
     pub(super) doubtful_since: Option<Instant>,
+    /// When a person was told last that brokers refuse a client that they let in before; `None` since they let it in again.
+    pub(super) refusal_told: Option<Instant>,
+    /// When other brokers were asked last who does the work of one that owes an answer.
+    pub(super) asked_around: Instant,
     /// Which of `bootstrap.servers` is asked next; counts on without end.
     pub(super) bootstrap: usize,
     /// Connections opened since the start: the number of the last one.
@@ -55,6 +62,7 @@ pub(super) struct Sender {
     pub(super) identity_asked: bool,
     /// `identity` is not asked for before this time.
     pub(super) identity_at: Instant,
+    /// When brokers and leaders are asked for.
     pub(super) metadata: MetadataState,
     /// Partitions to look at again, each at a time.
     pub(super) parked: Vec<(Instant, usize)>,

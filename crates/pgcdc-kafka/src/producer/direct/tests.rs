@@ -116,7 +116,7 @@ impl Model {
             let mut request = vec![0; u32::from_be_bytes(size) as usize];
             stream.read_exact(&mut request).unwrap();
             let mut input = Input(&request);
-            let (key, _version, correlation) = (input.i16(), input.i16(), input.i32());
+            let (key, version, correlation) = (input.i16(), input.i16(), input.i32());
             let _client = input.text();
             let mut out = correlation.to_be_bytes().to_vec();
             match key {
@@ -125,9 +125,11 @@ impl Model {
                     out.extend(answer);
                 }
                 3 => self.metadata(&mut input, &mut out),
+                // A broker of Kafka 2.1, which answers by version 0 that it does not have a later version.
+                18 if version > 0 => out.extend([0, 35, 0, 0, 0, 0]),
                 18 => {
                     let ranges: [(i16, i16, i16); 6] =
-                        [(0, 3, 12), (3, 0, 13), (10, 0, 6), (22, 0, 5), (24, 0, 5), (26, 0, 5)];
+                        [(0, 3, 7), (3, 0, 4), (10, 0, 2), (22, 0, 1), (24, 0, 1), (26, 0, 1)];
                     out.extend([0, 0, 0, 0, 0, 6]);
                     for (key, least, most) in ranges {
                         [key, least, most].iter().for_each(|number| out.extend(number.to_be_bytes()));

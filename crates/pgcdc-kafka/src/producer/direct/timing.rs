@@ -6,6 +6,10 @@ use std::time::Duration;
 pub(super) const BACKOFF: Duration = Duration::from_millis(100);
 /// How long brokers may hang up as if `security.protocol` were wrong, before it is taken to be.
 pub(super) const DOUBTFUL: Duration = Duration::from_secs(4);
+/// The pause before a broker that refused this client is tried again: some lock a user out who tries too often.
+pub(super) const REFUSED: Duration = Duration::from_secs(1);
+/// The pause between two warnings of that.
+pub(super) const REMIND: Duration = Duration::from_secs(30);
 /// The first pause where a broker is ready again within milliseconds.
 const SOON: Duration = Duration::from_millis(2);
 /// After a connection was quiet for so long, the broker is asked for a sign of life together with the next request. Firewalls
@@ -17,8 +21,10 @@ pub(super) const LIFE: Duration = Duration::from_secs(3);
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// A leader that was sent nothing for so long may have forgotten the producer.
 pub(super) const FORGOTTEN: Duration = Duration::from_secs(600);
-/// How long a leader may be out of reach before brokers are asked again who leads.
+/// How long a broker may be out of reach, or owe an answer, before others are asked who does its work.
 pub(super) const AWAY: Duration = Duration::from_secs(1);
+/// The pause between two such questions.
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How often the sender looks at its queues while records or requests wait.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 /// How often it looks while nothing waits.

@@ -1,6 +1,10 @@
 //! What the sending thread knows of its transactions: which partitions belong to the open one, and how far its end is.
 //!
 //! The requests are written, and their answers taken in, by `sender/transaction.rs`.
+//!
+//! ```text before ─ wanted ─▶ coordinator known ─▶ id taken over ─▶ open ─ ending ─▶ ended ─┐ ▲ ▲ │ number + 1 └── connection
+//! lost, or it moved └───────────────────────┘ ``` A transaction has begun for the coordinator only when a partition belongs to
+//! it: one without a batch ends without a request.
 
 use std::time::{Duration, Instant};
 
@@ -32,8 +36,11 @@ pub(super) struct Transactional {
     pub(super) joining: Vec<usize>,
     /// A request to add partitions is on its way.
     pub(super) join_asked: bool,
+    /// Partitions join the open transaction by their first batch (KIP-890); else the coordinator is asked to add them.
+    pub(super) implicit: bool,
     /// Partitions were added to the open transaction, so that the coordinator has something to end.
     pub(super) begun: bool,
+    /// The end that the caller asked for; `None` while the transaction goes on.
     pub(super) ending: Option<Ending>,
     /// Batches of the next transaction, each with its partition.
     pub(super) later: Vec<(usize, Pending)>,
@@ -64,6 +71,7 @@ impl Transactional {
             number: 1,
             joining: Vec::new(),
             join_asked: false,
+            implicit: false,
             begun: false,
             ending: None,
             later: Vec::new(),
@@ -77,6 +85,12 @@ impl Transactional {
         }
         match partition.membership {
             Membership::Joined(number) if number == self.number => true,
+            // The batch that it is sent says so.
+            _ if self.implicit => {
+                partition.membership = Membership::Joined(self.number);
+                self.begun = true;
+                true
+            }
             Membership::Joining => false,
             Membership::Outside | Membership::Joined(_) => {
                 partition.membership = Membership::Joining;
@@ -110,6 +124,12 @@ impl Transactional {
         let wait = if error == CONCURRENT_TRANSACTIONS { growing(self.tries) } else { BACKOFF };
         self.tries += 1;
         self.not_before = Instant::now() + wait;
+    }
+
+    /// The pause before a partition tries again to join by its first batch. The end of the transaction before is written soon.
+    pub(super) fn pause_to_join(&mut self) -> Duration {
+        self.tries += 1;
+        growing(self.tries)
     }
 
     /// Notes that a request succeeded.

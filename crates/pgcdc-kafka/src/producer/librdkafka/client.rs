@@ -20,9 +20,11 @@ const QUEUE: usize = 16 << 20;
 /// An idempotent producer with acks=all. A clone is the same producer.
 #[derive(Clone)]
 pub(crate) struct Librdkafka {
+    /// librdkafka's producer. A commit that runs on a thread of its own holds it, too.
     client: Arc<BaseProducer<Reports>>,
     /// Bytes of keys and values that were handed over and are not reported yet.
     queued: Arc<AtomicUsize>,
+    /// The most bytes that may be queued.
     most_queued: usize,
 }
 

@@ -1,4 +1,8 @@
 //! Delivery reports, collected inside of librdkafka's `poll`, on the thread that polls.
+//!
+//! librdkafka reports each record once: durable, or not delivered and why. The record's handle travels as the opaque pointer of
+//! the message. Only the first failure is kept: a producer that failed is dropped, and what it did not report is sent again by
+//! the next.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,9 +20,11 @@ use crate::{Error, Logging};
 pub(crate) struct Reports {
     /// Also gets tokens.
     pub(super) logging: Logging,
+    /// What was reported since the last poll.
     pub(super) collected: Mutex<Collected>,
 }
 
+/// Reports of one poll.
 #[derive(Default)]
 pub(super) struct Collected {
     /// Handles of records that are durable.

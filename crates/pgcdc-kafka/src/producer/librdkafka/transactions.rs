@@ -25,9 +25,11 @@ const SLICE: Duration = Duration::from_secs(5);
 /// The transactions of one producer whose properties have a `transactional.id`.
 #[derive(Debug)]
 pub(crate) struct Transactions {
+    /// The producer.
     producer: Librdkafka,
     /// How long a transaction may take to end before it counts as failed.
     limit: Duration,
+    /// Where the thread that commits tells how it went; `None` when no commit is under way.
     ending: Option<oneshot::Receiver<Result<()>>>,
 }
 
@@ -129,6 +131,7 @@ fn resume(until: Instant, mut call: impl FnMut() -> Result<(), KafkaError>) -> R
     }
 }
 
+/// Whether the same call can be made once more: librdkafka goes on where it stopped.
 fn may_resume(error: &RDKafkaError) -> bool {
     error.is_retriable() && !error.is_fatal() && !error.txn_requires_abort()
 }

@@ -2,24 +2,27 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::broker::{Asked, Broker, Link, Waiting};
 use super::super::connection::{Connection, News, Segment};
 use super::super::failure;
-use super::super::protocol::{Answer, Request};
+use super::super::protocol::{API_VERSIONS, Answer, Head, Request, Versions};
 use super::super::state::Sender;
-use super::super::timing::{BACKOFF, DOUBTFUL};
+use super::super::timing::{BACKOFF, DOUBTFUL, REFUSED, REMIND};
 use crate::Error;
 
 impl Sender {
     /// Takes in what a connection reports: it is open, it has an answer, or it is lost.
     pub(super) fn on_news(&mut self, news: News) -> Result<(), Error> {
         match news {
-            News::Up(number) => {
+            News::Up(number, versions) => {
                 self.options.let_in.note();
+                if self.refusal_told.take().is_some() {
+                    tracing::info!("a Kafka broker lets this client in again");
+                }
                 if let Some(link) = self.broker_of(number).and_then(|broker| broker.link.as_mut()) {
-                    link.up = true;
+                    link.versions = Some(versions);
                 }
                 Ok(())
             }
@@ -28,7 +31,7 @@ impl Sender {
                 Ok(())
             }
             News::Doubtful(number, error) => self.on_doubt(number, error),
-            News::Refused(error) => Err(error),
+            News::Refused(number, error) => self.on_refused(number, error),
             News::Answer(number, bytes) => self.on_answer(number, &bytes),
         }
     }
@@ -47,35 +50,59 @@ impl Sender {
         Ok(())
     }
 
+    /// Takes in a connection that was refused. A client that was never let in has a mistake in its properties, and ends. One that was
+    /// let in before tries again for some minutes, since somebody may be changing a password.
+    fn on_refused(&mut self, number: u64, error: Error) -> Result<(), Error> {
+        let now = Instant::now();
+        if !self.options.let_in.bears_refusal(now) {
+            return Err(error);
+        }
+        let Some(broker) = self.broker_of(number) else { return Ok(()) };
+        let (id, address) = (broker.id, broker.address.clone());
+        if self.refusal_told.is_none_or(|at| now.duration_since(at) > REMIND) {
+            failure::warn_of_refusal(&address, &error);
+            self.refusal_told = Some(now);
+        }
+        self.on_lost(number, &std::io::Error::other(error));
+        if let Some(broker) = self.brokers.iter_mut().find(|broker| broker.id == id) {
+            broker.not_before = now + REFUSED;
+        }
+        Ok(())
+    }
+
     /// Gives an answer to the handler of the oldest request over this connection.
     fn on_answer(&mut self, number: u64, bytes: &[u8]) -> Result<(), Error> {
         let Some(broker) = self.broker_of(number) else { return Ok(()) };
         broker.failures = 0;
         let Some(link) = &mut broker.link else { return Ok(()) };
         link.heard = Instant::now();
-        let mut answer = Answer(bytes);
-        let correlation = answer.i32();
-        let waiting = link.waiting.pop_front().filter(|waiting| Some(waiting.correlation) == correlation);
-        let waiting = waiting.ok_or_else(failure::malformed)?;
-        if matches!(waiting.asked, Asked::Life) {
-            return Ok(());
-        }
-        if let Some(pause) = answer.throttle(matches!(waiting.asked, Asked::Produce(_))) {
-            let until = Instant::now() + pause;
-            if until > link.throttled {
-                let (broker, ms) = (&broker.address, pause.as_millis());
-                tracing::info!(broker, ms, "a broker makes this client wait: its quota is used up");
-                link.throttled = until;
-            }
+        let waiting = link.waiting.pop_front().ok_or_else(failure::malformed)?;
+        let answer = Answer::new(bytes, waiting.version).filter(|(number, _)| *number == waiting.correlation);
+        let (_, answer) = answer.ok_or_else(failure::malformed)?;
+        if !matches!(waiting.asked, Asked::Life | Asked::Produce(_)) {
+            self.on_throttle(number, answer.throttle());
         }
         match waiting.asked {
             Asked::Identity => self.on_identity(answer),
             Asked::Metadata => self.on_metadata(answer),
-            Asked::Produce(batches) => self.on_produce(batches, answer),
+            Asked::Produce(batches) => self.on_produce(number, batches, answer),
             Asked::Coordinator => self.on_coordinator(answer),
             Asked::Join(partitions) => self.on_join(partitions, answer),
             Asked::End => self.on_end(answer),
             Asked::Life => Ok(()),
+        }
+    }
+
+    /// Takes in how long a broker wants nothing to be sent.
+    pub(super) fn on_throttle(&mut self, number: u64, pause: Option<Duration>) {
+        let Some(pause) = pause else { return };
+        let Some(broker) = self.broker_of(number) else { return };
+        let Some(link) = &mut broker.link else { return };
+        let until = Instant::now() + pause;
+        if until > link.throttled {
+            let (broker, ms) = (&broker.address, pause.as_millis());
+            tracing::info!(broker, ms, "a broker makes this client wait: its quota is used up");
+            link.throttled = until;
         }
     }
 
@@ -135,7 +162,7 @@ impl Sender {
             Asked::Produce(batches) => {
                 for (at, _) in batches {
                     self.partitions[at].flow.on_failed();
-                    self.settle(at, now);
+                    self.settle(at, now + BACKOFF);
                 }
             }
             other => {
@@ -151,13 +178,15 @@ impl Sender {
         &mut self,
         now: Instant,
         asked: Asked,
-        request: impl FnOnce(i32) -> Request,
+        request: impl FnOnce(Head<'_>, Versions) -> Request,
     ) -> bool {
-        // The broker with the fewest requests. Brokers with equally many take turns, since one may be cut off from the others.
+        // The broker with the fewest requests, and none that owes an answer for long. Brokers with equally many take turns, since one
+        // may be cut off from the others.
         let count = self.brokers.len();
         let turn = self.correlation.unsigned_abs() as usize;
         let waiting = |at: &usize| {
-            let link = self.brokers[*at].link.as_ref().filter(|link| link.up);
+            let broker = Some(&self.brokers[*at]).filter(|broker| !broker.is_silent(now));
+            let link = broker.and_then(|broker| broker.link.as_ref()).filter(|link| link.is_up());
             link.map(|link| link.waiting.len())
         };
         let up = (0..count).map(|at| (at + turn) % count).filter(|at| waiting(at).is_some());
@@ -167,6 +196,14 @@ impl Sender {
                 let servers = &self.options.bootstrap;
                 self.brokers[0].address = servers[self.bootstrap % servers.len()].clone();
                 self.connect(0, now);
+            }
+            // That server may be the very broker that is away, so one more is tried.
+            let trying = |at: &usize| self.brokers[*at].link.as_ref().is_some_and(|link| !link.is_up());
+            let mut others = (1..count).map(|at| 1 + (at + turn + self.bootstrap) % (count - 1));
+            if !(1..count).any(|at| trying(&at))
+                && let Some(other) = others.find(|at| self.brokers[*at].link.is_none())
+            {
+                self.connect(other, now);
             }
             return false;
         };
@@ -180,25 +217,28 @@ impl Sender {
         at: usize,
         now: Instant,
         asked: Asked,
-        request: impl FnOnce(i32) -> Request,
+        request: impl FnOnce(Head<'_>, Versions) -> Request,
     ) {
         self.ask_for_life(at, now);
-        self.correlation = next_number(self.correlation);
-        let mut request = request(self.correlation);
-        request.finish(request.bytes.len());
-        if let Some(link) = &mut self.brokers[at].link {
-            link.waiting.push_back(Waiting { correlation: self.correlation, asked, since: now });
-            link.connection.send(vec![Segment::Own(request.bytes)]);
-        }
+        let correlation = next_number(self.correlation);
+        self.correlation = correlation;
+        let head = Head { correlation, client: &self.options.client_id };
+        let Some(link) = &mut self.brokers[at].link else { return };
+        let Some(versions) = link.versions else { return };
+        let request = request(head, versions).finished();
+        link.waiting.push_back(Waiting { correlation, asked, version: request.version(), since: now });
+        link.connection.send(vec![Segment::Own(request.bytes)]);
     }
 
     /// Asks for a sign of life before a request that goes over a connection which was quiet for long. A request with batches may
     /// rightly take half a minute, so its own silence would tell too late that the connection is dead.
     pub(super) fn ask_for_life(&mut self, at: usize, now: Instant) {
         let Some(link) = self.brokers[at].link.as_mut().filter(|link| link.is_doubtful(now)) else { return };
-        self.correlation = next_number(self.correlation);
-        let request = Request::api_versions(self.correlation, &self.options.client_id);
-        link.waiting.push_back(Waiting { correlation: self.correlation, asked: Asked::Life, since: now });
+        let correlation = next_number(self.correlation);
+        self.correlation = correlation;
+        let (head, version) = (Head { correlation, client: &self.options.client_id }, API_VERSIONS.oldest());
+        let request = Request::api_versions(head, version);
+        link.waiting.push_back(Waiting { correlation, asked: Asked::Life, version, since: now });
         link.connection.send(vec![Segment::Own(request.bytes)]);
     }
 
@@ -218,7 +258,7 @@ impl Sender {
         broker.link = Some(Link {
             number: self.links,
             connection,
-            up: false,
+            versions: None,
             heard: now,
             throttled: now,
             waiting: VecDeque::new(),

@@ -29,6 +29,7 @@ impl Sender {
         }
     }
 
+    /// A user lacks a right: the error has the command that grants it.
     fn unauthorized(&self, resource: Resource<'_>, code: Code, what: &str) -> Error {
         unauthorized(resource, code, self.profile.security.user(), &self.options.bootstrap.join(","), what)
     }

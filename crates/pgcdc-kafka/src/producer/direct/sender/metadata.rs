@@ -1,41 +1,54 @@
 //! Which brokers there are, and who leads which partition.
+//!
+//! ```text a topic is added · a batch was refused · a connection is lost · a broker is silent · every five minutes
+//! └──────────────────────────────────┬──────────────────────────────────────────────────────┘ Metadata, to any broker ▼
+//! brokers ─▶ topic ids ─▶ partitions ─▶ leaders with epochs ─▶ batches are listed ``` A broker learns of a new leader from the
+//! controller, so for a moment some brokers know it and others do not. The leader's epoch tells which answer is newer
+//! (KIP-320); the topic's id tells whether epochs can be compared at all (KIP-516).
+//!
+//! How soon it asks again: after 2 ms, then twice as long each time up to 100 ms, then twice a second. A topic that brokers do
+//! not know is given ten seconds, one without a leader thirty.
 
 use std::time::Instant;
 
 use super::super::broker::{Asked, Broker};
 use super::super::command::Event;
 use super::super::failure::{self, Outcome};
-use super::super::partition::{PartitionState, TopicState};
-use super::super::protocol::{Answer, Metadata, Request, TopicMetadata};
+use super::super::partition::{NO_EPOCH, PartitionState, TopicState};
+use super::super::protocol::{Answer, Metadata, PartitionMetadata, Request, TopicMetadata};
 use super::super::state::Sender;
-use super::super::timing::{AWAY, GONE, UNKNOWN, growing};
+use super::super::timing::{ASK_AGAIN, GONE, UNKNOWN, growing};
 use crate::{Code, Error};
 
-/// Answers without a leader after which metadata is asked for once a second only.
+/// Answers without a leader after which metadata is asked for twice a second only.
 const PATIENT: u32 = 20;
 
 impl Sender {
     /// Asks for metadata soon: a topic that was just made has a leader in a moment.
     pub(super) fn want_metadata(&mut self) {
-        let wait = if self.metadata.tries < PATIENT { growing(self.metadata.tries) } else { AWAY };
+        let wait = if self.metadata.tries < PATIENT { growing(self.metadata.tries) } else { ASK_AGAIN };
         self.metadata.wanted.get_or_insert_with(|| Instant::now() + wait);
     }
 
     /// Sends the request, if it is time.
+    ///
+    /// One request is on its way at a time. It goes to any broker that answers: each knows all, some a little later than
+    /// others.
     pub(super) fn advance_metadata(&mut self, now: Instant) {
         if self.metadata.asked || self.metadata.wanted.is_none_or(|at| at > now) {
             return;
         }
-        let client = self.options.client_id.clone();
         let names: Vec<String> = self.topics_to_ask_for().map(str::to_owned).collect();
-        let ask = |correlation| Request::metadata(correlation, &client, names.iter().map(String::as_str));
-        if self.ask_any(now, Asked::Metadata, ask) {
+        if self.ask_any(now, Asked::Metadata, |head, versions| {
+            Request::metadata(head, versions, names.iter().map(String::as_str))
+        }) {
             self.metadata.of_all = false;
             self.metadata.asked = true;
             self.metadata.wanted = None;
         }
     }
 
+    /// The topics of which something is not known, or all.
     fn topics_to_ask_for(&self) -> impl Iterator<Item = &str> {
         let is_led = |at: &usize| self.partitions[*at].leader.is_some();
         let is_known =
@@ -45,6 +58,11 @@ impl Sender {
     }
 
     /// Takes in brokers and leaders.
+    ///
+    /// A topic that is not there is no error at once: whoever uses this producer may be about to create it.
+    ///
+    /// # Errors When the answer cannot be read, or a topic has failed for good: it was refused, or it was unknown for too long
+    /// while records waited for it.
     pub(super) fn on_metadata(&mut self, answer: Answer<'_>) -> Result<(), Error> {
         let now = Instant::now();
         self.metadata.asked = false;
@@ -52,15 +70,28 @@ impl Sender {
         self.metadata.tries += 1;
         let Metadata { brokers, topics } = answer.metadata().ok_or_else(failure::malformed)?;
         self.on_brokers(brokers, now);
+        // Who is silent, and leads nothing any more that it is to take?
+        let silent: Vec<i32> =
+            self.brokers.iter().filter(|broker| broker.is_silent(now)).map(|broker| broker.id).collect();
+        let led = |sender: &Self, id: i32| {
+            sender.partitions.iter().filter(|partition| partition.leader == Some(id)).count()
+        };
+        let before: Vec<usize> = silent.iter().map(|id| led(self, *id)).collect();
         for topic in topics {
             let Some(&at) = self.by_name.get(&topic.name) else { continue };
             match failure::outcome(topic.error) {
                 Outcome::Done => {
                     self.topics[at].unknown = None;
-                    self.on_partitions(at, &topic.leaders);
+                    self.on_topic_id(at, &topic)?;
+                    self.on_partitions(at, &topic);
                 }
                 Outcome::Again | Outcome::NotLeader => self.on_unknown_topic(at, &topic, now)?,
                 Outcome::Failed(code) => return Err(self.undelivered(&topic.name, code)),
+            }
+        }
+        for (id, before) in silent.into_iter().zip(before) {
+            if led(self, id) < before {
+                self.leave(id);
             }
         }
         (0..self.partitions.len()).for_each(|at| self.list(at));
@@ -70,8 +101,43 @@ impl Sender {
         Ok(())
     }
 
+    /// Gives up the connection to a broker that owes an answer, since others do its work now: its batches are sent again, to them.
+    pub(super) fn leave(&mut self, id: i32) {
+        let link = self.brokers.iter().find(|broker| broker.id == id).and_then(|broker| broker.link.as_ref());
+        if let Some(number) = link.map(|link| link.number) {
+            let text = "it does not answer, and another broker has taken its place";
+            self.on_lost(number, &std::io::Error::new(std::io::ErrorKind::TimedOut, text));
+        }
+    }
+
+    /// Takes in which topic it is that has the name now. One that was deleted and made anew has another id: its leaders' epochs begin
+    /// anew, and its leaders know nothing of this producer, even where they are the same brokers as before.
+    ///
+    /// # Errors
+    /// When the new topic has fewer partitions: the caller has to choose partitions anew.
+    fn on_topic_id(&mut self, at: usize, topic: &TopicMetadata) -> Result<(), Error> {
+        let Some(id) = topic.id else { return Ok(()) };
+        if self.topics[at].id.replace(id).is_none_or(|before| before == id) {
+            return Ok(());
+        }
+        let name = &topic.name;
+        tracing::warn!(
+            topic = name,
+            "a topic was made anew under the same name: records that it had are gone"
+        );
+        if topic.partitions.len() < self.topics[at].partitions.len() {
+            return Err(self.undelivered(name, Code::UnknownPartition));
+        }
+        for partition in self.topics[at].partitions.clone() {
+            let partition = &mut self.partitions[partition];
+            partition.epoch = NO_EPOCH;
+            partition.flow.on_stranger();
+        }
+        Ok(())
+    }
+
     /// Takes in brokers, each with its id and address. A connection to an earlier address is closed.
-    fn on_brokers(&mut self, brokers: Vec<(i32, String)>, now: Instant) {
+    pub(super) fn on_brokers(&mut self, brokers: Vec<(i32, String)>, now: Instant) {
         for (id, address) in brokers {
             match self.brokers.iter_mut().find(|broker| broker.id == id) {
                 None => self.brokers.push(Broker::new(id, address, now)),
@@ -115,15 +181,13 @@ impl Sender {
     }
 
     /// Takes in a topic's partitions with their leaders. There may be more partitions than before, never fewer.
-    fn on_partitions(&mut self, at: usize, leaders: &[(i32, Option<i32>)]) {
+    fn on_partitions(&mut self, at: usize, topic: &TopicMetadata) {
         let known = self.topics[at].partitions.len();
-        let count = leaders
-            .iter()
-            .filter_map(|(number, _)| usize::try_from(number.checked_add(1)?).ok())
-            .max()
-            .unwrap_or(0);
+        let told = &topic.partitions;
+        let behind = |partition: &PartitionMetadata| usize::try_from(partition.number.checked_add(1)?).ok();
+        let count = told.iter().filter_map(behind).max().unwrap_or(0);
         // An answer that leaves some partitions out is asked for again: a key's partition depends on how many there are.
-        if count == 0 || count > leaders.len() {
+        if count == 0 || count > told.len() {
             self.want_metadata();
             return;
         }
@@ -132,13 +196,14 @@ impl Sender {
             self.partitions.push(PartitionState::new(at, i32::try_from(number).unwrap_or(i32::MAX)));
         }
         let mut complete = true;
-        for (number, leader) in leaders {
+        for PartitionMetadata { number, leader, epoch } in told {
             let partition = usize::try_from(*number).ok();
             let partition = partition.and_then(|number| self.topics[at].partitions.get(number));
             if let Some(&partition) = partition {
-                self.on_leader(partition, *leader);
+                // Epochs can be compared among those of one topic only, so they count where topics have ids.
+                self.on_leader(partition, *leader, topic.id.map_or(NO_EPOCH, |_| *epoch));
                 let partition = &self.partitions[partition];
-                complete &= leader.is_some() || partition.queue.is_empty();
+                complete &= partition.leader.is_some() || partition.queue.is_empty();
             }
         }
         if !complete {
@@ -149,9 +214,14 @@ impl Sender {
         }
     }
 
-    /// Takes in who leads a partition now.
-    fn on_leader(&mut self, at: usize, leader: Option<i32>) {
+    /// Takes in who leads a partition now. What an older leader's time tells, from a broker that has not heard of the newer one, is
+    /// left out (KIP-320). Returns whether it was taken in.
+    pub(super) fn on_leader(&mut self, at: usize, leader: Option<i32>, epoch: i32) -> bool {
         let partition = &mut self.partitions[at];
+        if epoch < partition.epoch && epoch != NO_EPOCH {
+            return false;
+        }
+        partition.epoch = epoch;
         if partition.leader.is_some() && partition.leader != leader {
             partition.flow.on_leader_moved();
         }
@@ -162,5 +232,6 @@ impl Sender {
             partition.listed = None;
         }
         partition.leader = leader;
+        true
     }
 }

@@ -6,6 +6,19 @@
 //!
 //! This file has the loop; the handlers are in a file for each kind of request. What they change is a
 //! [`Sender`](super::state::Sender).
+//!
+//! ```text Command News timers caller ──────────────▶ ┌──────────────────────────────────┐ ◀──── silent? idle? overdue? parked?
+//! ◀────────────── │ Sender: partitions, brokers, txn │ Event └───────────────┬──────────────────┘ ▼ requests one task for each
+//! connection ``` Everything here runs on one thread and nothing waits: a handler changes the state and returns, and
+//! [`Sender::advance`] sends what the state asks for. So there are no locks, and a test can put any answer before any other.
+//!
+//! | what goes wrong | what follows | |---|---| | a broker refuses a batch for now, or moved | the batch is sent again with its
+//! number, after those on their way are answered | | a connection is lost | all that was on its way over it is sent again; the
+//! broker is tried again after 100 ms to 1 s | | a broker owes an answer for a second | others are asked whether they lead and
+//! coordinate now; if so the connection is given up | | it owes a sign of life for three seconds | the connection is given up |
+//! | it owes any answer for `request.timeout.ms` and five seconds | the connection is given up | | a batch is not durable
+//! within `delivery.timeout.ms` | the producer ends with an error that waiting may mend | | a right, a topic or a number is
+//! wrong | the producer ends with an error that says what to do |
 
 mod connections;
 mod errors;
@@ -29,7 +42,7 @@ use super::options::Options;
 use super::partition::{PartitionState, TopicState};
 use super::protocol::{Answer, Request};
 use super::state::{MetadataState, Sender};
-use super::timing::{AWAY, BACKOFF, GRACE, IDLE_TICK, LIFE, TICK};
+use super::timing::{ASK_AGAIN, AWAY, BACKOFF, GRACE, IDLE_TICK, LIFE, TICK};
 use super::transactional::Transactional;
 use crate::{Code, Error};
 
@@ -68,6 +81,8 @@ impl Sender {
             options,
             profile: Arc::new(profile),
             doubtful_since: None,
+            refusal_told: None,
+            asked_around: now,
             events,
             queued,
             counts,
@@ -121,6 +136,7 @@ impl Sender {
                 looked = now;
                 self.look(now)?;
             }
+            self.resume_parked(now);
             self.advance(now);
         }
     }
@@ -129,10 +145,12 @@ impl Sender {
     fn patience(&self, now: Instant) -> Duration {
         let tick = if self.is_busy() { TICK } else { IDLE_TICK };
         let metadata = self.metadata.wanted.filter(|at| *at > now).map_or(tick, |at| at - now);
-        let tick = tick.min(metadata);
+        let parked = self.parked.iter().map(|(at, _)| at.saturating_duration_since(now)).min();
+        let tick = tick.min(metadata).min(parked.unwrap_or(tick));
         self.transactional.as_ref().map_or(tick, |transactional| tick.min(transactional.patience(now)))
     }
 
+    /// Whether something is on its way, or waits to be: then the queues are looked at often.
     fn is_busy(&self) -> bool {
         self.identity.is_none()
             || self.metadata.wanted.is_some()
@@ -147,7 +165,13 @@ impl Sender {
         match command {
             Command::Topic(name) => {
                 self.by_name.insert(name.clone(), self.topics.len());
-                self.topics.push(TopicState { name, partitions: Vec::new(), most: None, unknown: None });
+                self.topics.push(TopicState {
+                    name,
+                    partitions: Vec::new(),
+                    id: None,
+                    most: None,
+                    unknown: None,
+                });
                 self.metadata.wanted = Some(Instant::now());
                 0
             }
@@ -172,11 +196,14 @@ impl Sender {
     }
 
     /// Finds what has waited too long, and what is to be tried again.
+    ///
+    /// # Errors When a batch waited for longer than `delivery.timeout.ms`, or a transaction took longer to end than
+    /// `transaction.timeout.ms`.
     fn look(&mut self, now: Instant) -> Result<(), Error> {
         self.drop_silent_connections(now);
         self.close_idle_connections(now);
+        self.ask_about_silent_brokers(now);
         self.look_for_lost_leaders(now);
-        self.resume_parked(now);
         if now.duration_since(self.metadata.at) > self.options.metadata_age {
             self.metadata.at = now;
             self.metadata.of_all = true;
@@ -205,6 +232,10 @@ impl Sender {
         let silent: Vec<u64> = self.brokers.iter().filter_map(silent).collect();
         for number in silent {
             self.on_lost(number, &std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time"));
+            // What happened to one connection may have happened to all that were not used since.
+            for broker in &mut self.brokers {
+                broker.link.take_if(|link| link.is_doubtful(now));
+            }
         }
     }
 
@@ -219,20 +250,53 @@ impl Sender {
         }
     }
 
+    /// Asks other brokers who leads, and who coordinates, while a broker owes an answer: it may be frozen or cut off, and another may
+    /// have taken its place. A request that is on its way to such a broker is not waited for.
+    fn ask_about_silent_brokers(&mut self, now: Instant) {
+        let silent = |broker: &Broker| broker.is_silent(now);
+        if now.duration_since(self.asked_around) < ASK_AGAIN || !self.brokers.iter().any(silent) {
+            return;
+        }
+        self.asked_around = now;
+        let links = self
+            .brokers
+            .iter()
+            .filter(|broker| broker.is_silent(now))
+            .filter_map(|broker| broker.link.as_ref());
+        for waiting in links.flat_map(|link| &link.waiting) {
+            // An answer that comes late is taken in all the same: every broker may be slow.
+            match waiting.asked {
+                Asked::Metadata => self.metadata.asked = false,
+                Asked::Coordinator => {
+                    if let Some(transactional) = &mut self.transactional {
+                        transactional.coordinator_asked = false;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.metadata.of_all = true;
+        self.metadata.wanted.get_or_insert(now);
+        self.look_for_another_coordinator(now);
+    }
+
     /// Asks who leads when a leader with something to send to has been out of reach for a while.
     fn look_for_lost_leaders(&mut self, now: Instant) {
         let is_away = |broker: &Broker| {
-            let is_down = |link: &Link| !link.up && now.duration_since(link.heard) > AWAY;
+            let is_down = |link: &Link| !link.is_up() && now.duration_since(link.heard) > AWAY;
             !broker.ready.is_empty() && broker.link.as_ref().is_none_or(is_down)
         };
         if self.metadata.wanted.is_none() && self.brokers.iter().any(is_away) {
             self.metadata.of_all = true;
-            self.metadata.wanted = Some(now + AWAY);
+            self.metadata.wanted = Some(now + ASK_AGAIN);
         }
     }
 
     /// Sends on to partitions whose pause is over.
     fn resume_parked(&mut self, now: Instant) {
+        if self.parked.is_empty() {
+            return;
+        }
         let mut due = Vec::new();
         self.parked.retain(|(at, partition)| {
             if *at <= now {
@@ -247,6 +311,9 @@ impl Sender {
     }
 
     /// Takes in the producer's id and epoch.
+    ///
+    /// # Errors When brokers refuse it: the user has no right to the transactional id, or the timeout is larger than brokers
+    /// allow.
     fn on_identity(&mut self, answer: Answer<'_>) -> Result<(), Error> {
         self.identity_asked = false;
         let (error, id, epoch) = answer.init_producer_id().ok_or_else(failure::malformed)?;
@@ -254,6 +321,7 @@ impl Sender {
             Outcome::Done => {
                 tracing::debug!(id, epoch, "producer's id");
                 self.identity = Some((id, epoch));
+                self.choose_how_to_join();
                 if self.transactional.is_some() {
                     let _ = self.events.send(Event::Ready);
                 }
@@ -271,13 +339,15 @@ impl Sender {
     }
 
     /// Sends all requests that can be sent now.
+    ///
+    /// Requests of transactions and for metadata come first: batches may wait for what they tell. A batch needs the producer's
+    /// id, since its number counts within it (KIP-98).
     fn advance(&mut self, now: Instant) {
         self.advance_transaction(now);
         let may_ask = self.transactional.is_none() && self.identity.is_none();
         if may_ask && !self.identity_asked && self.identity_at <= now {
-            let client = self.options.client_id.clone();
-            self.identity_asked = self.ask_any(now, Asked::Identity, |correlation| {
-                Request::init_producer_id(correlation, &client, None)
+            self.identity_asked = self.ask_any(now, Asked::Identity, |head, versions| {
+                Request::init_producer_id(head, versions, None)
             });
         }
         self.advance_metadata(now);

@@ -1,4 +1,10 @@
 //! Batches: queued by partition, sent in requests that hold those of many partitions, and let go once they are durable.
+//!
+//! ```text enqueue ─▶ queue of its partition ─▶ list ─▶ ready list of the leader ─▶ choose ─▶ write_produce ─▶ connection ▲ │ │
+//! refused: again, from the front ▼ └─────────────────────────────────── settle ◀──────────────────────────────── on_produce └─
+//! durable ─▶ Event::Durable ``` All requests ask for acks=all: a broker answers when each replica in sync has the batch, or
+//! says that there are too few of them. Numbers within a partition make repetitions harmless: the leader keeps those of the
+//! last five batches of each producer (KIP-98, KAFKA-5494).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,10 +14,10 @@ use super::super::batch::{self, Batch};
 use super::super::broker::{Asked, Waiting};
 use super::super::command::Event;
 use super::super::connection::Segment;
-use super::super::failure::{self, Outcome};
+use super::super::failure::{self, CONCURRENT_TRANSACTIONS, Outcome};
 use super::super::options::Options;
 use super::super::partition::Pending;
-use super::super::protocol::{Answer, Request};
+use super::super::protocol::{Answer, CurrentLeader, Head, Request, Version};
 use super::super::state::Sender;
 use super::super::timing::{BACKOFF, FORGOTTEN};
 use super::connections::next_number;
@@ -24,6 +30,8 @@ const COPIED: usize = 64 << 10;
 
 impl Sender {
     /// Compresses a batch and puts it into its partition's queue.
+    ///
+    /// A topic whose brokers refused a large batch before gets smaller ones from then on: the batch is split before it is sent.
     pub(super) fn enqueue(&mut self, topic: usize, partition: usize, batch: Batch) {
         let at = self.topics[topic].partitions[partition];
         let before = batch.len();
@@ -61,6 +69,9 @@ impl Sender {
     }
 
     /// Lets a partition's leader know that there is a batch for it, if one can be sent now.
+    ///
+    /// Without a leader, metadata is asked for. A partition that does not belong to the open transaction is added first, and is
+    /// listed when it does.
     pub(super) fn list(&mut self, at: usize) {
         let partition = &mut self.partitions[at];
         if partition.listed.is_some() || !partition.has_more() {
@@ -82,11 +93,22 @@ impl Sender {
     }
 
     /// Takes in which batches the leader has, and which have to be sent again.
-    pub(super) fn on_produce(&mut self, asked: Vec<(usize, u64)>, answer: Answer<'_>) -> Result<(), Error> {
+    ///
+    /// A batch that the answer leaves out counts as refused. One that the leader has already (`DUPLICATE_SEQUENCE_NUMBER`)
+    /// counts as taken: the first answer to it was lost.
+    ///
+    /// # Errors When a batch can never be taken, for instance since the user has no right to the topic, or the broker does not
+    /// know the producer any more. The producer ends then; what was not durable is sent by the next one.
+    pub(super) fn on_produce(
+        &mut self,
+        connection: u64,
+        asked: Vec<(usize, u64)>,
+        answer: Answer<'_>,
+    ) -> Result<(), Error> {
         let now = Instant::now();
         let mut unanswered = asked.clone();
-        let mut failed = None;
-        let read = answer.produce(|topic, partition, error| {
+        let (mut failed, mut moved, mut busy) = (None, Vec::new(), false);
+        let read = answer.produce(|topic, partition, error, leader| {
             let Some(at) = self.partition_of(topic, partition) else { return };
             let Some(place) = unanswered.iter().position(|(asked, _)| *asked == at) else { return };
             match failure::outcome(error) {
@@ -98,10 +120,14 @@ impl Sender {
                         pending.durable = true;
                     }
                 }
-                Outcome::Again => tracing::debug!(error, "a batch is sent again"),
+                Outcome::Again => {
+                    tracing::debug!(error, "a batch is sent again");
+                    busy |= error == CONCURRENT_TRANSACTIONS;
+                }
                 Outcome::NotLeader => {
                     tracing::debug!(error, "a batch is sent again, to whoever leads its partition");
                     self.partitions[at].leader = None;
+                    moved.extend(leader.map(|leader| (at, leader)));
                 }
                 Outcome::Failed(Code::MessageSizeTooLarge) if self.on_too_large(unanswered[place]) => {}
                 // It came behind a batch that has to be sent again.
@@ -115,12 +141,20 @@ impl Sender {
         if let Some(error) = failed {
             return Err(error);
         }
-        read.ok_or_else(failure::malformed)?;
+        let produced = read.ok_or_else(failure::malformed)?;
+        self.on_throttle(connection, produced.throttle);
+        self.on_brokers(produced.brokers, now);
         for (at, _) in unanswered {
             self.partitions[at].flow.on_failed();
             self.want_metadata();
         }
-        asked.into_iter().for_each(|(at, _)| self.settle(at, now));
+        let pause = if busy { self.pause_of_a_transaction() } else { BACKOFF };
+        moved.retain(|(at, CurrentLeader { id, epoch })| self.on_leader(*at, Some(*id), *epoch));
+        for (at, _) in asked {
+            // A leader that was named is gone to at once (KIP-951).
+            let is_named = moved.iter().any(|(moved, _)| *moved == at);
+            self.settle(at, if is_named { now } else { now + pause });
+        }
         Ok(())
     }
 
@@ -163,9 +197,9 @@ impl Sender {
         partitions.chunk_by(|a, b| self.partitions[*a].topic == self.partitions[*b].topic).collect()
     }
 
-    /// Lets durable batches at the front of a partition's queue go, and sends on: the next batch, or all again from the
-    /// front when one failed.
-    pub(super) fn settle(&mut self, at: usize, now: Instant) {
+    /// Lets durable batches at the front of a partition's queue go, and sends on: the next batch, or, not before `again`, all again
+    /// from the front when one failed.
+    pub(super) fn settle(&mut self, at: usize, again: Instant) {
         let partition = &mut self.partitions[at];
         while partition.queue.front().is_some_and(|first| first.durable)
             && let Some(done) = partition.queue.pop_front()
@@ -177,27 +211,31 @@ impl Sender {
             self.counts.durable(done.bytes.len());
             let _ = self.events.send(Event::Durable(done.handles));
         }
-        let until = now + BACKOFF;
-        if partition.flow.park(until) {
+        if partition.flow.park(again) {
             partition.sent = 0;
             if let Some(most) = self.topics[partition.topic].most {
                 let (batches, bytes) = partition.split(most, self.transactional.is_some());
                 self.pending += batches;
                 self.queued.fetch_add(bytes, Ordering::Relaxed);
             }
-            self.parked.push((until, at));
+            self.parked.push((again, at));
         } else {
             self.list(at);
         }
     }
 
     /// Sends one request with the batches of as many partitions as fit.
+    ///
+    /// Nothing is sent while the connection is not open. Each partition gives its first batch that was not sent, and waits in
+    /// the list for the next request if it has more: so a busy table does not hold up the others.
     pub(super) fn produce(&mut self, at: usize, identity: (i64, i16), now: Instant) {
+        let Some(versions) = self.brokers[at].link.as_ref().and_then(|link| link.versions) else { return };
         let mut chosen = self.choose(at, now);
         if chosen.is_empty() {
             return;
         }
-        let segments = self.write_produce(&mut chosen, identity);
+        let version = versions.produce(self.joins_by_itself());
+        let segments = self.write_produce(&mut chosen, identity, version);
         let numbers = chosen.iter().map(|at| {
             let partition = &self.partitions[*at];
             (*at, partition.done + partition.sent as u64 - 1)
@@ -208,13 +246,15 @@ impl Sender {
         let correlation = self.correlation;
         self.ask_for_life(at, now);
         if let Some(link) = &mut self.brokers[at].link {
-            link.waiting.push_back(Waiting { correlation, asked, since: now });
+            link.waiting.push_back(Waiting { correlation, asked, version, since: now });
             link.connection.send(segments);
             self.counts.request();
         }
     }
 
     /// Takes partitions out of a broker's list, one batch each, until a request is full.
+    ///
+    /// A request has at least one batch, however large.
     fn choose(&mut self, at: usize, now: Instant) -> Vec<usize> {
         let (mut chosen, mut size) = (Vec::new(), 0);
         let broker = &mut self.brokers[at];
@@ -241,13 +281,22 @@ impl Sender {
     }
 
     /// Writes a request with the last batch of each partition that counts as sent, and groups `chosen` by topic.
-    fn write_produce(&mut self, chosen: &mut [usize], identity: (i64, i16)) -> Vec<Segment> {
+    ///
+    /// A batch gets its number here, when it is sent for the first time. Small batches are copied into the request; large ones
+    /// are sent from where they are, so the request comes in pieces.
+    fn write_produce(
+        &mut self,
+        chosen: &mut [usize],
+        identity: (i64, i16),
+        version: Version,
+    ) -> Vec<Segment> {
         let by_topic = self.by_topic(chosen);
         self.correlation = next_number(self.correlation);
         let timeout = i32::try_from(self.options.request_timeout.as_millis()).unwrap_or(i32::MAX);
         let Options { client_id, transactional, .. } = &self.options;
         let id = transactional.as_ref().map(|(id, _)| id.as_str());
-        let mut request = Request::produce(self.correlation, client_id, id, timeout, by_topic.len());
+        let head = Head { correlation: self.correlation, client: client_id };
+        let mut request = Request::produce(head, version, id, timeout, by_topic.len());
         let (mut segments, mut all) = (Vec::new(), 0);
         for same in by_topic {
             let topic = self.partitions[same[0]].topic;
@@ -271,8 +320,11 @@ impl Sender {
                     segments.push(Segment::Own(std::mem::take(&mut request.bytes)));
                     segments.push(Segment::Batch(Arc::clone(&batch.bytes)));
                 }
+                request.close();
             }
+            request.close();
         }
+        request.close();
         all += request.bytes.len();
         segments.push(Segment::Own(request.bytes));
         if let Some(Segment::Own(first)) = segments.first_mut() {
