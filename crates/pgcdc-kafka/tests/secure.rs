@@ -1,8 +1,9 @@
 //! Our own producer against a broker with TLS, SASL and access control lists. Needs Java, as the end-to-end tests do:
 //!
 //! ```text
-//! cargo test -p pgcdc-kafka --test secure
+//! cargo test -p pgcdc-kafka --features tls --test secure
 //! ```
+//! `cargo xtask test` runs it, too.
 
 use std::time::{Duration, Instant};
 

@@ -10,7 +10,7 @@ use crate::cargo;
 pub(crate) enum Chaos {
     /// Kill connectors under random transactions; compare Kafka with what a second slot gives, at least once and exactly once
     Position(Options),
-    /// Kill, stop, freeze and cut off three brokers under load; compare the topic with what was committed
+    /// Kill, stop, freeze, fill and cut off three brokers under load; compare the topic with what was committed; then time a fail-over
     Brokers(BrokerOptions),
 }
 
@@ -70,7 +70,8 @@ fn brokers(options: &BrokerOptions) -> Result<()> {
         ("PGCDC_BROKERS_TLS", flag(options.tls)),
     ];
     test("each_change_is_there_once_or_more", &environment, options.seed)
-        .context("the topic and the history differ, see above; --seed replays the choices of the run")
+        .context("the topic and the history differ, see above; --seed replays the choices of the run")?;
+    test("brokers::failover::", &[], None).context("records wait too long for a new leader, see above")
 }
 
 fn test(name: &str, environment: &[(&str, String)], seed: Option<u64>) -> Result<()> {

@@ -24,6 +24,10 @@ use crate::sinks::rig::repository;
 
 /// Faults of a round.
 const FAULTS: u64 = 6;
+/// The size of a broker's disk, most of which a round leaves free.
+const DISK_MIB: u32 = 1024;
+/// Partitions of the transactions' own topic, as the testbed makes it.
+const TRANSACTION_PARTITIONS: usize = 5;
 /// Rows with a larger id end the topic; there are so many that each partition has one.
 const END: i64 = 900_000_000;
 const ENDS: usize = 64;
@@ -66,7 +70,8 @@ fn run(kind: &Kind) {
     let mut random = Random::new(seed);
     let dir = scratch_dir("brokers");
     let security = kind.tls.then(|| Security::create(dir.join("certificates")).expect("certificates"));
-    let options = ClusterOptions { security, proxied: true, ..ClusterOptions::default() };
+    let options =
+        ClusterOptions { security, proxied: true, disk_mib: Some(DISK_MIB), ..ClusterOptions::default() };
     let mut cluster = KafkaCluster::start_with(dir.join("cluster"), &options).expect("three brokers start");
     if let Some(security) = cluster.security() {
         let all =
@@ -99,7 +104,7 @@ fn round(cluster: &mut KafkaCluster, kind: Kind, random: &mut Random) {
         std::thread::sleep(Duration::from_millis(random.below(2_500)));
         let fault = Fault::choose(random);
         say(&fault.to_string());
-        fault.happen(cluster, &database.topic("engagement_events"));
+        fault.happen(cluster, &database, kind);
         assert!(process.is_running(), "{fault} ended capture:\n{}", process.stderr());
     }
     let history = load.stop();
@@ -177,6 +182,12 @@ enum FaultKind {
     Slow,
     /// The topic's replicas are reassigned in another order, and leaders go to the preferred ones.
     Move,
+    /// SIGKILL to the broker that coordinates the transactions; to another one where there are none.
+    KillCoordinator,
+    /// The transactions' own topic moves, so that another broker coordinates; the data's topics stay.
+    MoveCoordinator,
+    /// No space is left on the broker's disk: it cannot write its logs, and ends. Later there is space, and it starts again.
+    FillDisk,
 }
 
 impl std::fmt::Display for Fault {
@@ -188,8 +199,20 @@ impl std::fmt::Display for Fault {
 impl Fault {
     fn choose(random: &mut Random) -> Self {
         use FaultKind as K;
-        const KINDS: [FaultKind; 9] =
-            [K::Kill, K::Stop, K::Freeze, K::FreezeTwo, K::Cut, K::CutOnce, K::Hold, K::Slow, K::Move];
+        const KINDS: [FaultKind; 12] = [
+            K::Kill,
+            K::Stop,
+            K::Freeze,
+            K::FreezeTwo,
+            K::Cut,
+            K::CutOnce,
+            K::Hold,
+            K::Slow,
+            K::Move,
+            K::KillCoordinator,
+            K::MoveCoordinator,
+            K::FillDisk,
+        ];
         Self {
             kind: KINDS[random.below(KINDS.len() as u64) as usize],
             node: random.below(3) as usize,
@@ -199,7 +222,7 @@ impl Fault {
     }
 
     /// Does it, waits, and mends it.
-    fn happen(self, cluster: &mut KafkaCluster, topic: &str) {
+    fn happen(self, cluster: &mut KafkaCluster, database: &Database, run: Kind) {
         let Self { kind, node, lasts } = self;
         let wait = || std::thread::sleep(lasts);
         match kind {
@@ -216,11 +239,44 @@ impl Fault {
             FaultKind::CutOnce => cluster.proxy(node).cut_once(),
             FaultKind::Hold => with_proxy(cluster, node, lasts, FaultProxy::hold),
             FaultKind::Slow => with_proxy(cluster, node, lasts, |proxy| proxy.slow(40_000)),
-            FaultKind::Move => {
-                cluster.move_leaders(topic, 4, 1 + lasts.as_millis() as usize % 2).expect("leaders move")
+            FaultKind::Move => move_leaders(cluster, &database.topic("engagement_events"), 4, lasts),
+            FaultKind::KillCoordinator => {
+                let id = transactional_id(database);
+                let node = if run.exactly_once { cluster.coordinator(&id).unwrap_or(node) } else { node };
+                cluster.node(node).kill9().expect("the broker ends");
+                wait();
+                cluster.node(node).restart().expect("the broker starts again");
             }
+            FaultKind::MoveCoordinator if run.exactly_once => {
+                move_leaders(cluster, "__transaction_state", TRANSACTION_PARTITIONS, lasts);
+            }
+            FaultKind::MoveCoordinator => {}
+            FaultKind::FillDisk => fill_disk(cluster, node, lasts),
         }
     }
+}
+
+fn move_leaders(cluster: &KafkaCluster, topic: &str, partitions: usize, lasts: Duration) {
+    cluster.move_leaders(topic, partitions, 1 + lasts.as_millis() as usize % 2).expect("leaders move");
+}
+
+/// The `transactional.id` of the database's connector.
+fn transactional_id(database: &Database) -> String {
+    format!("pgcdc-{}-0", database.name)
+}
+
+fn fill_disk(cluster: &mut KafkaCluster, node: usize, lasts: Duration) {
+    let Some(disk) = cluster.disk(node) else {
+        println!("brokers: no disk could be mounted here, so none is filled");
+        return;
+    };
+    disk.fill().expect("the disk is filled");
+    std::thread::sleep(lasts);
+    disk.empty().expect("the disk is emptied");
+    let broker = cluster.node(node);
+    // A broker whose only disk failed ends. One that did not write meanwhile goes on, and is started again all the same.
+    broker.kill9().expect("the broker ends");
+    broker.restart().expect("the broker starts again");
 }
 
 fn freeze(cluster: &mut KafkaCluster, nodes: &[usize], lasts: Duration) {

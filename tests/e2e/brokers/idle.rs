@@ -113,6 +113,8 @@ fn both_guarantees(cluster: &KafkaCluster, faults: impl Fn(&mut Rows)) {
         eventually(LONG, "the slot confirms the rows", || database.has_confirmed(&end));
         let log = process.stderr();
         assert_eq!(log.matches("streaming").count(), 1, "capture started its stream again:\n{log}");
+        // KIP-890, which Kafka 4 has.
+        assert_eq!(log.contains("(transaction.version) version=2"), exactly_once, "{log}");
         stop(process);
     }
 }

@@ -25,18 +25,18 @@ static CLUSTER: LazyLock<KafkaCluster> = LazyLock::new(|| {
     cluster
 });
 
-fn security_of(cluster: &KafkaCluster) -> &Security {
+pub(super) fn security_of(cluster: &KafkaCluster) -> &Security {
     cluster.security().expect("the cluster has certificates")
 }
 
-type Properties = Vec<(String, String)>;
+pub(super) type Properties = Vec<(String, String)>;
 
-fn own(pairs: &[(&str, &str)]) -> Properties {
+pub(super) fn own(pairs: &[(&str, &str)]) -> Properties {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 /// A token that is not signed, as Kafka's validator for development takes it.
-fn token(subject: &str) -> String {
+pub(super) fn token(subject: &str) -> String {
     use base64::Engine as _;
     let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
     let now =
@@ -178,7 +178,7 @@ fn each_login() {
 
 /// Starts capture and expects that it ends within ten seconds and says all of this.
 #[track_caller]
-fn ends(case: &str, connector: &Connector, says: &[&str]) {
+pub(super) fn ends(case: &str, connector: &Connector, says: &[&str]) {
     let started = Instant::now();
     let mut process = connector.start();
     let status = process.wait_timeout(LONG);

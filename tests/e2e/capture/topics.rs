@@ -43,6 +43,37 @@ fn a_topic_that_is_deleted_is_made_again() {
     stop(process);
 }
 
+/// A topic that somebody deletes and makes anew between two records is another topic: its id says so. Records go on into it, and a
+/// warning says that those before are gone.
+#[test]
+fn a_topic_that_somebody_makes_anew_is_noticed() {
+    for exactly_once in [false, true] {
+        let database = Database::create("topic_anew");
+        database.sql("CREATE TABLE t(id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+        // Without records there is no reason to ask the brokers but the age of what they said.
+        let mut connector = database.connector().set("producer.override.metadata.max.age.ms", "1000");
+        if exactly_once {
+            connector = connector.exactly_once();
+        }
+        let mut process = streaming(&connector);
+        let topic = database.topic("t");
+        Reader::new(kafka(), &[&topic]).read(1, LONG);
+        let spec = NewTopic::new(&topic, 1, TopicReplication::Fixed(1));
+        administer(kafka(), async |admin| {
+            let options = AdminOptions::new();
+            admin.delete_topics(&[&topic], &options).await.expect("the broker answers");
+            // The old one is there for a moment yet.
+            while admin.create_topics([&spec], &options).await.expect("the broker answers")[0].is_err() {}
+        });
+        process.wait_for_stderr("a topic was made anew under the same name", LONG).expect("it is told");
+        database.sql("INSERT INTO t VALUES (2); INSERT INTO t VALUES (3)");
+        Reader::new(kafka(), &[&topic]).read(2, LONG);
+        let said = process.stderr();
+        assert!(!said.contains("starts again"), "{said}");
+        stop(process);
+    }
+}
+
 /// A batch that is larger than the topic takes is made smaller, since each record fits.
 #[test]
 fn batches_are_as_large_as_the_topic_takes_them() {

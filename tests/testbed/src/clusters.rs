@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use crate::cassandra::{Cassandra, CassandraOptions, RingPlace};
+use crate::disk::SmallDisk;
 use crate::fault_proxy::FaultProxy;
 use crate::kafka::{Kafka, KafkaOptions, tool, wire};
 use crate::ports;
@@ -32,11 +33,20 @@ pub struct ClusterOptions {
     pub proxied: bool,
     /// More lines for each broker's `server.properties`: name and value.
     pub settings: Vec<(String, String)>,
+    /// Gives each broker a disk of its own with so many MiB, where the system lets one be mounted.
+    pub disk_mib: Option<u32>,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self { nodes: NODES, heap_mb: 384, security: None, proxied: false, settings: Vec::new() }
+        Self {
+            nodes: NODES,
+            heap_mb: 384,
+            security: None,
+            proxied: false,
+            settings: Vec::new(),
+            disk_mib: None,
+        }
     }
 }
 
@@ -48,6 +58,8 @@ pub struct KafkaCluster {
     ports: Vec<Ports>,
     proxies: Vec<FaultProxy>,
     security: Option<Security>,
+    /// Behind `nodes`, since a disk is unmounted when its broker is gone.
+    disks: Vec<SmallDisk>,
 }
 
 /// The ports of one broker.
@@ -103,6 +115,13 @@ impl KafkaCluster {
             ports.proxy = Some(proxy.port());
             proxies.push(proxy);
         }
+        let disks = match options.disk_mib {
+            Some(mib) => (1..=options.nodes)
+                .map(|id| SmallDisk::mount(dir.as_ref().join(format!("broker{id}/data")), mib))
+                .collect::<Result<Vec<_>>>()
+                .unwrap_or_default(),
+            None => Vec::new(),
+        };
         let voters: Vec<String> =
             (1..).zip(&all).map(|(id, ports)| format!("{id}@127.0.0.1:{}", ports.controller)).collect();
         // A broker is ready only when most brokers run, so they start at the same time.
@@ -118,7 +137,7 @@ impl KafkaCluster {
             .into_iter()
             .map(|node| node.join().map_err(|_| anyhow!("the start of a broker panicked"))?)
             .collect::<Result<_>>()?;
-        let cluster = Self { nodes, ports: all, proxies, security: options.security.clone() };
+        let cluster = Self { nodes, ports: all, proxies, security: options.security.clone(), disks };
         cluster.wait_for(options.nodes)?;
         Ok(cluster)
     }
@@ -195,6 +214,43 @@ impl KafkaCluster {
         self.security.as_ref()
     }
 
+    /// The disk of one broker; none where the system let none be mounted, or none was asked for.
+    pub fn disk(&self, at: usize) -> Option<&SmallDisk> {
+        self.disks.get(at)
+    }
+
+    /// Which broker, from 0, leads a partition, as the first broker that answers knows it.
+    ///
+    /// # Errors
+    /// When none answers, or it has no leader.
+    pub fn leader(&self, topic: &str, partition: i32) -> Result<usize> {
+        let answers = self.nodes.iter().find_map(|node| wire::leader(node.port(), topic, partition).ok()?);
+        answers.and_then(place).ok_or_else(|| anyhow!("{topic}-{partition} has no leader"))
+    }
+
+    /// Which broker other than `dead` leads a partition, as any broker but that one knows it.
+    pub fn leader_beside(&self, dead: usize, topic: &str, partition: i32) -> Option<usize> {
+        let others = self.nodes.iter().enumerate().filter(|(at, _)| *at != dead).map(|(_, node)| node);
+        let mut leaders = others.filter_map(|node| wire::leader(node.port(), topic, partition).ok()?);
+        leaders.find_map(|id| place(id).filter(|at| *at != dead))
+    }
+
+    /// Which broker, from 0, coordinates a transactional id.
+    ///
+    /// # Errors
+    /// When none answers.
+    pub fn coordinator(&self, transactional_id: &str) -> Result<usize> {
+        let answers =
+            self.nodes.iter().find_map(|node| wire::coordinator(node.port(), transactional_id).ok());
+        answers.and_then(place).ok_or_else(|| anyhow!("nobody coordinates {transactional_id}"))
+    }
+
+    /// The offset behind the last record of a partition, as its leader knows it; none while there is none.
+    pub fn end_offset(&self, topic: &str, partition: i32) -> Option<u64> {
+        let leader = self.leader(topic, partition).ok()?;
+        self.nodes[leader].end_offset(topic, partition).ok()?
+    }
+
     /// One broker, counted from 0: to kill it, and to start it again.
     pub fn node(&mut self, at: usize) -> &mut Kafka {
         &mut self.nodes[at]
@@ -228,6 +284,11 @@ impl KafkaCluster {
             }
         }
     }
+}
+
+/// The place of a broker among its cluster's, by its id.
+fn place(id: i32) -> Option<usize> {
+    usize::try_from(id).ok()?.checked_sub(1)
 }
 
 fn addresses(ports: impl Iterator<Item = u16>) -> String {

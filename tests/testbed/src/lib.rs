@@ -30,6 +30,7 @@ pub mod certificates;
 pub mod clusters;
 pub mod connect;
 pub mod daemon;
+pub mod disk;
 pub mod fault_proxy;
 pub mod http_receiver;
 pub mod kafka;
@@ -54,6 +55,7 @@ pub use clusters::{CassandraRing, ClusterOptions, KafkaCluster};
 /// One HTTP request to a port of this machine, JSON in and out: the status and the body.
 pub use connect::rest::request;
 pub use connect::{Connect, ConnectOptions};
+pub use disk::SmallDisk;
 pub use fault_proxy::FaultProxy;
 pub use http_receiver::{HttpReceiver, Request, Response};
 pub use kafka::{Kafka, KafkaOptions};

@@ -209,6 +209,21 @@ impl Security {
         options
     }
 
+    /// Gives `user` another password for SCRAM-SHA-256, or takes it away. `bootstrap` is a plaintext address.
+    ///
+    /// # Errors
+    /// When the tool fails.
+    pub fn set_password(&self, bootstrap: &str, user: &str, password: Option<&str>) -> Result<()> {
+        let fixed =
+            ["--bootstrap-server", bootstrap, "--alter", "--entity-type", "users", "--entity-name", user];
+        let add = password.map(|password| format!("SCRAM-SHA-256=[password={password}]"));
+        let change = match &add {
+            Some(add) => ["--add-config", add],
+            None => ["--delete-config", "SCRAM-SHA-256"],
+        };
+        kafka::tool("kafka.admin.ConfigCommand", &[&fixed[..], &change].concat())
+    }
+
     /// Grants `user` the rights that the arguments name, as `kafka-acls --add` takes them, for instance
     /// `["--operation", "Write", "--topic", "shop.public.orders"]`. `bootstrap` is a plaintext address.
     ///

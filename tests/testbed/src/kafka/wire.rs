@@ -1,6 +1,6 @@
-//! Two requests of Kafka's protocol by hand: "which brokers are there" and "where does this partition end".
+//! A few requests of Kafka's protocol by hand: which brokers are there, who leads and coordinates, where does a partition end.
 //!
-//! Layout: <https://kafka.apache.org/protocol>, Metadata v0 and ListOffsets v1. Enough to wait on a condition without a
+//! Layout: <https://kafka.apache.org/protocol>, Metadata v0, FindCoordinator v1 and ListOffsets v1. Enough to wait on a condition without a
 //! client library in everybody's build.
 
 use std::io::{Read as _, Write as _};
@@ -24,6 +24,53 @@ pub(crate) fn is_ready(port: u16) -> bool {
 pub(crate) fn brokers(port: u16) -> Result<i32> {
     // No topic is created: an empty list asks for all topics, as version 0 defines it.
     call(port, METADATA, 0, &0i32.to_be_bytes()).and_then(|answer| Cursor(&answer).i32())
+}
+
+/// The id of the broker that leads a partition, as this broker knows it; none when it has no leader, or there is no such topic.
+pub(crate) fn leader(port: u16, topic: &str, partition: i32) -> Result<Option<i32>> {
+    let mut body = 1i32.to_be_bytes().to_vec();
+    body.extend((topic.len() as i16).to_be_bytes());
+    body.extend(topic.as_bytes());
+    let answer = call(port, METADATA, 0, &body)?;
+    let mut cursor = Cursor(&answer);
+    for _ in 0..cursor.i32()? {
+        cursor.i32()?; // id
+        cursor.text()?; // host
+        cursor.i32()?; // port
+    }
+    cursor.i32()?; // one topic
+    cursor.i16()?; // its error
+    cursor.text()?;
+    for _ in 0..cursor.i32()? {
+        let (_error, index, leader) = (cursor.i16()?, cursor.i32()?, cursor.i32()?);
+        for _ in 0..2 {
+            // Replicas, and those in sync.
+            for _ in 0..cursor.i32()? {
+                cursor.i32()?;
+            }
+        }
+        if index == partition {
+            return Ok((leader >= 0).then_some(leader));
+        }
+    }
+    Ok(None)
+}
+
+/// The id of the broker that coordinates a transactional id.
+pub(crate) fn coordinator(port: u16, id: &str) -> Result<i32> {
+    const FIND_COORDINATOR: i16 = 10;
+    let mut body = (id.len() as i16).to_be_bytes().to_vec();
+    body.extend(id.as_bytes());
+    body.push(1); // of transactions
+    let answer = call(port, FIND_COORDINATOR, 1, &body)?;
+    let mut cursor = Cursor(&answer);
+    cursor.i32()?; // throttled
+    match cursor.i16()? {
+        0 => {}
+        code => bail!("kafka on port {port}: who coordinates {id}? error code {code}"),
+    }
+    cursor.text()?; // message
+    cursor.i32()
 }
 
 pub(super) fn end_offset(port: u16, topic: &str, partition: i32) -> Result<Option<u64>> {
@@ -86,6 +133,10 @@ impl<'a> Cursor<'a> {
         let (head, rest) = self.0.split_at_checked(count).context("kafka's answer ends early")?;
         self.0 = rest;
         Ok(head)
+    }
+    fn text(&mut self) -> Result<&'a [u8]> {
+        let length = self.i16()?;
+        self.take(usize::try_from(length).unwrap_or(0))
     }
     fn i16(&mut self) -> Result<i16> {
         Ok(i16::from_be_bytes(self.take(2)?.try_into()?))

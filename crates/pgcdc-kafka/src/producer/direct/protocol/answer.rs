@@ -272,7 +272,8 @@ impl<'a> Answer<'a> {
         let version = self.version.number;
         let (error, name) = (self.i16()?, self.string()?.to_owned());
         let id = if version >= 10 { Some(self.u128()?).filter(|id| *id != 0) } else { None };
-        let _is_internal = self.skip(1)?;
+        // Whether it is one of Kafka's own.
+        self.skip(1)?;
         let mut partitions = Vec::new();
         for _ in 0..self.count()? {
             let (error, number, leader) = (self.i16()?, self.i32()?, self.i32()?);
