@@ -101,7 +101,7 @@ fn a_token_file_that_is_gone_for_a_moment_costs_a_warning() {
 
 #[test]
 fn a_token_comes_from_an_endpoint_over_https() {
-    let authority = Authority::create(scratch_dir("endpoint"), "endpoint").expect("an authority");
+    let authority = Authority::create(scratch_dir("endpoint"), "authority").expect("an authority");
     let endpoint = Endpoint::start(&authority);
     let url = format!("https://127.0.0.1:{}/token", endpoint.port);
     let ca = authority.certificate().display().to_string();

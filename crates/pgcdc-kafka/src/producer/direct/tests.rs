@@ -1,6 +1,7 @@
 //! The producer against a broker that counts as Kafka does, and answers as badly as brokers and networks can.
 
 mod transactions;
+mod wire;
 
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use self::wire::{Input, Output};
 use super::{Direct, HeaderBytes, why_not};
 use crate::producer::{Placement, Sent};
 use crate::{ClientProperties, Code, Error};
@@ -38,6 +40,8 @@ struct Log {
     values: Vec<Vec<u8>>,
     /// So many of them are committed.
     committed: usize,
+    /// The producer's epoch of the last batch.
+    epoch: i16,
 }
 
 struct Model {
@@ -46,18 +50,31 @@ struct Model {
     turn: AtomicU32,
     port: u16,
     coordinator: transactions::Coordinator,
+    release: Release,
 }
+
+/// Which brokers the model is like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Release {
+    /// Kafka 2.1: the old form of every request.
+    Old,
+    /// Kafka 4: the flexible form, and transactions of version 2.
+    New,
+}
+
+const RELEASES: [Release; 2] = [Release::Old, Release::New];
 
 fn model(moods: &[Mood]) -> Arc<Model> {
-    model_with(moods, &[Mood::Well])
+    model_with(Release::Old, moods, &[Mood::Well])
 }
 
-fn model_with(moods: &[Mood], of_the_coordinator: &[Mood]) -> Arc<Model> {
+fn model_with(release: Release, moods: &[Mood], of_the_coordinator: &[Mood]) -> Arc<Model> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let logs = Mutex::default();
     let coordinator = transactions::Coordinator::new(of_the_coordinator);
-    let model = Arc::new(Model { logs, moods: moods.to_vec(), turn: AtomicU32::new(0), port, coordinator });
+    let (moods, turn) = (moods.to_vec(), AtomicU32::new(0));
+    let model = Arc::new(Model { logs, moods, turn, port, coordinator, release });
     let same = Arc::clone(&model);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -66,44 +83,6 @@ fn model_with(moods: &[Mood], of_the_coordinator: &[Mood]) -> Arc<Model> {
         }
     });
     model
-}
-
-struct Input<'a>(&'a [u8]);
-
-impl Input<'_> {
-    fn bytes(&mut self, count: usize) -> &[u8] {
-        let (first, rest) = self.0.split_at(count);
-        self.0 = rest;
-        first
-    }
-    fn i16(&mut self) -> i16 {
-        i16::from_be_bytes(self.bytes(2).try_into().unwrap())
-    }
-    fn i32(&mut self) -> i32 {
-        i32::from_be_bytes(self.bytes(4).try_into().unwrap())
-    }
-    fn i64(&mut self) -> i64 {
-        i64::from_be_bytes(self.bytes(8).try_into().unwrap())
-    }
-    fn text(&mut self) -> String {
-        let length = self.i16();
-        String::from_utf8(self.bytes(usize::try_from(length).unwrap_or(0)).to_vec()).unwrap()
-    }
-    fn varint(&mut self) -> i64 {
-        let (mut value, mut shift) = (0_u64, 0);
-        loop {
-            let byte = self.bytes(1)[0];
-            value |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte < 0x80 {
-                return (value >> 1).cast_signed() ^ -(value & 1).cast_signed();
-            }
-        }
-    }
-    fn counted(&mut self) -> Option<Vec<u8>> {
-        let length = usize::try_from(self.varint()).ok()?;
-        Some(self.bytes(length).to_vec())
-    }
 }
 
 impl Model {
@@ -115,111 +94,147 @@ impl Model {
             }
             let mut request = vec![0; u32::from_be_bytes(size) as usize];
             stream.read_exact(&mut request).unwrap();
-            let mut input = Input(&request);
+            let mut input = Input::new(&request);
             let (key, version, correlation) = (input.i16(), input.i16(), input.i32());
             let _client = input.text();
-            let mut out = correlation.to_be_bytes().to_vec();
-            match key {
-                10 | 22 | 24 | 26 => {
-                    let Some(answer) = self.coordinate(key, &mut input) else { return };
-                    out.extend(answer);
-                }
-                3 => self.metadata(&mut input, &mut out),
-                // A broker of Kafka 2.1, which answers by version 0 that it does not have a later version.
-                18 if version > 0 => out.extend([0, 35, 0, 0, 0, 0]),
-                18 => {
-                    let ranges: [(i16, i16, i16); 6] =
-                        [(0, 3, 7), (3, 0, 4), (10, 0, 2), (22, 0, 1), (24, 0, 1), (26, 0, 1)];
-                    out.extend([0, 0, 0, 0, 0, 6]);
-                    for (key, least, most) in ranges {
-                        [key, least, most].iter().for_each(|number| out.extend(number.to_be_bytes()));
-                    }
-                }
-                0 => {
-                    let Some(answer) = self.produce(&mut input) else { return };
-                    out.extend(answer);
-                }
-                other => panic!("request {other}"),
+            let flexible = self.release == Release::New && (key != 18 || version > 0);
+            input.flexible = flexible;
+            input.close();
+            let mut out = Output { bytes: Vec::new(), flexible };
+            out.i32(correlation);
+            if key != 18 {
+                out.close();
             }
-            stream.write_all(&u32::try_from(out.len()).unwrap().to_be_bytes()).unwrap();
-            if stream.write_all(&out).is_err() {
+            let answered = match key {
+                10 | 22 | 24 | 26 => self.coordinate(key, &mut input, &mut out),
+                3 => Some(self.metadata(&mut input, &mut out)),
+                18 => Some(self.versions(version, &mut out)),
+                0 => self.produce(&mut input, &mut out),
+                other => panic!("request {other}"),
+            };
+            if answered.is_none() {
+                return;
+            }
+            stream.write_all(&u32::try_from(out.bytes.len()).unwrap().to_be_bytes()).unwrap();
+            if stream.write_all(&out.bytes).is_err() {
                 return;
             }
         }
     }
 
-    fn metadata(&self, input: &mut Input<'_>, out: &mut Vec<u8>) {
-        let text = |out: &mut Vec<u8>, text: &str| {
-            out.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
-            out.extend(text.as_bytes());
-        };
-        out.extend([0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9]);
-        text(out, "127.0.0.1");
-        out.extend(i32::from(self.port).to_be_bytes());
-        out.extend([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 9]);
-        let topics = input.i32();
-        out.extend(topics.to_be_bytes());
-        for _ in 0..topics {
-            let name = input.text();
-            out.extend([0, 0]);
-            text(out, &name);
-            out.push(0);
-            out.extend(PARTITIONS.to_be_bytes());
-            for partition in 0..PARTITIONS {
-                out.extend([0, 0]);
-                out.extend(partition.to_be_bytes());
-                out.extend(9_i32.to_be_bytes());
-                out.extend([0; 8]);
+    fn versions(&self, version: i16, out: &mut Output) {
+        let most = match self.release {
+            // It answers by version 0 that it does not have a later one.
+            Release::Old if version > 0 => {
+                out.i16(35).i32(0);
+                return;
             }
+            Release::Old => [(0, 7), (3, 4), (10, 2), (22, 1), (24, 1), (26, 1)],
+            Release::New => [(0, 13), (3, 13), (10, 6), (22, 6), (24, 5), (26, 5)],
+        };
+        out.i16(0).count(most.len());
+        for (key, most) in most {
+            out.i16(key).i16(0).i16(most).close();
+        }
+        if version > 0 {
+            // One tagged field: the cluster's features.
+            let mut features = Output { bytes: Vec::new(), flexible: true };
+            features.count(1).text("transaction.version").i16(2).i16(0).close();
+            let size = u8::try_from(features.bytes.len()).unwrap();
+            out.i32(0).raw(&[1, 2, size]).raw(&features.bytes);
         }
     }
 
+    fn metadata(&self, input: &mut Input<'_>, out: &mut Output) {
+        let new = self.release == Release::New;
+        out.i32(0).count(1).i32(9).text("127.0.0.1").i32(i32::from(self.port)).null().close();
+        out.null().i32(9);
+        let topics = input.count();
+        out.count(topics);
+        for _ in 0..topics {
+            if new {
+                assert_eq!(input.bytes(16), [0; 16]);
+            }
+            let name = input.text();
+            input.close();
+            out.i16(0).text(&name);
+            if new {
+                out.raw(&[7; 16]);
+            }
+            out.raw(&[0]).count(usize::try_from(PARTITIONS).unwrap());
+            for partition in 0..PARTITIONS {
+                out.i16(0).i32(partition).i32(9);
+                if new {
+                    out.i32(4).count(0);
+                }
+                out.count(0).count(0).close();
+            }
+            if new {
+                out.i32(0);
+            }
+            out.close();
+        }
+        out.close();
+    }
+
     /// `None` when the connection is to be cut.
-    fn produce(&self, input: &mut Input<'_>) -> Option<Vec<u8>> {
+    fn produce(&self, input: &mut Input<'_>, out: &mut Output) -> Option<()> {
         let id = input.text();
         assert_eq!(input.i16(), -1, "acks=all");
         let _timeout = input.i32();
         let mut cut = false;
-        let topics = input.i32();
-        let mut out = topics.to_be_bytes().to_vec();
+        let topics = input.count();
+        out.count(topics);
         for _ in 0..topics {
             let topic = input.text();
-            let partitions = input.i32();
-            out.extend(u16::try_from(topic.len()).unwrap().to_be_bytes());
-            out.extend(topic.as_bytes());
-            out.extend(partitions.to_be_bytes());
+            let partitions = input.count();
+            out.text(&topic).count(partitions);
             for _ in 0..partitions {
-                let (partition, size) = (input.i32(), input.i32());
-                let batch = input.bytes(usize::try_from(size).unwrap()).to_vec();
+                let (partition, size) = (input.i32(), input.count());
+                let batch = input.bytes(size);
+                input.close();
                 let turn = self.turn.fetch_add(1, Ordering::Relaxed) as usize;
+                let append = || {
+                    let refused = if id.is_empty() { None } else { self.join(&topic, partition) };
+                    refused.unwrap_or_else(|| self.append(&topic, partition, batch))
+                };
                 let error = match self.moods[turn % self.moods.len()] {
-                    _ if !id.is_empty() && !self.coordinator.has(&topic, partition) => 48,
-                    Mood::Well => self.append(&topic, partition, &batch),
+                    Mood::Well => append(),
                     Mood::Refuse(code) => code,
                     Mood::Forget => {
-                        self.append(&topic, partition, &batch);
+                        append();
                         cut = true;
                         0
                     }
                     Mood::Deaf => return None,
                     Mood::Slow => {
                         std::thread::sleep(Duration::from_millis(5));
-                        self.append(&topic, partition, &batch)
+                        append()
                     }
                 };
-                out.extend(partition.to_be_bytes());
-                out.extend(error.to_be_bytes());
-                out.extend([0; 24]);
+                out.i32(partition).i16(error).raw(&[0; 24]);
+                if self.release == Release::New {
+                    // No refused records, no message.
+                    out.raw(&[1, 0]);
+                }
+                match error {
+                    // The leader and its epoch: it is this broker all the same.
+                    6 if out.flexible => out.raw(&[1, 0, 9]).i32(9).i32(5).close(),
+                    _ => out.close(),
+                };
             }
+            input.close();
+            out.close();
         }
-        assert!(input.0.is_empty(), "{} bytes behind the request", input.0.len());
-        out.extend([0; 4]);
-        (!cut).then_some(out)
+        input.close();
+        assert!(input.rest.is_empty(), "{} bytes behind the request", input.rest.len());
+        out.i32(0).close();
+        (!cut).then_some(())
     }
 
     /// Kafka's rules: the next number is taken, one of the last five is known, any other is out of order.
     fn append(&self, topic: &str, partition: i32, batch: &[u8]) -> i16 {
-        let mut head = Input(batch);
+        let mut head = Input::new(batch);
         assert_eq!(head.i64(), 0);
         assert_eq!(usize::try_from(head.i32()).unwrap(), batch.len() - 12);
         assert_eq!((head.i32(), head.bytes(1)), (-1, &[2][..]));
@@ -235,6 +250,14 @@ impl Model {
         assert!(last == count - 1 && first <= latest);
         let mut logs = self.logs.lock().unwrap();
         let log = logs.entry((topic.to_owned(), partition)).or_default();
+        if epoch != log.epoch {
+            // A new epoch counts from zero where the producer is known.
+            if sequence != 0 && !log.known.is_empty() {
+                return 45;
+            }
+            log.known.clear();
+            log.epoch = epoch;
+        }
         if log.known.contains(&sequence) {
             return 46;
         }
@@ -247,10 +270,10 @@ impl Model {
         if log.known.len() > 5 {
             log.known.remove(0);
         }
-        let records = if attributes & 7 == 3 { unframed(head.0) } else { head.0.to_vec() };
-        let mut records = Input(&records);
+        let records = if attributes & 7 == 3 { unframed(head.rest) } else { head.rest.to_vec() };
+        let mut records = Input::new(&records);
         for number in 0..count {
-            let mut record = Input(records.bytes_of_record());
+            let mut record = Input::new(records.record());
             assert_eq!(record.bytes(1), [0]);
             assert!(record.varint() >= 0);
             assert_eq!(record.varint(), i64::from(number));
@@ -259,26 +282,17 @@ impl Model {
             assert_eq!(record.varint(), 2);
             assert_eq!((record.counted().unwrap(), record.counted()), (b"a".to_vec(), Some(b"1".to_vec())));
             assert_eq!((record.counted().unwrap(), record.counted()), (b"b".to_vec(), None));
-            assert!(record.0.is_empty());
+            assert!(record.rest.is_empty());
             log.values.push(value);
         }
-        assert!(records.0.is_empty());
+        assert!(records.rest.is_empty());
         0
-    }
-}
-
-impl<'a> Input<'a> {
-    fn bytes_of_record(&mut self) -> &'a [u8] {
-        let length = usize::try_from(self.varint()).unwrap();
-        let (record, rest) = self.0.split_at(length);
-        self.0 = rest;
-        record
     }
 }
 
 /// What a frame holds, by the format's description.
 pub(super) fn unframed(frame: &[u8]) -> Vec<u8> {
-    let mut input = Input(frame);
+    let mut input = Input::new(frame);
     assert_eq!(input.bytes(7), [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82]);
     let mut out = Vec::new();
     loop {
@@ -289,7 +303,7 @@ pub(super) fn unframed(frame: &[u8]) -> Vec<u8> {
             size => out.extend(lz4_flex::block::decompress(input.bytes(size as usize), 64 << 10).unwrap()),
         }
     }
-    assert!(input.0.is_empty());
+    assert!(input.rest.is_empty());
     out
 }
 
@@ -361,12 +375,14 @@ fn everything_arrives_once_and_in_order() {
     for more in
         [&[][..], &[("compression.type", "none")], &[("batch.size", "2000"), ("buffer.memory", "50000")]]
     {
-        let model = model(&[Mood::Well]);
-        let mut producer = producer(model.port, more);
-        let mut durable = drive(&mut producer, 5, 20_000).unwrap();
-        durable.sort_unstable();
-        assert!(durable.into_iter().eq(0..20_000));
-        check(&model, 5, 20_000);
+        for release in RELEASES {
+            let model = model_with(release, &[Mood::Well], &[Mood::Well]);
+            let mut producer = producer(model.port, more);
+            let mut durable = drive(&mut producer, 5, 20_000).unwrap();
+            durable.sort_unstable();
+            assert!(durable.into_iter().eq(0..20_000));
+            check(&model, 5, 20_000);
+        }
     }
 }
 
@@ -384,12 +400,14 @@ fn refusals_and_lost_connections_cost_time_and_nothing_else() {
         // Now and then a request must get through: each holds up to six batches.
         let mut moods = moods.to_vec();
         moods.extend([Well; 14]);
-        let model = model(&moods);
-        let mut producer = producer(model.port, &[("batch.size", "4000")]);
-        let mut durable = drive(&mut producer, 2, 3_000).unwrap();
-        durable.sort_unstable();
-        assert!(durable.into_iter().eq(0..3_000), "{moods:?}");
-        check(&model, 2, 3_000);
+        for release in RELEASES {
+            let model = model_with(release, &moods, &[Well]);
+            let mut producer = producer(model.port, &[("batch.size", "4000")]);
+            let mut durable = drive(&mut producer, 2, 3_000).unwrap();
+            durable.sort_unstable();
+            assert!(durable.into_iter().eq(0..3_000), "{release:?}, {moods:?}");
+            check(&model, 2, 3_000);
+        }
     }
 }
 

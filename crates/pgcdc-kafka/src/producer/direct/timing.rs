@@ -24,7 +24,7 @@ pub(super) const FORGOTTEN: Duration = Duration::from_secs(600);
 /// How long a broker may be out of reach, or owe an answer, before others are asked who does its work.
 pub(super) const AWAY: Duration = Duration::from_secs(1);
 /// The pause between two such questions.
-pub(super) const ASK_AGAIN: Duration = Duration::from_millis(500);
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// How often the sender looks at its queues while records or requests wait.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 /// How often it looks while nothing waits.

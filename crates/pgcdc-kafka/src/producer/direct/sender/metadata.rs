@@ -6,7 +6,7 @@
 //! controller, so for a moment some brokers know it and others do not. The leader's epoch tells which answer is newer
 //! (KIP-320); the topic's id tells whether epochs can be compared at all (KIP-516).
 //!
-//! How soon it asks again: after 2 ms, then twice as long each time up to 100 ms, then twice a second. A topic that brokers do
+//! How soon it asks again: after 2 ms, then twice as long each time up to 100 ms, then four times a second. A topic that brokers do
 //! not know is given ten seconds, one without a leader thirty.
 
 use std::time::Instant;
@@ -20,7 +20,7 @@ use super::super::state::Sender;
 use super::super::timing::{ASK_AGAIN, GONE, UNKNOWN, growing};
 use crate::{Code, Error};
 
-/// Answers without a leader after which metadata is asked for twice a second only.
+/// Answers without a leader after which metadata is asked for four times a second only.
 const PATIENT: u32 = 20;
 
 impl Sender {
@@ -230,6 +230,10 @@ impl Sender {
                 broker.ready.retain(|ready| *ready != at);
             }
             partition.listed = None;
+        }
+        if partition.leader != leader {
+            let (topic, number) = (&self.topics[partition.topic].name, partition.number);
+            tracing::debug!(topic, partition = number, leader, epoch, "a partition has another leader");
         }
         partition.leader = leader;
         true

@@ -17,15 +17,13 @@ struct State {
     /// How often it says yet that it writes the last one's end.
     busy: u32,
     commits: u32,
+    /// The epoch of the transaction that ended last, under version 2.
+    ended: Option<i16>,
 }
 
 impl Coordinator {
     pub(super) fn new(moods: &[Mood]) -> Self {
         Self { state: Mutex::default(), moods: moods.to_vec(), turn: AtomicU32::new(0) }
-    }
-
-    pub(super) fn has(&self, topic: &str, partition: i32) -> bool {
-        self.state.lock().unwrap().partitions.contains(&(topic.to_owned(), partition))
     }
 
     pub(super) fn epoch(&self) -> i16 {
@@ -35,7 +33,7 @@ impl Coordinator {
 
 impl Model {
     /// Answers a request with this key; `None` when the connection is to be cut.
-    pub(super) fn coordinate(&self, key: i16, input: &mut Input<'_>) -> Option<Vec<u8>> {
+    pub(super) fn coordinate(&self, key: i16, input: &mut Input<'_>, out: &mut Output) -> Option<()> {
         let turn = self.coordinator.turn.fetch_add(1, Ordering::Relaxed) as usize;
         let mood = self.coordinator.moods[turn % self.coordinator.moods.len()];
         let refusal = match mood {
@@ -47,32 +45,60 @@ impl Model {
             }
             Mood::Well | Mood::Forget => None,
         };
-        let answer = match key {
-            10 => self.find(input, refusal),
-            22 => self.identify(input, refusal),
-            24 => self.add(input, refusal),
-            _ => self.end(input, refusal),
-        };
-        assert!(input.0.is_empty());
-        (mood != Mood::Forget).then_some(answer)
+        out.i32(0);
+        match key {
+            10 => self.find(input, refusal, out),
+            22 => self.identify(input, refusal, out),
+            24 => self.add(input, refusal, out),
+            _ => self.end(input, refusal, out),
+        }
+        input.close();
+        out.close();
+        assert!(input.rest.is_empty());
+        (mood != Mood::Forget).then_some(())
     }
 
-    fn find(&self, input: &mut Input<'_>, refusal: Option<i16>) -> Vec<u8> {
-        assert_eq!((input.text().as_str(), input.bytes(1)), ("tx", &[1][..]));
-        let mut out = vec![0; 4];
-        out.extend(refusal.unwrap_or(0).to_be_bytes());
-        out.extend([0xff, 0xff, 0, 0, 0, 9, 0, 9]);
-        out.extend(b"127.0.0.1");
-        out.extend(i32::from(self.port).to_be_bytes());
-        out
+    /// Adds a partition to the open transaction by its first batch, where transactions have version 2. The error code, if it does not
+    /// belong to it then.
+    pub(super) fn join(&self, topic: &str, partition: i32) -> Option<i16> {
+        let mut state = self.coordinator.state.lock().unwrap();
+        let partition = (topic.to_owned(), partition);
+        if state.partitions.contains(&partition) {
+            return None;
+        }
+        if self.release == Release::Old {
+            return Some(48);
+        }
+        if state.busy > 0 {
+            state.busy -= 1;
+            return Some(51);
+        }
+        state.partitions.insert(partition);
+        None
     }
 
-    fn identify(&self, input: &mut Input<'_>, refusal: Option<i16>) -> Vec<u8> {
+    fn find(&self, input: &mut Input<'_>, refusal: Option<i16>, out: &mut Output) {
+        let (new, error) = (self.release == Release::New, refusal.unwrap_or(0));
+        let port = i32::from(self.port);
+        if new {
+            assert_eq!((input.bytes(1), input.count(), input.text().as_str()), (&[1][..], 1, "tx"));
+            out.count(1).text("tx").i32(9).text("127.0.0.1").i32(port).i16(error).null().close();
+        } else {
+            assert_eq!((input.text().as_str(), input.bytes(1)), ("tx", &[1][..]));
+            out.i16(error).null().i32(9).text("127.0.0.1").i32(port);
+        }
+    }
+
+    fn identify(&self, input: &mut Input<'_>, refusal: Option<i16>, out: &mut Output) {
         let (id, _timeout) = (input.text(), input.i32());
+        if self.release == Release::New {
+            assert_eq!((input.i64(), input.i16()), (-1, -1));
+        }
         let mut epoch = 3;
         if !id.is_empty() && refusal.is_none() {
             let mut state = self.coordinator.state.lock().unwrap();
             state.epoch += 1;
+            state.ended = None;
             epoch = state.epoch;
             state.partitions.clear();
             for log in self.logs.lock().unwrap().values_mut() {
@@ -80,62 +106,59 @@ impl Model {
                 log.known.clear();
             }
         }
-        let mut out = vec![0; 4];
-        out.extend(refusal.unwrap_or(0).to_be_bytes());
-        out.extend(77_i64.to_be_bytes());
-        out.extend(epoch.to_be_bytes());
-        out
+        out.i16(refusal.unwrap_or(0)).i64(77).i16(epoch);
     }
 
-    fn add(&self, input: &mut Input<'_>, refusal: Option<i16>) -> Vec<u8> {
+    fn add(&self, input: &mut Input<'_>, refusal: Option<i16>, out: &mut Output) {
+        assert_eq!(self.release, Release::Old, "partitions join by themselves");
         assert_eq!((input.text().as_str(), input.i64()), ("tx", 77));
         let mut state = self.coordinator.state.lock().unwrap();
         let fenced = (input.i16() != state.epoch).then_some(90);
         let busy = (state.busy > 0).then_some(51);
         state.busy = state.busy.saturating_sub(1);
         let error = fenced.or(refusal).or(busy);
-        let topics = input.i32();
-        let mut out = vec![0; 4];
-        out.extend(topics.to_be_bytes());
+        let topics = input.count();
+        out.count(topics);
         for _ in 0..topics {
-            let (topic, count) = (input.text(), input.i32());
-            out.extend(u16::try_from(topic.len()).unwrap().to_be_bytes());
-            out.extend(topic.as_bytes());
-            out.extend(count.to_be_bytes());
+            let (topic, count) = (input.text(), input.count());
+            out.text(&topic).count(count);
             for _ in 0..count {
                 let partition = input.i32();
-                out.extend(partition.to_be_bytes());
-                out.extend(error.unwrap_or(0).to_be_bytes());
+                out.i32(partition).i16(error.unwrap_or(0));
                 if error.is_none() {
                     state.partitions.insert((topic.clone(), partition));
                 }
             }
         }
-        out
     }
 
-    fn end(&self, input: &mut Input<'_>, refusal: Option<i16>) -> Vec<u8> {
+    fn end(&self, input: &mut Input<'_>, refusal: Option<i16>, out: &mut Output) {
+        let new = self.release == Release::New;
         assert_eq!((input.text().as_str(), input.i64()), ("tx", 77));
         let mut state = self.coordinator.state.lock().unwrap();
-        let fenced = (input.i16() != state.epoch).then_some(90);
-        let commit = input.bytes(1) == [1];
+        let (epoch, commit) = (input.i16(), input.bytes(1) == [1]);
+        // What is asked for twice, since an answer was lost, is done already: the epoch has moved on, or no partition is there.
+        let again = new && state.ended == Some(epoch);
+        let fenced = (epoch != state.epoch && !again).then_some(90);
         let error = fenced.or(refusal);
-        if error.is_none() {
+        if error.is_none() && !again {
             for log in self.logs.lock().unwrap().values_mut() {
                 match commit {
                     true => log.committed = log.values.len(),
                     false => log.values.truncate(log.committed),
                 }
             }
-            // What is asked for twice, since an answer was lost, is done already.
             if !state.partitions.is_empty() {
                 state.partitions.clear();
                 (state.commits, state.busy) = (state.commits + u32::from(commit), 2);
             }
+            state.ended = Some(epoch);
+            state.epoch += i16::from(new);
         }
-        let mut out = vec![0; 4];
-        out.extend(error.unwrap_or(0).to_be_bytes());
-        out
+        out.i16(error.unwrap_or(0));
+        if new {
+            out.i64(77).i16(state.epoch);
+        }
     }
 }
 
@@ -197,7 +220,11 @@ fn check_committed(model: &Model, topics: usize, count: usize) {
 
 #[test]
 fn each_transaction_is_committed_whole_and_the_next_runs_ahead() {
-    let model = model(&[Mood::Well]);
+    RELEASES.into_iter().for_each(each_transaction_is_committed_whole);
+}
+
+fn each_transaction_is_committed_whole(release: Release) {
+    let model = model_with(release, &[Mood::Well], &[Mood::Well]);
     let mut producer = transactional(&model, &[("batch.size", "4000")]);
     run(producer.take_over()).unwrap();
     let topics = known(&mut producer, 4);
@@ -222,19 +249,25 @@ fn a_coordinator_s_moods_cost_time_and_nothing_else() {
         for brokers in [&[Well][..], &[Well, Well, Refuse(6), Well, Well, Forget, Well, Well, Well]] {
             let mut brokers = brokers.to_vec();
             brokers.extend([Well; 14]);
-            let model = model_with(&brokers, moods);
-            let mut producer = transactional(&model, &[("batch.size", "4000")]);
-            run(producer.take_over()).unwrap();
-            let topics = known(&mut producer, 2);
-            drive(&mut producer, &topics, 1_000, 125).unwrap();
-            check_committed(&model, 2, 1_000);
+            for release in RELEASES {
+                let model = model_with(release, &brokers, moods);
+                let mut producer = transactional(&model, &[("batch.size", "4000")]);
+                run(producer.take_over()).unwrap();
+                let topics = known(&mut producer, 2);
+                drive(&mut producer, &topics, 1_000, 125).unwrap();
+                check_committed(&model, 2, 1_000);
+            }
         }
     }
 }
 
 #[test]
 fn who_takes_over_fences_and_aborts() {
-    let model = model(&[Mood::Well]);
+    RELEASES.into_iter().for_each(who_takes_over);
+}
+
+fn who_takes_over(release: Release) {
+    let model = model_with(release, &[Mood::Well], &[Mood::Well]);
     let mut first = transactional(&model, &[]);
     run(first.take_over()).unwrap();
     let topics = known(&mut first, 1);
@@ -282,7 +315,7 @@ fn what_cannot_be_taken_over_is_said() {
     for (mood, expect) in
         [(50, Code::InvalidTransactionTimeout), (53, Code::TransactionalIdAuthorizationFailed)]
     {
-        let model = model_with(&[Mood::Well], &[Mood::Well, Mood::Refuse(mood)]);
+        let model = model_with(Release::New, &[Mood::Well], &[Mood::Well, Mood::Refuse(mood)]);
         let error = run(transactional(&model, &[]).take_over()).unwrap_err();
         assert_eq!(error.code(), Some(expect));
     }
