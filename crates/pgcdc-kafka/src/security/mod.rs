@@ -7,6 +7,9 @@
 //! librdkafka's clients get the same properties and use OpenSSL. Java's stores are translated for both ([`stores`]).
 //!
 //! There is no socket here: `producer/direct/handshake.rs` has it.
+//!
+//! Certificates, keys and passwords are read once, when a client is made; a new certificate needs a restart of the connector.
+//! Tokens are asked for at each login, so a file that is kept fresh is enough.
 
 pub(crate) mod jaas;
 mod login;

@@ -1,6 +1,9 @@
 //! What the sending thread knows: topics, their partitions, brokers, and what it has yet to ask them.
 //!
 //! The handlers that change this state are in [`sender`](super::sender), a file for each kind of request.
+//!
+//! Parts name each other by their place in a table, not by references: a partition has its topic's place and its leader's id.
+//! Nothing is ever removed from the tables, so a place stays right for the producer's life.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,7 @@
 //! The times that the sending thread waits.
+//!
+//! They belong together: a broker is doubted (1 s) before it is given up (3 s for a sign of life, `request.timeout.ms` for
+//! anything else), and a record waits for longer than all of these (`delivery.timeout.ms`) before the producer ends.
 
 use std::time::Duration;
 
