@@ -289,10 +289,12 @@ impl Endpoint {
 
 /// Whether a connection failed since the endpoint's certificate is not trusted, which only a person can mend.
 fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
-    let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let inner = io.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let found = inner.or_else(|| error.downcast_ref::<rustls::Error>());
-    matches!(found, Some(rustls::Error::InvalidCertificate(_)))
+    // Each layer wraps the error of the one below into one of input and output, which hides it from `source`.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match wrapped {
+        Some(inner) => is_distrust(inner),
+        None => matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))),
+    }
 }
 
 /// A text as the value of a form's field.
@@ -334,6 +336,14 @@ mod tests {
         let found = token(&unsecured("alice", now), None);
         assert_eq!((found.principal.as_str(), found.expires_ms), ("alice", 4_600_000));
         assert_eq!(token("opaque", None).principal, "");
+    }
+
+    #[test]
+    fn distrust_is_seen_through_the_layers() {
+        let found = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let wrapped = std::io::Error::other(std::io::Error::other(found));
+        assert!(is_distrust(&wrapped));
+        assert!(!is_distrust(&std::io::Error::other(rustls::Error::DecryptError)));
     }
 
     #[tokio::test]
