@@ -107,8 +107,14 @@ impl Model {
             }
             let answered = match key {
                 10 | 22 | 24 | 26 => self.coordinate(key, &mut input, &mut out),
-                3 => Some(self.metadata(&mut input, &mut out)),
-                18 => Some(self.versions(version, &mut out)),
+                3 => {
+                    self.metadata(&mut input, &mut out);
+                    Some(())
+                }
+                18 => {
+                    self.versions(version, &mut out);
+                    Some(())
+                }
                 0 => self.produce(&mut input, &mut out),
                 other => panic!("request {other}"),
             };
