@@ -75,14 +75,16 @@ impl<D: Destination> Outbox<D> {
         &self.ledger
     }
 
-    /// Begins to keep the offset: the stream goes on from `offset`, which is durable in `store`.
+    /// Begins to keep the offset: the stream goes on from `offset`. It is `durable` in `store`, or
+    /// else written there as soon as everything up to its position is delivered.
     /// From now on the next offset is written there before its position is confirmed. With
     /// exactly-once the offset is part of each Kafka transaction, and changes that `offset` covers
     /// are skipped when they come again.
-    pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset, pauses: Pauses) {
+    pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset, durable: bool, pauses: Pauses) {
+        let kept = if durable { offset.lsn } else { self.ledger.confirmed().min(offset.lsn) };
         match self.destination.exactly_once() {
             Some(once) => once.stream_from(store, offset, pauses),
-            None => self.bound = Some(Bound::new(store, offset, pauses)),
+            None => self.bound = Some(Bound::new(store, offset, kept, pauses)),
         }
     }
 

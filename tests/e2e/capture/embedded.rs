@@ -86,3 +86,60 @@ async fn close_confirms_what_was_acknowledged_and_no_more() {
     assert_eq!(next(&mut third).await, 9, "6 to 8 are acknowledged");
     timeout(LONG, third.close()).await.expect("it ends").expect("in order");
 }
+
+/// A reader that acknowledges full batches only, while rows of a snapshot are left over for the next batch.
+#[tokio::test]
+async fn a_batch_may_be_filled_across_the_end_of_a_snapshot() {
+    let (database, file) = tokio::task::spawn_blocking(|| {
+        let database = Database::create("embed_batches");
+        database.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 250)");
+        let file = database.connector().set("table.include.list", "public.t").write();
+        (database, file)
+    })
+    .await
+    .expect("made");
+    let mut first = changes(&file).by_receipt();
+    let acknowledger = first.acknowledger();
+    for expected in 1..=250 {
+        assert_eq!(next(&mut first).await, expected);
+        if expected == 200 {
+            acknowledger.acknowledge(first.receipt());
+        }
+    }
+    // Fifty rows of the snapshot are not acknowledged, and changes come all the same.
+    database.sql("INSERT INTO t VALUES (251)");
+    assert_eq!(next(&mut first).await, 251);
+    timeout(LONG, first.close()).await.expect("it ends").expect("in order");
+
+    let mut second = changes(&file).by_receipt();
+    let acknowledger = second.acknowledger();
+    for expected in 1..=251 {
+        assert_eq!(
+            next(&mut second).await,
+            expected,
+            "the snapshot was not acknowledged, and is taken again"
+        );
+    }
+    // After an interrupted snapshot the stream begins where that snapshot was taken.
+    assert_eq!(next(&mut second).await, 251);
+    acknowledger.acknowledge(second.receipt());
+    database.sql("INSERT INTO t VALUES (252)");
+    assert_eq!(next(&mut second).await, 252);
+    timeout(LONG, second.close()).await.expect("it ends").expect("in order");
+
+    let mut third = changes(&file);
+    assert_eq!(next(&mut third).await, 252, "the snapshot was acknowledged, the last change was not");
+}
+
+#[tokio::test]
+async fn the_end_of_a_capture_does_not_cancel_the_token_of_the_program() {
+    let (_database, file) = tokio::task::spawn_blocking(|| database("embed_token", 1)).await.expect("made");
+    let program = tokio_util::sync::CancellationToken::new();
+    let capture = || Capture::from_file(&file, &[]).expect("a configuration").shutdown(program.clone());
+    let first = capture().changes().expect("it starts");
+    timeout(LONG, first.close()).await.expect("it ends").expect("in order");
+    assert!(!program.is_cancelled());
+    let mut second = capture().changes().expect("it starts");
+    program.cancel();
+    timeout(LONG, second.finished()).await.expect("it ends with the program").expect("in order");
+}

@@ -56,8 +56,8 @@ pub struct CaptureBuilder {
     paused: bool,
     /// Where the metrics are counted: the caller's registry, or one of its own.
     registry: Registry,
-    /// Ends the capture when it is cancelled: by the caller, by [`Capture::stop`], or when the
-    /// handle is dropped.
+    /// Ends the capture when it is cancelled: with the caller's token, whose child it is, by
+    /// [`Capture::stop`], or when the handle is dropped.
     shutdown: CancellationToken,
 }
 
@@ -66,7 +66,7 @@ impl Capture {
     ///
     /// `url` is a PostgreSQL connection URL with libpq's parameters. What it leaves out comes from
     /// the environment variables of psql (`PGUSER`, `PGPASSWORD`, …); without any user it is
-    /// `postgres`. Each table is `schema.table`, or `table` for one in the schema `public`;
+    /// that of the operating system (`USER`, `LOGNAME`), else `postgres`. Each table is `schema.table`, or `table` for one in the schema `public`;
     /// patterns are not understood here. Without any name every table of the database is captured.
     /// All settings have their defaults: the slot is `pgcdc`, the publication `pgcdc_pub` is made
     /// for these tables, and the first start takes a snapshot.
@@ -202,8 +202,8 @@ impl CaptureBuilder {
     /// Stops when this token is cancelled, as [`Capture::stop`] does: what was read is delivered
     /// and confirmed first. For a program that stops all its parts by one token.
     ///
-    /// It works both ways: [`Capture::stop`], and dropping the handle, cancel this token. So a
-    /// program whose other parts are to go on hands in a child of its token.
+    /// [`Capture::stop`], dropping the handle and the end of the capture do not cancel it: other
+    /// parts of the program go on.
     ///
     /// ```no_run
     /// # fn example() -> Result<(), pgcdc_capture::Error> {
@@ -211,13 +211,14 @@ impl CaptureBuilder {
     /// use tokio_util::sync::CancellationToken;
     /// let program = CancellationToken::new();
     /// let builder = Capture::from_file("shop-connector.json".as_ref(), &[])?;
-    /// let capture = builder.shutdown(program.child_token()).to_kafka()?;
+    /// let capture = builder.shutdown(program.clone()).to_kafka()?;
     /// # drop(capture);
     /// # Ok(()) }
     /// ```
     #[must_use]
     pub fn shutdown(mut self, token: CancellationToken) -> Self {
-        self.shutdown = token;
+        // A child: the end of this capture must not cancel the program's token.
+        self.shutdown = token.child_token();
         self
     }
 

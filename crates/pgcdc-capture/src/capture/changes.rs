@@ -118,10 +118,9 @@ impl Changes {
     /// acknowledges the one before. With it only [`Acknowledger::acknowledge`] and
     /// [`confirm`](Self::confirm) do: take the [`receipt`](Self::receipt) after each change.
     ///
-    /// A program that gathers a batch must not wait for ever until it is full. At the end of a
-    /// snapshot, and before a row of more than 4 MiB, the capture waits until everything that it
-    /// has handed out is acknowledged, and sends nothing more before. So store what there is when
-    /// nothing comes for a while:
+    /// The capture never waits for an acknowledgement, so a program may gather a batch for as long
+    /// as it likes. A snapshot counts as taken only when all its rows are acknowledged; before, the
+    /// next start takes it again. Store what there is when nothing comes for a while:
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), pgcdc_capture::Error> {

@@ -67,7 +67,9 @@ pub(crate) fn decide(known: &Known, settings: &Settings) -> Result<Start> {
     let offset = fitted.or(resumed.flatten());
     let changed = offset.as_ref().is_some_and(|offset| offset.snapshot_completed) && offset != known.stored;
     // Debezium goes on from its own offset, and so do we.
-    let theirs = known.stored.as_ref().is_some_and(|offset| offset.home.is_none());
+    // So it is until a transaction behind the takeover is written: until then the slot may lag.
+    let theirs =
+        known.stored.as_ref().is_some_and(|offset| offset.home.is_none() || offset.taken_over.is_some());
     let trusted = theirs || trusts_the_offset(&settings.slot);
     let from = offset
         .as_ref()

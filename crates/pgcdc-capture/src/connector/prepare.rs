@@ -40,6 +40,8 @@ pub(super) struct Prepared {
     pub(super) home: Home,
     /// The offset as it is stored now.
     pub(super) offset: Option<Offset>,
+    /// `offset` is not stored yet: rows of the snapshot wait for a program's acknowledgement.
+    pub(super) owed: bool,
 }
 
 impl Connector {
@@ -156,6 +158,7 @@ impl Connector {
             snapshot_at: Lsn::ZERO,
             home: start.home.clone(),
             offset: None,
+            owed: false,
         })
     }
 

@@ -5,6 +5,7 @@ use pgcdc_event::Lsn;
 
 use super::parts::Connector;
 use super::prepare::{Prepared, offset_at};
+use super::stream::DRAIN_LIMIT;
 use crate::Result;
 use crate::offsets::Offset;
 use crate::postgres::CapturedTable;
@@ -57,11 +58,23 @@ impl Connector {
         .run(reader, &name, made.consistent_point, &tables)
         .await?;
         // After an interrupted snapshot the stream begins there, and nothing of it is written yet.
-        self.started(prepared, interrupted.filter(|_| reuse).unwrap_or(made.consistent_point)).await?;
-        tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
-        session.stop().await;
+        let at = interrupted.filter(|_| reuse).unwrap_or(made.consistent_point);
         // The snapshot's rows belong to no transaction: this closes the one that they opened in the ledger.
         prepared.lane.idle(Lsn::ZERO);
+        if prepared.lane.delivers_by_itself() {
+            self.started(prepared, at).await?;
+        } else if stream {
+            // Acknowledged rows stand for everything up to here, and then the offset is due.
+            prepared.lane.idle(at);
+            prepared.offset = Some(offset_at(at, &prepared.home));
+            prepared.owed = true;
+        } else if prepared.lane.settle_complete(DRAIN_LIMIT).await? {
+            self.started(prepared, at).await?;
+        } else {
+            tracing::warn!("some rows of the snapshot were not acknowledged: the next start takes it again");
+        }
+        tracing::info!(rows, at = %made.consistent_point, "snapshot complete");
+        session.stop().await;
         prepared.snapshot_at = made.consistent_point;
         if reuse {
             prepared.start = interrupted.unwrap_or(made.consistent_point);

@@ -21,14 +21,13 @@ use crate::{Error, Result};
 
 /// How long a stop or a pause may take until everything that was read is delivered and confirmed.
 /// After that the rest is sent again at the next start.
-const DRAIN_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a pause waits for the end of the open transaction. A longer transaction is left in its
 /// middle, and all of it is read again after the pause.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a stop waits for it. With [`DRAIN_LIMIT`] a stop stays within the 30 s that Kubernetes
-/// gives.
+/// How long a stop waits for it.
 const LAST_TRANSACTION_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the last write of offsets, and that of keys, may take.
@@ -48,12 +47,22 @@ impl Connector {
     /// Streams until stopped, paused, idle or failed, then drains. `streaming` is told when the
     /// stream has begun, for the back-off.
     pub(super) async fn stream(&self, prepared: Prepared, streaming: &Streaming) -> Result<Ended> {
-        let Prepared { mut tables, keys, mut lane, query, start, last_commit, snapshot_at, home, offset } =
-            prepared;
+        let Prepared {
+            mut tables,
+            keys,
+            mut lane,
+            query,
+            start,
+            last_commit,
+            snapshot_at,
+            home,
+            offset,
+            owed,
+        } = prepared;
         keys.save_or_warn(&self.offsets).await;
         let taken_over = offset.as_ref().and_then(|offset| offset.taken_over);
         if let Some(offset) = offset {
-            lane.stream_from(&self.offsets, offset, Pauses::new(self.settings.report_interval()));
+            lane.stream_from(&self.offsets, offset, !owed, Pauses::new(self.settings.report_interval()));
         }
         let mut replication = tokio::select! {
             biased;
@@ -135,6 +144,9 @@ impl Connector {
         let Session { keys, query, mut lane, mut replication, home } = session;
         if matches!(ended, Ok(Ended::Done | Ended::Stopped)) {
             self.status.set(State::Stopping);
+        }
+        if lane.ledger().in_transaction() && matches!(ended, Ok(Ended::Stopped | Ended::Paused)) {
+            tracing::warn!("the open transaction was left in its middle: the server sends it again");
         }
         let limit = if ended.is_ok() { DRAIN_LIMIT } else { Duration::ZERO };
         let drained = lane.settle_complete(limit).await;

@@ -10,9 +10,8 @@
 //! was made. It outlives an attempt: after a failure a new sending end is attached to the same
 //! reader.
 //!
-//! The capture sometimes waits until `taken` has caught up with what was sent: at the end of a
-//! snapshot and before a large row. A reader that acknowledges by hand, and waits for more changes
-//! before it does, then waits for ever.
+//! The capture never waits until `taken` has caught up with what was sent: a reader that
+//! acknowledges by hand may wait for more changes before it does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -196,9 +196,15 @@ impl Lane {
     }
 
     /// The same for a logical message.
-    pub(crate) fn pass_over_message(&mut self) {
-        if let Self::Records(lane) = self {
-            lane.sender.outbox.change();
+    pub(crate) async fn pass_over_message(
+        &mut self,
+        message: LogicalMessage<'_>,
+        context: Context<'_>,
+        tables: &mut Tables,
+    ) -> Result<()> {
+        match self {
+            Self::Records(lane) => lane.pass_over_message(message, context, tables).await,
+            Self::Events(_) => Ok(()),
         }
     }
 
@@ -258,10 +264,16 @@ impl Lane {
         }
     }
 
-    /// Sends the record of a transaction's begin, if it has one.
-    pub(crate) async fn tell_begin(&mut self, context: Context<'_>, tables: &mut Tables) -> Result<()> {
+    /// Sends the record of a transaction's begin, if it has one. `told` says that Debezium has
+    /// written that record.
+    pub(crate) async fn tell_begin(
+        &mut self,
+        context: Context<'_>,
+        told: bool,
+        tables: &mut Tables,
+    ) -> Result<()> {
         match self {
-            Self::Records(lane) => lane.tell_begin(&context, tables).await,
+            Self::Records(lane) => lane.tell_begin(&context, told, tables).await,
             Self::Events(_) => Ok(()),
         }
     }
@@ -306,8 +318,8 @@ impl Lane {
     }
 
     /// See [`Outbox::stream_from`](crate::outbox::Outbox::stream_from).
-    pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset, pauses: Pauses) {
-        outbox!(self, outbox => outbox.stream_from(store, offset, pauses));
+    pub(crate) fn stream_from(&mut self, store: &OffsetStore, offset: Offset, durable: bool, pauses: Pauses) {
+        outbox!(self, outbox => outbox.stream_from(store, offset, durable, pauses));
     }
 
     /// See [`Outbox::confirmable`](crate::outbox::Outbox::confirmable).
@@ -328,6 +340,18 @@ impl Lane {
     /// See [`Outbox::settle`](crate::outbox::Outbox::settle).
     pub(crate) async fn settle(&mut self) -> Result<()> {
         outbox!(self, outbox => outbox.settle().await)
+    }
+
+    /// Whether everything that is handed over gets delivered without anything behind it. A program
+    /// that takes events need not: it may acknowledge a batch only when the batch is full.
+    pub(crate) fn delivers_by_itself(&self) -> bool {
+        matches!(self, Self::Records(_))
+    }
+
+    /// Waits until nothing is in flight, so that a large row is in memory alone. Events are not
+    /// copied on their way, and nothing is waited for.
+    pub(crate) async fn make_way(&mut self) -> Result<()> {
+        if self.delivers_by_itself() { self.settle().await } else { Ok(()) }
     }
 
     /// See [`Outbox::settle_complete`](crate::outbox::Outbox::settle_complete).

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pgcdc_event::{Lsn, Operation, RecordBatch};
+use pgcdc_event::{Lsn, Mark, Operation, RecordBatch};
 use pgcdc_format::envelope::{Change, Context, EncodeError, RelationEncoder, RowRef};
 use pgcdc_format::pgoutput::RelationIdentity;
 
@@ -151,13 +151,34 @@ impl RecordLane {
         change: RowChange<'_>,
         context: Context<'_>,
     ) -> Result<()> {
-        let (mark, before) = (self.batch.mark(), self.batch.len());
+        let mark = self.batch.mark();
         self.encode(encoder, change, context)?;
-        if self.batch.len() > before {
+        self.take_back(mark);
+        Ok(())
+    }
+
+    /// The same for a logical message, which is encoded to get its number in the transaction.
+    #[cold]
+    pub(super) async fn pass_over_message(
+        &mut self,
+        message: LogicalMessage<'_>,
+        context: Context<'_>,
+        tables: &mut Tables,
+    ) -> Result<()> {
+        let topic = self.messages.logical_topic(tables, &mut self.sender.outbox.destination).await?;
+        let mark = self.batch.mark();
+        self.messages.logical(topic, message, context, &mut self.batch)?;
+        self.take_back(mark);
+        Ok(())
+    }
+
+    /// Takes the records of one change out of the batch again. If it had any, it counts as written.
+    fn take_back(&mut self, mark: Mark) {
+        let before = self.batch.len();
+        self.batch.rewind(mark);
+        if self.batch.len() < before {
             self.sender.outbox.change();
         }
-        self.batch.rewind(mark);
-        Ok(())
     }
 
     /// A row that cannot become a record: it is left out if `errors.tolerance` allows that, else it
@@ -180,13 +201,23 @@ impl RecordLane {
         self.messages.tells_transactions()
     }
 
-    /// Sends the record of a transaction's begin.
-    pub(super) async fn tell_begin(&mut self, context: &Context<'_>, tables: &mut Tables) -> Result<()> {
+    /// Sends the record of a transaction's begin, unless it was `told` before.
+    pub(super) async fn tell_begin(
+        &mut self,
+        context: &Context<'_>,
+        told: bool,
+        tables: &mut Tables,
+    ) -> Result<()> {
+        let mark = self.batch.mark();
         let output = &mut self.sender.outbox.destination;
-        if self.messages.begin(context, tables, output, &mut self.batch).await? {
-            self.send_gathered().await?;
+        if !self.messages.begin(context, tables, output, &mut self.batch).await? {
+            return Ok(());
         }
-        Ok(())
+        if told {
+            self.take_back(mark);
+            return Ok(());
+        }
+        self.send_gathered().await
     }
 
     /// Sends the record of its end, with the sums of its changes.

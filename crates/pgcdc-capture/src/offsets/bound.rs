@@ -66,13 +66,14 @@ enum Work {
 }
 
 impl Bound {
-    /// Goes on from `offset`, which is durable.
-    pub(crate) fn new(store: &OffsetStore, offset: Offset, pauses: Pauses) -> Self {
+    /// Goes on from `offset`. Positions up to `kept` may be confirmed already: the offset's own when
+    /// it is durable. When it is not, it is written once everything up to its position is delivered.
+    pub(crate) fn new(store: &OffsetStore, offset: Offset, kept: Lsn, pauses: Pauses) -> Self {
         let work = if store.is_nowhere() { Work::Nothing } else { Work::Idle(store.writer()) };
         let pace = Pace { records: offset.written, ..Pace::new(pauses) };
         // What exactly-once left there would be out of date.
         let template = Offset { reached: None, ..offset };
-        Self { kept: template.lsn, template, pace, work }
+        Self { kept, template, pace, work }
     }
 
     /// The position that may be confirmed to the server: at most `delivered`, up to which
@@ -94,7 +95,7 @@ impl Bound {
                 tracing::warn!(%error, hint = error.hint(), "the offset could not be written; until it is, the slot stays where it is");
             }
         }
-        if delivered > self.kept && self.pace.is_due(written, Instant::now()) {
+        if self.is_beyond(delivered) && self.pace.is_due(written, Instant::now()) {
             self.write(delivered, written);
         }
         Ok(delivered.min(self.kept))
@@ -107,7 +108,7 @@ impl Bound {
             return Ok(delivered);
         }
         self.settle().await?;
-        if delivered > self.kept {
+        if self.is_beyond(delivered) {
             self.write(delivered, written);
             self.settle().await?;
         }
@@ -125,6 +126,12 @@ impl Bound {
     }
 
     /// Begins to write the offset for `lsn` in a task, unless a write is under way.
+    /// Whether an offset for this position says more than the durable one, and nothing that is not
+    /// delivered: the first offset may stand for a snapshot whose rows still wait.
+    fn is_beyond(&self, delivered: Lsn) -> bool {
+        delivered > self.kept && delivered >= self.template.lsn
+    }
+
     fn write(&mut self, lsn: Lsn, written: Lsn) {
         let Work::Idle(_) = self.work else { return };
         let Work::Idle(mut writer) = std::mem::replace(&mut self.work, Work::Nothing) else { return };
@@ -247,7 +254,7 @@ mod tests {
             taken_over: None,
         };
         let at = |bound: &mut Bound, n| bound.confirmable(lsn(n), lsn(n)).expect("the task lives");
-        let mut bound = Bound::new(&store, offset, half_a_second());
+        let mut bound = Bound::new(&store, offset, lsn(10), half_a_second());
         assert_eq!(at(&mut bound, 10), lsn(10), "it is durable already");
         assert_eq!(at(&mut bound, 20), lsn(10), "its write has only begun");
         while at(&mut bound, 30) == lsn(10) {
@@ -258,6 +265,31 @@ mod tests {
         assert_eq!(bound.finish(lsn(40), lsn(35)).await.expect("written"), lsn(40));
         let stored = store.load().await.expect("read").expect("an offset");
         assert_eq!((stored.lsn, stored.written), (lsn(40), lsn(35)));
-        assert_eq!(at(&mut Bound::new(&OffsetStore::nowhere(), stored, half_a_second()), 99), lsn(99));
+        assert_eq!(
+            at(&mut Bound::new(&OffsetStore::nowhere(), stored, lsn(40), half_a_second()), 99),
+            lsn(99)
+        );
+    }
+
+    #[tokio::test]
+    async fn the_offset_of_a_snapshot_is_written_when_its_rows_are_delivered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = OffsetStore::file("c", "p", folder.path().join("offsets.json"));
+        let lsn = Lsn::new;
+        let offset = Offset {
+            snapshot_completed: true,
+            lsn: lsn(50),
+            written: lsn(50),
+            home: None,
+            reached: None,
+            taken_over: None,
+        };
+        let mut bound = Bound::new(&store, offset, lsn(20), half_a_second());
+        assert_eq!(bound.confirmable(lsn(20), lsn(20)).expect("the task lives"), lsn(20));
+        assert_eq!(bound.finish(lsn(49), lsn(20)).await.expect("nothing to write"), lsn(20));
+        assert_eq!(store.load().await.expect("read"), None, "the snapshot's rows are not delivered");
+        assert_eq!(bound.finish(lsn(50), lsn(50)).await.expect("written"), lsn(50));
+        let stored = store.load().await.expect("read").expect("an offset");
+        assert_eq!((stored.snapshot_completed, stored.lsn), (true, lsn(50)));
     }
 }

@@ -96,7 +96,7 @@ fn beside(path: &Path, more: &str) -> PathBuf {
 mod tests {
     use pgcdc_event::Lsn;
 
-    use super::super::{Offset, key};
+    use super::super::{Home, Offset, key};
     use super::*;
 
     /// Many processes share the default file of `--stdout`; here threads do.
@@ -109,7 +109,7 @@ mod tests {
             snapshot_completed: true,
             lsn: Lsn::new(n),
             written: Lsn::new(n),
-            home: None,
+            home: Some(Home { database: "7/5".into(), slot: None, timeline: None }),
             reached: None,
             taken_over: None,
         };

@@ -74,9 +74,15 @@ pub(crate) struct Home {
 impl Offset {
     /// The last point in the stream of which there are records.
     pub(crate) fn last_written(&self) -> Point {
-        self.reached.map_or(Point::ended(self.written), |reached| {
+        let ours = self.reached.map_or(Point::ended(self.written), |reached| {
             reached.open.map_or(reached.done, |open| reached.done.max(Point::commit(open.commit)))
-        })
+        });
+        self.taken_over.map_or(ours, |taken_over| ours.max(taken_over.point()))
+    }
+
+    /// The last position of which pgcdc itself has written records.
+    fn written_by_us(&self) -> Lsn {
+        Self { taken_over: None, ..self.clone() }.last_written().lsn()
     }
 
     /// How far records reach, for exactly-once. An offset that a connector without exactly-once
@@ -105,7 +111,7 @@ impl Offset {
     /// The offset to go on with from a slot that stands at `lsn`, whatever was written before.
     pub(crate) fn moved_to(&self, lsn: Lsn) -> Self {
         let reached = self.reached.map(|_| Reached { done: Point::ended(lsn), end: lsn, open: None });
-        Self { lsn, written: lsn, reached, ..self.clone() }
+        Self { lsn, written: lsn, reached, taken_over: None, ..self.clone() }
     }
 
     /// Whether the connector that wrote it cannot have confirmed anything beyond `lsn`. True for
@@ -139,7 +145,7 @@ impl Offset {
                 map.insert(TIMELINE.into(), json!(timeline));
             }
         }
-        if let Some(taken_over) = self.taken_over.filter(|of| !of.is_over(self.last_written().lsn())) {
+        if let Some(taken_over) = self.taken_over.filter(|of| !of.is_over(self.written_by_us())) {
             taken_over.write_to(&mut map);
         }
         match &self.reached {
@@ -173,10 +179,10 @@ impl Offset {
             .unwrap_or(!snapshot);
         let number = |name: &str| map.get(name).and_then(Value::as_u64);
         let text = |name: &str| map.get(name).and_then(Value::as_str);
-        let taken_over = TakenOver::from_json(map);
-        // Debezium's `lsn` is the last change's, which may be older than the commit before its transaction.
-        let debeziums = || taken_over.filter(|_| text(DATABASE).is_none()).and_then(|_| number("lsn_commit"));
-        let lsn = Lsn::new(debeziums().or(number("lsn")).unwrap_or(0));
+        let ours = map.contains_key(DATABASE);
+        let taken_over = TakenOver::from_json(map, ours);
+        let begins_at = taken_over.filter(|_| !ours).and_then(|of| of.begins_at());
+        let lsn = begins_at.unwrap_or(Lsn::new(number("lsn").unwrap_or(0)));
         let open = number(OPEN).zip(number(CHANGES));
         let reached = number(DONE).map(|done| Reached {
             done: done_point(Lsn::new(done), lsn, text(DONE_KIND)),
@@ -271,7 +277,7 @@ mod tests {
             Some(Home { database: "7/5".into(), slot: slot.map(str::to_owned), timeline: slot.map(|_| 3) })
         };
         for reached in [None, reached(Point::commit(Lsn::new(40))), reached(Point::ended(Lsn::new(50)))] {
-            for home in [None, home(None), home(Some("s"))] {
+            for home in [home(None), home(Some("s"))] {
                 for snapshot_completed in [true, false] {
                     let offset = Offset {
                         snapshot_completed,

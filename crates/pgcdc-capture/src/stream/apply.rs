@@ -157,7 +157,12 @@ impl<'a> Applier<'a> {
             Message::Delete { relation, kind, old } => (relation, Operation::Delete, Some((kind, old)), None),
             Message::Begin { final_lsn, commit_time_us, xid } => {
                 self.begin(final_lsn, commit_time_us, xid);
-                return if self.lane.tells_transactions() { self.tell_begin(lsn).await } else { Ok(()) };
+                let told = self.takeover.as_ref().is_some_and(|takeover| takeover.is_inside());
+                return if self.lane.tells_transactions() {
+                    self.tell_begin(lsn, told).await
+                } else {
+                    Ok(())
+                };
             }
             Message::Commit { end_lsn, .. } => {
                 self.flush().await?;
@@ -202,9 +207,10 @@ impl<'a> Applier<'a> {
     }
 
     /// Sends the record of the transaction's begin.
-    async fn tell_begin(&mut self, lsn: Lsn) -> Result<()> {
+    /// `told` says that Debezium has written the record of the begin.
+    async fn tell_begin(&mut self, lsn: Lsn, told: bool) -> Result<()> {
         let context = self.transaction.context(lsn, self.last_commit, 0);
-        self.lane.tell_begin(context, self.tables).await
+        self.lane.tell_begin(context, told, self.tables).await
     }
 
     /// Sends the record of the transaction's end.
@@ -312,16 +318,15 @@ impl<'a> Applier<'a> {
     /// Takes a logical message. One outside of transactions has no commit time, so the present time
     /// stands in, as with Debezium.
     async fn logical(&mut self, message: LogicalMessage<'_>) -> Result<()> {
-        let takeover = self.takeover.as_ref().filter(|_| message.transactional);
-        if takeover.is_some_and(|takeover| takeover.has_written_message(message.lsn)) {
-            self.lane.pass_over_message();
-            return Ok(());
-        }
         let now = now_ns();
         let xmin = self.xmin.now();
         let outside = Transaction { xid: None, xmin, commit_time_us: now / 1000, origin: None };
         let transaction = if message.transactional { &self.transaction } else { &outside };
         let context = transaction.context(message.lsn, self.last_commit, now);
+        let takeover = self.takeover.as_ref().filter(|_| message.transactional);
+        if takeover.is_some_and(|takeover| takeover.has_written_message(message.lsn)) {
+            return self.lane.pass_over_message(message, context, self.tables).await;
+        }
         if self.lane.message(message, context, self.tables).await? {
             self.changes += 1;
         }

@@ -216,7 +216,7 @@ impl Run<'_> {
     /// alone.
     async fn alone(&mut self) -> Result<()> {
         self.applier.flush().await?;
-        self.applier.lane.settle().await?;
+        self.applier.lane.make_way().await?;
         self.acknowledge()?;
         self.inputs.replication.admit();
         Ok(())

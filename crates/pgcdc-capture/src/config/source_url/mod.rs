@@ -97,7 +97,8 @@ fn from_url_in(url: &str, tables: &[String], env: Environment<'_>) -> Result<Doc
         }
     }
     let connection = Connection { given: &given };
-    let user = connection.get("user").unwrap_or("postgres");
+    let login = env("USER").or_else(|| env("LOGNAME")).unwrap_or_else(|| "postgres".to_owned());
+    let user = connection.get("user").unwrap_or(&login);
     let database = connection.get("dbname").unwrap_or(user);
     let prefix: String = database.chars().map(|c| if is_topic_char(c) { c } else { '_' }).collect();
     let mut document = Document::from_pairs(

@@ -19,7 +19,8 @@ use crate::clock::now_ns;
 use crate::postgres::{CapturedTable, Piece, RowReader};
 
 impl Snapshotter<'_> {
-    /// Reads every row and waits until all of them are durable; returns how many rows there were.
+    /// Reads every row; returns how many rows there were. Records are durable when it returns;
+    /// events may still wait for the program's acknowledgement.
     ///
     /// `reader` must be a session that imported `snapshot`, the name that the server exported at
     /// `lsn`. `captured` must be the tables that this snapshot has. Everything is asked on that
@@ -50,7 +51,9 @@ impl Snapshotter<'_> {
         }
         reader.execute("end the snapshot's transaction", "COMMIT").await?;
         reader.close().await;
-        self.lane.settle().await?;
+        if self.lane.delivers_by_itself() {
+            self.lane.settle().await?;
+        }
         self.tables.tolerance.tell();
         Ok(rows)
     }

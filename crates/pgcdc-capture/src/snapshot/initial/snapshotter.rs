@@ -85,7 +85,7 @@ impl Snapshotter<'_> {
     /// row is alone in memory.
     pub(super) async fn admit(&mut self, reader: &mut RowReader) -> Result<()> {
         self.lane.flush().await?;
-        self.lane.settle().await?;
+        self.lane.make_way().await?;
         reader.admit();
         Ok(())
     }

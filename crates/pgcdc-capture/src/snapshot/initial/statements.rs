@@ -23,12 +23,16 @@ pub(super) fn select(table: &CapturedTable, columns: &str) -> String {
 /// the statement's order is.
 pub(super) fn copy(table: &CapturedTable, columns: &str, override_: Option<&String>) -> String {
     match override_ {
-        Some(statement) => {
-            let statement = statement.trim().trim_end_matches(';');
-            format!("COPY (SELECT {columns} FROM ({statement}) AS pgcdc_override) TO STDOUT")
-        }
+        Some(statement) => copy_override(columns, statement),
         None => format!("COPY ({}) TO STDOUT", select(table, columns)),
     }
+}
+
+/// Reads the rows of a statement of `snapshot.select.statement.overrides`. The statement ends with
+/// its line, since it may end in a comment.
+fn copy_override(columns: &str, statement: &str) -> String {
+    let statement = statement.trim().trim_end_matches(';');
+    format!("COPY (SELECT {columns} FROM ({statement}\n) AS pgcdc_override) TO STDOUT")
 }
 
 /// An error while rows are read. A missing column was dropped after the snapshot was exported: a
@@ -44,6 +48,12 @@ pub(super) fn copy_error(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_override_may_end_in_a_comment() {
+        let sql = copy_override("a", "SELECT * FROM s.t -- all; ");
+        assert_eq!(sql, "COPY (SELECT a FROM (SELECT * FROM s.t -- all\n) AS pgcdc_override) TO STDOUT");
+    }
 
     #[test]
     fn a_dropped_column_is_tried_again() {
