@@ -34,6 +34,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "lints",
             vec!["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
         ));
+        // `--all-targets` leaves it out, since `cargo test --workspace` must.
+        let lints = ["clippy", "-p", "pgcdc", "--test", "e2e", "--quiet", "--", "-D", "warnings"];
+        steps.push(("lints of the end-to-end tests", lints.to_vec()));
         steps.push(("unit and doc tests", vec!["test", "--workspace", "--quiet"]));
     }
     if !options.no_e2e {

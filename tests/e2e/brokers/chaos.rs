@@ -138,7 +138,7 @@ fn connector(database: &Database, cluster: &KafkaCluster, kind: Kind) -> Connect
     };
     let mut connector = database
         .connector()
-        .to_address(&bootstrap)
+        .at_address(&bootstrap)
         .set("table.include.list", "public.content,public.engagement_events")
         .set("topic.creation.default.partitions", "4")
         .set("topic.creation.default.replication.factor", "3")

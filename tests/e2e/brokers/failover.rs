@@ -27,7 +27,7 @@ fn records_follow_a_new_leader_within_a_second() {
         database.sql("CREATE TABLE t (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)");
         let connector = database
             .connector()
-            .to_address(&cluster.bootstrap())
+            .at_address(&cluster.bootstrap())
             .set("topic.creation.default.partitions", "1")
             .set("topic.creation.default.replication.factor", "3");
         let process = streaming(&connector);

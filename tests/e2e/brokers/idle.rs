@@ -49,7 +49,7 @@ fn pgcdc_closes_connections_that_it_does_not_use() {
     database.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
     let connector = database
         .connector()
-        .to_address(&cluster.bootstrap_proxied())
+        .at_address(&cluster.bootstrap_proxied())
         .set("producer.override.connections.max.idle.ms", "1000");
     let mut rows = Rows::start(&cluster, database, streaming(&connector));
     std::thread::sleep(Duration::from_secs(8));
@@ -91,7 +91,6 @@ impl Rows {
         self.reader
             .read_until(LONG, |records| records.iter().any(|record| record.key.as_ref() == Some(&key)));
         let took = begin.elapsed();
-        println!("idle: row {id} took {:.2} s", took.as_secs_f64());
         assert!(took < limit, "row {id} took {took:?}:\n{}", self.process.stderr());
     }
 }
@@ -102,7 +101,7 @@ fn both_guarantees(cluster: &KafkaCluster, faults: impl Fn(&mut Rows)) {
         let database = Database::create("idle");
         database.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
         let bootstrap = if cluster.is_proxied() { cluster.bootstrap_proxied() } else { cluster.bootstrap() };
-        let mut connector = database.connector().to_address(&bootstrap);
+        let mut connector = database.connector().at_address(&bootstrap);
         if exactly_once {
             connector = connector.exactly_once();
         }

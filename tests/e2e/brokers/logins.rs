@@ -35,7 +35,7 @@ fn connector(database: &Database, properties: &Properties) -> Connector {
     let ca = security_of(&CLUSTER).authority().certificate().display().to_string();
     let mut connector = database
         .connector()
-        .to_address(&CLUSTER.bootstrap_of(Listener::SaslSsl))
+        .at_address(&CLUSTER.bootstrap_of(Listener::SaslSsl))
         .set("producer.override.security.protocol", "SASL_SSL")
         .set("producer.override.ssl.ca.location", &ca);
     for (name, value) in properties {

@@ -26,7 +26,7 @@ fn both_guarantees(name: &str, bootstrap: &str) {
         let database = Database::create(name);
         database.sql("CREATE TABLE t (id bigint PRIMARY KEY, v text)");
         database.sql("INSERT INTO t SELECT n, 'snapshot' FROM generate_series(-50, 0) AS n");
-        let mut connector = database.connector().to_address(bootstrap);
+        let mut connector = database.connector().at_address(bootstrap);
         if exactly_once {
             connector = connector.exactly_once();
         }

@@ -47,7 +47,7 @@ pub(super) fn token(subject: &str) -> String {
 
 /// A connector whose clients reach the cluster by `listener` with these properties.
 fn connector(database: &Database, listener: Listener, properties: &Properties) -> Connector {
-    let mut connector = database.connector().to_address(&CLUSTER.bootstrap_of(listener));
+    let mut connector = database.connector().at_address(&CLUSTER.bootstrap_of(listener));
     for (name, value) in properties {
         connector = connector.set(&format!("producer.override.{name}"), value);
     }

@@ -1,6 +1,6 @@
 //! A capture that is embedded in a program: how its reader leaves, and what is confirmed then.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pgcdc::capture::Changes;
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::harness::{Database, LONG};
 
-fn changes(file: &PathBuf) -> Changes {
+fn changes(file: &Path) -> Changes {
     Capture::from_file(file, &[]).and_then(|it| it.changes()).expect("capture starts")
 }
 

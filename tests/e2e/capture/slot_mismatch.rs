@@ -184,12 +184,11 @@ fn ids(database: &Database, expected: &[i64]) -> Vec<i64> {
     let all = |records: &[crate::harness::Record]| -> Vec<i64> {
         records.iter().map(|record| id(record.json())).collect()
     };
-    let found = all(reader.read_until(Duration::from_secs(60), |records| {
+    all(reader.read_until(Duration::from_secs(60), |records| {
         let found = all(records);
         expected.iter().all(|id| {
             let count = |ids: &[i64]| ids.iter().filter(|other| *other == id).count();
             count(&found) >= count(expected)
         })
-    }));
-    found
+    }))
 }

@@ -172,12 +172,12 @@ impl Connector {
     /// Writes to `broker` in place of the shared one.
     #[must_use]
     pub(crate) fn to(self, broker: &Kafka) -> Self {
-        self.to_address(&broker.bootstrap())
+        self.at_address(&broker.bootstrap())
     }
 
     /// Writes to the brokers at this address.
     #[must_use]
-    pub(crate) fn to_address(self, bootstrap: &str) -> Self {
+    pub(crate) fn at_address(self, bootstrap: &str) -> Self {
         self.set("producer.override.bootstrap.servers", bootstrap)
     }
 
