@@ -20,6 +20,15 @@ const SHARED: &[&str] = &[
     "exactly.once.source.support",
 ];
 
+/// Worker's keys that Connect honours and pgcdc does not yet, each with what holds instead.
+const NOT_HONOURED: &[(&str, &str)] = &[
+    ("config.storage.topic", "configurations are kept in the directory of --dir"),
+    ("status.storage.topic", "states are kept in the directory of --dir"),
+    ("group.id", "this worker runs alone and shares no connectors with others"),
+    ("rest.extension.classes", "Java classes are not loaded; see --users-file and --tokens-file"),
+    ("admin.listeners", "the paths below /admin are answered at the one address"),
+];
+
 /// Connect's own default.
 const DEFAULT_BOOTSTRAP: &str = "localhost:9092";
 
@@ -69,6 +78,11 @@ impl WorkerProperties {
             Some((name.to_owned(), value.clone()))
         };
         brokers.into_iter().chain(self.0.iter().filter_map(below)).collect()
+    }
+
+    /// The properties that are set and not honoured, each with what holds instead.
+    pub fn not_honoured(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        NOT_HONOURED.iter().copied().filter(|(key, _)| self.get(key).is_some())
     }
 
     /// `host:port` of the first of `listeners`, which is `http://host:port`; an empty host stands for all addresses.
@@ -144,6 +158,15 @@ impl std::fmt::Debug for WorkerProperties {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_topic_of_connect_that_is_not_used_is_named() {
+        let pairs =
+            [("config.storage.topic", "configs"), ("status.storage.topic", ""), ("plugin.path", "/p")];
+        let worker = WorkerProperties::of(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let named: Vec<&str> = worker.not_honoured().map(|(key, _)| key).collect();
+        assert_eq!(named, ["config.storage.topic"]);
+    }
 
     #[test]
     fn a_worker_gives_its_connectors_defaults() {

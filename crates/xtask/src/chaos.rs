@@ -71,7 +71,8 @@ fn brokers(options: &BrokerOptions) -> Result<()> {
     ];
     test("each_change_is_there_once_or_more", &environment, options.seed)
         .context("the topic and the history differ, see above; --seed replays the choices of the run")?;
-    test("brokers::failover::", &[], None).context("records wait too long for a new leader, see above")
+    test("brokers::failover::", &[("PGCDC_FAILOVER_MS", "1000".to_owned())], None)
+        .context("records wait too long for a new leader, see above")
 }
 
 fn test(name: &str, environment: &[(&str, String)], seed: Option<u64>) -> Result<()> {

@@ -1,4 +1,7 @@
 //! How long records stand still when a leader dies: no longer than the brokers themselves take to name another one, and a second.
+//!
+//! The second is held by `cargo xtask chaos brokers`, which runs alone (`PGCDC_FAILOVER_MS=1000`). In the suite other tests take
+//! the processor, and ten seconds show only that nothing waits for a request's time-out, which is 30 s.
 
 #![expect(clippy::print_stdout, reason = "the times are what one runs this for")]
 
@@ -9,15 +12,17 @@ use pgcdc_testbed::{ClusterOptions, KafkaCluster};
 
 use crate::harness::{Database, LONG, Session, eventually, scratch_dir, stop, streaming};
 
-/// How much longer than the brokers pgcdc may take.
-const BAR: Duration = Duration::from_secs(1);
+/// How much longer than the brokers pgcdc may take, in milliseconds, unless `PGCDC_FAILOVER_MS` says otherwise.
+const BAR_MS: u64 = 10_000;
 /// The pause between two looks at the brokers.
 const LOOK: Duration = Duration::from_millis(20);
 /// The topic has one partition, so there is one leader to kill.
 const PARTITION: i32 = 0;
 
 #[test]
-fn records_follow_a_new_leader_within_a_second() {
+fn records_follow_a_new_leader_soon() {
+    let bar = std::env::var("PGCDC_FAILOVER_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(BAR_MS);
+    let bar = Duration::from_millis(bar);
     // Followers would wait a second before they fetch from a new leader, and no record is durable before they have it.
     let settings = vec![("replica.fetch.backoff.ms".to_owned(), "100".to_owned())];
     let options = ClusterOptions { settings, ..ClusterOptions::default() };
@@ -53,7 +58,7 @@ fn records_follow_a_new_leader_within_a_second() {
                 took.leader.as_secs_f64(),
                 took.record.as_secs_f64()
             );
-            assert!(took.record <= took.leader + BAR, "{took:?}:\n{}", process.stderr());
+            assert!(took.record <= took.leader + bar, "{took:?}:\n{}", process.stderr());
         });
         let log = process.stderr();
         assert_eq!(log.matches("streaming").count(), 1, "capture started its stream again:\n{log}");

@@ -79,6 +79,9 @@ pub(crate) struct ServeArgs {
 
 pub(crate) async fn run(args: ServeArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let properties = properties(args.config.as_deref())?;
+    for (property, instead) in properties.not_honoured() {
+        tracing::warn!(property, "the worker's {property} is not honoured yet: {instead}");
+    }
     let access = access(&args)?;
     let listener = listen(&args, &properties, &access).await?;
     let address = listener.local_addr().context("the address of the REST interface")?;
