@@ -8,9 +8,9 @@ use pgcdc_testbed::{ClusterOptions, KafkaCluster, Process};
 use crate::harness::{Database, LONG, Reader, eventually, scratch_dir, stop, streaming};
 
 /// How soon a record comes when the connection is gone and pgcdc knows it.
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(10);
 /// How soon it comes when nobody has told pgcdc: it waits three seconds for a sign of life.
-const DOUBT: Duration = Duration::from_secs(8);
+const DOUBT: Duration = Duration::from_secs(20);
 /// The broker's `connections.max.idle.ms`.
 const BROKER_CLOSES: Duration = Duration::from_secs(3);
 /// pgcdc doubts a connection after two quiet seconds.
